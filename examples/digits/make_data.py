@@ -37,12 +37,11 @@ def write(directory: Path) -> int:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    held_out = set(
-        np.random.default_rng(SEED).permutation(len(digits.target))[: int(len(digits.target) * HELD_OUT_SHARE)]
-    )
+    order = np.random.default_rng(SEED).permutation(len(digits.target))
+    held_out = set(order[: int(len(order) * HELD_OUT_SHARE)])
     (directory / "images").mkdir(parents=True, exist_ok=True)
     rows = []
-    for index, (pixels, label) in enumerate(zip(digits.images, digits.target)):
+    for index, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
         name = f"images/{index:04d}.png"
         Image.fromarray((pixels * 255 / 16).round().astype(np.uint8)).save(directory / name)
         rows.append((name, int(label), "held-out" if index in held_out else "train"))

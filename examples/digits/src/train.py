@@ -19,6 +19,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def new_weights(hidden: int, random: np.random.Generator) -> Weights:
     """Draw the start values (He's rule: variance 2 / inputs) for two layers of ``hidden`` units and the output."""
     sizes = [SIDE * SIDE, hidden, hidden, CLASSES]
     weights: Weights = {}
-    for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+    for layer, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:])):
         weights[f"w{layer}"] = (random.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)).astype(np.float32)
         weights[f"b{layer}"] = np.zeros(outputs, dtype=np.float32)
     return weights
@@ -100,12 +101,13 @@ def accuracy(weights: Weights, split: Split) -> float:
     return float((forward(weights, split.images)[-1].argmax(axis=1) == split.labels).mean())
 
 
-def write_atomically(path: Path, **arrays: np.ndarray) -> None:
+def write_atomically(path: Path, arrays: Weights) -> None:
     """Write an .npz so that a reader sees the old file or the whole new one, never a part."""
+    save: Callable[..., None] = np.savez
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
-        np.savez(file, **arrays)
+        save(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -160,26 +162,19 @@ class Trainer:
 
     def write_checkpoint(self, seconds: float) -> None:
         """Keep everything that a later ``--resume`` needs."""
+        path = self.options.out / "checkpoints" / f"epoch-{self.epoch:04d}.npz"
+        progress = {"epoch": np.array(self.epoch), "seconds": np.array(seconds)}
         momentum = {f"momentum_{name}": value for name, value in self.momentum.items()}
-        write_atomically(
-            self.options.out / "checkpoints" / f"epoch-{self.epoch:04d}.npz",
-            epoch=np.int64(self.epoch),
-            seconds=np.float64(seconds),
-            **self.weights,
-            **momentum,
-        )
+        write_atomically(path, {**progress, **self.weights, **momentum})
 
 
-def record(path: Path, epoch: int, values: dict[str, float]) -> None:
-    """Append one line of metrics; lines of this and later epochs, of a training that was cut off, are dropped first."""
-    kept = []
-    if path.exists():
-        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if json.loads(line)["epoch"] < epoch]
-        if len(kept) == epoch - 1:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(values) + "\n")
-            return
-    path.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(values)]), encoding="utf-8")
+def cut_metrics(path: Path, last_epoch: int) -> None:
+    """Drop the lines after an epoch, which a training that was cut off wrote but did not keep a checkpoint of."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["epoch"] <= last_epoch]
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("".join(kept), encoding="utf-8")
+    part.replace(path)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -187,8 +182,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a reader of handwritten digits.")
     parser.add_argument("--data", type=Path, required=True, help="directory with labels.csv and the images")
     parser.add_argument("--out", type=Path, required=True, help="directory for metrics, checkpoints and the model")
-    parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--passes", type=int, default=12, help="passes over the images an epoch")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--passes", type=int, default=16, help="passes over the images an epoch")
     parser.add_argument("--hidden", type=int, default=128, help="units of each of the two hidden layers")
     parser.add_argument("--batch", type=int, default=16, help="images a step")
     parser.add_argument("--rate", type=float, default=0.02, help="learning rate at the start")
@@ -207,25 +202,18 @@ def main(arguments: list[str]) -> int:
     trainer = Trainer(options)
     if options.resume and trainer.resume():
         print(f"resumed after epoch {trainer.epoch}", flush=True)
-    else:
-        metrics.unlink(missing_ok=True)
+    cut_metrics(metrics, trainer.epoch)
     started = time.monotonic() - trainer.seconds_before
     while trainer.epoch < options.epochs:
         loss = trainer.train_epoch(learn)
         reached, seconds = accuracy(trainer.weights, held_out), time.monotonic() - started
         trainer.write_checkpoint(seconds)
-        values = {
-            "epoch": trainer.epoch,
-            "loss": round(loss, 5),
-            "accuracy": round(reached, 5),
-            "seconds": round(seconds, 3),
-        }
-        record(metrics, trainer.epoch, values)
-        print(
-            f"epoch {trainer.epoch}/{options.epochs}  loss {loss:.4f}  held-out accuracy {reached:.2%}  {seconds:.1f} s",
-            flush=True,
-        )
-    write_atomically(options.out / "model.npz", **trainer.weights)
+        values = {"epoch": trainer.epoch, "loss": loss, "accuracy": reached, "seconds": seconds}
+        with metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({name: round(value, 5) for name, value in values.items()}) + "\n")
+        epoch = f"epoch {trainer.epoch}/{options.epochs}"
+        print(f"{epoch}  loss {loss:.4f}  held-out accuracy {reached:.2%}  {seconds:.1f} s", flush=True)
+    write_atomically(options.out / "model.npz", trainer.weights)
     print(f"model.npz written, held-out accuracy {accuracy(trainer.weights, held_out):.2%}", flush=True)
     return 0
 
