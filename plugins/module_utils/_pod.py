@@ -1,0 +1,244 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a pod, an offer and a request are, for every provider. Plain data, no I/O. Private to this collection."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+#: Phases of a pod. A provider's own words are mapped to these in its driver and nowhere else.
+PROVISIONING = "provisioning"
+STARTING = "starting"
+RUNNING = "running"
+STOPPED = "stopped"
+GONE = "gone"
+FAILED = "failed"
+UNKNOWN = "unknown"
+PHASES = (PROVISIONING, STARTING, RUNNING, STOPPED, GONE, FAILED, UNKNOWN)
+
+#: Stages of readiness, each later than the one before.
+RENTED = "rented"
+ADDRESSED = "addressed"
+PORT_OPEN = "port_open"
+AUTHENTICATED = "authenticated"
+READY = "ready"
+STAGES = (RENTED, RUNNING, ADDRESSED, PORT_OPEN, AUTHENTICATED, READY)
+
+#: The port that SSH needs, as every provider's port list spells it here.
+SSH_PORT = "22/tcp"
+
+#: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
+AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where SSH answers. ``mode`` is ``direct`` (public address and mapped port 22) or ``proxy``."""
+
+    host: str
+    port: int
+    user: str = "root"
+    mode: str = "direct"
+
+    def to_result(self) -> dict[str, Any]:
+        """{"host", "port", "user", "mode"}."""
+        return {"host": self.host, "port": self.port, "user": self.user, "mode": self.mode}
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Storage that outlives a stop of the pod.
+
+    ``kind`` is ``disk`` (on the pod's own host, ``size_gb`` known) or ``network`` (a volume with an id of its own).
+    """
+
+    kind: str
+    path: str | None = None
+    size_gb: int | None = None
+    volume_id: str | None = None
+
+    def to_result(self) -> dict[str, Any]:
+        """{"kind", "path", "size_gb", "volume_id"}."""
+        return {"kind": self.kind, "path": self.path, "size_gb": self.size_gb, "volume_id": self.volume_id}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One rented GPU container. Everything a provider may leave out is None or empty.
+
+    Units: ``usd_per_hour`` for the whole pod (None when the provider did not say), ``disk_gb`` GB, times RFC 3339 UTC text,
+    ``uptime`` seconds since the container started. ``env`` holds secrets: it is kept for comparison only, never shown.
+    """
+
+    provider: str
+    id: str
+    name: str
+    phase: str
+    raw_status: str | None = None
+    gpu: str | None = None
+    gpu_id: str | None = None
+    gpu_count: int | None = None
+    usd_per_hour: float | None = None
+    region: str | None = None
+    cloud: str | None = None
+    image: str | None = None
+    endpoint: Endpoint | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    actions: tuple[str, ...] = ()
+    disk_gb: int | None = None
+    ports: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    cuda_version: str | None = None
+    uptime: float | None = None
+    utilisation: Mapping[str, Any] | None = None
+    args: str | None = None
+    registry: str | None = None
+    locked: bool = False
+    env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_result(self) -> dict[str, Any]:
+        """The pod as a JSON-able dict, without its environment (which may hold secrets) and its start arguments."""
+        return {
+            "provider": self.provider,
+            "id": self.id or None,
+            "name": self.name,
+            "phase": self.phase,
+            "raw_status": self.raw_status,
+            "gpu": self.gpu,
+            "gpu_id": self.gpu_id,
+            "gpu_count": self.gpu_count,
+            "usd_per_hour": self.usd_per_hour,
+            "region": self.region,
+            "cloud": self.cloud,
+            "image": self.image,
+            "endpoint": self.endpoint.to_result() if self.endpoint else None,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "actions": list(self.actions),
+            "disk_gb": self.disk_gb,
+            "ports": list(self.ports),
+            "mounts": [mount.to_result() for mount in self.mounts],
+            "cuda_version": self.cuda_version,
+            "utilisation": dict(self.utilisation) if self.utilisation is not None else None,
+            "locked": self.locked,
+        }
+
+    def label(self) -> str:
+        """How a message names the pod: ``name (id) on provider``."""
+        return f"{self.name} ({self.id}) on {self.provider}" if self.id else f"{self.name} on {self.provider}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be rented: a GPU type, how many, in which cloud, at which price.
+
+    ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of AVAILABILITIES.
+    ``region`` is set when the offer is for one place only; ``regions`` says what is left in which place.
+    ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent the GPU at all.
+    """
+
+    provider: str
+    gpu: str
+    gpu_id: str
+    gpu_count: int
+    memory_gb: int | None
+    usd_per_hour: float | None
+    cloud: str | None
+    region: str | None = None
+    availability: str = "unknown"
+    max_count: int | None = None
+    regions: Mapping[str, str] = field(default_factory=dict)
+    cuda_versions: tuple[str, ...] = ()
+    offered: bool = True
+
+    def to_result(self) -> dict[str, Any]:
+        """The offer as a JSON-able dict; ``regions`` is a list of {"id", "availability"}."""
+        return {
+            "provider": self.provider,
+            "gpu": self.gpu,
+            "gpu_id": self.gpu_id,
+            "gpu_count": self.gpu_count,
+            "memory_gb": self.memory_gb,
+            "usd_per_hour": self.usd_per_hour,
+            "cloud": self.cloud,
+            "region": self.region,
+            "availability": self.availability,
+            "max_count": self.max_count,
+            "regions": [{"id": name, "availability": left} for name, left in sorted(self.regions.items())],
+            "cuda_versions": list(self.cuda_versions),
+        }
+
+
+@dataclass(frozen=True)
+class OfferQuery:
+    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole pod."""
+
+    gpus: tuple[str, ...] = ()
+    gpu_count: int = 1
+    clouds: tuple[str, ...] = ("SECURE",)
+    regions: tuple[str, ...] = ()
+    min_cuda_version: str | None = None
+    cuda_versions: tuple[str, ...] = ()
+    max_price: float | None = None
+    include_unavailable: bool = False
+
+
+@dataclass(frozen=True)
+class PodRequest:
+    """One pod to rent, on one offer. Everything in it may be checked for nothing before it is sent.
+
+    ``gpu_id`` and ``cloud`` come from an Offer. ``public_keys`` are the SSH keys that may log in (OpenSSH lines).
+    ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone.
+    """
+
+    name: str
+    image: str | None
+    gpu_id: str
+    gpu: str
+    gpu_count: int = 1
+    cloud: str | None = None
+    regions: tuple[str, ...] = ()
+    min_cuda_version: str | None = None
+    cuda_versions: tuple[str, ...] = ()
+    disk_gb: int = 20
+    volume: Mount | None = None
+    network_volume: Mount | None = None
+    ports: tuple[str, ...] = (SSH_PORT,)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    public_keys: tuple[str, ...] = ()
+    registry: str | None = None
+    args: str | None = None
+    template_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the provider says about the account; None where it does not say. Money in USD."""
+
+    provider: str
+    balance_usd: float | None = None
+    spend_usd_per_hour: float | None = None
+
+    def to_result(self) -> dict[str, Any]:
+        """{"provider", "balance_usd", "spend_usd_per_hour"}."""
+        return {
+            "provider": self.provider,
+            "balance_usd": self.balance_usd,
+            "spend_usd_per_hour": self.spend_usd_per_hour,
+        }
+
+
+@dataclass(frozen=True)
+class StopCost:
+    """What a provider's own stop costs: what is lost, what is kept, and USD per month while stopped (None: unknown)."""
+
+    loses: str
+    keeps: str
+    usd_per_month: float | None
+
+    def sentence(self) -> str:
+        """One sentence that shows the loss and the price."""
+        price = "an unknown price" if self.usd_per_month is None else f"{self.usd_per_month:.2f} USD per month"
+        return f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still bills {price}."

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Name of a provider -> its driver, and where each one's credentials come from. Private to this collection.
+
+The only place that knows which providers there are: a third one needs a folder of its own and one line here.
+"""
+from __future__ import annotations
+
+import os
+from typing import Callable, Mapping, Optional
+
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+
+Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
+
+
+def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
+    # Imported late: a task that talks to one provider should not load the drivers of the others.
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod import driver, settings
+
+    return driver.RunPod(settings.find_key(api_key, environ), settings.find_url(api_url, environ))
+
+
+_DRIVERS: dict[str, Connect] = {"runpod": _runpod}
+
+
+def names() -> list[str]:
+    """The providers there are, in the order of their listing."""
+    return list(_DRIVERS)
+
+
+def connect(
+    name: str,
+    *,
+    api_key: str | None = None,
+    api_url: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Provider:
+    """A driver that is ready to be asked; no request is made yet.
+
+    :param api_key: the key from an option; else it is looked for where the vendor's own tools look (runpod: ``RUNPOD_API_KEY``,
+        ``.env`` in the working directory, ``~/.runpod/config.toml``).
+    :param api_url: host of the API from an option; else from the environment (runpod: ``RUNPOD_API_BASE_URL``), else the vendor's.
+    :raises AuthError: when there is no key, naming every place that was looked at.
+    :raises BadRequest: for an unknown provider or an unusable URL.
+    """
+    if name not in _DRIVERS:
+        raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
+    return _DRIVERS[name](api_key or None, api_url or None, environ)
