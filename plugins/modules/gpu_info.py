@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module podyard.gpu.gpu_info: what a pod has, measured on the pod in one round trip."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_info
+short_description: Measure a pod's GPUs, driver, disks and tools against what was rented
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Asks C(nvidia-smi), the file systems and the Python that will train, and computes on each GPU if that Python has torch.
+  - Everything happens in one task. Whatever does not fit the wishes given as options becomes a sentence in RV(problems); the
+    module itself does not fail over them.
+options:
+  gpu_count:
+    description:
+      - Number of GPUs that were rented.
+    type: int
+  gpu:
+    description:
+      - Name of the GPU that was rented. Compared loosely, so that V(RTX 4090) fits C(NVIDIA GeForce RTX 4090).
+    type: str
+  min_cuda_version:
+    description:
+      - Lowest CUDA version that the driver must support, such as V(12.8).
+    type: str
+  min_driver_version:
+    description:
+      - Lowest driver version, such as V(550).
+    type: str
+  min_free_gpu_memory_gb:
+    description:
+      - GPU memory in GiB that must be free on every GPU.
+      - Without it, a GPU of which more than a tenth is in use is a problem.
+    type: float
+  mount:
+    description:
+      - Directory that must be there and writable, such as V(/workspace).
+    type: path
+  min_disk_free_gb:
+    description:
+      - Free space in GiB that O(mount) needs (without O(mount) the home directory).
+      - Not compared on network file systems, which report the size of the whole cluster.
+    type: float
+  python:
+    description:
+      - The Python that will train, a path or a name on the search path.
+    type: str
+    default: python3
+  min_python_version:
+    description:
+      - Lowest version of O(python), such as V(3.9).
+    type: str
+  tools:
+    description:
+      - Programs whose presence is reported in RV(tools).
+    type: list
+    elements: str
+    default: [rsync, tar, git, curl, setsid, nohup, timeout]
+  compute:
+    description:
+      - Compute on every GPU if O(python) has torch.
+    type: bool
+    default: true
+  compute_timeout:
+    description:
+      - Seconds after which the computation, including the import of torch from a slow disk, counts as hung.
+    type: int
+    default: 120
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: See whether the pod is what was rented
+  podyard.gpu.gpu_info:
+    gpu: RTX 4090
+    gpu_count: 1
+    min_cuda_version: "12.8"
+    mount: /workspace
+    min_disk_free_gb: 10
+  register: __measured
+
+- name: A bad host is no host
+  ansible.builtin.fail:
+    msg: "{{ __measured.problems | join(' ') }}"
+  when: __measured.problems | length > 0
+"""
+
+RETURN = r"""
+problems:
+  description: One sentence for each wish that is not met; empty when all are.
+  type: list
+  elements: str
+  returned: success
+gpus:
+  description: The GPUs that C(nvidia-smi) lists.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    index:
+      description: Number of the GPU.
+      type: int
+    name:
+      description: Name of the GPU.
+      type: str
+    uuid:
+      description: Identity of the GPU.
+      type: str
+    memory_total_mb:
+      description: Memory in MiB.
+      type: int
+    memory_free_mb:
+      description: Free memory in MiB.
+      type: int
+    utilization_percent:
+      description: Utilisation in percent, or V(null) when the driver does not say.
+      type: int
+driver_version:
+  description: Version of the NVIDIA driver.
+  type: str
+  returned: success
+  sample: "570.86.15"
+cuda_version:
+  description: Highest CUDA version that the driver supports.
+  type: str
+  returned: success
+  sample: "12.8"
+disk:
+  description: The file system of O(mount), or of the home directory.
+  type: dict
+  returned: success
+  contains:
+    path:
+      description: Path that was looked at.
+      type: str
+    fstype:
+      description: Type of the file system.
+      type: str
+    network:
+      description: Whether it is a network file system, on which the free space says nothing.
+      type: bool
+    total_gb:
+      description: Size in GiB.
+      type: float
+    free_gb:
+      description: Free space in GiB.
+      type: float
+    writable:
+      description: Whether a file could be written there.
+      type: bool
+python:
+  description: The Python that will train.
+  type: dict
+  returned: success
+  contains:
+    path:
+      description: Full path, or V(null) when there is none.
+      type: str
+    version:
+      description: Version.
+      type: str
+tools:
+  description: For each name in O(tools) its full path, or V(null).
+  type: dict
+  returned: success
+torch:
+  description: What torch computed; V(null) when O(python) has no torch.
+  type: dict
+  returned: success
+  contains:
+    version:
+      description: Version of torch.
+      type: str
+    cuda:
+      description: CUDA version that torch was built for.
+      type: str
+    devices:
+      description: Number of GPUs that torch sees.
+      type: int
+    milliseconds:
+      description: Time of the matrix product on each GPU.
+      type: list
+      elements: float
+    error:
+      description: What went wrong, or V(null).
+      type: str
+"""

@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin podyard.gpu.transfer, which runs on the controller."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: transfer
+short_description: Move a directory tree to or from a pod and prove that it arrived
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Moves a directory tree between the controller and the host of the task, over the host's own SSH connection.
+  - Only what differs is sent. Every file is compared by SHA-256 on both sides before the task succeeds.
+  - Uses C(rsync) where both sides have it, else C(tar) over SSH.
+  - An interrupted transfer goes on where it stopped when the task is run again.
+  - Shows progress when the transfer takes longer than two seconds.
+options:
+  direction:
+    description:
+      - V(push) moves from the controller to the host, V(pull) from the host to the controller.
+    type: str
+    required: true
+    choices: [push, pull]
+  src:
+    description:
+      - The directory whose content is moved. With O(direction=push) a path on the controller, else on the host.
+      - With O(direction=push) it may also be a single file; it arrives in O(dest) under its own name.
+    type: str
+    required: true
+  dest:
+    description:
+      - The directory that receives the content. It is created, with its parents, when it is missing.
+    type: str
+    required: true
+  include:
+    description:
+      - Patterns of what to move. Without any, everything is moved.
+      - A pattern without a slash matches a name at any depth, one with a slash matches the path from O(src) on.
+        V(*) and V(?) stop at a slash, V(**) does not, V([a-z]) is one character of a set.
+        What lies below a matching directory matches too.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description:
+      - Patterns of what not to move, written as in O(include). They win over O(include).
+    type: list
+    elements: str
+    default: []
+  verify:
+    description:
+      - How arrival is proved. V(sha256) compares a SHA-256 of every moved file on both sides; V(none) trusts the transport.
+    type: str
+    choices: [sha256, none]
+    default: sha256
+  delete:
+    description:
+      - Also remove what lies in O(dest) and not in O(src). Excluded paths are left alone.
+      - Only for O(direction=push) without O(include).
+    type: bool
+    default: false
+  bandwidth_limit:
+    description:
+      - Upper limit of the rate, in MiB per second. V(0) means none.
+    type: float
+    default: 0
+  method:
+    description:
+      - V(auto) takes C(rsync) where both sides have it, else C(tar).
+    type: str
+    choices: [auto, rsync, tar]
+    default: auto
+notes:
+  - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are refused.
+  - Symbolic links that stay inside the tree are kept as links; of one that leads outside, what it points to is moved.
+  - Owner, group and the times of directories are not kept, since network volumes refuse them.
+  - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was proved, so that nothing is read twice.
+  - Above 64 MiB an own connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the
+    default one. Set C(Ciphers) in the SSH arguments of the host to decide otherwise.
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.training_progress
+"""
+
+EXAMPLES = r"""
+- name: Bring the dataset to the pod
+  podyard.gpu.transfer:
+    direction: push
+    src: ./data
+    dest: /workspace/podyard/digits/data
+    exclude: [".git", "*.tmp"]
+    delete: true
+
+- name: Bring the results home
+  podyard.gpu.transfer:
+    direction: pull
+    src: /workspace/podyard/digits/runs/20261122_101500_4f2a/output
+    dest: runs/20261122_101500_4f2a/artifacts
+    include: ["*.safetensors", "metrics.jsonl"]
+  register: __artifacts
+
+- name: A pattern that matched nothing is an error
+  ansible.builtin.assert:
+    that: __artifacts.unmatched | length == 0
+"""
+
+RETURN = r"""
+files:
+  description: Number of files of the tree that O(include) and O(exclude) leave.
+  type: int
+  returned: success
+  sample: 1797
+bytes:
+  description: Size of these files in bytes.
+  type: int
+  returned: success
+  sample: 1280345
+sent:
+  description: Paths that were sent (in check mode, that would be sent), relative to the source.
+  type: list
+  elements: str
+  returned: success
+sent_bytes:
+  description: Size of what was sent, in bytes of content. In check mode what would be sent.
+  type: int
+  returned: success
+removed:
+  description: Paths that O(delete) removed or would remove.
+  type: list
+  elements: str
+  returned: success
+resent:
+  description: Paths whose SHA-256 differed after the first attempt and that were sent again.
+  type: list
+  elements: str
+  returned: success
+unmatched:
+  description: Patterns of O(include) that matched nothing.
+  type: list
+  elements: str
+  returned: success
+skipped_links:
+  description: Symbolic links on the host that were not pulled since they lead to a directory outside of what is pulled, or nowhere.
+  type: list
+  elements: str
+  returned: when O(direction=pull)
+seconds:
+  description: Duration in seconds.
+  type: float
+  returned: success
+  sample: 3.2
+mode:
+  description: What moved the bytes.
+  type: str
+  returned: success
+  sample: rsync
+src:
+  description: The absolute source path.
+  type: str
+  returned: success
+dest:
+  description: The absolute destination path.
+  type: str
+  returned: success
+manifest:
+  description: Every file, sorted by path.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: Path relative to the source.
+      type: str
+    bytes:
+      description: Size in bytes.
+      type: int
+    sha256:
+      description: SHA-256 of the content, lower-case hexadecimal.
+      type: str
+"""
