@@ -162,7 +162,7 @@ set_up_core() {
     say "installing ansible-core $(core_version "$core") into .venv-core$core"
     ".venv-core$core/bin/pip" install --quiet "ansible-core==$(core_version "$core").*" pytest pytest-mock pytest-xdist \
         pytest-forked mock PyYAML -r tests/unit/requirements.txt
-    ".venv-core$core/bin/python" scripts/offline_pip.py .cache/home
+    ".venv-core$core/bin/python" scripts/offline_pip.py ".cache/home-core$core"
     fingerprint ".venv-core$core" "${TEST_FILES[@]}" >".venv-core$core/.podyard-test"
 }
 

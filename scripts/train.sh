@@ -18,5 +18,8 @@ eval "$(podyard-sandbox env)"
 # Seconds fit for pods that come up at once and an API on this machine; with real pods the defaults are right.
 # ARGS comes last, so that it wins; it is read as the shell reads it, quotes and all.
 eval "set -- ${ARGS:-}"
-exec ansible-playbook playbooks/train.yml -e @examples/digits/job.yml \
+# The paths in the job are relative to its own directory; the runs are kept in the clone's.
+cd examples/digits
+export ANSIBLE_CONFIG="$ROOT/ansible.cfg"
+exec ansible-playbook "$ROOT/playbooks/train.yml" -e @job.yml -e "{\"train_runs_dir\": \"$ROOT/runs\"}" \
     -e train_poll_interval=0.5 -e train_consistency_grace=3 "$@"

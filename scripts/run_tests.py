@@ -1,0 +1,297 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the parts of the test suite, two at a time, and close with one line that counts.
+
+Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``molecule``,
+``sanity``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
+``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests (read from its
+JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import typing
+import xml.etree.ElementTree
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = pathlib.Path(sys.executable).parent
+# A part that hangs must not keep the others' results back; the longest takes about a third of this.
+PART_LIMIT_S = 20 * 60
+# Two cores is the machine this is made for.
+AT_ONCE = 2
+LOG_LINES_SHOWN = 150
+CORES = {"219": "2.19", "221": "2.21"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One command and where its JUnit files are (none: a gate, which counts one).
+
+    ``tree`` names a copy of the working tree to run in, at a path as Ansible wants it; empty means the clone itself.
+    ``absent`` says why this machine cannot run the part.
+    """
+
+    name: str
+    group: str
+    command: list[str]
+    tree: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    junit: str = ""
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a part came to. ``failed`` is never 0 when its command failed; ``log`` is what it printed."""
+
+    part: Part
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float = 0.0
+    log: str = ""
+
+
+def gates() -> list[Part]:
+    """Return the checks that read the tree and need no pod."""
+    scripts = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("scripts/*.sh"))]
+    commands = {
+        "ansible-lint": ["ansible-lint", "--offline", "--profile", "production", "--strict"],
+        "mypy plugins": ["mypy", "-p", "ansible_collections.podyard.gpu.plugins"],
+        "mypy sandbox": ["mypy", "sandbox/podyard_sandbox", "scripts"],
+        "ruff": ["ruff", "check", "."],
+        "yamllint": ["yamllint", "--strict", "."],
+        "shellcheck": ["shellcheck", "-x", "-P", "scripts", *scripts, ".ci/run"],
+        "antsibull-changelog": ["antsibull-changelog", "lint"],
+    }
+    docs = ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self"]
+    parts = [Part(name, "lint", command) for name, command in commands.items()]
+    return [*parts, Part("antsibull-docs", "lint", [*docs, "--check-extra-docs-refs", "."], tree="docs")]
+
+
+def pytest(name: str, group: str, path: str) -> Part:
+    """Return a directory of tests as a part. No cache is kept, so that two calls at once do not meet."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml={junit}", path]
+    return Part(name, group, command, junit=f"{name}.xml")
+
+
+def ansible_test(core: str) -> list[Part]:
+    """Return sanity and units on one ansible-core; absent where the machine has no Python for it."""
+    label, tools = CORES[core], ROOT / f".venv-core{core}" / "bin"
+    absent = "no Python 3.12 or newer on this machine" if (ROOT / ".cache" / f"no-core{core}").exists() else ""
+    # shellcheck, which a sanity test calls, is in the main environment, which comes later on the PATH.
+    path = os.pathsep.join([str(tools), os.environ["PATH"]])
+    environment = {"HOME": str(ROOT / ".cache" / f"home-core{core}"), "PATH": path}
+    options = ["--local", "--python", "{python}", "--color", "no"]
+    # Sanity makes its environments below HOME; another `make test` of this clone must not do so at the same moment.
+    alone = ["flock", str(ROOT / ".cache" / f"core{core}.lock")]
+    program, tree = str(tools / "ansible-test"), f"core{core}"
+    units = "{tree}/tests/output/junit/*.xml"
+    return [
+        Part(f"sanity {label}", "sanity", [*alone, program, "sanity", *options], tree, environment, absent=absent),
+        Part(f"units {label}", "sanity", [program, "units", *options], tree, environment, units, absent),
+    ]
+
+
+def all_parts() -> list[Part]:
+    """Return every part, the long ones first, so that the two lanes end at about the same time."""
+    return [
+        pytest("integration", "integration", "tests/integration"),
+        *ansible_test("219"),
+        pytest("sandbox", "sandbox-test", "tests/sandbox"),
+        *ansible_test("221"),
+        Part("molecule", "molecule", ["molecule", "test", "--all"]),
+        pytest("unit", "unit", "tests/unit"),
+        pytest("house", "unit", "tests/house"),
+        *gates(),
+    ]
+
+
+def copy_tree(target: pathlib.Path) -> None:
+    """Copy what git knows or would know to ``target``, and make that a work tree: ansible-test lists files with git."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=target, check=True)
+
+
+def count(reports: list[pathlib.Path]) -> tuple[int, int, int]:
+    """Return passed, failed and skipped of the JUnit files."""
+    passed = failed = skipped = 0
+    for report in reports:
+        for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            left_out = int(suite.get("skipped", 0))
+            failed += bad
+            skipped += left_out
+            passed += int(suite.get("tests", 0)) - bad - left_out
+    return passed, failed, skipped
+
+
+class Suite:
+    """One call of this program: its directory below ``build/test``, its copies of the tree, its running processes."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def tree(self, part: Part) -> pathlib.Path:
+        """Return the directory the part runs in."""
+        if not part.tree:
+            return ROOT
+        return self.directory / part.tree / "ansible_collections" / "podyard" / "gpu"
+
+    def prepare(self, parts: list[Part]) -> None:
+        """Make the copies of the tree that the parts want."""
+        for tree in {self.tree(part) for part in parts if part.tree and not part.absent}:
+            copy_tree(tree)
+
+    def clear(self) -> None:
+        """Remove the copies, and keep the logs."""
+        for directory in self.directory.iterdir():
+            if directory.is_dir():
+                shutil.rmtree(directory)
+
+    def run(self, part: Part) -> Outcome:
+        """Run one part to its end and say on the screen how it went."""
+        if part.absent:
+            print(f"  skipped  {part.name}: {part.absent}", flush=True)
+            return Outcome(part, 0, 0, 1)
+        log = self.directory / f"{part.name.replace(' ', '-')}.log"
+        started = time.monotonic()
+        with log.open("wb") as output:
+            succeeded = self._execute(part, output)
+        seconds = time.monotonic() - started
+        passed, failed, skipped = self._counts(part, succeeded)
+        print(f"  {'ok' if not failed else 'FAILED':8} {part.name} ({seconds:.0f} s)", flush=True)
+        return Outcome(part, passed, failed, skipped, seconds, log.read_text(encoding="utf-8", errors="replace"))
+
+    def _command(self, part: Part) -> list[str]:
+        """Fill in what is known only now: where the report goes, which Python the environment has."""
+        junit = self.directory / part.junit
+        python = ""
+        if "{python}" in part.command:
+            interpreter = ROOT / f".venv-{part.tree}" / "bin" / "python"
+            command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            python = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return [word.replace("{junit}", str(junit)).replace("{python}", python) for word in part.command]
+
+    def _execute(self, part: Part, output: typing.IO[bytes]) -> bool:
+        """Run the command in a session of its own, so that all it started can be ended with it."""
+        with self._lock:
+            if self._stopped:
+                return False
+            process = subprocess.Popen(
+                self._command(part),
+                cwd=self.tree(part),
+                env={**os.environ, **part.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.add(process)
+        try:
+            return process.wait(PART_LIMIT_S) == 0
+        except subprocess.TimeoutExpired:
+            output.write(f"\nended after {PART_LIMIT_S} s, the limit for one part\n".encode())
+            return False
+        finally:
+            self._end(process)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """End the process, politely first: tests give back what they started."""
+        with self._lock:
+            self._processes.discard(process)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(20)  # long enough for a test to stop its sandbox
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def stop(self) -> None:
+        """End all that runs, and start nothing more."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._processes)
+        for process in running:
+            self._end(process)
+
+    def _counts(self, part: Part, succeeded: bool) -> tuple[int, int, int]:
+        """Return passed, failed, skipped of one part."""
+        if not part.junit:
+            return int(succeeded), int(not succeeded), 0
+        pattern = part.junit.replace("{tree}/", "")
+        reports = sorted(self.tree(part).glob(pattern) if part.tree else self.directory.glob(pattern))
+        passed, failed, skipped = count(reports)
+        # A part that broke before its first test, or found none, must not look like one without faults.
+        if not succeeded or not reports:
+            failed = max(failed, 1)
+        return passed, failed, skipped
+
+
+def show_failures(outcomes: list[Outcome]) -> None:
+    """Print the end of the log of every part that failed."""
+    for outcome in outcomes:
+        if outcome.failed:
+            print(f"\n===== {outcome.part.name} failed =====")
+            print("\n".join(outcome.log.splitlines()[-LOG_LINES_SHOWN:]))
+
+
+def main(group: str) -> int:
+    """Run the parts of the group; returns the exit code."""
+    parts = [part for part in all_parts() if group in ("all", part.group)]
+    if not parts:
+        print(f"run_tests.py knows no part {group!r}", file=sys.stderr)
+        return 2
+    (ROOT / "build" / "test").mkdir(parents=True, exist_ok=True)
+    stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%d-%H%M%S-")
+    suite = Suite(pathlib.Path(tempfile.mkdtemp(prefix=stamp, dir=ROOT / "build" / "test")))
+    print(f"{len(parts)} parts, {AT_ONCE} at a time; logs are in {suite.directory.relative_to(ROOT)}", flush=True)
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    suite.prepare(parts)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as lanes:
+        try:
+            outcomes = list(lanes.map(suite.run, parts))
+        except BaseException:
+            lanes.shutdown(wait=False, cancel_futures=True)
+            suite.stop()
+            raise
+    show_failures(outcomes)
+    passed, failed = sum(each.passed for each in outcomes), sum(each.failed for each in outcomes)
+    skipped = sum(each.skipped for each in outcomes)
+    if not failed:
+        suite.clear()
+    print(f"\nwall time {time.monotonic() - started:.0f} s")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:2] or ["all"]))
+    except KeyboardInterrupt:
+        sys.exit(130)
