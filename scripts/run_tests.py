@@ -72,7 +72,8 @@ def gates() -> list[Part]:
     commands = {
         "ansible-lint": ["ansible-lint", "--offline", "--profile", "production", "--strict"],
         "mypy plugins": ["mypy", "-p", "ansible_collections.podyard.gpu.plugins"],
-        "mypy sandbox": ["mypy", "sandbox/podyard_sandbox", "scripts"],
+        "mypy sandbox": ["mypy", "-p", "podyard_sandbox"],
+        "mypy scripts": ["mypy", "scripts", "examples"],
         "ruff": ["ruff", "check", "."],
         "yamllint": ["yamllint", "--strict", "."],
         "shellcheck": ["shellcheck", "-x", "-P", "scripts", *scripts, ".ci/run"],
@@ -191,7 +192,7 @@ class Suite:
         junit = self.directory / part.junit
         python = ""
         if "{python}" in part.command:
-            interpreter = ROOT / f".venv-{part.tree}" / "bin" / "python"
+            interpreter = str(ROOT / f".venv-{part.tree}" / "bin" / "python")
             command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
             python = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         return [word.replace("{junit}", str(junit)).replace("{python}", python) for word in part.command]
