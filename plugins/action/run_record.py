@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_record: keeps run.json on the controller."""
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
+
+
+class ActionModule(ControllerAction):
+    """Change the record of a run, in one step under its lock."""
+
+    ARGUMENTS = {
+        "path": {"type": "path", "required": True},
+        "begin": {"type": "str", "choices": list(STAGES)},
+        "end_stages": {"type": "bool", "default": False},
+        "set": {"type": "dict", "default": {}},
+        "outcome": {"type": "str", "choices": list(OUTCOMES)},
+        "error": {"type": "str"},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            run, changed = RunRecord(local_path(arguments["path"])).apply(
+                begin=arguments["begin"],
+                end_stages=arguments["end_stages"],
+                values=arguments["set"],
+                outcome=arguments["outcome"],
+                error=arguments["error"],
+                write=not self.check_mode,
+            )
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": changed, "run": run}

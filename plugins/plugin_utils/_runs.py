@@ -1,0 +1,246 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of a run: run.json in its run directory, and runs/latest. Private to this collection."""
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
+    link_atomically,
+    locked,
+    now,
+    private_directory,
+    read_json,
+    read_json_lines,
+    seconds_between,
+    write_json,
+)
+
+OUTCOMES = ("running", "succeeded", "failed", "stopped", "lost", "kept", "detached")
+STAGES = ("plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report")
+# What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
+POD_FIELDS = (
+    "provider", "id", "name", "gpu", "gpu_count", "usd_per_hour", "region", "cloud",
+    "rented_at", "gone_at", "gone_proved", "cost_usd",
+)  # fmt: skip
+# Kept by this file alone, so that nobody else can make them disagree with each other.
+OWN_FIELDS = ("stages", "outcome", "started", "ended")
+
+
+class RunError(Exception):
+    """The record of a run cannot be read or written; the text is a sentence for people."""
+
+
+class RunRecord:
+    """run.json of one run directory.
+
+    Every change is made under a lock and lands whole or not at all, so that the controller, the guard and a reader can use
+    it at the same time. The record never has to be there: the cloud is the truth.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self.path = self.directory / "run.json"
+
+    def read(self) -> dict[str, Any]:
+        """The whole record as it stands in the file; {} when there is none. Raises RunError when it is no JSON."""
+        try:
+            return read_json(self.path)
+        except (OSError, ValueError) as error:
+            raise RunError(f"The record {self.path} cannot be read: {error}. Move it away to begin a new one.") from error
+
+    def apply(
+        self,
+        *,
+        begin: str | None = None,
+        end_stages: bool = False,
+        values: Mapping[str, Any] | None = None,
+        outcome: str | None = None,
+        error: str | None = None,
+        write: bool = True,
+    ) -> tuple[dict[str, Any], bool]:
+        """Change the record in one step and return it with whether it changed.
+
+        `begin` ends the running stage and begins the named one; `values` are merged (see `merge`); an `outcome` other than
+        "running" ends the run and its stages. With `write` false nothing is written: the record as it would be is returned.
+        Raises RunError with a sentence on a foreign outcome, stage or value, and when the directory cannot be written.
+        """
+        _refuse_foreign(begin, outcome, values)
+
+        def edit(record: dict[str, Any]) -> None:
+            if end_stages or begin or (outcome and outcome != "running"):
+                _end_stages(record, but=begin)
+            if begin:
+                _begin_stage(record, begin)
+            merge(record, values or {})
+            if outcome:
+                _set_outcome(record, outcome)
+            if outcome or error is not None:
+                record["error"] = error
+
+        return self.change(edit) if write else self._preview(edit)
+
+    def change(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
+        """Read, edit and write the record under its lock; the first write also makes the directory and runs/latest."""
+        try:
+            private_directory(self.directory)
+            with locked(self.directory / "run.lock"):
+                before = self.read()
+                record = self._edited(before, edit)
+                changed = _without_running_cost(record) != _without_running_cost(before)
+                if changed:
+                    write_json(self.path, record)
+            if changed and not before:
+                self._point_latest()
+        except OSError as error:
+            raise RunError(f"The run directory {self.directory} cannot be written: {error}.") from error
+        return record, changed
+
+    def _preview(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
+        before = self.read()
+        record = self._edited(before, edit)
+        return record, _without_running_cost(record) != _without_running_cost(before)
+
+    def _edited(self, before: dict[str, Any], edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        record = copy.deepcopy(before) or _new_record(self.directory.name)
+        edit(record)
+        _merge_pods(record["pods"], pods_of_ledger(self.directory))
+        _price(record)
+        return record
+
+    def _point_latest(self) -> None:
+        link = self.directory.parent / "latest"
+        try:
+            link_atomically(self.directory.name, link)
+        except OSError as error:
+            raise RunError(f"{link} cannot point to the newest run, since it is no symbolic link: {error}.") from error
+
+
+def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str, Any] | None) -> None:
+    if outcome is not None and outcome not in OUTCOMES:
+        raise RunError(f"A run's outcome is one of {', '.join(OUTCOMES)}, not '{outcome}'.")
+    if begin is not None and begin not in STAGES:
+        raise RunError(f"A run's stage is one of {', '.join(STAGES)}, not '{begin}'.")
+    foreign = sorted(set(values or {}) & set(OWN_FIELDS))
+    if foreign:
+        raise RunError(f"{', '.join(foreign)} of a run's record cannot be set by hand; use begin, end_stages and outcome.")
+
+
+def _new_record(run_id: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "name": None,
+        "outcome": "running",
+        "error": None,
+        "started": now(),
+        "ended": None,
+        "stages": [],
+        "pods": [],
+        "cost_usd": 0.0,
+        "metrics": {},
+        "artifacts": [],
+    }
+
+
+def _end_stages(record: dict[str, Any], but: str | None = None) -> None:
+    for stage in record["stages"]:
+        if stage["ended"] is None and stage["name"] != but:
+            stage["ended"] = now()
+
+
+def _begin_stage(record: dict[str, Any], name: str) -> None:
+    if not any(stage["name"] == name and stage["ended"] is None for stage in record["stages"]):
+        record["stages"].append({"name": name, "started": now(), "ended": None})
+
+
+def _set_outcome(record: dict[str, Any], outcome: str) -> None:
+    if outcome == "running":
+        record["ended"] = None
+    elif record["outcome"] != outcome or record["ended"] is None:
+        record["ended"] = now()
+    record["outcome"] = outcome
+
+
+def merge(record: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Merge values into a record in place: objects key by key, pods by their id, artifacts by their path, others replaced."""
+    for key, value in values.items():
+        if key == "pods":
+            _merge_pods(record["pods"], [_pod_entry(pod) for pod in value])
+        elif key == "artifacts":
+            known = {artifact["path"]: artifact for artifact in record["artifacts"]}
+            known.update({artifact["path"]: dict(artifact) for artifact in value})
+            record["artifacts"] = list(known.values())
+        elif isinstance(value, Mapping) and isinstance(record.get(key), dict):
+            merge_objects(record[key], value)
+        else:
+            record[key] = copy.deepcopy(value)
+
+
+def merge_objects(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Merge one object into another in place, at every depth."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            merge_objects(into[key], value)
+        else:
+            into[key] = copy.deepcopy(value)
+
+
+def _pod_entry(pod: Mapping[str, Any]) -> dict[str, Any]:
+    entry = {key: pod.get(key) for key in POD_FIELDS}
+    entry["rented_at"] = entry["rented_at"] or pod.get("created_at")
+    return entry
+
+
+def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    """Add what is newly known of each pod; a value that is not known never replaces one that is."""
+    for entry in more:
+        known = next((pod for pod in pods if pod["id"] == entry["id"] and pod["provider"] == entry["provider"]), None)
+        if known is None:
+            known = dict.fromkeys(POD_FIELDS)
+            known["gone_proved"] = False
+            pods.append(known)
+        for key, value in entry.items():
+            # The ledger and the modules each tell when a pod was rented and gone: the first told time stays, and so does a proof.
+            settled = known[key] is True or (known[key] is not None and key in ("rented_at", "gone_at"))
+            if value is not None and not settled:
+                known[key] = value
+
+
+def pods_of_ledger(directory: Path) -> list[dict[str, Any]]:
+    """The pods that the ledger attempts.jsonl of a run directory knows to have been created, as entries for the record."""
+    pods: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for line in read_json_lines(directory / "attempts.jsonl"):
+        event, key = line.get("event"), (line.get("provider"), line.get("id"))
+        if line.get("id") is None:
+            continue
+        if event == "created":
+            pods[key] = _pod_entry({**line, "rented_at": line.get("time")})
+        elif event == "gone" and key in pods:
+            pods[key].update(gone_at=line.get("time"), gone_proved=True)
+    return list(pods.values())
+
+
+def _price(record: dict[str, Any]) -> None:
+    """Compute what each pod has cost from its price and its time, and the sum; a pod without a known price counts nothing."""
+    total = 0.0
+    for pod in record["pods"]:
+        seconds = seconds_between(pod["rented_at"], pod["gone_at"])
+        if seconds is not None and pod["usd_per_hour"] is not None:
+            pod["cost_usd"] = round(seconds / 3600 * float(pod["usd_per_hour"]), 6)
+        total += pod["cost_usd"] or 0.0
+    record["cost_usd"] = round(total, 6)
+
+
+def _without_running_cost(record: dict[str, Any]) -> str:
+    """The record as text to compare, without the cost of living pods, which grows on its own."""
+    plain = copy.deepcopy(record)
+    if any(not pod["gone_at"] for pod in plain.get("pods", [])):
+        plain.pop("cost_usd", None)
+        for pod in plain["pods"]:
+            pod.pop("cost_usd", None)
+    return json.dumps(plain, sort_keys=True)
