@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One container: a bubblewrap process, the pod's PID 1 inside it, and the log they write.
+
+bubblewrap stays outside as a monitor and dies with the sandbox; PID 1 dies with bubblewrap, and with PID 1 the
+kernel ends every process of the pod. All options go through a file without a name, so that neither the environment
+nor anything else of a pod is seen in this machine's process list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from . import images
+from .disk import FOLDERS, SHARED_ETC
+from .log import LineSplitter, PodLog
+from .spec import PodError, PodSpec
+
+# What a container engine leaves to root in a container; sshd needs some of them, and none reaches the machine.
+_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP",
+                 "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc")
+# bubblewrap needs a search path for nothing, and must not hand anything of the sandbox's environment on.
+BARE_ENVIRONMENT = {"PATH": images.PATH, "LANG": "C.UTF-8"}
+# How often to look whether bubblewrap became the pod's command: it takes some 20 ms to set up the namespaces.
+_LOOK = 0.005
+# Bytes per read of the pod's output; only a size.
+_CHUNK = 65_536
+
+
+def privileges() -> list[str]:
+    """Options for who runs the sandbox: root keeps few capabilities, a normal user gets a user namespace."""
+    if os.geteuid() != 0:
+        return ["--unshare-user"]
+    return ["--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
+
+
+def system_folders(*, bin_folder: Path = Path("/usr/bin"), sbin_folder: Path = Path("/usr/sbin")) -> Iterator[str]:
+    """Options for /usr and the folders beside it; the two program folders may come from elsewhere."""
+    yield from ("--perms", "0755", "--dir", "/usr")
+    for entry in sorted(Path("/usr").iterdir()):
+        if entry.name in ("bin", "sbin"):
+            yield from ("--ro-bind", str(entry), f"/usr/.{entry.name}")
+        elif entry.is_symlink():
+            yield from ("--symlink", os.readlink(entry), str(entry))
+        elif entry.is_dir() and entry.name != "local":
+            yield from ("--ro-bind", str(entry), str(entry))
+    yield from ("--ro-bind", str(bin_folder), "/usr/bin", "--ro-bind", str(sbin_folder), "/usr/sbin")
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        beside = Path("/", name)
+        if beside.is_symlink():
+            yield from ("--symlink", os.readlink(beside), str(beside))
+        elif beside.is_dir():
+            yield from ("--ro-bind", str(beside), str(beside))
+
+
+def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, extra: dict[str, str]) -> list[str]:
+    """All of bubblewrap's options for a pod; `extra` is environment known only at the start (ports)."""
+    found = [*NAMESPACES, *privileges(), "--hostname", spec.hostname, "--clearenv"]
+    for name, value in {**images.environment(spec), **extra}.items():
+        found += ["--setenv", name, value]
+    links = programs.of(spec.profile, gpu=spec.gpu_count > 0)
+    found += system_folders(bin_folder=links / "bin", sbin_folder=links / "sbin")
+    for covered in programs.covered(spec.profile):
+        found += ["--ro-bind", str(disk / "nothing"), covered]
+    found += ["--bind", str(disk / "usr-local"), "/usr/local", "--bind", str(disk / "etc"), "/etc"]
+    for name in SHARED_ETC:
+        found += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for name in FOLDERS:
+        found += ["--bind", str(disk / name), f"/{name}"]
+    found += ["--ro-bind", str(disk / "start.sh"), "/start.sh", "--dir", "/boot", "--tmpfs", "/run"]
+    for name in ("/run/lock", "/run/sshd"):
+        found += ["--perms", "0755", "--dir", name]
+    if spec.gpu_count > 0:
+        found += ["--ro-bind", str(disk / "gpus"), "/run/nvidia-persistenced/gpus"]
+    if spec.mount_path is not None:
+        found += ["--bind", str(volume), spec.mount_path]
+    return [*found, "--ro-bind-try", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
+
+
+class Container:
+    """A started container. `pid` is the host's number of its PID 1."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: PodLog) -> None:
+        self._process = process
+        self._log = log
+        self.pid = 0
+        self._pidfd: int | None = None
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
+        """Start `command` in a sandbox made by `arguments`; returns when the command runs.
+
+        Raises PodError with bubblewrap's own words when the sandbox could not be made.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            # The kernel ties "die with parent" to the thread that forked, not to its process.
+            raise PodError("a pod can only be started from the main thread of the sandbox")
+        status, report = os.pipe()
+        options_file = _nameless_file(arguments)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "bwrap", "--args", str(options_file), "--json-status-fd", str(report), "--", *command,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                pass_fds=(options_file, report), env=BARE_ENVIRONMENT, cwd="/", start_new_session=True)
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            os.close(options_file)
+            os.close(report)
+        container = cls(process, log)
+        try:
+            await container._wait_for_command(status)
+        except BaseException:
+            await container.kill()
+            raise
+        return container
+
+    async def wait(self) -> int:
+        """Wait until PID 1 has ended and all its output is in the log; returns its exit code (128 + signal)."""
+        code = await self._process.wait()
+        await self._reader
+        self._close()
+        return code
+
+    async def kill(self) -> None:
+        """End every process of the pod and wait until the kernel has."""
+        if self._process.returncode is None:
+            if self._pidfd is not None:
+                try:
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # PID 1 ended by itself just now; bubblewrap is about to follow.
+            else:
+                self._process.kill()
+        await self.wait()
+
+    async def _wait_for_command(self, status: int) -> None:
+        """Read PID 1's number from bubblewrap, then wait until that process has become the pod's command."""
+        loop = asyncio.get_running_loop()
+        stream = asyncio.StreamReader()
+        transport, _protocol = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0))
+        try:
+            first = await stream.readline()
+            if first:
+                self.pid = int(json.loads(first)["child-pid"])
+                self._pidfd = _open_pidfd(self.pid)
+            while self._process.returncode is None:
+                if self.pid and _name_of(self.pid) not in ("bwrap", None):
+                    return
+                await asyncio.sleep(_LOOK)
+            # bubblewrap tells the exit code only of a command that it did start.
+            if b"exit-code" not in await stream.read():
+                await self._reader
+                said = "; ".join(line.text for line in self._log.lines(tail=3)) or "it said nothing"
+                raise PodError(f"bubblewrap could not make the pod's sandbox: {said}")
+        finally:
+            transport.close()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        splitter = LineSplitter()
+        while data := await self._process.stdout.read(_CHUNK):
+            for line in splitter.feed(data):
+                self._log.add(line)
+        for line in splitter.end():
+            self._log.add(line)
+
+    def _close(self) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+
+def _nameless_file(arguments: Sequence[str]) -> int:
+    """A file in memory, without a name, that holds the arguments, each ended by a zero byte; open at its start."""
+    number = os.memfd_create("options", 0)
+    with os.fdopen(os.dup(number), "wb") as out:
+        out.write(b"".join(argument.encode() + b"\0" for argument in arguments))
+    os.lseek(number, 0, os.SEEK_SET)
+    return number
+
+
+def _open_pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _name_of(pid: int) -> str | None:
+    try:
+        return Path("/proc", str(pid), "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images: which programs a profile lacks, what its environment is, and what it runs.
+
+All images share this machine's /usr. What an image lacks is left out of its /usr/bin and /usr/sbin: both are
+directories of links into the real ones, which are seen as /usr/.bin and /usr/.sbin (at the same depth, so that a
+program that looks for its files beside itself finds them), and there an empty file covers what the image lacks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+
+from .spec import PodError, PodSpec
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_RSYNC = ("rsync", "rsync-ssl", "rrsync")
+_SSHD = ("sshd", "sshd-session", "ssh-keygen", "ssh", "scp", "sftp", "slogin", "ssh-*")
+_PYTHON = ("python", "python[23]*", "pip", "pip[23]*", "pydoc*", "py3*", "2to3*", "pygettext*", "uv", "uvx")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An image: shell patterns of the programs it lacks, its environment, and its command (None: the start script)."""
+
+    lacks: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] | None = None
+
+
+# Pods' own images keep caches on the volume and let pip write into the system's Python.
+_RUNPOD_ENVIRONMENT = (
+    ("SHELL", "/bin/bash"),
+    ("PYTHONUNBUFFERED", "1"),
+    ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
+    ("HF_HOME", "/workspace/.cache/huggingface"),
+    ("PIP_CACHE_DIR", "/workspace/.cache/pip"),
+    ("UV_CACHE_DIR", "/workspace/.cache/uv"),
+)
+
+PROFILES: dict[str, Profile] = {
+    "runpod": Profile(environment=_RUNPOD_ENVIRONMENT),
+    "slim": Profile(lacks=(*_RSYNC, "curl", "curl-config")),
+    # bash waits for sleep here instead of becoming it, so that PID 1 collects ended processes.
+    "nosshd": Profile(lacks=(*_RSYNC, *_SSHD), command=("/bin/bash", "-c", "sleep infinity; exit $?")),
+    "nopython": Profile(lacks=_PYTHON, environment=_RUNPOD_ENVIRONMENT),
+}
+
+
+def profile_for_image(image: str) -> str:
+    """The profile that stands for an image's name.
+
+    A name or tag that says `nosshd`, `nopython` or ends in `slim` means that; RunPod's own images (`runpod/…`) have
+    everything; all others (plain `pytorch/pytorch`, `nvidia/cuda`, `ubuntu`) come without an SSH server.
+    """
+    name = re.sub(r"^(docker\.io|registry\.hub\.docker\.com)/", "", image.strip().lower()).split("@")[0]
+    for profile in ("nosshd", "nopython"):
+        if profile in name:
+            return profile
+    repository, _, tag = name.rpartition(":") if ":" in name.rsplit("/", 1)[-1] else (name, "", "")
+    if repository.endswith("slim") or tag.endswith("slim"):
+        return "slim"
+    return "runpod" if name.startswith("runpod/") else "nosshd"
+
+
+def command(spec: PodSpec) -> list[str]:
+    """What PID 1 of the pod executes: the image's own command, or what `args` puts in its place.
+
+    `args` is one text that is split as a shell would, or the JSON object {"entrypoint": […], "cmd": […]}.
+    Raises PodError when it is neither.
+    """
+    if spec.args is None or not spec.args.strip():
+        return list(PROFILES[spec.profile].command or ("/start.sh",))
+    if spec.args.lstrip().startswith("{"):
+        words = _from_json(spec)
+    else:
+        try:
+            words = shlex.split(spec.args)
+        except ValueError as error:
+            raise PodError(f"pod {spec.id}: its args cannot be split into words ({error})") from error
+    if not words:
+        raise PodError(f"pod {spec.id}: its args hold no command")
+    return words
+
+
+def _from_json(spec: PodSpec) -> list[str]:
+    wanted = 'its args are neither a command nor a JSON object {"entrypoint": [texts], "cmd": [texts]}'
+    try:
+        parts = json.loads(spec.args or "")
+    except ValueError as error:
+        raise PodError(f"pod {spec.id}: {wanted} ({error})") from error
+    if set(parts) - {"entrypoint", "cmd"}:
+        raise PodError(f"pod {spec.id}: {wanted}")
+    words = [*(parts.get("entrypoint") or []), *(parts.get("cmd") or [])]
+    if not all(isinstance(word, str) for word in words):
+        raise PodError(f"pod {spec.id}: {wanted}")
+    return words
+
+
+def environment(spec: PodSpec) -> dict[str, str]:
+    """The container's environment: the image's, then the pod's own on top."""
+    base = {"PATH": PATH, "HOME": "/root", "HOSTNAME": spec.hostname, "LANG": "C.UTF-8"}
+    return {**base, **dict(PROFILES[spec.profile].environment), **spec.env}
+
+
+def script(name: str) -> str:
+    """The text of a script that images carry (`start.sh`, `nvidia-smi`)."""
+    return files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+
+
+class Programs:
+    """The link directories of the profiles, made when first asked for, below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, profile: str, *, gpu: bool) -> Path:
+        """A directory with `bin` and `sbin` of links for this profile; with `nvidia-smi` when the pod has a GPU."""
+        made = self._directory / f"{profile}-{'gpu' if gpu else 'cpu'}"
+        if made.exists():
+            return made
+        draft = made.with_suffix(".draft")
+        for folder in ("bin", "sbin"):
+            (draft / folder).mkdir(parents=True)
+            for name in _names(folder):
+                if not _lacks(profile, name) and name != "nvidia-smi":
+                    (draft / folder / name).symlink_to(f"/usr/.{folder}/{name}")
+        python = draft / "bin" / "python"
+        if (draft / "bin" / "python3").is_symlink() and not python.is_symlink():
+            python.symlink_to("/usr/.bin/python3")
+        if gpu:
+            stand_in = draft / "bin" / "nvidia-smi"
+            stand_in.write_text(script("nvidia-smi"), encoding="utf-8")
+            stand_in.chmod(0o755)
+        draft.rename(made)
+        return made
+
+    def covered(self, profile: str) -> Iterator[str]:
+        """Paths below the real directories, as the pod sees them, that an empty file must cover."""
+        for folder in ("bin", "sbin"):
+            for name in _names(folder):
+                path = Path("/usr", folder, name)
+                if _lacks(profile, name) and not path.is_symlink() and path.is_file():
+                    yield f"/usr/.{folder}/{name}"
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(entry.name for entry in Path("/usr", folder).iterdir())
+
+
+def _lacks(profile: str, name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in PROFILES[profile].lacks)

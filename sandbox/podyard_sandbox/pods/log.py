@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a pod wrote: lines with a number and a time, which only grow, and which can be followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+# Lines kept for each log. A pod that prints without end must not eat the sandbox's memory.
+_KEPT_LINES = 10_000
+# Characters of one line. A progress bar without line ends would otherwise be one line that grows for ever.
+_LONGEST_LINE = 16_384
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a log: `seq` counts from 1 within the log, `at` is UTC."""
+
+    seq: int
+    at: datetime
+    source: str
+    text: str
+
+    @property
+    def ts(self) -> str:
+        """The time as RFC 3339 text with milliseconds, as a log stream carries it."""
+        return self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @property
+    def event_id(self) -> str:
+        """The id of the line in an event stream: time and number, as `2026-10-01T10:02:15.001Z/17`."""
+        return f"{self.ts}/{self.seq}"
+
+
+class PodLog:
+    """The lines of one pod from one source ("container" or "system")."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._lines: deque[LogLine] = deque(maxlen=_KEPT_LINES)
+        self._seq = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    def add(self, text: str) -> LogLine:
+        """Append one line and wake everybody who follows."""
+        self._seq += 1
+        line = LogLine(self._seq, datetime.now(timezone.utc), self.source, text[:_LONGEST_LINE])
+        self._lines.append(line)
+        self._wake()
+        return line
+
+    def lines(self, *, after: int = 0, tail: int | None = None) -> list[LogLine]:
+        """The kept lines with a number above `after`, or only the last `tail` of them."""
+        found = [line for line in self._lines if line.seq > after]
+        if tail is None:
+            return found
+        return found[-tail:] if tail > 0 else []
+
+    def close(self) -> None:
+        """No line comes any more: whoever follows gets to the end."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self, *, after: int = 0) -> AsyncIterator[LogLine]:
+        """Every line with a number above `after`, as it comes, until the log is closed."""
+        seen = after
+        while True:
+            changed = self._changed
+            for line in self.lines(after=seen):
+                seen = line.seq
+                yield line
+            if changed.is_set():
+                continue
+            if self._closed:
+                return
+            await changed.wait()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines; bytes that are not UTF-8 become the replacement character."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that `data` completes."""
+        parts = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
+        self._rest = parts.pop()
+        if len(self._rest) > _LONGEST_LINE:
+            parts.append(self._rest)
+            self._rest = b""
+        return [part.decode("utf-8", "replace") for part in parts]
+
+    def end(self) -> list[str]:
+        """What is left when the stream ends without a line end."""
+        rest, self._rest = self._rest, b""
+        return [rest.decode("utf-8", "replace")] if rest else []

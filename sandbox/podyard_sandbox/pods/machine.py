@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether this machine can make pods at all, said before the first one is tried."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import re
+import shutil
+from dataclasses import dataclass
+
+from . import images
+from .container import BARE_ENVIRONMENT, NAMESPACES, privileges, system_folders
+from .spec import PodError
+
+# Programs a pod cannot do without, and the Debian package each comes in.
+_NEEDED = {
+    "bash": "bash", "bwrap": "bubblewrap", "python3": "python3", "rsync": "rsync", "sha256sum": "coreutils",
+    "sshd": "openssh-server", "ssh-keygen": "openssh-client",
+}
+# From this version on, sshd shuts out addresses with failed logins, and here all have the same address.
+_PENALTIES_SINCE = (9, 8)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was found out about this machine: whether its sshd has penalties to be switched off."""
+
+    penalties: bool
+
+
+async def examine() -> Machine:
+    """Look for the needed programs and try to make an empty sandbox.
+
+    Raises PodError with one sentence that says what is missing and how to get it.
+    """
+    missing = {name: package for name, package in _NEEDED.items() if shutil.which(name, path=images.PATH) is None}
+    if missing:
+        packages = " ".join(sorted(set(missing.values())))
+        raise PodError(f"pods need {', '.join(missing)} in /usr/bin or /usr/sbin of this machine "
+                       f"(Debian: apt-get install {packages})")
+    code, said = await _run("bwrap", *NAMESPACES, *privileges(), *system_folders(), "--proc", "/proc", "--dev", "/dev",
+                            "/usr/bin/true")
+    if code != 0:
+        raise PodError(_cannot(said))
+    _code, version = await _run("ssh", "-V")
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", version)
+    return Machine(penalties=bool(found) and (int(found[1]), int(found[2])) >= _PENALTIES_SINCE)
+
+
+def _cannot(said: str) -> str:
+    words = " ".join(said.split()) or "bwrap said nothing"
+    if os.geteuid() == 0:
+        return (f"this kernel does not let root make the namespaces that pods live in ({words}): inside a container, "
+                "that container must be allowed to (docker run --privileged)")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    return (f"this kernel does not let the user {user} make the namespaces that pods live in ({words}): run the "
+            "sandbox as root, or have an administrator allow it (sysctl -w kernel.unprivileged_userns_clone=1 "
+            "user.max_user_namespaces=10000, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)")
+
+
+async def _run(*words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env=BARE_ENVIRONMENT, cwd="/")
+    said, _nothing = await process.communicate()
+    return process.returncode or 0, said.decode("utf-8", "replace")

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pods of one sandbox: start, stop, destroy, restart, and the clean-up after a sandbox that was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from . import container, disk, images, leftovers, machine
+from .log import PodLog
+from .ports import PublicPorts
+from .spec import PodError, PodSpec, RunningPod, Utilisation
+from .usage import IDLE, Meter
+
+# Seconds between the end of a container and its restart: at first short, since people watch for it, then growing, so
+# that a command that always fails does not keep the machine busy.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+# A container that lived so long (seconds) did start; its end is a new story.
+_SETTLED = 10.0
+# Seconds between two looks at a pod's processes: the API's readers poll no faster than that.
+_SAMPLE = 1.0
+
+
+@dataclass
+class _Pod:
+    """A pod that was started at least once and not destroyed."""
+
+    spec: PodSpec
+    folder: Path
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ports: PublicPorts | None = None
+    last_ports: frozenset[int] = frozenset()
+    running: RunningPod | None = None
+    container: container.Container | None = None
+    meter: Meter | None = None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class PodRuntime:
+    """All pods of one sandbox, below `home`/pods. To be used from one event loop in the main thread."""
+
+    def __init__(self, home: Path) -> None:
+        self._root = home / "pods"
+        # A name that exists only once: by it `sweep` knows the processes that belong here.
+        self._folder = self._root / f"podyard-{secrets.token_hex(8)}"
+        self._programs = images.Programs(self._folder / ".images")
+        self._pods: dict[str, _Pod] = {}
+        self._logs: dict[tuple[str, str], PodLog] = {}
+        self._machine: machine.Machine | None = None
+        self._examining = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Raise PodError, with one sentence, when this machine cannot make pods."""
+        async with self._examining:
+            if self._machine is None:
+                self._machine = await machine.examine()
+
+    async def start(self, spec: PodSpec) -> RunningPod:
+        """Start a pod in a fresh container: new disk, new public port, new host keys; its volume is kept.
+
+        Returns when the pod's own command runs; sshd answers later. Raises PodError when the pod runs already, or
+        when its container cannot be made.
+        """
+        words = images.command(spec)
+        await self.check()
+        pod = self._pods.setdefault(spec.id, _Pod(spec, self._folder / spec.id))
+        async with pod.lock:
+            if pod.running is not None:
+                raise PodError(f"pod {spec.id} runs already; stop it before it is started again")
+            self._pods[spec.id], pod.spec = pod, spec
+            pod.ports = PublicPorts(spec.ports, avoid=pod.last_ports)
+            pod.last_ports = frozenset(pod.ports.ports.values())
+            try:
+                made = await self._launch(pod, words)
+            except BaseException:
+                await self._end(pod)
+                raise
+            pod.meter = Meter(spec)
+            pod.running = RunningPod(spec.id, dict(pod.ports.ports), datetime.now(timezone.utc), made.pid)
+            pod.tasks = [asyncio.create_task(self._supervise(pod, words)), asyncio.create_task(self._measure(pod))]
+            return pod.running
+
+    async def stop(self, pod_id: str) -> None:
+        """End every process of the pod and wipe all but its volume; nothing to do when it does not run."""
+        pod = self._known(pod_id)
+        async with pod.lock:
+            await self._end(pod)
+
+    async def destroy(self, pod_id: str) -> None:
+        """End the pod and remove all of it, its volume and logs too; nothing to do when there is none."""
+        pod = self._pods.get(pod_id)
+        if pod is not None:
+            async with pod.lock:
+                await self._end(pod)
+                await _in_thread(disk.remove, pod.folder)
+                if self._pods.get(pod_id) is pod:
+                    del self._pods[pod_id]
+        for source in ("container", "system"):
+            log = self._logs.pop((pod_id, source), None)
+            if log is not None:
+                log.close()
+
+    async def restart(self, pod_id: str) -> RunningPod:
+        """Stop the pod and start it again as it was: as after any reset, its public port and host keys are new."""
+        spec = self._known(pod_id).spec
+        await self.stop(pod_id)
+        return await self.start(spec)
+
+    async def close(self) -> None:
+        """Destroy all pods, and remove all that this runtime made; the sandbox goes down in good order."""
+        await asyncio.gather(*(self.destroy(pod_id) for pod_id in list(self._pods)))
+        await _in_thread(disk.remove, self._folder)
+
+    async def sweep(self) -> None:
+        """Remove every process and directory that is left below `home`/pods, of this runtime and of killed ones.
+
+        No other sandbox may live in the same home. Raises TimeoutError when a process does not end.
+        """
+        await self.close()
+        if self._root.is_dir():
+            for folder in sorted(self._root.iterdir()):
+                await leftovers.sweep(folder)
+            self._root.rmdir()
+
+    def utilisation(self, pod_id: str) -> Utilisation:
+        """The pod's load in the last second; all zero while it does not run."""
+        pod = self._known(pod_id)
+        return pod.meter.last if pod.running is not None and pod.meter is not None else IDLE
+
+    def log(self, pod_id: str, source: str = "container") -> PodLog:
+        """The pod's log: "container" is what its processes print, "system" what happened to its container.
+
+        A log exists from the first time it is asked for, be it before the pod's first start, until `destroy`.
+        """
+        if source not in ("container", "system"):
+            raise PodError(f"a pod has the logs container and system, not {source!r}")
+        return self._logs.setdefault((pod_id, source), PodLog(source))
+
+    def _known(self, pod_id: str) -> _Pod:
+        if pod_id not in self._pods:
+            raise PodError(f"there is no pod {pod_id!r}")
+        return self._pods[pod_id]
+
+    async def _launch(self, pod: _Pod, words: list[str]) -> container.Container:
+        """Make the disk and start the container on it."""
+        assert pod.ports is not None and self._machine is not None
+        spec, system = pod.spec, self.log(pod.spec.id, "system")
+        system.add(f"create container for {spec.id}")
+        arguments = await _in_thread(self._prepare, pod, pod.ports, self._machine)
+        system.add(f"start container for {spec.id}: begin")
+        pod.container = await container.Container.start(arguments, words, self.log(spec.id))
+        return pod.container
+
+    def _prepare(self, pod: _Pod, ports: PublicPorts, found: machine.Machine) -> list[str]:
+        """Blocking part of a start: directories and bubblewrap's options."""
+        # Pods' secrets are on these disks; on a shared machine they are nobody else's to read.
+        for folder in (self._root, self._folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place, volume = pod.folder / "disk", pod.folder / "volume"
+        volume.mkdir(parents=True, exist_ok=True)
+        disk.remove(place)
+        disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
+        return container.options(pod.spec, place, volume, self._programs, ports.environment())
+
+    async def _supervise(self, pod: _Pod, words: list[str]) -> None:
+        """Restart the container whenever its command ends, for ever, on a fresh disk and with the same port."""
+        system, pause, clock = self.log(pod.spec.id, "system"), _FIRST_PAUSE, asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            if pod.container is not None:
+                code = await pod.container.wait()
+                pod.container = None
+                system.add(f"container exited with code {code}")
+            pause = _FIRST_PAUSE if clock() - began > _SETTLED else pause
+            system.add(f"restarting container in {pause:g} s")
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+            try:
+                made = await self._launch(pod, words)
+            except (PodError, OSError) as error:
+                system.add(f"error starting container: {error}")
+            else:
+                assert pod.running is not None
+                pod.running.pid = made.pid
+
+    async def _measure(self, pod: _Pod) -> None:
+        """Look at the pod's processes for as long as it runs."""
+        assert pod.meter is not None and pod.running is not None
+        while True:
+            pod.meter.sample(pod.running.pid)
+            await asyncio.sleep(_SAMPLE)
+
+    async def _end(self, pod: _Pod) -> None:
+        """End the pod's processes, give its ports back, wipe its disk; also after a start that failed half-way."""
+        for task in pod.tasks:
+            task.cancel()
+        await asyncio.gather(*pod.tasks, return_exceptions=True)
+        if pod.container is not None:
+            await pod.container.kill()
+        if pod.running is not None:
+            self.log(pod.spec.id, "system").add(f"stop container for {pod.spec.id}")
+        if pod.ports is not None:
+            pod.ports.release()
+        pod.tasks, pod.container, pod.running, pod.ports, pod.meter = [], None, None, None, None
+        await _in_thread(disk.remove, pod.folder / "disk")
+
+
+async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run blocking file work in a thread; when cancelled, wait for its end first, so that nobody deletes a directory
+    that is still being filled."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
