@@ -1,0 +1,280 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets. Private to this collection."""
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping
+from urllib.parse import urlsplit
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import TOO_MANY, Attempts, Patience, asked_pause, may_repeat
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
+
+try:
+    import requests
+    import requests.adapters
+    import requests.auth
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+except ImportError as missing:
+    LIBRARY_PROBLEM: ImportError | None = missing
+    _AuthBase: Any = object
+else:
+    LIBRARY_PROBLEM = None
+    _AuthBase = requests.auth.AuthBase
+
+#: Sent with every request: the firewall in front of RunPod refuses the default agent of Python with a 403.
+USER_AGENT = "podyard.gpu/0.1.0"
+#: Seconds to get a connection: far more than any round trip; longer means that the host is not there.
+CONNECT_TIMEOUT = 10.0
+#: Seconds of silence before an answer is given up. A create looks for a machine while we wait, and giving up early only makes
+#: an ambiguous case of it.
+READ_TIMEOUT = 60.0
+#: Characters of a server's own words that a message quotes: a sentence, not a page of HTML.
+QUOTED = 400
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer. ``data`` is the decoded JSON, or None when the body is empty or no JSON; ``text`` the body, redacted."""
+
+    status: int
+    data: Any
+    text: str
+    headers: Mapping[str, str]
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of this request."""
+        return self.headers.get("x-request-id")
+
+
+class _Bearer(_AuthBase):
+    """Puts the key into the header. As an ``auth`` object, for requests would else overrule the header from a ``.netrc``."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+class ApiSession:
+    """Requests to one API.
+
+    :param title: how messages call the API: ``RunPod``.
+    :param base_url: scheme, host and port, without a path.
+    :param key: the API key; it appears in no message.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        base_url: str,
+        key: str,
+        *,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+        timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+    ) -> None:
+        if LIBRARY_PROBLEM is not None:
+            raise errors.CloudError(
+                f"The Python library requests (with urllib3) is needed and cannot be imported: {LIBRARY_PROBLEM}. "
+                "Install it for the Python that runs this task."
+            )
+        self.title = title
+        self.base_url = base_url.rstrip("/")
+        self._key = key
+        self._clock = clock or Clock()
+        self._patience = patience or Patience()
+        self._timeouts = timeouts
+        self._session = self.fresh_session()
+
+    def fresh_session(self) -> Any:
+        """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see ``request``)."""
+        session = requests.Session()
+        session.auth = _Bearer(self._key)
+        session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        host = urlsplit(self.base_url).hostname or ""
+        if host == "localhost" or host.startswith("127.") or host == "::1":
+            # A proxy from the environment could never reach this machine's own loopback.
+            session.trust_env = False
+        return session
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, Any] | None = None,
+        secrets: Iterable[str] = (),
+        attempted: str,
+    ) -> Response:
+        """Send, repeat where that is harmless, and return the answer if its status is below 300.
+
+        :param attempted: what was tried, for the message: ``rent the pod x``.
+        :param secrets: values of this request that no message may repeat.
+        :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
+        """
+        attempts = Attempts(self._patience, self._clock)
+        while True:
+            try:
+                answer = self._send(method, path, body, query, secrets)
+            except errors.CloudError as error:
+                sent = not isinstance(error, errors.Unreachable)
+                if may_repeat(method, None, sent) and attempts.pause(None, limited=False):
+                    continue
+                error.message = f"Could not {attempted}: {error.message}"
+                error.args = (error.message,)
+                raise
+            if answer.status < 300:
+                return answer
+            limited = answer.status == TOO_MANY
+            if may_repeat(method, answer.status, sent=True) and attempts.pause(asked_pause(answer.headers), limited):
+                continue
+            raise self.refusal(method, answer, attempted, attempts.waited)
+
+    def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str]) -> Response:
+        """One send, one answer. :raises Unreachable, Ambiguous, ServerError: when there is no answer."""
+        if method in ("POST", "PATCH"):
+            # A kept connection may have been closed by the server meanwhile, and then it would be unknown whether a create
+            # arrived; a fresh one costs a tenth of a second.
+            self._session.close()
+        hidden = [self._key, *secrets]
+        try:
+            raw = self._session.request(
+                method,
+                self.base_url + path,
+                params=dict(query) if query else None,
+                data=None if body is None else json.dumps(body).encode(),
+                headers=None if body is None else {"Content-Type": "application/json"},
+                timeout=self._timeouts,
+                allow_redirects=False,
+            )
+        except requests.exceptions.RequestException as error:
+            raise self._no_answer(method, error, hidden) from None
+        return decode(raw.status_code, raw.content, raw.headers, hidden)
+
+    def _no_answer(self, method: str, error: Any, hidden: Iterable[str]) -> errors.CloudError:
+        """The error for a request that got no answer: was it never sent, or is it unknown?"""
+        words = redact(_innermost(error), hidden)
+        if never_sent(error):
+            return errors.Unreachable(
+                f"no connection to {self.title} at {self.base_url} ({words}). Check the network and the API's address."
+            )
+        message = f"{self.title} gave no answer ({words})."
+        return errors.ServerError(message) if method in ("GET", "HEAD", "PUT", "DELETE") else errors.Ambiguous(message)
+
+    def refusal(self, method: str, answer: Response, attempted: str, waited: float = 0.0) -> errors.CloudError:
+        """The error of the family that an answer of status 300 and above stands for."""
+        words = detail(answer)
+        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "detail": words}
+        said = f"{self.title} answered {answer.status}: {words}" + (
+            f" (request id {answer.request_id})" if answer.request_id else ""
+        )
+        lead = f"Could not {attempted}: {said}."
+        status = answer.status
+        if status == 401:
+            return errors.AuthError(f"{lead} The API key was refused: check that it is complete, enabled and of this account.", **facts)
+        if status == 403 and not isinstance(answer.data, dict):
+            return errors.Blocked(f"{lead} Something in front of the API refused the request, not the API itself.", code="not_json", **facts)
+        if status == TOO_MANY:
+            pause = asked_pause(answer.headers)
+            hint = f"Waited {waited:.0f} s already" + (f"; it asks for {pause:.0f} s more." if pause is not None else ".")
+            return errors.RateLimited(f"{lead} {hint} Try again later, or with fewer runs at once.", retry_after=pause, **facts)
+        if status >= 500:
+            kind = errors.Ambiguous if method in ("POST", "PATCH") else errors.ServerError
+            return kind(lead, **facts)
+        kinds: dict[int, type[errors.CloudError]] = {
+            402: errors.PaymentRequired,
+            403: errors.Forbidden,
+            404: errors.NotFound,
+            # The server gave up reading the request; whether it acted on it is as unknown as after a time-out.
+            408: errors.Ambiguous,
+            409: errors.Conflict,
+        }
+        return kinds.get(status, errors.BadRequest)(lead, **facts)
+
+
+def never_sent(error: Any) -> bool:
+    """True when the connection was never made, so that nothing can have been executed. A failed TLS handshake counts as
+    unknown: its error looks the same as one in the middle of an answer."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
+            return True
+        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+            return True
+        error = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None)
+    return False
+
+
+def _innermost(error: Any) -> str:
+    """The plainest words in a nest of wrapped exceptions, without the library's object addresses."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        error = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    # urllib3 writes "<…HTTPConnection object at 0x…>: Failed to …" or "HTTPConnection(host=…): Failed to …".
+    return text.split(">: ", 1)[-1].split("): ", 1)[-1] or type(error).__name__
+
+
+def decode(status: int, content: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> Response:
+    """An answer made of what came over the wire. A body that is empty or no JSON is data None, never an exception."""
+    text = content.decode("utf-8", errors="replace")
+    data = None
+    if text.strip():
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = None
+    return Response(status, data, redact(text, hidden), {name.lower(): value for name, value in headers.items()})
+
+
+def redact(text: str, hidden: Iterable[str]) -> str:
+    """``text`` with every secret of four characters and more replaced; shorter ones would garble innocent words."""
+    for secret in sorted(set(hidden), key=len, reverse=True):
+        if secret and len(secret) >= 4:
+            text = text.replace(secret, "***")
+            text = text.replace(json.dumps(secret)[1:-1], "***")
+    return text
+
+
+def detail(answer: Response) -> str:
+    """The server's own words: of problem+json the detail and its list of errors (a missing property first, for the validator
+    then lists all others as not allowed), of older services ``error`` or ``message``, else the text without its tags."""
+    try:
+        data = json.loads(answer.text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict):
+        words = next((str(data[key]) for key in ("detail", "error", "message", "title") if data.get(key)), "")
+        listed = data.get("errors")
+        if isinstance(listed, list) and listed:
+            entries = sorted((str(entry) for entry in listed), key=lambda entry: "missing property" not in entry)
+            words = f"{words.rstrip('.')}: {'; '.join(entries)}" if words else "; ".join(entries)
+        if words:
+            return _cut(words)
+    return _cut(_without_tags(answer.text)) or "nothing"
+
+
+def _without_tags(text: str) -> str:
+    """The readable text of an HTML page, or the text itself."""
+    if "<" not in text:
+        return text
+    text = re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", text)
+    return re.sub(r"<[^>]*>", " ", text)
+
+
+def _cut(text: str) -> str:
+    words = " ".join(text.split()).rstrip(".")
+    return words if len(words) <= QUOTED else words[:QUOTED] + "…"

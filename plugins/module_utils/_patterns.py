@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints. Private to this collection."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Iterable, Iterator, List, Optional, Tuple
+
+
+class BadPattern(ValueError):
+    """A pattern that can match nothing, with a sentence that says why."""
+
+
+def _pieces(body: str) -> Iterator[Tuple[str, str]]:
+    """Cut a pattern into (kind, text): `any` (**), `star`, `one` (?), `set` ([...]) and `text`."""
+    position = 0
+    while position < len(body):
+        if body.startswith("**", position):
+            position += 2
+            if body.startswith("/", position):
+                position += 1
+                yield "folders", ""
+            else:
+                yield "any", ""
+        elif body[position] in "*?":
+            yield ("star" if body[position] == "*" else "one"), ""
+            position += 1
+        elif body[position] == "[" and (end := body.find("]", position + 2)) > 0:
+            yield "set", body[position + 1 : end]
+            position = end + 1
+        else:
+            yield "text", body[position]
+            position += 1
+
+
+def _checked(pattern: str) -> Tuple[str, bool, bool]:
+    """Return the pattern's body, whether it is bound to the root, and whether it means directories only."""
+    body = pattern
+    while body.startswith("./"):
+        body = body[2:]
+    folder = body.endswith("/")
+    anchored = "/" in body.rstrip("/")
+    body = body.strip("/")
+    if not body or body == ".":
+        raise BadPattern(f"The pattern {pattern!r} is empty; use '**' for everything.")
+    if ".." in body.split("/"):
+        raise BadPattern(f"The pattern {pattern!r} leads out of the tree; patterns are relative to its root.")
+    return body, anchored, folder
+
+
+def to_regex(pattern: str) -> str:
+    """Translate `pattern` to a regular expression for `re.fullmatch` with DOTALL on a path relative to the root.
+
+    Its group `entry` is the shallowest path that the pattern names; what lies below it matches too.
+    Raises BadPattern.
+    """
+    body, anchored, folder = _checked(pattern)
+    words = {"folders": "(?:.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]"}
+    parts: List[str] = []
+    for kind, text in _pieces(body):
+        if kind == "set":
+            negated = text[0] in "!^"
+            chars = (text[1:] if negated else text).replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+            parts.append(f"(?!/)[{'^' if negated else ''}{chars}]")
+        else:
+            parts.append(words.get(kind) or re.escape(text))
+    text = f"{'' if anchored else '(?:.*?/)?'}(?P<entry>{''.join(parts)}){'/.*' if folder else '(?:/.*)?'}"
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise BadPattern(f"The pattern {pattern!r} cannot be read: {error}.") from error
+    return text
+
+
+def to_posix_regex(pattern: str) -> str:
+    """Translate `pattern` to a POSIX extended expression in bytes for `find -regex`, which sees `./path`.
+
+    It may match more than the pattern does, never less: one character is up to four bytes.
+    """
+    body, anchored, folder = _checked(pattern)
+    words = {"folders": "(.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]{1,4}", "set": "[^/]{1,4}"}
+    parts = [words.get(kind) or (re.sub(r"([.^$*+?(){}|\\])", r"\\\1", text) if text != "[" else "[[]") for kind, text in _pieces(body)]
+    return f"\\./{'' if anchored else '(.*/)?'}{''.join(parts)}{'/.*' if folder else '(/.*)?'}"
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Which paths of a tree are meant: those that `include` names (all when it is empty) and `exclude` does not."""
+
+    include: Tuple[str, ...] = ()
+    exclude: Tuple[str, ...] = ()
+    _include: List[re.Pattern[str]] = field(init=False, repr=False, compare=False)
+    _exclude: List[re.Pattern[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_include", [re.compile(to_regex(text), re.DOTALL) for text in self.include])
+        object.__setattr__(self, "_exclude", [re.compile(to_regex(text), re.DOTALL) for text in self.exclude])
+
+    def excluded(self, path: str) -> bool:
+        """Whether `path` or a directory above it is excluded."""
+        return any(regex.fullmatch(path) for regex in self._exclude)
+
+    def matches(self, path: str) -> bool:
+        """Whether the file at `path` is meant."""
+        return not self.excluded(path) and (not self._include or any(regex.fullmatch(path) for regex in self._include))
+
+    def entry(self, path: str) -> Optional[str]:
+        """The shallowest path, `path` itself or a directory above it, that a pattern of `include` names."""
+        ends = [match.end("entry") for regex in self._include if (match := regex.fullmatch(path))]
+        return path[: min(ends)] if ends else None
+
+    def unmatched(self, paths: Iterable[str]) -> List[str]:
+        """The patterns of `include` that match none of `paths`."""
+        known = list(paths)
+        return [text for text, regex in zip(self.include, self._include) if not any(regex.fullmatch(path) for path in known)]

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a request may be sent again, and after how long. No I/O. Private to this collection.
+
+The rule is by verb and by what is known: a request that never reached the server, or that it refused unexecuted (429), may be
+sent again whatever it was. After a time-out, a dropped line or a 5xx it may have been executed; then only what can be repeated
+without harm is (GET, HEAD, PUT, DELETE), and a create never: the second would be a second pod.
+"""
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from dataclasses import dataclass
+from typing import Mapping
+
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
+
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+TOO_MANY = 429
+_WINDOW = re.compile(r'"[^"]*"((?:\s*;\s*[a-z]+=[0-9.]+)+)')
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one request may be repeated.
+
+    :param tries: sends in all after failures of the line or 5xx: five, with the pauses below about 8 s of trouble ridden out.
+    :param budget: seconds of waiting in all: two full minute windows of the rate limit, so that two runs that share a key both
+        get through; longer than that a person should know.
+    :param first: seconds before the second send; doubled each time.
+    :param most: seconds of pause at most, unless the server itself asks for more.
+    """
+
+    tries: int = 5
+    budget: float = 120.0
+    first: float = 0.5
+    most: float = 8.0
+
+
+def may_repeat(method: str, status: int | None, sent: bool) -> bool:
+    """True when sending the request again can do no harm.
+
+    :param status: status of the answer; None when there was none.
+    :param sent: False when it is certain that the request never reached the server.
+    """
+    if not sent or status == TOO_MANY:
+        return True
+    return method.upper() in REPEATABLE and (status is None or status >= 500)
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds the server asks us to wait: ``Retry-After`` (seconds or a date), else the longest reset of an exhausted
+    window in ``RateLimit`` (``"minute";r=0;t=44, "hour";r=2800;t=1812``); None when it says nothing readable."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    text = lowered.get("retry-after", "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    date = email.utils.parsedate_tz(text) if text else None
+    if date is not None:
+        return max(0.0, email.utils.mktime_tz(date) - time.time())
+    resets = []
+    for window in _WINDOW.findall(lowered.get("ratelimit", "")):
+        values = dict(re.findall(r"([a-z]+)=([0-9.]+)", window))
+        if float(values.get("r", "1")) == 0 and "t" in values:
+            resets.append(float(values["t"]))
+    return max(resets) if resets else None
+
+
+@dataclass
+class Attempts:
+    """The repetitions of one request: counts, adds up the waiting, says no when it is enough."""
+
+    patience: Patience
+    clock: Clock
+    failures: int = 0
+    waited: float = 0.0
+
+    def pause(self, asked: float | None, limited: bool) -> bool:
+        """Wait before the next send. False, without waiting, when the tries or the budget are used up.
+
+        :param asked: seconds that the server asked for, None if it did not.
+        :param limited: the failure was a rate limit: only the budget counts then, not the tries.
+        """
+        self.failures += 1
+        if not limited and self.failures >= self.patience.tries:
+            return False
+        step = min(self.patience.most, self.patience.first * 2 ** (self.failures - 1))
+        # A server's own figure is a floor; the jitter on top keeps all who were refused together from coming back together.
+        seconds = asked + self.clock.spread(0.1, 1.0) if asked is not None else self.clock.spread(step * 0.5, step * 1.5)
+        if self.waited + seconds > self.patience.budget:
+            return False
+        self.clock.sleep(seconds)
+        self.waited += seconds
+        return True

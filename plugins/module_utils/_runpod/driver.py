@@ -1,0 +1,227 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver for RunPod's REST v2 (and one optional GraphQL query for the balance). Private to this collection."""
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping, NoReturn, Sequence
+from urllib.parse import quote
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._events import QUIET, read_events
+from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Offer, OfferQuery, Pod, PodRequest, StopCost
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue, checks, wire
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import KEY_VARIABLE
+
+#: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
+STOPPED_DISK = 0.20
+#: The only two figures that REST v2 lacks. As few fields as possible: the schema changes without notice.
+BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr } }"
+SPOT_WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
+
+
+class RunPod(Provider):
+    """RunPod, reached with one API key at one address."""
+
+    name = wire.PROVIDER
+    capabilities = Capabilities(because={"interruptible": SPOT_WITHDRAWN})
+
+    def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None, quiet: float = QUIET) -> None:
+        self._key = api_key
+        self._api = session or ApiSession("RunPod", api_url, api_key)
+        self._quiet = quiet
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """See Provider."""
+        return tuple(self._notes)
+
+    def offers(self, query: OfferQuery) -> list[Offer]:
+        """See Provider."""
+        return catalogue.offers(self._api, query)
+
+    def check(self, request: PodRequest) -> None:
+        """See Provider."""
+        checks.check(request, self._key)
+
+    def create(self, request: PodRequest) -> Pod:
+        """See Provider. A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
+        self.check(request)
+        body = wire.create_body(request)
+        # Keys that may log in are public; everything else in the environment may be a secret that a refusal echoes.
+        secrets = [value for name, value in body["env"].items() if name != "PUBLIC_KEY" and len(value) > 7]
+        attempted = f"rent the pod {request.name} on RunPod"
+        try:
+            answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted)
+        except errors.CloudError as error:
+            _refused(error, request)
+        try:
+            return wire.pod(answer.data)
+        except errors.BadAnswer as error:
+            raise errors.Ambiguous(
+                f"Could not {attempted}: RunPod answered {answer.status} with a body that names no pod.",
+                status=answer.status,
+                request_id=answer.request_id,
+            ) from error
+
+    def get(self, pod_id: str) -> Pod:
+        """See Provider."""
+        return wire.pod(self._api.request("GET", _path(pod_id), attempted=f"read the pod {pod_id} on RunPod").data)
+
+    def list(self) -> list[Pod]:
+        """See Provider. Follows ``nextCursor`` where there is one; older services send all pods at once."""
+        pods: list[Pod] = []
+        seen: set[str] = set()
+        query: dict[str, Any] = {}
+        while True:
+            data = self._api.request("GET", "/v2/pods", query=query, attempted="list the pods on RunPod").data
+            pods.extend(wire.pod(entry) for entry in catalogue.entries(data, "pods"))
+            page = wire.mapping(wire.mapping(data).get("pagination"))
+            cursor = wire.text(page.get("nextCursor"))
+            if not page.get("hasNextPage") and cursor is None:
+                return pods
+            if cursor is None or cursor in seen:
+                raise errors.BadAnswer("RunPod's list of pods goes round in circles; it cannot be read to its end.")
+            seen.add(cursor)
+            query = {"cursor": cursor}
+
+    def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
+        """See Provider."""
+        now = self.get(pod_id) if "volume_size_gb" in changes else Pod(self.name, pod_id, "", "unknown")
+        secrets = [str(value) for value in (changes.get("env") or {}).values()]
+        answer = self._api.request(
+            "PATCH",
+            _path(pod_id),
+            body=wire.update_body(changes, now),
+            secrets=secrets,
+            attempted=f"change the pod {pod_id} on RunPod",
+        )
+        return wire.pod(answer.data)
+
+    def start(self, pod_id: str) -> Pod:
+        """See Provider."""
+        return self._act(pod_id, "start")
+
+    def stop(self, pod_id: str) -> Pod:
+        """See Provider."""
+        return self._act(pod_id, "stop")
+
+    def restart(self, pod_id: str) -> Pod:
+        """See Provider."""
+        return self._act(pod_id, "restart")
+
+    def _act(self, pod_id: str, action: str) -> Pod:
+        """POST one action; the answer shows the pod as it is at that moment, not at the end of the action."""
+        attempted = f"{action} the pod {pod_id} on RunPod"
+        answer = self._api.request("POST", f"{_path(pod_id)}/action", body={"action": action}, attempted=attempted)
+        return wire.pod(answer.data)
+
+    def terminate(self, pod_id: str) -> None:
+        """See Provider. DELETE is legal in every state, the action of the same effect is not."""
+        try:
+            self._api.request("DELETE", _path(pod_id), attempted=f"end the pod {pod_id} on RunPod")
+        except errors.NotFound:
+            return
+
+    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
+        """See Provider. The stream stays open, so it is read with a deadline of our own."""
+        payloads = read_events(
+            self._api,
+            f"{_path(pod_id)}/logs",
+            {"source": source, "tail": tail},
+            deadline=deadline,
+            quiet=self._quiet,
+            attempted=f"read the log of the pod {pod_id} on RunPod",
+        )
+        return [_log_line(payload) for payload in payloads]
+
+    def account(self) -> Account:
+        """See Provider. The balance is only in GraphQL, which is to be switched off: without it the figures are None and a note
+        says why; the key is then proved by reading the pods."""
+        try:
+            answer = self._api.request("POST", "/graphql", body={"query": BALANCE_QUERY}, attempted="read the balance on RunPod")
+        except errors.AuthError:
+            raise
+        except errors.CloudError as error:
+            return self._account_without_balance(error.message)
+        data = wire.mapping(answer.data)
+        myself = wire.mapping(wire.mapping(data.get("data")).get("myself"))
+        if data.get("errors") or not myself:
+            return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors'))[:200]}")
+        return Account(self.name, wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr")))
+
+    def _account_without_balance(self, why: str) -> Account:
+        self._notes.append(f"The balance on RunPod could not be read and is left out. {why}")
+        self._api.request("GET", "/v2/pods", query={"limit": 1}, attempted="use the API key on RunPod")
+        return Account(self.name)
+
+    def end_command(self, pod_id: str) -> str:
+        """See Provider."""
+        return f'curl -X DELETE -H "Authorization: Bearer ${KEY_VARIABLE}" {self._api.base_url}{_path(pod_id)}'
+
+    def stop_cost(self, pod: Pod) -> StopCost:
+        """See Provider."""
+        disks = [mount for mount in pod.mounts if mount.kind == "disk"]
+        kept = [mount.path or "its volume" for mount in pod.mounts]
+        size = sum(mount.size_gb or 0 for mount in disks)
+        networks = " (a network volume bills as always, stopped or not)" if len(disks) < len(pod.mounts) else ""
+        return StopCost(
+            loses=("everything outside " + " and ".join(kept) if kept else "everything on its disk")
+            + ", its GPU (which another may rent meanwhile), its address and its host keys",
+            keeps=(" and ".join(kept) if kept else "nothing but its name") + networks,
+            usd_per_month=round(size * STOPPED_DISK, 2),
+        )
+
+
+def _path(pod_id: str) -> str:
+    """The pod's path; an id from outside can not lead elsewhere."""
+    return f"/v2/pods/{quote(pod_id, safe='')}"
+
+
+def _log_line(payload: str) -> str:
+    """The text of one log event; a payload that is no JSON is the text itself."""
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        return payload
+    return str(wire.mapping(event).get("line") or "") if isinstance(event, dict) else payload
+
+
+def _refused(error: errors.CloudError, request: PodRequest) -> NoReturn:
+    """Raise what a refused create means here: "no capacity" has no code, only its text, and comes as a 400."""
+    words = error.detail or ""
+    if isinstance(error, errors.BadRequest) and error.status == 400:
+        if wire.error_is_capacity(words):
+            raise errors.NoCapacity(
+                f"{error.message} Asked for {asked(request)}.",
+                status=error.status,
+                request_id=error.request_id,
+                detail=error.detail,
+            ) from error
+        error.elsewhere = "once"
+    if isinstance(error, errors.NotFound):
+        error.message += " The id of the network volume, the template or the registry is wrong."
+    if isinstance(error, errors.PaymentRequired):
+        error.message += " Top up the account: a pod needs credit for at least one hour."
+    error.args = (error.message,)
+    raise error
+
+
+def asked(request: PodRequest) -> str:
+    """The filters of a request in words, for one text covers every reason why nothing fits."""
+    parts = [f"{request.gpu_count} x {request.gpu_id}", f"cloud {request.cloud or 'SECURE'}", f"disk {request.disk_gb} GB"]
+    if request.regions:
+        parts.append("data centres " + ", ".join(request.regions))
+    if request.min_cuda_version:
+        parts.append(f"CUDA {request.min_cuda_version} or later")
+    if request.cuda_versions:
+        parts.append("CUDA exactly " + " or ".join(request.cuda_versions))
+    if request.volume is not None:
+        parts.append(f"volume {request.volume.size_gb} GB")
+    if request.network_volume is not None:
+        parts.append(f"network volume {request.network_volume.volume_id}")
+    return "; ".join(parts)

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RunPod's JSON <-> our plain data. Pure functions; every nested field may be null or absent. Private to this collection.
+
+Source: the REST v2 description and what clients saw of the running service.
+"""
+from __future__ import annotations
+
+import re
+from typing import Any, Mapping
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod, PodRequest
+
+PROVIDER = "runpod"
+#: Observed states -> phases. RUNNING is refined in ``phase``.
+_PHASES = {
+    "PROVISIONING": _pod.PROVISIONING,
+    "STARTING": _pod.STARTING,
+    "RUNNING": _pod.RUNNING,
+    "EXITED": _pod.STOPPED,
+    "ERROR": _pod.FAILED,
+    "TERMINATED": _pod.GONE,
+}
+#: Words of the catalogue; capitals in v2, mixed case in older services.
+_LEVELS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "NONE": "none"}
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is an object, else an empty one: the service leaves out or nulls what it does not know yet."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: Any) -> list[Any]:
+    """``value`` if it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str | None:
+    """``value`` as text; None for null and for empty text."""
+    return str(value) if value not in (None, "") and not isinstance(value, (dict, list)) else None
+
+
+def number(value: Any) -> float | None:
+    """``value`` as a number, also when it came as text; None otherwise."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def integer(value: Any) -> int | None:
+    """``value`` as a whole number; None otherwise."""
+    found = number(value)
+    return int(found) if found is not None else None
+
+
+def level(value: Any) -> str:
+    """A word of stock as one of AVAILABILITIES."""
+    return _LEVELS.get(str(value or "").upper(), "unknown")
+
+
+def gpu_title(gpu_id: str | None) -> str | None:
+    """A GPU's id as people call it: ``NVIDIA GeForce RTX 4090`` -> ``RTX 4090``, ``NVIDIA  RTX A4500`` -> ``RTX A4500``."""
+    if not gpu_id:
+        return None
+    words = [word for word in gpu_id.split() if word.lower() not in ("nvidia", "geforce", "amd")]
+    return " ".join(words) or gpu_id
+
+
+def phase(pod: Mapping[str, Any]) -> str:
+    """The phase of a pod object. RUNNING without telemetry and without an address is still starting: the documentation says
+    that such a pod may not be usable yet, and names the filled ``runtime`` as the sign."""
+    found = _PHASES.get(str(pod.get("status") or "").upper(), _pod.UNKNOWN)
+    if found == _pod.RUNNING and not mapping(pod.get("runtime")) and endpoint(pod) is None:
+        return _pod.STARTING
+    return found
+
+
+def endpoint(pod: Mapping[str, Any]) -> Endpoint | None:
+    """Where SSH answers directly. The proxy route is no use to Ansible: it has neither commands without a terminal nor files."""
+    direct = mapping(mapping(pod.get("ssh")).get("direct"))
+    host, port = text(direct.get("host")), integer(direct.get("port"))
+    if host is None or not port or str(pod.get("status") or "").upper() != "RUNNING":
+        return None
+    return Endpoint(host, port, text(direct.get("username")) or "root", "direct")
+
+
+def mounts(pod: Mapping[str, Any]) -> tuple[Mount, ...]:
+    """The storage that outlives a stop."""
+    found = []
+    value = mapping(pod.get("mounts"))
+    persistent = mapping(value.get("persistent"))
+    if persistent:
+        found.append(Mount("disk", text(persistent.get("path")), integer(persistent.get("size"))))
+    for entry in listing(value.get("network")):
+        volume = mapping(entry)
+        found.append(Mount("network", text(volume.get("path")), integer(volume.get("size")), text(volume.get("volumeId"))))
+    return tuple(found)
+
+
+def utilisation(runtime: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Percentages of the last moment: {"gpus": [{"gpu", "memory"}], "cpu", "memory"}; None without telemetry."""
+    if not runtime:
+        return None
+    gpus = [mapping(gpu) for gpu in listing(runtime.get("gpus"))]
+    return {
+        "gpus": [{"gpu": number(gpu.get("util")), "memory": number(gpu.get("memoryUtil"))} for gpu in gpus],
+        "cpu": number(mapping(runtime.get("cpu")).get("util")),
+        "memory": number(mapping(runtime.get("memory")).get("util")),
+    }
+
+
+def pod(value: Any) -> Pod:
+    """A pod object as a Pod.
+
+    :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
+    """
+    raw = mapping(value)
+    pod_id = text(raw.get("id"))
+    if pod_id is None:
+        raise BadAnswer("RunPod sent a pod without an id; its answer cannot be trusted.")
+    gpu, runtime = mapping(raw.get("gpu")), mapping(raw.get("runtime"))
+    env = raw.get("env")
+    return Pod(
+        provider=PROVIDER,
+        id=pod_id,
+        name=text(raw.get("name")) or "",
+        phase=phase(raw),
+        raw_status=text(raw.get("status")),
+        gpu=gpu_title(text(gpu.get("id"))),
+        gpu_id=text(gpu.get("id")),
+        gpu_count=integer(gpu.get("count")),
+        usd_per_hour=number(raw.get("cost")),
+        region=text(raw.get("dataCenterId")),
+        cloud=text(raw.get("cloud")),
+        image=text(raw.get("image")),
+        endpoint=endpoint(raw),
+        created_at=text(raw.get("createdAt")),
+        started_at=text(raw.get("startedAt")),
+        actions=tuple(str(action) for action in listing(raw.get("actions"))),
+        disk_gb=integer(raw.get("disk")),
+        ports=tuple(str(port) for port in listing(raw.get("ports"))),
+        mounts=mounts(raw),
+        cuda_version=text(raw.get("cudaVersion")),
+        uptime=number(runtime.get("uptime")),
+        utilisation=utilisation(runtime),
+        args=text(raw.get("args")),
+        registry=text(raw.get("registry")),
+        locked=bool(raw.get("locked")),
+        env={str(name): str(value) for name, value in mapping(env).items()},
+    )
+
+
+def create_body(request: PodRequest) -> dict[str, Any]:
+    """The body of a create. What is not asked for is left out: an empty ``args`` was seen to disable the image's own command,
+    data centres are enforced though called preferred, and a missing GPU count gave a false "no instances"."""
+    gpu: dict[str, Any] = {"id": request.gpu_id, "count": request.gpu_count}
+    if request.min_cuda_version:
+        gpu["minCudaVersion"] = request.min_cuda_version
+    if request.cuda_versions:
+        gpu["allowedCudaVersions"] = list(request.cuda_versions)
+    body: dict[str, Any] = {
+        "name": request.name,
+        "gpu": gpu,
+        "disk": request.disk_gb,
+        "ports": list(request.ports),
+        "env": environment(request),
+        "startSsh": True,
+    }
+    optional = {
+        "image": request.image,
+        "cloud": request.cloud,
+        "dataCenterIds": [region.upper() for region in request.regions],
+        "registry": request.registry,
+        "args": request.args,
+        "templateId": request.template_id,
+        "mounts": _mounts_body(request),
+    }
+    body.update({name: value for name, value in optional.items() if value})
+    return body
+
+
+def environment(request: PodRequest) -> dict[str, str]:
+    """The environment to send: the asked one and the keys as ``PUBLIC_KEY``, one a line. Explicit keys make SSH independent
+    of the account's, and avoid the literal ``null`` that the service puts there when the account has none."""
+    env = dict(request.env)
+    if request.public_keys:
+        env["PUBLIC_KEY"] = "\n".join(request.public_keys)
+    return env
+
+
+def _mounts_body(request: PodRequest) -> dict[str, Any]:
+    if request.volume is not None:
+        return {"persistent": {"size": request.volume.size_gb, "path": request.volume.path}}
+    if request.network_volume is not None:
+        return {"network": [{"volumeId": request.network_volume.volume_id, "path": request.network_volume.path}]}
+    return {}
+
+
+def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
+    """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; a disk of the
+    pod's host may only grow, and its entry must be complete."""
+    names = {"disk_gb": "disk"}
+    body = {names.get(name, name): value for name, value in changes.items() if name != "volume_size_gb"}
+    if "ports" in body:
+        body["ports"] = list(body["ports"])
+    if "volume_size_gb" in changes:
+        path = next((mount.path for mount in now.mounts if mount.kind == "disk"), None)
+        body["mounts"] = {"persistent": {"size": changes["volume_size_gb"], "path": path}}
+    return body
+
+
+def error_is_capacity(words: str) -> bool:
+    """True when a refusal's text means that nothing is free; the service has no code for it."""
+    return _CAPACITY.search(words) is not None
+
+
+_CAPACITY = re.compile(
+    r"no longer any instances available"
+    r"|no instances (currently )?available"
+    r"|could not find any pods with required specifications"
+    r"|not enough free gpus"
+    r"|does not have the resources to deploy",
+    re.IGNORECASE,
+)
