@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.tree_info: counts and hashes a directory tree of the controller."""
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree, scan
+
+
+class ActionModule(ControllerAction):
+    """Say what a transfer of the tree will move, and hash it while no pod waits for that."""
+
+    ARGUMENTS = {
+        "path": {"type": "path", "required": True},
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "hash": {"type": "bool", "default": True},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        try:
+            patterns = Patterns(tuple(arguments["include"]), tuple(arguments["exclude"]))
+            tree = scan(local_path(arguments["path"]), patterns)
+            if arguments["hash"]:
+                hash_tree(tree, HashCache(tree.root, patterns))
+        except (BadPattern, TreeError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": False, **_summary(tree), "seconds": round(time.monotonic() - started, 3)}
+
+
+def _summary(tree: Tree) -> dict[str, Any]:
+    return {
+        "path": str(tree.root),
+        "files": len(tree.files),
+        "bytes": tree.bytes,
+        "links": len(tree.links),
+        "special": tree.special,
+        "largest_bytes": max((status.size for status in tree.files.values()), default=0),
+    }
