@@ -112,7 +112,7 @@ group_by: [run, gpu]
 groups:
   cheap: pod_usd_per_hour < 0.5
 keyed_groups:
-  - key: pod_gpu_count
+  - key: pod_gpu_count | string
     prefix: gpus
 compose:
   started: pod_started_at
