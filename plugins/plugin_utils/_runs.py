@@ -85,6 +85,21 @@ class RunRecord:
 
         return self.change(edit) if write else self._preview(edit)
 
+    def close(self, outcome: str, error: str, pods: list[dict[str, Any]]) -> dict[str, Any]:
+        """End the run for a controller that cannot any more: its stages, its pods, and, if nobody has told them, outcome and error.
+
+        Raises RunError when the directory cannot be written.
+        """
+
+        def edit(record: dict[str, Any]) -> None:
+            _end_stages(record)
+            merge(record, {"pods": pods})
+            if record["outcome"] == "running":
+                _set_outcome(record, outcome)
+                record["error"] = record["error"] or error
+
+        return self.change(edit)[0]
+
     def change(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
         """Read, edit and write the record under its lock; the first write also makes the directory and runs/latest."""
         try:
@@ -100,6 +115,14 @@ class RunRecord:
         except OSError as error:
             raise RunError(f"The run directory {self.directory} cannot be written: {error}.") from error
         return record, changed
+
+    def running_stage(self) -> str | None:
+        """The stage that was begun and has not ended; None when there is none, or no record that can be read."""
+        try:
+            stages = self.read().get("stages", [])
+        except RunError:
+            return None
+        return next((stage["name"] for stage in reversed(stages) if stage["ended"] is None), None)
 
     def _preview(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
         before = self.read()

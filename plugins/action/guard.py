@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.guard: arms and releases the guard of a run on the controller."""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import ARMED, GuardFile
+
+
+class ActionModule(ControllerAction):
+    """Arm the guard before anything is rented, release it when nothing is left."""
+
+    ARGUMENTS = {
+        "state": {"type": "str", "choices": ["armed", "released"], "default": "armed"},
+        "run_dir": {"type": "path", "required": True},
+        "project": {"type": "str"},
+        "run_id": {"type": "str"},
+        "providers": {"type": "list", "elements": "str", "default": ["runpod"]},
+        "consistency_grace": {"type": "float", "default": 60},
+        "api_key": {"type": "str", "no_log": True},
+        "api_url": {"type": "str"},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        run_dir = local_path(arguments["run_dir"])
+        try:
+            if arguments["state"] == "released":
+                state, changed = release(run_dir, write=not self.check_mode)
+            elif self.check_mode:
+                state = GuardFile(run_dir).read()
+                changed = state.get("state") != ARMED
+            else:
+                state, changed = arm(self._orders(arguments))
+        except GuardError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": changed, "pid": state.get("pid"), "guard": state}
+
+    def _orders(self, arguments: dict[str, Any]) -> Orders:
+        missing = [name for name in ("project", "run_id") if not arguments[name]]
+        if missing:
+            raise GuardError(f"To arm a guard, {' and '.join(missing)} must be given: they name the pods it answers for.")
+        return Orders(
+            run_dir=local_path(arguments["run_dir"]),
+            project=arguments["project"],
+            run_id=arguments["run_id"],
+            providers=tuple(arguments["providers"]),
+            controller=controller(),
+            grace=arguments["consistency_grace"],
+            api_key=arguments["api_key"],
+            api_url=arguments["api_url"],
+            environ=dict(os.environ),
+        )

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.job: turns the variables train_* into a checked job."""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable, AnsibleValueOmittedError
+from ansible.utils.display import Display
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
+
+SPEC = Path(__file__).absolute().parents[2] / "roles" / "train" / "meta" / "argument_specs.yml"
+UNDEFINED = re.compile(r"'[^']+' is undefined")
+
+
+class ActionModule(ControllerAction):
+    """Convert and check a job. The result is not shown, for the job's environment may hold secrets; its faults are."""
+
+    ARGUMENTS = {"spec": {"type": "path"}}
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            options = _job_spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
+            defaults = {name: option.get("default") for name, option in options.items() if name not in task_vars}
+
+            def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
+                return self._fill(name, value, {**defaults, **task_vars, **late})
+
+            given = {name: value for name, value in task_vars.items() if name.startswith(_job_spec.PREFIX)}
+            job = build(options, given, fill)
+        except (BadJob, Problem) as error:
+            if self._task.no_log:
+                # Ansible would hide the very sentences that have to be read; none of them holds a secret.
+                Display().error(str(error), wrap_text=False)
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": False, "job": plain(job), "_ansible_no_log": True}
+
+    def _fill(self, name: str, value: Any, variables: dict[str, Any]) -> Any:
+        """Fill in the templates of a value; None for one that is omitted. Raises Problem with the end of a sentence."""
+        try:
+            return self._templar.copy_with_new_env(available_variables=variables).template(value)
+        except AnsibleValueOmittedError:
+            return None
+        except AnsibleUndefinedVariable as error:
+            found = UNDEFINED.search(str(error))
+            raise Problem(found.group() if found else "it uses something that is not defined") from error
+        except AnsibleError as error:
+            # Ansible's own words may quote the template, and with it a secret.
+            reason = f"its template fails ({type(error).__name__})" if name in _job_spec.SECRET else str(error).rstrip(".")
+            raise Problem(reason) from error

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the guard: start it, and release it. Private to this collection."""
+from __future__ import annotations
+
+import multiprocessing
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import is_raised
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard_main
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
+    ARMED,
+    FAILED,
+    GAVE_BACK,
+    GIVING_BACK,
+    LIBRARY_PROBLEM,
+    READY,
+    RELEASED,
+    GuardFile,
+    identity,
+    lives,
+    same,
+)
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
+
+# Starting Python takes a second; reaching the API may mean waiting out a full minute of its rate limit, twice at most.
+START_TIMEOUT = 150.0
+# The guard looks every half second; a machine that swaps may need much longer than that to let it.
+END_TIMEOUT = 30.0
+# What a process needs to find its libraries, the way to the API and a home; no key is among it.
+ENVIRONMENT = (
+    "PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+
+
+class GuardError(Exception):
+    """The guard does not stand, or cannot be released; the text is a sentence for people."""
+
+
+def controller() -> dict[str, Any]:
+    """The identity of the ansible-playbook that this action runs for. Raises GuardError when it cannot be told."""
+    if LIBRARY_PROBLEM is not None:
+        raise GuardError(
+            f"The guard needs the Python library psutil ({LIBRARY_PROBLEM}); nothing was rented. "
+            f"Install it with: {sys.executable} -m pip install psutil"
+        )
+    # An action runs in a worker, a child of ansible-playbook. The number that the child was given at its birth is asked for:
+    # an orphan's present parent would be init, which never ends.
+    parent = multiprocessing.parent_process()
+    try:
+        return identity(parent.pid if parent and parent.pid else os.getppid())
+    except ProcessLookupError as error:
+        raise GuardError(f"The controller has ended already ({error}); nothing was rented.") from error
+
+
+def arm(orders: Orders) -> tuple[dict[str, Any], bool]:
+    """Start the guard unless it watches this controller already; return guard.json's content and whether it was started.
+
+    Raises GuardError when it does not stand: then nothing may be rented.
+    """
+    file = GuardFile(orders.run_dir)
+    try:
+        with file.deciding():
+            state = file.read()
+            _refuse(state, orders)
+            if state.get("state") == ARMED and lives(state):
+                return state, False
+            _start(orders, file)
+            return file.read(), True
+    except OSError as error:
+        raise GuardError(
+            f"The guard of run {orders.run_id} cannot be started in {orders.run_dir}: {error}. Nothing was rented."
+        ) from error
+
+
+def _refuse(state: dict[str, Any], orders: Orders) -> None:
+    """Refuse to arm for a run that was given back, or that another controller works on."""
+    if is_raised(orders.run_dir) or state.get("state") in (GIVING_BACK, GAVE_BACK, FAILED):
+        raise GuardError(
+            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented for it any "
+            "more. Begin a new run: leave train_run_id out, or choose another one."
+        )
+    if state.get("state") == ARMED and lives(state) and not same(state["controller"], orders.controller):
+        raise GuardError(
+            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); nothing was "
+            "rented. Wait until that one has ended, or choose another train_run_id."
+        )
+
+
+def _start(orders: Orders, file: GuardFile) -> None:
+    """Start the process, give it its orders through a pipe, and wait for its word."""
+    log = os.open(file.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        guard = subprocess.Popen(
+            # -P: the folder of the file must not shadow modules of the standard library.
+            [sys.executable, "-P", str(Path(_guard_main.__file__).absolute()), str(orders.run_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    try:
+        answer = _hand_over(guard, orders)
+    except BaseException:
+        guard.kill()
+        guard.wait()
+        raise
+    if answer != READY:
+        guard.kill()
+        code = guard.wait()
+        reason = answer or f"it ended with exit code {code}, see {file.log}"
+        raise GuardError(f"The guard of run {orders.run_id} does not stand, so nothing was rented: {reason}")
+
+
+def _hand_over(guard: subprocess.Popen[bytes], orders: Orders) -> str:
+    """Write the orders to the guard and return what it answers, a line; an empty one when it ended without a word."""
+    if guard.stdin is None or guard.stdout is None:
+        raise OSError("no pipe to the guard")
+    with guard.stdout as answers:
+        try:
+            with guard.stdin as pipe:
+                pipe.write(orders.dump().encode())
+        except BrokenPipeError:
+            # It ended before it read; its log says why, its answer (below) is empty.
+            pass
+        if not select.select([answers], [], [], START_TIMEOUT)[0]:
+            raise OSError(f"no word from the guard within {START_TIMEOUT:.0f} seconds")
+        return answers.read().decode(errors="replace").strip()
+
+
+def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]:
+    """Let the guard end without touching a pod; return guard.json's content and whether it was released by this call.
+
+    Allowed only when every pod of the record is proved gone, or the outcome says that the pod stays. Raises GuardError.
+    """
+    file = GuardFile(run_dir)
+    state = file.read()
+    if state.get("state") != ARMED:
+        return state, False
+    _refuse_release(run_dir)
+    if not write:
+        return state, True
+    try:
+        with file.deciding():
+            state = file.read()
+            if state.get("state") != ARMED:
+                return state, False
+            state.update(state=RELEASED, ended_at=now())
+            file.write(state)
+    except OSError as error:
+        raise GuardError(f"The guard of {run_dir} cannot be released, since guard.json cannot be written: {error}.") from error
+    end = time.monotonic() + END_TIMEOUT
+    while lives(state):
+        if time.monotonic() > end:
+            raise GuardError(f"The guard of {run_dir} (process {state['pid']}) was released and does not end; see {file.log}.")
+        time.sleep(0.05)  # a fraction of the guard's own pace of looking
+    return state, True
+
+
+def _refuse_release(run_dir: Path) -> None:
+    try:
+        run, _changed = RunRecord(run_dir).apply(write=False)
+    except RunError as error:
+        raise GuardError(f"The guard stays on watch: {error}") from error
+    if run["outcome"] in ("kept", "detached"):
+        return
+    living = [f"{pod['name']} ({pod['id']} on {pod['provider']})" for pod in run["pods"] if not pod["gone_proved"]]
+    if living:
+        raise GuardError(
+            f"The guard stays on watch, for the record {run_dir / 'run.json'} does not prove that these pods are gone: "
+            f"{', '.join(living)}. Give them back with podyard.gpu.pod_termination first."
+        )

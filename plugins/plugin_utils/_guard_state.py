@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guard and the controller tell each other: guard.json, and whether a process lives. Private to this collection.
+
+guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, controller
+{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence or null).
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import locked, private_directory, read_json, write_json
+
+try:
+    import psutil
+except ImportError as missing:
+    LIBRARY_PROBLEM: ImportError | None = missing
+else:
+    LIBRARY_PROBLEM = None
+
+ARMED, RELEASED, GIVING_BACK, GAVE_BACK, FAILED = "armed", "released", "giving_back", "gave_back", "failed"
+# What the guard answers when it stands; every other answer is a sentence that says why it does not.
+READY = "armed"
+# A process's start is computed from the boot time, which moves when the clock is set; two processes with the same number
+# and nearly the same start do not happen, so that five seconds lose nothing and bear a clock that is being corrected.
+SAME_START = 5.0
+
+
+class GuardFile:
+    """guard.json of a run directory. Changes of state are made under guard.lock, so that only one side decides."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "guard.json"
+        self.log = directory / "guard.log"
+        self._lock = directory / "guard.lock"
+
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Hold the lock while reading a state and writing the next one. Makes the run directory when it is not there."""
+        private_directory(self.path.parent)
+        with locked(self._lock):
+            yield
+
+    def read(self) -> dict[str, Any]:
+        """The guard's state; {} when there is none, or when the file cannot be read as one."""
+        try:
+            return read_json(self.path)
+        except (OSError, ValueError):
+            return {}
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace the state; the file is readable by its owner only. Raises OSError."""
+        write_json(self.path, state)
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """Number and start (seconds since 1970) of a process: together they name it for good. Raises ProcessLookupError."""
+    try:
+        return {"pid": pid, "create_time": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess as error:
+        raise ProcessLookupError(f"process {pid} has ended") from error
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two identities name the same process."""
+    return one["pid"] == other["pid"] and abs(one["create_time"] - other["create_time"]) <= SAME_START
+
+
+def lives(who: dict[str, Any] | None) -> bool:
+    """Whether the process with this identity still runs. One that has ended but was not collected yet (a zombie) does not."""
+    if not who or not who.get("pid"):
+        return False
+    try:
+        process = psutil.Process(who["pid"])
+        if not same(who, {"pid": who["pid"], "create_time": process.create_time()}):
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+class Watched:
+    """A process that is watched for its end. Raises ProcessLookupError when it has ended at the start already.
+
+    Where the kernel has it, a descriptor of the process is held: it means this process for ever, whatever becomes of its
+    number and of the clock. Elsewhere its number and start are compared.
+    """
+
+    def __init__(self, who: dict[str, Any]) -> None:
+        self._who = who
+        self._descriptor: int | None = None
+        if hasattr(os, "pidfd_open"):
+            # OSError: a kernel or a sandbox that does not allow it; then number and start have to do.
+            with contextlib.suppress(OSError):
+                self._descriptor = os.pidfd_open(who["pid"])
+        if not lives(who):
+            raise ProcessLookupError(f"process {who['pid']} has ended")
+
+    def ended_within(self, seconds: float) -> bool:
+        """Wait for the end of the process, but not longer than this; True when it has ended."""
+        if self._descriptor is None:
+            if not lives(self._who):
+                return True
+            time.sleep(seconds)
+            return not lives(self._who)
+        return bool(select.select([self._descriptor], [], [], seconds)[0])

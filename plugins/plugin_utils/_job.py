@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job made of the variables train_*: converted, checked, its late names resolved. Private to this collection."""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _names
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import PREFIX, Problem
+
+# Needed to know the directories on the pod, so that the other values can name them.
+FIRST = ("train_name", "train_run_id", "train_mount_path")
+# Markup of the documentation, as V(text), which is read as plain text here.
+MARKUP = re.compile(r"\b[A-Z]\(([^()]*)\)")
+LATE = ("train_dataset_dir", "train_output_dir", "train_code_dir", "train_run_id")
+# (name, value, more variables) -> the value with its templates filled in. Raises Problem with the end of a sentence.
+Fill = Callable[[str, Any, Mapping[str, Any]], Any]
+
+
+class BadJob(Exception):
+    """The job cannot be run.
+
+    :param problems: one sentence for each thing to fix.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(problems[0] if len(problems) == 1 else f"The job has {len(problems)} faults:{listed}")
+
+
+def build(options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill) -> dict[str, Any]:
+    """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`).
+
+    `options` declares the variables, `variables` holds them as they were given, templates and all. Raises BadJob.
+    """
+    problems = _job_spec.unknown_names(variables, options, [name for name in LATE if name not in options])
+    values = _Values(options, variables, fill)
+    for name in FIRST:
+        values.take(name, {})
+    # Where a name is missing, its place is held, so that the other values can be looked at all the same.
+    values.job["run_id"] = values.job["run_id"] or _names.new_run_id()
+    dirs = directories(values.job["mount_path"] or "/", _slug(values.job["name"]), values.job["run_id"])
+    late = {
+        "train_code_dir": dirs["code"],
+        "train_output_dir": dirs["output"],
+        "train_run_id": values.job["run_id"],
+    }
+    if _job_spec.is_given(variables.get("train_dataset")):
+        late["train_dataset_dir"] = dirs["data"]
+    for name in options:
+        if name not in FIRST:
+            values.take(name, late)
+    problems += values.problems + _job_checks.check(values.job, values.unusable)
+    if problems:
+        raise BadJob(problems)
+    return {**values.job, **derived(values.job, dirs)}
+
+
+class _Values:
+    """The values of a job, one after the other; a faulty one becomes None, a problem, and unusable."""
+
+    def __init__(self, options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill) -> None:
+        self._options = options
+        self._variables = variables
+        self._fill = fill
+        self.job: dict[str, Any] = {}
+        self.problems: list[str] = []
+        self.unusable: set[str] = set()
+
+    def take(self, name: str, late: Mapping[str, Any]) -> None:
+        """Fill in, convert and keep one variable."""
+        key = name.removeprefix(PREFIX)
+        try:
+            self.job[key] = self._value(name, late)
+        except Problem as problem:
+            self.problems.append(str(problem))
+            self.unusable.add(key)
+            self.job[key] = None
+
+    def _value(self, name: str, late: Mapping[str, Any]) -> Any:
+        option = self._options[name]
+        value = self._variables.get(name)
+        if _job_spec.is_given(value):
+            try:
+                value = self._fill(name, value, late)
+            except Problem as problem:
+                hint = ""
+                if "train_dataset_dir" in str(problem) and "train_dataset_dir" not in late:
+                    hint = " It is known only to a job with a train_dataset."
+                raise Problem(f"{name} cannot be filled in: {problem}.{hint}") from problem
+        if not _job_spec.is_given(value):
+            if option.get("required"):
+                raise Problem(f"{name} is missing: {_first_sentence(option)}")
+            return _job_spec.default(name, option)
+        return _job_spec.convert(name, option, value)
+
+
+def _first_sentence(option: Mapping[str, Any]) -> str:
+    description = option.get("description") or "it must be given."
+    text = str(description if isinstance(description, str) else description[0])
+    return MARKUP.sub(r"\1", text)
+
+
+def _slug(name: str | None) -> str:
+    try:
+        return _names.slug(name or "")
+    except ValueError:
+        return "unnamed"
+
+
+def directories(mount: str, project: str, run_id: str) -> dict[str, str]:
+    """Where everything of a run lies on the pod. Code and data are shared by the runs of a project."""
+    mount = mount.rstrip("/")
+    base = f"{mount}/podyard/{project}"
+    run = f"{base}/runs/{run_id}"
+    return {
+        "mount": mount or "/", "base": base, "code": f"{base}/code", "data": f"{base}/data",
+        "run": run, "output": f"{run}/output",
+    }  # fmt: skip
+
+
+def derived(job: Mapping[str, Any], dirs: dict[str, str]) -> dict[str, Any]:
+    """What follows from a good job: project, run_dir (here), identity and pod_prefix (names of pods), dirs (on the pod)."""
+    project = _names.slug(job["name"])
+    return {
+        "project": project,
+        "run_dir": str(Path(job["runs_dir"]) / job["run_id"]),
+        "identity": _names.PodName(project, job["run_id"], 0, 0).identity,
+        "pod_prefix": _names.prefix_of_run(project, job["run_id"]),
+        "dirs": dirs,
+    }

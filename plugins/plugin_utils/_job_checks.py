@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be true of a job's values beyond their type, all of it checked for nothing. Private to this collection.
+
+Every check takes a job (names without the prefix train_) and yields sentences; it may put a value into its final form.
+"""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _names
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
+
+Job = dict[str, Any]
+# For these, none at all is a meaning of its own; every other number of a job must be more than that.
+MAY_BE_ZERO = ("stall_timeout", "consistency_grace")
+# A pod never gets a key with which pods can be rented.
+ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
+REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
+POD_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
+
+
+def numbers(job: Job) -> Iterator[str]:
+    """Prices, times and counts are more than nothing."""
+    values = {**job, **{f"timeouts.{stage}": seconds for stage, seconds in (job.get("timeouts") or {}).items()}}
+    for name, value in values.items():
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            continue
+        if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+            least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
+            yield f"train_{name} must be {least}, not {value:g}."
+
+
+def texts(job: Job) -> Iterator[str]:
+    """Names, versions and paths on the pod have the form that their users expect."""
+    if job["min_cuda_version"] and not re.fullmatch(r"\d+\.\d+", job["min_cuda_version"]):
+        yield f"train_min_cuda_version must be a version as 12.8, not '{job['min_cuda_version']}'."
+    if job["image"] and re.search(r"\s", job["image"].strip()):
+        yield f"train_image must be the name of one image, not '{job['image']}'."
+    for name in ("mount_path", "python"):
+        if job[name] and (not POD_PATH.fullmatch(job[name]) or ".." in job[name].split("/")):
+            yield f"train_{name} must be an absolute path on the pod, of letters, digits and . _ - /, not '{job[name]}'."
+    metrics = PurePosixPath(job["metrics_file"] or "")
+    if metrics.is_absolute() or ".." in metrics.parts:
+        yield f"train_metrics_file must be a path below the output directory, not '{metrics}'."
+
+
+def names(job: Job) -> Iterator[str]:
+    """The job's and the run's name make a pod's name."""
+    try:
+        _names.slug(job["name"])
+    except ValueError as error:
+        yield f"train_name: {error}."
+    if not _names.is_run_id(job["run_id"]) or job["run_id"] == "latest":
+        yield (
+            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, other "
+            "than 'latest'."
+        )
+
+
+def name_length(job: Job) -> Iterator[str]:
+    """Both names together fit into a pod's name. To be asked when both are good."""
+    name = str(_names.PodName(_names.slug(job["name"]), job["run_id"], 0, max(1, job["attempts"] or 1)))
+    over = len(name) - _names.MAX_LENGTH
+    if over > 0:
+        yield (
+            f"train_name and train_run_id together make a pod's name of {len(name)} characters ({name}), {over} too many; "
+            "shorten one of them."
+        )
+
+
+def code(job: Job) -> Iterator[str]:
+    """The code is a directory here, with something in it."""
+    yield from _directory(job, "code")
+
+
+def dataset(job: Job) -> Iterator[str]:
+    """The dataset, if there is one, is a directory here, with something in it."""
+    if job["dataset"]:
+        yield from _directory(job, "dataset")
+
+
+def requirements(job: Job) -> Iterator[str]:
+    """The requirements are a file, here or in the code; without a name, requirements.txt in the code if there is one."""
+    folder = Path(job["code"]) if job["code"] else None
+    if not job["requirements"]:
+        usual = folder / "requirements.txt" if folder else None
+        job["requirements"] = str(usual) if usual and usual.is_file() else None
+        return
+    given = Path(job["requirements"]).expanduser()
+    candidates = [given.absolute()] + ([folder / given] if folder and not given.is_absolute() else [])
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        yield f"train_requirements: there is no file {' and no '.join(map(str, candidates))}."
+    elif not os.access(found, os.R_OK):
+        yield f"train_requirements: the file {found} cannot be read by this user."
+    else:
+        job["requirements"] = str(found)
+
+
+def runs_dir(job: Job) -> Iterator[str]:
+    """The run directories are made below a directory, and are never themselves copied to a pod: they hold a private key."""
+    path = Path(job["runs_dir"]).expanduser().absolute()
+    job["runs_dir"] = str(path)
+    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not nearest.is_dir():
+        yield f"train_runs_dir: {nearest} is no directory, so that no run can be kept there."
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"train_runs_dir: {nearest} cannot be written by this user, so that no run can be kept there."
+    for name in ("code", "dataset"):
+        if job[name] and Path(job[name]) in path.parents:
+            job[f"{name}_exclude"] = [*job[f"{name}_exclude"], f"/{path.relative_to(job[name]).as_posix()}/"]
+
+
+def patterns(job: Job) -> Iterator[str]:
+    """Patterns can match something below their root."""
+    for name in ("artifacts", "checkpoints", "code_exclude", "dataset_exclude"):
+        for pattern in job[name] or []:
+            try:
+                to_regex(pattern)
+            except BadPattern as error:
+                yield f"train_{name}: {error}"
+
+
+def public_keys(job: Job) -> Iterator[str]:
+    """Keys are given as text or as files; without any, the user's own. They end up as text."""
+    given = job["ssh_public_keys"]
+    if given is None:
+        given = [str(path) for path in sorted(Path.home().glob(".ssh/*.pub"))]
+    keys: list[str] = []
+    for number, entry in enumerate(given):
+        text = entry.strip()
+        path = Path(text).expanduser().absolute()
+        if not PUBLIC_KEY.fullmatch(text):
+            if "\n" in text or "PRIVATE" in text:
+                yield f"train_ssh_public_keys[{number}] is no public key: one line of text, as in a file that ends in .pub."
+                continue
+            try:
+                text = path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is no text"
+                yield f"train_ssh_public_keys[{number}]: {entry} is no public key, and no file {path} can be read: {reason}."
+                continue
+            if not PUBLIC_KEY.fullmatch(text):
+                yield f"train_ssh_public_keys[{number}]: the file {path} holds no public key."
+                continue
+        keys.append(text)
+    job["ssh_public_keys"] = keys
+
+
+def environment(job: Job) -> Iterator[str]:
+    """Names are names, values are text; no value is ever part of a message."""
+    made: dict[str, str] = {}
+    for name, value in (job["env"] or {}).items():
+        if not VARIABLE.fullmatch(name):
+            yield f"train_env: '{name}' cannot be the name of an environment variable (letters, digits and underscores)."
+        elif name in ACCOUNT_KEYS:
+            yield f"train_env must not hold {name}: a pod never gets a key with which pods can be rented."
+        elif isinstance(value, (list, dict)):
+            yield f"train_env: the value of {name} must be text or a number."
+        elif "\0" in str(value):
+            yield f"train_env: the value of {name} holds a zero byte, which no environment can."
+        else:
+            # As YAML writes them, for that is where they come from.
+            made[name] = {True: "true", False: "false"}[value] if isinstance(value, bool) else str("" if value is None else value)
+    job["env"] = made
+
+
+def _directory(job: Job, name: str) -> Iterator[str]:
+    given = job[name]
+    if REMOTE.match(given) and not Path(given).exists():
+        yield f"train_{name} must be a directory on this machine; '{given}' is not one, and addresses are not supported yet."
+        return
+    path = Path(given).expanduser().absolute()
+    job[name] = str(path)
+    if not path.exists():
+        yield f"train_{name}: there is no directory {path}."
+    elif not path.is_dir():
+        yield f"train_{name}: {path} is a file, but must be a directory."
+    elif not os.access(path, os.R_OK | os.X_OK):
+        yield f"train_{name}: the directory {path} cannot be read by this user."
+    elif not any(path.iterdir()):
+        yield f"train_{name}: the directory {path} is empty."
+
+
+#: name of the values that a check needs -> the check, in the order in which people read a job.
+CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
+    (("name", "run_id"), names),
+    ((), numbers),
+    (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),
+    (("code",), code),
+    (("dataset",), dataset),
+    (("requirements", "code"), requirements),
+    (("artifacts", "checkpoints", "code_exclude", "dataset_exclude"), patterns),
+    (("runs_dir", "code", "dataset", "code_exclude", "dataset_exclude"), runs_dir),
+    (("ssh_public_keys",), public_keys),
+    (("env",), environment),
+)
+
+
+def check(job: Job, unusable: set[str]) -> list[str]:
+    """All the sentences about a job. `unusable` names the values that have a fault already: their checks are left out."""
+    problems: list[str] = []
+    good_names = not unusable & {"name", "run_id", "attempts"}
+    for needs, ask in CHECKS:
+        if not unusable & set(needs):
+            found = list(ask(job))
+            good_names = good_names and not (ask is names and found)
+            problems += found
+    if good_names:
+        problems += name_length(job)
+    return problems
