@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action podyard.gpu.guard: arms and releases the guard of a run on the controller."""
+
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
+
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
@@ -17,7 +19,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import AR
 class ActionModule(ControllerAction):
     """Arm the guard before anything is rented, release it when nothing is left."""
 
-    ARGUMENTS = {
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
         "state": {"type": "str", "choices": ["armed", "released"], "default": "armed"},
         "run_dir": {"type": "path", "required": True},
         "project": {"type": "str"},
@@ -45,7 +47,9 @@ class ActionModule(ControllerAction):
     def _orders(self, arguments: dict[str, Any]) -> Orders:
         missing = [name for name in ("project", "run_id") if not arguments[name]]
         if missing:
-            raise GuardError(f"To arm a guard, {' and '.join(missing)} must be given: they name the pods it answers for.")
+            raise GuardError(
+                f"To arm a guard, {' and '.join(missing)} must be given: they name the pods it answers for."
+            )
         return Orders(
             run_dir=local_path(arguments["run_dir"]),
             project=arguments["project"],

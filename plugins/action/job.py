@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action podyard.gpu.job: turns the variables train_* into a checked job."""
+
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable, AnsibleValueOmittedError
 from ansible.utils.display import Display
+
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
@@ -23,7 +25,7 @@ UNDEFINED = re.compile(r"'[^']+' is undefined")
 class ActionModule(ControllerAction):
     """Convert and check a job. The result is not shown, for the job's environment may hold secrets; its faults are."""
 
-    ARGUMENTS = {"spec": {"type": "path"}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"spec": {"type": "path"}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -53,5 +55,7 @@ class ActionModule(ControllerAction):
             raise Problem(found.group() if found else "it uses something that is not defined") from error
         except AnsibleError as error:
             # Ansible's own words may quote the template, and with it a secret.
-            reason = f"its template fails ({type(error).__name__})" if name in _job_spec.SECRET else str(error).rstrip(".")
+            reason = (
+                f"its template fails ({type(error).__name__})" if name in _job_spec.SECRET else str(error).rstrip(".")
+            )
             raise Problem(reason) from error

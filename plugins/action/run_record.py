@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action podyard.gpu.run_record: keeps run.json on the controller."""
+
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
+
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
 
@@ -14,7 +16,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES,
 class ActionModule(ControllerAction):
     """Change the record of a run, in one step under its lock."""
 
-    ARGUMENTS = {
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
         "path": {"type": "path", "required": True},
         "begin": {"type": "str", "choices": list(STAGES)},
         "end_stages": {"type": "bool", "default": False},

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the action plugins that work on the controller's files share. Private to this collection."""
+
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
@@ -17,10 +18,10 @@ class ControllerAction(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
-    ARGUMENTS: dict[str, Any] = {}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check the task's arguments against ARGUMENTS and return what `act` returns, on top of the base class's result."""
+        """Check the task's arguments against ARGUMENTS and return what `act` returns, with the base class's result."""
         result = super().run(tmp, task_vars)
         # Not tmp, which Ansible keeps for old plugins only.
         del tmp
@@ -42,7 +43,5 @@ def plain(value: Any) -> Any:
 
 
 def local_path(text: str) -> Path:
-    """A path of the controller, absolute: `~` is expanded, the rest is relative to where ansible-playbook was called."""
+    """A path of the controller, absolute: `~` is expanded, the rest starts where ansible-playbook was called."""
     return Path(text).expanduser().absolute()
-
-

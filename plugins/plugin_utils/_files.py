@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that several processes read and write at once: atomic replacement, locks, times. Private to this collection."""
+
 from __future__ import annotations
 
 import contextlib
@@ -10,14 +11,14 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 
 def now() -> str:
-    """The present time as RFC 3339 text in UTC with milliseconds, so that stages of less than a second can be told apart."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The present time as RFC 3339 text in UTC with milliseconds: stages can be shorter than a second."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -28,7 +29,7 @@ def parse_time(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
@@ -36,12 +37,12 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     first = parse_time(start)
     if first is None:
         return None
-    last = parse_time(end) or datetime.now(timezone.utc)
+    last = parse_time(end) or datetime.now(UTC)
     return max(0.0, (last - first).total_seconds())
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file by one with this text; a reader, and a crash, sees the old text or the new one and nothing between."""
+    """Replace a file by one with this text; a reader sees the old text or the new one and nothing between."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -87,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read one JSON object a line; [] when the file is not there. A torn or foreign line is left out: it may still be written."""
+    """Read one JSON object a line; [] when the file is not there. A torn line is left out: it may still be written."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -103,7 +104,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock on a file, which is made when it is not there; the kernel releases it with the process."""
+    """Hold the exclusive lock on a file, made when it is not there; the kernel releases it with the process."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -8,6 +8,7 @@ processes of a killed controller live on and can still send a create. The guard 
 signal to the controller's group, session or terminal does not reach it, and it lets go only when it is released or when
 the pods are proved gone. Its orders, and with them the API key, come over standard input and are nowhere else.
 """
+
 from __future__ import annotations
 
 import json
@@ -46,7 +47,7 @@ class Pace:
 
     `look`: between two looks for a release; half a second keeps the end of a run short and costs nothing.
     `first`, `most`: the pause after the first failed try, doubled up to the most: the API's quota counts by the minute.
-    `patience`: three days, so that an outage or a lapsed key over a weekend is survived; after that nobody is helped by more.
+    `patience`: three days, so that an outage or a lapsed key over a weekend is survived.
     """
 
     look: float = 0.5
@@ -57,7 +58,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Orders:
-    """What the guard is told. `controller` is the identity of the process to watch; `environ` is where keys are looked for."""
+    """What the guard is told. `controller` names the process to watch; `environ` is where keys are looked for."""
 
     run_dir: Path
     project: str
@@ -74,14 +75,14 @@ class Orders:
     def parse(cls, text: str) -> Orders:
         """Orders from their JSON text (see `dump`)."""
         told = json.loads(text)
-        return cls(
-            **{**told, "run_dir": Path(told["run_dir"]), "providers": tuple(told["providers"]), "pace": Pace(**told["pace"])}
-        )
+        told.update(run_dir=Path(told["run_dir"]), providers=tuple(told["providers"]), pace=Pace(**told["pace"]))
+        return cls(**told)
 
     def dump(self) -> str:
         """The orders as JSON text, key included: for a pipe, never for a file."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return json.dumps({**told, "run_dir": str(self.run_dir), "environ": dict(self.environ), "pace": vars(self.pace)})
+        told.update(run_dir=str(self.run_dir), environ=dict(self.environ), pace=vars(self.pace))
+        return json.dumps(told)
 
 
 class Guard:
@@ -168,7 +169,7 @@ class Guard:
         return len(gone) == len(self.providers)
 
     def _try(self, name: str) -> list[dict[str, Any]] | None:
-        """Give back what one provider has of the run: the pods that were proved gone, or None when it has to be tried again."""
+        """Give back what one provider has of the run: the pods proved gone, or None when it has to be tried again."""
         orders = self.orders
         try:
             return _lifecycle.give_back_run(
@@ -176,7 +177,7 @@ class Guard:
             )
         except CloudError as error:
             self.state["error"] = str(error)
-        except Exception as error:  # a pod must not live on because of a mistake in this program
+        except Exception as error:  # noqa: BLE001 - a pod must not live on because of a mistake in this program
             self.state["error"] = f"{type(error).__name__}: {error}"
         self.log(f"try {self.state['tries']} on {name} failed: {self.state['error']}")
         return None
@@ -186,7 +187,10 @@ class Guard:
         begun += f", at stage {stage}" if stage else ""
         named = ", ".join(f"{pod['name']} ({pod['id']} on {pod['provider']})" for pod in pods)
         if not done:
-            end = f"the guard gave up after {self.state['tries']} tries, and pods of this run may still cost money: {self.state['error']}"
+            end = (
+                f"the guard gave up after {self.state['tries']} tries, and pods of this run may still cost money: "
+                f"{self.state['error']}"
+            )
         elif named:
             end = f"the guard gave back {named}, proved gone."
         else:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's side of the guard: start it, and release it. Private to this collection."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -55,8 +56,8 @@ def controller() -> dict[str, Any]:
             f"The guard needs the Python library psutil ({LIBRARY_PROBLEM}); nothing was rented. "
             f"Install it with: {sys.executable} -m pip install psutil"
         )
-    # An action runs in a worker, a child of ansible-playbook. The number that the child was given at its birth is asked for:
-    # an orphan's present parent would be init, which never ends.
+    # An action runs in a worker, a child of ansible-playbook. The parent at the child's birth is asked for: an
+    # orphan's present parent would be init, which never ends.
     parent = multiprocessing.parent_process()
     try:
         return identity(parent.pid if parent and parent.pid else os.getppid())
@@ -65,7 +66,7 @@ def controller() -> dict[str, Any]:
 
 
 def arm(orders: Orders) -> tuple[dict[str, Any], bool]:
-    """Start the guard unless it watches this controller already; return guard.json's content and whether it was started.
+    """Start the guard unless it watches this controller already; return guard.json and whether it was started.
 
     Raises GuardError when it does not stand: then nothing may be rented.
     """
@@ -88,13 +89,13 @@ def _refuse(state: dict[str, Any], orders: Orders) -> None:
     """Refuse to arm for a run that was given back, or that another controller works on."""
     if is_raised(orders.run_dir) or state.get("state") in (GIVING_BACK, GAVE_BACK, FAILED):
         raise GuardError(
-            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented for it any "
-            "more. Begin a new run: leave train_run_id out, or choose another one."
+            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented for it "
+            "any more. Begin a new run: leave train_run_id out, or choose another one."
         )
     if state.get("state") == ARMED and lives(state) and not same(state["controller"], orders.controller):
         raise GuardError(
-            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); nothing was "
-            "rented. Wait until that one has ended, or choose another train_run_id."
+            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); nothing "
+            "was rented. Wait until that one has ended, or choose another train_run_id."
         )
 
 
@@ -162,11 +163,15 @@ def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]
             state.update(state=RELEASED, ended_at=now())
             file.write(state)
     except OSError as error:
-        raise GuardError(f"The guard of {run_dir} cannot be released, since guard.json cannot be written: {error}.") from error
+        raise GuardError(
+            f"The guard of {run_dir} cannot be released, since guard.json cannot be written: {error}."
+        ) from error
     end = time.monotonic() + END_TIMEOUT
     while lives(state):
         if time.monotonic() > end:
-            raise GuardError(f"The guard of {run_dir} (process {state['pid']}) was released and does not end; see {file.log}.")
+            raise GuardError(
+                f"The guard of {run_dir} (process {state['pid']}) was released and does not end; see {file.log}."
+            )
         time.sleep(0.05)  # a fraction of the guard's own pace of looking
     return state, True
 

@@ -7,6 +7,7 @@ Private to this collection. Ansible has a loader of its own for collections, whi
 packages above the plugins are made here, from where this file lies: it works in an installed collection, through a
 symbolic link to a checkout, and beside other installed collections whose `ansible_collections` is a package with code.
 """
+
 from __future__ import annotations
 
 import sys

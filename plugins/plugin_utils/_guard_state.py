@@ -1,11 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guard and the controller tell each other: guard.json, and whether a process lives. Private to this collection.
+"""What the guard and the controller tell each other: guard.json, and who lives. Private to this collection.
 
 guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, controller
-{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence or null).
+{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence or
+null).
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -28,8 +30,8 @@ else:
 ARMED, RELEASED, GIVING_BACK, GAVE_BACK, FAILED = "armed", "released", "giving_back", "gave_back", "failed"
 # What the guard answers when it stands; every other answer is a sentence that says why it does not.
 READY = "armed"
-# A process's start is computed from the boot time, which moves when the clock is set; two processes with the same number
-# and nearly the same start do not happen, so that five seconds lose nothing and bear a clock that is being corrected.
+# A process's start is computed from the boot time, which moves when the clock is set. Two processes with the same number
+# do not begin within five seconds of each other; a clock that is being corrected moves by less.
 SAME_START = 5.0
 
 
@@ -43,7 +45,7 @@ class GuardFile:
 
     @contextlib.contextmanager
     def deciding(self) -> Iterator[None]:
-        """Hold the lock while reading a state and writing the next one. Makes the run directory when it is not there."""
+        """Hold the lock while reading a state and writing the next one. Makes a missing run directory."""
         private_directory(self.path.parent)
         with locked(self._lock):
             yield
@@ -74,7 +76,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def lives(who: dict[str, Any] | None) -> bool:
-    """Whether the process with this identity still runs. One that has ended but was not collected yet (a zombie) does not."""
+    """Whether the process with this identity still runs. One that has ended but was not collected (a zombie) does not."""
     if not who or not who.get("pid"):
         return False
     try:

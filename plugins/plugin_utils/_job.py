@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A job made of the variables train_*: converted, checked, its late names resolved. Private to this collection."""
+
 from __future__ import annotations
 
 import re
@@ -126,7 +127,7 @@ def directories(mount: str, project: str, run_id: str) -> dict[str, str]:
 
 
 def derived(job: Mapping[str, Any], dirs: dict[str, str]) -> dict[str, Any]:
-    """What follows from a good job: project, run_dir (here), identity and pod_prefix (names of pods), dirs (on the pod)."""
+    """What follows from a good job: project, run_dir (here), identity and pod_prefix (of names), dirs (on the pod)."""
     project = _names.slug(job["name"])
     return {
         "project": project,

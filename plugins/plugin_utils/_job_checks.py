@@ -5,6 +5,7 @@
 
 Every check takes a job (names without the prefix train_) and yields sentences; it may put a value into its final form.
 """
+
 from __future__ import annotations
 
 import os
@@ -46,7 +47,7 @@ def texts(job: Job) -> Iterator[str]:
         yield f"train_image must be the name of one image, not '{job['image']}'."
     for name in ("mount_path", "python"):
         if job[name] and (not POD_PATH.fullmatch(job[name]) or ".." in job[name].split("/")):
-            yield f"train_{name} must be an absolute path on the pod, of letters, digits and . _ - /, not '{job[name]}'."
+            yield f"train_{name} must be an absolute path on the pod (letters, digits and . _ - /), not '{job[name]}'."
     metrics = PurePosixPath(job["metrics_file"] or "")
     if metrics.is_absolute() or ".." in metrics.parts:
         yield f"train_metrics_file must be a path below the output directory, not '{metrics}'."
@@ -60,8 +61,8 @@ def names(job: Job) -> Iterator[str]:
         yield f"train_name: {error}."
     if not _names.is_run_id(job["run_id"]) or job["run_id"] == "latest":
         yield (
-            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, other "
-            "than 'latest'."
+            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, "
+            "other than 'latest'."
         )
 
 
@@ -71,8 +72,8 @@ def name_length(job: Job) -> Iterator[str]:
     over = len(name) - _names.MAX_LENGTH
     if over > 0:
         yield (
-            f"train_name and train_run_id together make a pod's name of {len(name)} characters ({name}), {over} too many; "
-            "shorten one of them."
+            f"train_name and train_run_id together make a pod's name of {len(name)} characters ({name}), {over} too "
+            "many; shorten one of them."
         )
 
 
@@ -106,7 +107,7 @@ def requirements(job: Job) -> Iterator[str]:
 
 
 def runs_dir(job: Job) -> Iterator[str]:
-    """The run directories are made below a directory, and are never themselves copied to a pod: they hold a private key."""
+    """The run directories can be made, and are never themselves copied to a pod: they hold a private key."""
     path = Path(job["runs_dir"]).expanduser().absolute()
     job["runs_dir"] = str(path)
     nearest = next(parent for parent in (path, *path.parents) if parent.exists())
@@ -140,13 +141,15 @@ def public_keys(job: Job) -> Iterator[str]:
         path = Path(text).expanduser().absolute()
         if not PUBLIC_KEY.fullmatch(text):
             if "\n" in text or "PRIVATE" in text:
-                yield f"train_ssh_public_keys[{number}] is no public key: one line of text, as in a file that ends in .pub."
+                yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
                 continue
             try:
                 text = path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is no text"
-                yield f"train_ssh_public_keys[{number}]: {entry} is no public key, and no file {path} can be read: {reason}."
+                yield (
+                    f"train_ssh_public_keys[{number}]: {entry} is no public key, and {path} cannot be read: {reason}."
+                )
                 continue
             if not PUBLIC_KEY.fullmatch(text):
                 yield f"train_ssh_public_keys[{number}]: the file {path} holds no public key."
@@ -160,7 +163,7 @@ def environment(job: Job) -> Iterator[str]:
     made: dict[str, str] = {}
     for name, value in (job["env"] or {}).items():
         if not VARIABLE.fullmatch(name):
-            yield f"train_env: '{name}' cannot be the name of an environment variable (letters, digits and underscores)."
+            yield f"train_env: '{name}' cannot be the name of an environment variable (letters, digits, underscores)."
         elif name in ACCOUNT_KEYS:
             yield f"train_env must not hold {name}: a pod never gets a key with which pods can be rented."
         elif isinstance(value, (list, dict)):
@@ -169,14 +172,14 @@ def environment(job: Job) -> Iterator[str]:
             yield f"train_env: the value of {name} holds a zero byte, which no environment can."
         else:
             # As YAML writes them, for that is where they come from.
-            made[name] = {True: "true", False: "false"}[value] if isinstance(value, bool) else str("" if value is None else value)
+            made[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     job["env"] = made
 
 
 def _directory(job: Job, name: str) -> Iterator[str]:
     given = job[name]
     if REMOTE.match(given) and not Path(given).exists():
-        yield f"train_{name} must be a directory on this machine; '{given}' is not one, and addresses are not supported yet."
+        yield f"train_{name} must be a directory on this machine; '{given}' is none, and addresses cannot be used yet."
         return
     path = Path(given).expanduser().absolute()
     job[name] = str(path)
@@ -206,7 +209,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
 
 
 def check(job: Job, unusable: set[str]) -> list[str]:
-    """All the sentences about a job. `unusable` names the values that have a fault already: their checks are left out."""
+    """All the sentences about a job. `unusable` names the values that are faulty already: their checks are left out."""
     problems: list[str] = []
     good_names = not unusable & {"name", "run_id", "attempts"}
     for needs, ask in CHECKS:

@@ -6,6 +6,7 @@
 The declaration is the role train's argument specification. Ansible's own check of it neither refuses unknown names nor
 converts text, and stops at the first kind of fault; here every fault gets its own sentence, and all are told at once.
 """
+
 from __future__ import annotations
 
 import difflib
@@ -102,13 +103,13 @@ def _convert_list(name: str, option: Mapping[str, Any], value: Any) -> list[Any]
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise _wrong_type(name, "list", value)
-    element = {"type": option.get("elements", "str"), "choices": option.get("choices"), "options": option.get("options")}
+    element = {"type": option.get("elements", "str"), "choices": option.get("choices")}
     return [convert(f"{name}[{index}]", element, entry) for index, entry in enumerate(value) if is_given(entry)]
 
 
 def _list_from_text(name: str, text: str) -> list[Any]:
     text = text.strip()
-    if text.startswith("[") or text.startswith("- "):
+    if text.startswith(("[", "- ")):
         loaded = _from_yaml(name, "list", text)
         if not isinstance(loaded, list):
             raise _wrong_type(name, "list", text)

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The record of a run: run.json in its run directory, and runs/latest. Private to this collection."""
+
 from __future__ import annotations
 
 import copy
@@ -39,8 +40,8 @@ class RunError(Exception):
 class RunRecord:
     """run.json of one run directory.
 
-    Every change is made under a lock and lands whole or not at all, so that the controller, the guard and a reader can use
-    it at the same time. The record never has to be there: the cloud is the truth.
+    Every change is made under a lock and lands whole or not at all, so that the controller, the guard and a reader can
+    use it at the same time. The record never has to be there: the cloud is the truth.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -52,7 +53,7 @@ class RunRecord:
         try:
             return read_json(self.path)
         except (OSError, ValueError) as error:
-            raise RunError(f"The record {self.path} cannot be read: {error}. Move it away to begin a new one.") from error
+            raise RunError(f"The record {self.path} cannot be read: {error}. Move it away.") from error
 
     def apply(
         self,
@@ -66,9 +67,9 @@ class RunRecord:
     ) -> tuple[dict[str, Any], bool]:
         """Change the record in one step and return it with whether it changed.
 
-        `begin` ends the running stage and begins the named one; `values` are merged (see `merge`); an `outcome` other than
-        "running" ends the run and its stages. With `write` false nothing is written: the record as it would be is returned.
-        Raises RunError with a sentence on a foreign outcome, stage or value, and when the directory cannot be written.
+        `begin` ends the running stage and begins the named one; `values` are merged (see `merge`); an `outcome` other
+        than "running" ends the run and its stages. With `write` false nothing is written: the record as it would be is
+        returned. Raises RunError on a foreign outcome, stage or value, and when the directory cannot be written.
         """
         _refuse_foreign(begin, outcome, values)
 
@@ -86,7 +87,7 @@ class RunRecord:
         return self.change(edit) if write else self._preview(edit)
 
     def close(self, outcome: str, error: str, pods: list[dict[str, Any]]) -> dict[str, Any]:
-        """End the run for a controller that cannot any more: its stages, its pods, and, if nobody has told them, outcome and error.
+        """End the run for a controller that cannot: its stages and pods, and outcome and error where there are none.
 
         Raises RunError when the directory cannot be written.
         """
@@ -151,7 +152,7 @@ def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str,
         raise RunError(f"A run's stage is one of {', '.join(STAGES)}, not '{begin}'.")
     foreign = sorted(set(values or {}) & set(OWN_FIELDS))
     if foreign:
-        raise RunError(f"{', '.join(foreign)} of a run's record cannot be set by hand; use begin, end_stages and outcome.")
+        raise RunError(f"{', '.join(foreign)} of a record cannot be set by hand; use begin, end_stages and outcome.")
 
 
 def _new_record(run_id: str) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def _set_outcome(record: dict[str, Any], outcome: str) -> None:
 
 
 def merge(record: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Merge values into a record in place: objects key by key, pods by their id, artifacts by their path, others replaced."""
+    """Merge values into a record in place: objects key by key, pods by id, artifacts by path, others replaced."""
     for key, value in values.items():
         if key == "pods":
             _merge_pods(record["pods"], [_pod_entry(pod) for pod in value])
@@ -228,14 +229,14 @@ def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
             known["gone_proved"] = False
             pods.append(known)
         for key, value in entry.items():
-            # The ledger and the modules each tell when a pod was rented and gone: the first told time stays, and so does a proof.
+            # Ledger and modules each tell when a pod was rented and gone: the first told time stays, and so does a proof.
             settled = known[key] is True or (known[key] is not None and key in ("rented_at", "gone_at"))
             if value is not None and not settled:
                 known[key] = value
 
 
 def pods_of_ledger(directory: Path) -> list[dict[str, Any]]:
-    """The pods that the ledger attempts.jsonl of a run directory knows to have been created, as entries for the record."""
+    """The pods that the ledger attempts.jsonl of a run directory knows as created, as entries for the record."""
     pods: dict[tuple[Any, Any], dict[str, Any]] = {}
     for line in read_json_lines(directory / "attempts.jsonl"):
         event, key = line.get("event"), (line.get("provider"), line.get("id"))
@@ -249,7 +250,7 @@ def pods_of_ledger(directory: Path) -> list[dict[str, Any]]:
 
 
 def _price(record: dict[str, Any]) -> None:
-    """Compute what each pod has cost from its price and its time, and the sum; a pod without a known price counts nothing."""
+    """Compute what each pod has cost from its price and its time, and the sum; an unknown price counts nothing."""
     total = 0.0
     for pod in record["pods"]:
         seconds = seconds_between(pod["rented_at"], pod["gone_at"])
