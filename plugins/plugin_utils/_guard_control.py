@@ -89,13 +89,13 @@ def _refuse(state: dict[str, Any], orders: Orders) -> None:
     """Refuse to arm for a run that was given back, or that another controller works on."""
     if is_raised(orders.run_dir) or state.get("state") in (GIVING_BACK, GAVE_BACK, FAILED):
         raise GuardError(
-            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented for it "
-            "any more. Begin a new run: leave train_run_id out, or choose another one."
+            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented "
+            "for it any more. Begin a new run: leave train_run_id out, or choose another one."
         )
     if state.get("state") == ARMED and lives(state) and not same(state["controller"], orders.controller):
         raise GuardError(
-            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); nothing "
-            "was rented. Wait until that one has ended, or choose another train_run_id."
+            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); "
+            "nothing was rented. Wait until that one has ended, or choose another train_run_id."
         )
 
 

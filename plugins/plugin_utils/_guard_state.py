@@ -4,8 +4,8 @@
 """What the guard and the controller tell each other: guard.json, and who lives. Private to this collection.
 
 guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, controller
-{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence or
-null).
+{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence
+or null).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ else:
 ARMED, RELEASED, GIVING_BACK, GAVE_BACK, FAILED = "armed", "released", "giving_back", "gave_back", "failed"
 # What the guard answers when it stands; every other answer is a sentence that says why it does not.
 READY = "armed"
-# A process's start is computed from the boot time, which moves when the clock is set. Two processes with the same number
-# do not begin within five seconds of each other; a clock that is being corrected moves by less.
+# A process's start is computed from the boot time, which moves when the clock is set. Two processes with the same
+# number do not begin within five seconds of each other; a clock that is being corrected moves by less.
 SAME_START = 5.0
 
 
@@ -76,7 +76,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def lives(who: dict[str, Any] | None) -> bool:
-    """Whether the process with this identity still runs. One that has ended but was not collected (a zombie) does not."""
+    """Whether the process with this identity still runs. One that has ended and was not collected does not."""
     if not who or not who.get("pid"):
         return False
     try:
@@ -93,8 +93,8 @@ def lives(who: dict[str, Any] | None) -> bool:
 class Watched:
     """A process that is watched for its end. Raises ProcessLookupError when it has ended at the start already.
 
-    Where the kernel has it, a descriptor of the process is held: it means this process for ever, whatever becomes of its
-    number and of the clock. Elsewhere its number and start are compared.
+    Where the kernel has it, a descriptor of the process is held: it means this process for ever, whatever becomes of
+    its number and of the clock. Elsewhere its number and start are compared.
     """
 
     def __init__(self, who: dict[str, Any]) -> None:

@@ -61,8 +61,8 @@ def names(job: Job) -> Iterator[str]:
         yield f"train_name: {error}."
     if not _names.is_run_id(job["run_id"]) or job["run_id"] == "latest":
         yield (
-            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, "
-            "other than 'latest'."
+            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and "
+            "underscore, other than 'latest'."
         )
 
 
@@ -89,7 +89,7 @@ def dataset(job: Job) -> Iterator[str]:
 
 
 def requirements(job: Job) -> Iterator[str]:
-    """The requirements are a file, here or in the code; without a name, requirements.txt in the code if there is one."""
+    """The requirements are a file, here or in the code; unnamed, requirements.txt in the code if there is one."""
     folder = Path(job["code"]) if job["code"] else None
     if not job["requirements"]:
         usual = folder / "requirements.txt" if folder else None

@@ -229,7 +229,7 @@ def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
             known["gone_proved"] = False
             pods.append(known)
         for key, value in entry.items():
-            # Ledger and modules each tell when a pod was rented and gone: the first told time stays, and so does a proof.
+            # Ledger and modules each tell when a pod was rented and gone: the first told time stays, as does a proof.
             settled = known[key] is True or (known[key] is not None and key in ("rented_at", "gone_at"))
             if value is not None and not settled:
                 known[key] = value
