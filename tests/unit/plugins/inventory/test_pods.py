@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible import constants
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.doc_fragments import constructed, inventory_cache
@@ -122,7 +122,7 @@ def test_an_error_in_an_expression_fails_only_when_strict(provider, parse):
     provider.answers = [[pod()], [pod()]]
     broken = {"compose": {"x": "no_such_variable + 1"}}
     assert len(parse(**broken).hosts) == 1
-    with pytest.raises(AnsibleParserError, match="no_such_variable"):
+    with pytest.raises(AnsibleError, match="no_such_variable"):
         parse(strict=True, **broken)
 
 
