@@ -1,0 +1,45 @@
+#!/bin/sh
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# prepare.sh PYTHON VENV_ROOT VENV_NAME [DIRECTORY...]: makes the directories, and, when there is text on standard input, a
+# virtual environment for these requirements. Says "changed" when it made something, and the environment on the last line.
+# Ends with 3 when no environment can be made, with 4 when the requirements cannot be installed.
+set -eu
+python=$1 root=$2 name=$3
+shift 3
+
+for directory in "$@"; do
+    [ -d "$directory" ] || { mkdir -p "$directory" && echo "changed: $directory made"; }
+done
+
+requirements=$(cat)
+if [ -z "$requirements" ]; then
+    echo "venv="
+    exit 0
+fi
+
+case $root in
+    "~" | "~/"*) root=$HOME${root#"~"} ;;
+esac
+venv=$root/$name
+
+# The stamp is written last: an environment without it was cut off and is made anew.
+if [ ! -f "$venv/.podyard-complete" ]; then
+    rm -rf "$venv"
+    mkdir -p "$root"
+    printf '%s\n' "$requirements" >"$root/$name.requirements.txt"
+    if command -v uv >/dev/null 2>&1; then
+        uv venv --quiet --system-site-packages --python "$python" "$venv" || exit 3
+        uv pip install --quiet --python "$venv/bin/python" -r "$root/$name.requirements.txt" || exit 4
+    else
+        "$python" -m venv --system-site-packages "$venv" >&2 || exit 3
+        "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+            -r "$root/$name.requirements.txt" >&2 || exit 4
+    fi
+    mv "$root/$name.requirements.txt" "$venv/requirements.txt"
+    touch "$venv/.podyard-complete"
+    echo "changed: $venv made"
+fi
+echo "venv=$venv"
