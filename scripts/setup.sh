@@ -107,10 +107,10 @@ download_wheels() {
     version=$("$POD_PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     say "downloading what the pods of the sandbox will install, for Python $version, to .cache/wheels"
     .venv/bin/pip download --quiet --only-binary=:all: --python-version "$version" \
-        --dest .cache/wheels -r examples/digits/src/requirements.txt
+        --dest .cache/wheels -r examples/digits/requirements.txt
 }
 
-TRAIN_FILES=(requirements.txt requirements-example.txt sandbox/pyproject.toml examples/digits/src/requirements.txt scripts/setup.sh)
+TRAIN_FILES=(requirements.txt requirements-example.txt sandbox/pyproject.toml examples/digits/requirements.txt scripts/setup.sh)
 TEST_FILES=("${TRAIN_FILES[@]}" requirements-test.txt tests/unit/requirements.txt)
 
 train_is_ready() { [ -L "$COLLECTION" ] && [ -d .cache/wheels ] && is_stamped .venv .podyard-train "${TRAIN_FILES[@]}"; }
