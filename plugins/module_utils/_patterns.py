@@ -1,19 +1,22 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints. Private to this collection."""
+"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints.
+
+Private to this collection.
+"""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator, List, Optional, Tuple
 
 
 class BadPattern(ValueError):
     """A pattern that can match nothing, with a sentence that says why."""
 
 
-def _pieces(body: str) -> Iterator[Tuple[str, str]]:
+def _pieces(body: str) -> Iterator[tuple[str, str]]:
     """Cut a pattern into (kind, text): `any` (**), `star`, `one` (?), `set` ([...]) and `text`."""
     position = 0
     while position < len(body):
@@ -35,7 +38,7 @@ def _pieces(body: str) -> Iterator[Tuple[str, str]]:
             position += 1
 
 
-def _checked(pattern: str) -> Tuple[str, bool, bool]:
+def _checked(pattern: str) -> tuple[str, bool, bool]:
     """Return the pattern's body, whether it is bound to the root, and whether it means directories only."""
     body = pattern
     while body.startswith("./"):
@@ -58,7 +61,7 @@ def to_regex(pattern: str) -> str:
     """
     body, anchored, folder = _checked(pattern)
     words = {"folders": "(?:.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]"}
-    parts: List[str] = []
+    parts: list[str] = []
     for kind, text in _pieces(body):
         if kind == "set":
             negated = text[0] in "!^"
@@ -81,7 +84,10 @@ def to_posix_regex(pattern: str) -> str:
     """
     body, anchored, folder = _checked(pattern)
     words = {"folders": "(.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]{1,4}", "set": "[^/]{1,4}"}
-    parts = [words.get(kind) or (re.sub(r"([.^$*+?(){}|\\])", r"\\\1", text) if text != "[" else "[[]") for kind, text in _pieces(body)]
+    parts = [
+        words.get(kind) or (re.sub(r"([.^$*+?(){}|\\])", r"\\\1", text) if text != "[" else "[[]")
+        for kind, text in _pieces(body)
+    ]
     return f"\\./{'' if anchored else '(.*/)?'}{''.join(parts)}{'/.*' if folder else '(/.*)?'}"
 
 
@@ -89,10 +95,10 @@ def to_posix_regex(pattern: str) -> str:
 class Patterns:
     """Which paths of a tree are meant: those that `include` names (all when it is empty) and `exclude` does not."""
 
-    include: Tuple[str, ...] = ()
-    exclude: Tuple[str, ...] = ()
-    _include: List[re.Pattern[str]] = field(init=False, repr=False, compare=False)
-    _exclude: List[re.Pattern[str]] = field(init=False, repr=False, compare=False)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    _include: list[re.Pattern[str]] = field(init=False, repr=False, compare=False)
+    _exclude: list[re.Pattern[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_include", [re.compile(to_regex(text), re.DOTALL) for text in self.include])
@@ -106,12 +112,14 @@ class Patterns:
         """Whether the file at `path` is meant."""
         return not self.excluded(path) and (not self._include or any(regex.fullmatch(path) for regex in self._include))
 
-    def entry(self, path: str) -> Optional[str]:
+    def entry(self, path: str) -> str | None:
         """The shallowest path, `path` itself or a directory above it, that a pattern of `include` names."""
         ends = [match.end("entry") for regex in self._include if (match := regex.fullmatch(path))]
         return path[: min(ends)] if ends else None
 
-    def unmatched(self, paths: Iterable[str]) -> List[str]:
+    def unmatched(self, paths: Iterable[str]) -> list[str]:
         """The patterns of `include` that match none of `paths`."""
         known = list(paths)
-        return [text for text, regex in zip(self.include, self._include) if not any(regex.fullmatch(path) for path in known)]
+        return [
+            text for text, regex in zip(self.include, self._include) if not any(regex.fullmatch(path) for path in known)
+        ]

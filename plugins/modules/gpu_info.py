@@ -11,9 +11,10 @@ short_description: Measure a pod's GPUs, driver, disks and tools against what wa
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Asks C(nvidia-smi), the file systems and the Python that will train, and computes on each GPU if that Python has torch.
-  - Everything happens in one task. Whatever does not fit the wishes given as options becomes a sentence in RV(problems); the
-    module itself does not fail over them.
+  - Asks C(nvidia-smi), the file systems and the Python that will train, and computes on each GPU if that Python has
+    torch.
+  - Everything happens in one task. Whatever does not fit the wishes given as options becomes a sentence in
+    RV(problems); the module itself does not fail over them.
 options:
   gpu_count:
     description:

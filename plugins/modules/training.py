@@ -11,10 +11,10 @@ short_description: Start a training exactly once, detached from the connection, 
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Starts a command in a session of its own that outlives the SSH connection, and at most once for each O(dir), however often and
-    from however many places it is asked to.
-  - The directory then holds C(command.sh), C(runner.sh), C(pid), C(started_at), C(train.log), C(heartbeat), C(gpu.jsonl),
-    C(job.json) and, after the end, C(exit_code) and C(ended_at).
+  - Starts a command in a session of its own that outlives the SSH connection, and at most once for each O(dir), however
+    often and from however many places it is asked to.
+  - The directory then holds C(command.sh), C(runner.sh), C(pid), C(started_at), C(train.log), C(heartbeat),
+    C(gpu.jsonl), C(job.json) and, after the end, C(exit_code) and C(ended_at).
   - The training sees the pod's own environment, which an SSH session lacks, and O(env) on top of it.
 options:
   state:
@@ -39,8 +39,8 @@ options:
     type: path
   env:
     description:
-      - Variables for the training. They reach it through a file that only the user can read and that is removed at once, never
-        through an argument, and are stored nowhere.
+      - Variables for the training. They reach it through a file that only the user can read and that is removed at
+        once, never through an argument, and are stored nowhere.
     type: dict
     default: {}
   path_prefix:

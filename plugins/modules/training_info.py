@@ -11,7 +11,8 @@ short_description: Read a training's state and what is new in its log and metric
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Reads what M(podyard.gpu.training) and the training itself wrote, from the given offsets on, so that nothing is sent twice.
+  - Reads what M(podyard.gpu.training) and the training itself wrote, from the given offsets on, so that nothing is sent
+    twice.
 options:
   dir:
     description:
@@ -77,8 +78,8 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - V(absent) was never started, V(running), V(succeeded) ended with 0, V(failed) ended otherwise, V(lost) is gone without an
-      exit code, as after a stop of the pod.
+    - V(absent) was never started, V(running), V(succeeded) ended with 0, V(failed) ended otherwise, V(lost) is gone
+      without an exit code, as after a stop of the pod.
   type: str
   returned: success
   choices: [absent, running, succeeded, failed, lost]

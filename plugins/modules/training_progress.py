@@ -11,10 +11,10 @@ short_description: Follow a training until it ends, live
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Follows a training that M(podyard.gpu.training) started, shows its log and a line of progress, and brings log, metrics,
-    GPU samples and finished checkpoints home while it runs.
-  - Looks through short connections of its own, so that a lost connection ends nothing. Can be started again at any time and by
-    another controller; no byte is fetched twice.
+  - Follows a training that M(podyard.gpu.training) started, shows its log and a line of progress, and brings log,
+    metrics, GPU samples and finished checkpoints home while it runs.
+  - Looks through short connections of its own, so that a lost connection ends nothing. Can be started again at any time
+    and by another controller; no byte is fetched twice.
   - The task fails unless the training succeeded. The result is complete in either case.
 options:
   dir:
@@ -24,7 +24,8 @@ options:
     required: true
   run_dir:
     description:
-      - The run's directory on the controller. C(train.log), C(metrics.jsonl), C(gpu.jsonl) and C(checkpoints/) are kept there.
+      - The run's directory on the controller. C(train.log), C(metrics.jsonl), C(gpu.jsonl) and C(checkpoints/) are kept
+        there.
     type: path
     required: true
   output_dir:
@@ -33,7 +34,8 @@ options:
     type: str
   metrics_file:
     description:
-      - File on the host to which the training appends one JSON object a line. Default is C(metrics.jsonl) in O(output_dir).
+      - File on the host to which the training appends one JSON object a line. Default is C(metrics.jsonl) in
+        O(output_dir).
     type: str
   checkpoints:
     description:
@@ -73,7 +75,8 @@ options:
     default: 0
   stall_timeout:
     description:
-      - Stop the training when for this many seconds neither its log nor its metrics grew and the GPU was idle. V(0) means never.
+      - Stop the training when for this many seconds neither its log nor its metrics grew and the GPU was idle. V(0)
+        means never.
     type: float
     default: 0
   unreachable_timeout:

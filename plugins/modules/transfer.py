@@ -51,7 +51,8 @@ options:
     default: []
   verify:
     description:
-      - How arrival is proved. V(sha256) compares a SHA-256 of every moved file on both sides; V(none) trusts the transport.
+      - How arrival is proved. V(sha256) compares a SHA-256 of every moved file on both sides; V(none) trusts the
+        transport.
     type: str
     choices: [sha256, none]
     default: sha256
@@ -73,7 +74,8 @@ options:
     choices: [auto, rsync, tar]
     default: auto
 notes:
-  - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are refused.
+  - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are
+    refused.
   - Symbolic links that stay inside the tree are kept as links; of one that leads outside, what it points to is moved.
   - Owner, group and the times of directories are not kept, since network volumes refuse them.
   - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was proved, so that nothing is read twice.
@@ -150,7 +152,9 @@ unmatched:
   elements: str
   returned: success
 skipped_links:
-  description: Symbolic links on the host that were not pulled since they lead to a directory outside of what is pulled, or nowhere.
+  description:
+    - Symbolic links on the host that were not pulled since they lead to a directory outside of what is pulled, or
+      nowhere.
   type: list
   elements: str
   returned: when O(direction=pull)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.transfer: moves a directory tree and proves that it arrived."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request, timed
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
+
+display = Display()
+
+ARGUMENTS: dict[str, Any] = {
+    "direction": {"type": "str", "required": True, "choices": ["push", "pull"]},
+    "src": {"type": "str", "required": True},
+    "dest": {"type": "str", "required": True},
+    "include": {"type": "list", "elements": "str", "default": []},
+    "exclude": {"type": "list", "elements": "str", "default": []},
+    "verify": {"type": "str", "choices": ["sha256", "none"], "default": "sha256"},
+    "delete": {"type": "bool", "default": False},
+    "bandwidth_limit": {"type": "float", "default": 0.0},
+    "method": {"type": "str", "choices": ["auto", "rsync", "tar"], "default": "auto"},
+}
+
+
+class ActionModule(ActionBase):
+    """Move a tree over the SSH connection of the task's host."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        options = plain(arguments)
+        try:
+            request = self._request(options)
+            mover = Mover(SshHost.of(self._connection), request, display.display)
+            report, seconds = timed((Push if options["direction"] == "push" else Pull)(mover).run)
+        except (TreeError, BadPattern) as error:
+            raise AnsibleActionFail(str(error)) from error
+        result.update(self._shown(report, seconds))
+        return result
+
+    def _request(self, options: dict[str, Any]) -> Request:
+        pushing = options["direction"] == "push"
+        src, dest = options["src"], options["dest"]
+        if pushing:
+            src = str(local_path(src))
+            if not Path(src).exists():
+                raise AnsibleActionFail(f"There is no {src} on this machine to push.")
+        else:
+            dest = str(local_path(dest))
+        if options["delete"] and (not pushing or options["include"]):
+            raise AnsibleActionFail(
+                "delete is for a push without include only: else it would remove what was not meant."
+            )
+        if options["bandwidth_limit"] < 0:
+            raise AnsibleActionFail(
+                "bandwidth_limit is a rate in MiB per second, and 0 for none; it cannot be negative."
+            )
+        return Request(
+            src,
+            dest,
+            Patterns(tuple(options["include"]), tuple(options["exclude"])),
+            label=Path(src).name or src,
+            verify=options["verify"] == "sha256",
+            delete=options["delete"],
+            limit=options["bandwidth_limit"],
+            method=options["method"],
+            dry=bool(self._task.check_mode),
+        )
+
+    def _shown(self, report: Report, seconds: float) -> dict[str, Any]:
+        result = report.to_result(seconds)
+        if self._task.diff:
+            result["diff"] = report.diff()
+        return result

@@ -1,0 +1,288 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The far side of a transfer: what a directory of a host holds, with hashes, each question one round trip.
+
+Private to this collection.
+
+The scripts need a POSIX shell, find, xargs, stat and sha256sum, of GNU or of busybox, and nothing else. All names
+travel between NUL bytes and with `./` before them, so that no name is special.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, to_posix_regex
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Completed, Shell, script
+
+# Files per hashing process: enough that starting it costs little, few enough that all cores have work.
+HASH_BATCH = 200
+# A first round trip over a sleeping network volume takes long; a dead connection is noticed by ssh itself after a
+# minute.
+LOOK_TIMEOUT = 300.0
+
+_HEAD = r"""
+export LC_ALL=C
+umask 022
+place() { case $1 in '~') root=$HOME ;; '~/'*) root=$HOME/${1#'~/'} ;; /*) root=$1 ;; *) root=$HOME/$1 ;; esac }
+place "$1"
+gnu=; [ "$(find /dev/null -maxdepth 0 -printf x 2>/dev/null)" = x ] && sha256sum -z /dev/null >/dev/null 2>&1 && gnu=1
+cores=$(nproc 2>/dev/null || echo 1)
+export gnu
+hash_list() {  # NUL-separated paths on standard input, $1 paths for each process; the result lies in "$work"/h.*
+  many=; [ -n "$gnu" ] && many="-P $cores"
+  export work
+  xargs -0 $many -n "$1" sh -c '
+    [ $# -gt 0 ] || exit 0
+    if [ -n "$gnu" ]; then find -H "$@" -maxdepth 0 -printf "@s %s %T@ %C@ %p\0"; sha256sum -z -- "$@"
+    else for p do h=$(sha256sum <"$p") && printf "%s  %s\0" "${h%% *}" "$p"; done
+    fi >>"$work/h.$$"' sh
+  for part in "$work"/h.*; do [ -f "$part" ] && cat "$part"; done
+}
+work=$(mktemp -d) || exit 4
+trap 'rm -rf "$work"' EXIT
+"""
+
+# $1 directory, $2 "make" when it may be created, $3 expression of the files to hash, $4 excluded expression, $5 name of
+# the memory
+_SCAN = (
+    _HEAD
+    + r"""
+say() { printf '%s\0' "$1"; }
+[ "$2" != make ] || mkdir -p -- "$root" || exit 3
+[ -d "$root" ] && root=$(cd -- "$root" && pwd -P)
+say "root=$root"
+[ -d "$root" ] && say "directory=1"
+[ -f "$root" ] && say "file=1"
+say "rsync=$(rsync --version 2>/dev/null | sed -n 1p)"
+say "tar=$(command -v tar)"
+say "cores=$cores"
+near=$root; while [ ! -e "$near" ]; do near=$(dirname -- "$near"); done
+say "df=$(df -Pk -- "$near" 2>/dev/null | sed -n 2p)"
+memory=
+if [ -n "$5" ]; then memory=$(dirname -- "$root")/.$(basename -- "$root").podyard; fi
+if [ -d "$root" ] && cd -- "$root"; then
+  say @list
+  if [ -n "$gnu" ]; then
+    find . -mindepth 1 \( -name .podyard-partial -o -name .podyard-incoming \) -prune \
+      -o -printf '%y %Y %s %T@ %C@ %P\0%l\0'
+  else
+    find . ! -name . \( -name .podyard-partial -o -name .podyard-incoming \) -prune -o ! -name . -exec sh -c '
+      kind() {
+        if [ -d "$1" ]; then echo d; elif [ -f "$1" ]; then echo f; elif [ -e "$1" ]; then echo o; else echo N; fi
+      }
+      for p do
+        to=$(kind "$p"); own=$to; link=
+        [ ! -L "$p" ] || { own=l; link=$(readlink "$p"); }
+        size=0; [ "$to" != f ] || size=$(stat -L -c %s "$p")
+        printf "%s %s %s 0 0 %s\0%s\0" "$own" "$to" "$size" "${p#./}" "$link"
+      done' sh {} +
+  fi
+  if [ -n "$memory" ] && [ -f "$memory/known" ]; then say @known; cat "$memory/known"; fi
+  if [ -n "$3" ] && [ -n "$gnu" ]; then
+    say @hash
+    never='$^'
+    find . -mindepth 1 \( -name .podyard-partial -o -name .podyard-incoming \) -prune -o -regextype posix-extended \
+      -regex "$3" ! -regex "${4:-$never}" \( -type f -o -type l -xtype f \) -print0 | hash_list 16
+  fi
+fi
+say @end
+"""
+)
+
+# $1 directory, $2 files a process, $3 what to do with the memory: "" nothing, "add", "new"; standard input:
+# NUL-separated paths
+_HASH = (
+    _HEAD
+    + r"""
+cat >"$work/in"
+cd -- "$root" || exit 3
+hash_list "$2" <"$work/in" >"$work/out"
+cat "$work/out"
+printf '@end\0'
+if [ -n "$3" ]; then
+  memory=$(dirname -- "$root")/.$(basename -- "$root").podyard
+  { mkdir -p -- "$memory" && { [ "$3" != new ] || rm -f -- "$memory/known"; } && cat "$work/out" >>"$memory/known"; }
+  2>/dev/null
+fi
+:
+"""
+)
+
+_REMOVE = _HEAD + 'cat >"$work/in"\ncd -- "$root" && xargs -0 rm -rf -- <"$work/in"\n'
+_FOLDERS = _HEAD + 'cat >"$work/in"\ncd -- "$root" && xargs -0 mkdir -p -- <"$work/in"\n'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name on the host: `kind` f(ile), d(irectory), l(ink) or another letter of find; `leads_to` the kind behind a
+    link.
+
+    `stamp` is size, change time of content and of status as the host prints them, or None when the host cannot tell.
+    """
+
+    kind: str
+    leads_to: str
+    size: int
+    stamp: str | None
+    link: str
+
+
+@dataclass
+class RemoteTree:
+    """A directory of the host. Paths are relative; bytes that are no UTF-8 are kept as surrogates.
+
+    `known` has, for each file that was hashed before, its stamp then and its hash; `hashes` what was hashed just now.
+    """
+
+    root: str
+    exists: bool
+    is_file: bool
+    facts: dict[str, str]
+    clean: bool
+    entries: dict[str, Entry] = field(default_factory=dict)
+    known: dict[str, tuple[str, str]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    def proved(self, path: str) -> str | None:
+        """The hash of a file that is unchanged since it was hashed."""
+        if path in self.hashes:
+            return self.hashes[path]
+        entry, record = self.entries.get(path), self.known.get(path)
+        return record[1] if entry and record and entry.stamp == record[0] else None
+
+    @property
+    def has_rsync(self) -> bool:
+        """Whether rsync is there and the shell prints nothing of its own, which rsync cannot bear."""
+        return self.clean and "version 3" in self.facts.get("rsync", "")
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Free space of a local file system; None on a network volume, whose figures are those of the whole cluster."""
+        words = self.facts.get("df", "").split()
+        if len(words) < 6 or any(mark in words[0] for mark in ":#") or not words[3].isdigit():
+            return None
+        return int(words[3]) * 1024
+
+
+def _text(raw: bytes) -> str:
+    return os.fsdecode(raw)
+
+
+def _relative(path: str) -> str:
+    return path.removeprefix("./")
+
+
+def _records(tokens: Iterable[bytes]) -> Iterator[tuple[str, str | None, str]]:
+    """Read the output of hash_list: (path, stamp or None, sha256). Tokens that were cut off are left out."""
+    stamps: dict[str, str] = {}
+    for token in tokens:
+        if token.startswith(b"@s "):
+            words = _text(token).split(" ", 4)
+            if len(words) == 5:
+                stamps[words[4]] = " ".join(words[1:4])
+        elif len(token) > 66 and token[64:65] == b" ":
+            path = _text(token[66:])
+            yield _relative(path), stamps.get(path), token[:64].decode("ascii", "replace")
+
+
+def _entries(tokens: list[bytes]) -> dict[str, Entry]:
+    entries = {}
+    for head, link in zip(tokens[0::2], tokens[1::2], strict=False):
+        kind, leads_to, size, changed, status, path = _text(head).split(" ", 5)
+        stamp = f"{size} {changed} {status}" if changed != "0" else None
+        entries[path] = Entry(kind, leads_to, int(size), stamp, _text(link))
+    return entries
+
+
+def _sections(output: bytes) -> dict[str, list[bytes]]:
+    """Cut a script's output at its @names."""
+    names = {b"@list", b"@known", b"@hash", b"@end"}
+    sections: dict[str, list[bytes]] = {"facts": []}
+    current = sections["facts"]
+    for token in output.split(b"\0"):
+        if token in names:
+            current = sections.setdefault(token.decode()[1:], [])
+        else:
+            current.append(token)
+    return sections
+
+
+def _checked(done: Completed, what: str) -> Completed:
+    """Raise AnsibleActionFail with the host's own words when a script failed."""
+    if done.code != 0:
+        words = " ".join(done.error.splitlines()[-3:]) or f"exit code {done.code}"
+        raise AnsibleActionFail(f"{what} failed on the host: {words}")
+    return done
+
+
+def look(
+    shell: Shell, root: str, *, make: bool = False, remember: bool = False, hashed: Patterns | None = None
+) -> RemoteTree:
+    """Read a directory of the host in one round trip.
+
+    With `make` it is created, with `remember` the proofs of earlier transfers are read too, with `hashed` the files
+    that these patterns mean are hashed (on hosts with GNU tools). A missing directory is no error. Raises
+    AnsibleActionFail.
+    """
+    expression = excluded = ""
+    if hashed is not None:
+        expression = "|".join(f"({to_posix_regex(text)})" for text in hashed.include) or ".*"
+        # A set or a question mark may mean more to the host than to us, so that it excludes here only.
+        exact = [text for text in hashed.exclude if not set(text) & set("?[")]
+        excluded = "|".join(f"({to_posix_regex(text)})" for text in exact)
+    command = script(_SCAN, root, "make" if make else "look", expression, excluded, "1" if remember else "")
+    done = _checked(shell.run(f"reading {root}", command, timeout=None if hashed else LOOK_TIMEOUT), f"Reading {root}")
+    sections = _sections(done.output)
+    if "end" not in sections:
+        raise AnsibleActionFail(f"Reading {root} on the host ended early: {done.error or 'no reason given'}")
+    facts = dict(_text(token).split("=", 1) for token in sections["facts"] if b"=" in token)
+    tree = RemoteTree(facts["root"], "directory" in facts, "file" in facts, facts, not done.banner)
+    tree.entries = _entries(sections.get("list", []))
+    tree.known = {path: (stamp, sha) for path, stamp, sha in _records(sections.get("known", [])) if stamp}
+    tree.hashes = {path: sha for path, _stamp, sha in _records(sections.get("hash", []))}
+    return tree
+
+
+def listed(paths: Iterable[str]) -> bytes:
+    """Paths as the scripts read them."""
+    return b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+
+
+def hash_files(
+    shell: Shell, tree: RemoteTree, paths: list[str], sizes: Iterable[int], memory: str = ""
+) -> dict[str, str]:
+    """SHA-256 of files of the host, in one round trip; a file that is not there has none.
+
+    `memory` is "add" to remember the proofs on the host, "new" to forget older ones first. Raises AnsibleActionFail.
+    """
+    if not paths:
+        return {}
+    cores = int(tree.facts.get("cores") or 1)
+    # Large files go to a process each; of small ones every process gets a batch.
+    large = sum(sizes) / len(paths) > 1 << 20
+    batch = 1 if large else max(1, min(HASH_BATCH, -(-len(paths) // cores)))
+    done = _checked(shell.run("verifying", script(_HASH, tree.root, str(batch), memory), listed(paths)), "Verifying")
+    tokens = done.output.split(b"\0")
+    if b"@end" not in tokens:
+        raise AnsibleActionFail(f"Verifying on the host ended early: {done.error or 'no reason given'}")
+    return {path: sha for path, _stamp, sha in _records(tokens)}
+
+
+def remove(shell: Shell, tree: RemoteTree, paths: list[str]) -> None:
+    """Remove files, links and whole directories below the tree's root. Raises AnsibleActionFail."""
+    if paths:
+        _checked(
+            shell.run("removing", script(_REMOVE, tree.root), listed(paths)), "Removing what is no longer in the source"
+        )
+
+
+def make_folders(shell: Shell, tree: RemoteTree, paths: Iterable[str]) -> None:
+    """Create directories below the tree's root. Raises AnsibleActionFail."""
+    data = listed(paths)
+    if data:
+        _checked(shell.run("creating directories", script(_FOLDERS, tree.root), data), "Creating directories")
