@@ -79,7 +79,7 @@ notes:
   - Symbolic links that stay inside the tree are kept as links; of one that leads outside, what it points to is moved.
   - Owner, group and the times of directories are not kept, since network volumes refuse them.
   - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was proved, so that nothing is read twice.
-  - Above 64 MiB an own connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the
+  - Above 16 MiB an own connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the
     default one. Set C(Ciphers) in the SSH arguments of the host to decide otherwise.
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -151,6 +151,16 @@ unmatched:
   type: list
   elements: str
   returned: success
+special:
+  description: Sockets, devices and the like, which are not moved.
+  type: list
+  elements: str
+  returned: when O(direction=push)
+vanished:
+  description: Paths that were removed on the host while they were fetched, and so are left out.
+  type: list
+  elements: str
+  returned: when O(direction=pull)
 skipped_links:
   description:
     - Symbolic links on the host that were not pulled since they lead to a directory outside of what is pulled, or

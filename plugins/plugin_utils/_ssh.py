@@ -128,8 +128,8 @@ def _refuse(connection: Any) -> None:
     name = getattr(connection, "transport", "unknown")
     if name != "ssh":
         raise AnsibleActionFail(
-            "This task needs a host that is reached by the connection plugin ansible.builtin.ssh, but its connection is "
-            f"{name!r}. Run it on the pod's host, not on localhost."
+            "This task needs a host that is reached by the connection plugin ansible.builtin.ssh, but its "
+            f"connection is {name!r}. Run it on the pod's host, not on localhost."
         )
     if connection.get_option("password"):
         raise AnsibleActionFail(

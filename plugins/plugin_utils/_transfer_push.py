@@ -152,8 +152,8 @@ class Push:
         need, free = sum(sizes.values()) - there, self.remote.free_bytes
         if free is not None and need > free:
             raise AnsibleActionFail(
-                f"{self.request.label} needs {amount(need)} more, but {self.remote.root} on {self.mover.host.address} has "
-                f"only {amount(free)} free. Rent the pod with a larger disk or volume."
+                f"{self.request.label} needs {amount(need)} more, but {self.remote.root} on {self.mover.host.address} "
+                f"has only {amount(free)} free. Rent the pod with a larger disk or volume."
             )
 
     def _prove(self, report: Report, paths: list[str]) -> None:

@@ -78,7 +78,6 @@ def push(job: Job) -> dict[str, int]:
             fileobj=_Stream(process.stdin, job), mode="w|", bufsize=BLOCK,
             format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape",
         ) as archive:  # fmt: skip
-            archive.copybufsize = BLOCK
             for path in job.paths:
                 moved[path] = _add(archive, job, path)
         process.stdin.close()

@@ -59,8 +59,8 @@ class SshServer:
         shutil.copy(self.directory / "user.pub", self.directory / "authorized")
         self.configuration = self.directory / "sshd_config"
         self.configuration.write_text(
-            f"HostKey {self.directory}/host\nAuthorizedKeysFile {self.directory}/authorized\nStrictModes no\nUsePAM no\n"
-            f"PidFile none\nMaxSessions 100\nPermitRootLogin yes\nSetEnv PATH={path} HOME={self.home}\n"
+            f"HostKey {self.directory}/host\nAuthorizedKeysFile {self.directory}/authorized\n"
+            f"StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nPermitRootLogin yes\nSetEnv PATH={path} HOME={self.home}\n"
         )
 
     def _serve(self) -> None:
@@ -77,9 +77,10 @@ class SshServer:
                     self.accepted += 1
                     if self.refusing:
                         continue
+                    line = connection.fileno()
                     command = [program, "-i", "-e", "-f", str(self.configuration)]
                     child = subprocess.Popen(
-                        command, stdin=connection, stdout=connection, stderr=log, start_new_session=True
+                        command, stdin=line, stdout=line, stderr=log, start_new_session=True
                     )
                     self._children.append(child)
 
@@ -177,7 +178,9 @@ class Plays:
             "ansible_port": self.server.port,
             "ansible_user": getpass.getuser(),
             "ansible_ssh_private_key_file": str(self.server.key),
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.directory}/known_hosts -o StrictHostKeyChecking=accept-new",
+            "ansible_ssh_common_args": (
+                f"-o UserKnownHostsFile={self.directory}/known_hosts -o StrictHostKeyChecking=accept-new"
+            ),
             "ansible_pipelining": True,
             "ansible_python_interpreter": "/usr/bin/python3",
             **self.variables,
