@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``podyard-sandbox``: up, down, status, env, fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from podyard_sandbox import __version__
+from podyard_sandbox.cli_faults import fault
+from podyard_sandbox.client import ControlError
+from podyard_sandbox.home import Home, default_home
+from podyard_sandbox.pace import PACES
+from podyard_sandbox.pods import PodError
+from podyard_sandbox.process import ProcessError, down, living, status, up
+from podyard_sandbox.serve import AlreadyUp, Settings, serve
+
+_DEFAULTS = Settings()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="State directory; else $PODYARD_SANDBOX_HOME, else podyard-sandbox in the user's state directory.",
+)
+@click.version_option(__version__)
+@click.pass_context
+def main(context: click.Context, home: Path | None) -> None:
+    """A local stand-in for a GPU cloud: its API on loopback, and pods that are real SSH servers."""
+    context.obj = Home(home if home is not None else default_home(os.environ))
+
+
+@main.command("up")
+@click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
+@click.option("--balance", type=float, help=f"What the account has, USD (default {_DEFAULTS.balance:.0f}).")
+@click.option(
+    "--wheels",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of wheels; pods then install from it and never from the internet.",
+)
+@click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
+@click.option("--ready-fd", type=int, hidden=True)
+@click.pass_obj
+def up_command(
+    home: Home,
+    pace: str | None,
+    balance: float | None,
+    wheels: Path | None,
+    foreground: bool,
+    ready_fd: int | None,
+) -> None:
+    """Bring the sandbox up, unless it is; an option that is given takes effect either way."""
+    settings = Settings(
+        pace or _DEFAULTS.pace,
+        _DEFAULTS.balance if balance is None else balance,
+        wheels.absolute() if wheels is not None else None,
+    )
+    if foreground:
+        _foreground(home, settings, ready_fd)
+        return
+    chosen = {"pace": pace, "balance": balance, "wheels": str(settings.wheels) if settings.wheels else None}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    facts, started = _or_fail(lambda: up(home, settings, given))
+    click.echo(
+        f"The sandbox is up{'' if started else ' already'}: {facts['url']} (pid {facts['pid']}), state in {home.root}"
+    )
+
+
+@main.command("down")
+@click.pass_obj
+def down_command(home: Home) -> None:
+    """End the sandbox and remove every process and directory of its pods."""
+    if _or_fail(lambda: down(home)):
+        click.echo("The sandbox is down.")
+    else:
+        click.echo("The sandbox was not up; nothing is left of it.")
+
+
+@main.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON document.")
+@click.pass_obj
+def status_command(home: Home, as_json: bool) -> None:
+    """Show whether it is up, and every pod that was ever made."""
+    found = _or_fail(lambda: status(home))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    if found["url"] is None:
+        click.echo(f"The sandbox is down; state in {home.root}")
+    else:
+        click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
+        click.echo(f"Balance: {found['balance_usd']:.4f} USD")
+    for pod in found["pods"]:
+        gone = f", gone {pod['gone_at']}" if pod["gone_at"] else ""
+        click.echo(
+            f"{pod['id']}  {pod['state']:<12}  {pod['gpu_count']} x {pod['gpu']} at {pod['usd_per_hour']:.2f} USD/h,"
+            f" {pod['billed_seconds']} s, {pod['cost_usd']:.6f} USD{gone}  {pod['name']}"
+        )
+
+
+@main.command("env")
+@click.pass_obj
+def env_command(home: Home) -> None:
+    """Print the exports by which a client finds the sandbox: ``eval "$(podyard-sandbox env)"``."""
+    facts = _or_fail(lambda: living(home))
+    if facts is None:
+        raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
+    click.echo(f"export RUNPOD_API_KEY={shlex.quote(home.api_key())}")
+    click.echo(f"export RUNPOD_API_BASE_URL={shlex.quote(facts['url'])}")
+
+
+main.add_command(fault)
+
+
+def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
+    """Serve in this process; a parent that waits hears of it through the file descriptor."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def say(message: dict[str, str]) -> None:
+        if ready_fd is not None:
+            with os.fdopen(ready_fd, "w", encoding="utf-8") as pipe:
+                pipe.write(json.dumps(message) + "\n")
+        elif "url" in message:
+            click.echo(_up_line("is up", message["url"], os.getpid(), home))
+
+    try:
+        asyncio.run(serve(home, settings, lambda url: say({"url": url})))
+    except (AlreadyUp, PodError, TimeoutError, OSError) as error:
+        say({"error": str(error)})
+        raise click.ClickException(str(error)) from error
+
+
+def _up_line(what: str, url: str, pid: int, home: Home) -> str:
+    return f"The sandbox {what}: {url} (pid {pid}), state in {home.root}"
+
+
+def _or_fail(work: Any) -> Any:
+    """Do something; what fails becomes one sentence and exit code 1."""
+    try:
+        return work()
+    except (ProcessError, ControlError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sandbox's own API, under ``/_sandbox/``: status, faults, settings, and the page of wheels.
+
+All but the wheels wants the account's key as a bearer token, so that other users of the machine keep out.
+"""
+
+from __future__ import annotations
+
+import hmac
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.faults import KINDS, FaultError, Faults
+from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.pace import PACES
+from podyard_sandbox.runpod.cloud import Cloud
+
+
+class Control:
+    """What a person, or a test, may do to the sandbox."""
+
+    def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str, facts: Callable[[], dict]) -> None:
+        self._cloud = cloud
+        self._faults = faults
+        self._ledger = ledger
+        self._key = api_key
+        self._facts = facts
+        self._wheels: Path | None = None
+
+    def install(self, app: web.Application) -> None:
+        """Add the control API to an application."""
+        app.add_routes(
+            [
+                web.get("/_sandbox/status", self.status),
+                web.get("/_sandbox/faults", self.list_faults),
+                web.post("/_sandbox/faults", self.add_fault),
+                web.delete("/_sandbox/faults", self.clear_faults),
+                web.delete("/_sandbox/faults/{name}", self.clear_faults),
+                web.patch("/_sandbox/settings", self.change_settings),
+                web.get("/_sandbox/wheels/", self.list_wheels),
+                web.get("/_sandbox/wheels/{name}", self.get_wheel),
+            ]
+        )
+
+    def serve_wheels(self, directory: Path | None, base_url: str) -> None:
+        """Serve a directory of wheels, and tell the pods that start from now on; None ends it."""
+        self._wheels = directory
+        self._cloud.serve_wheels_at(f"{base_url}/_sandbox/wheels/" if directory is not None else None)
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Everything: pods, requests, faults."""
+        self._authenticate(request)
+        return web.json_response(
+            {
+                **self._facts(),
+                "pace": self._cloud.pace.name,
+                "balance_usd": self._cloud.balance(),
+                "pods": self._ledger.pods(),
+                "requests": self._ledger.requests(),
+                "faults": self._faults.to_json(),
+            }
+        )
+
+    async def list_faults(self, request: web.Request) -> web.Response:
+        """The faults that are on."""
+        self._authenticate(request)
+        return web.json_response({"faults": self._faults.to_json(), "kinds": sorted(KINDS)})
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        """Switch a fault on: ``{"name", "params": {}, "times", "share"}``."""
+        self._authenticate(request)
+        body = await request.json()
+        try:
+            fault = self._faults.add(
+                str(body.get("name", "")),
+                {str(name): str(value) for name, value in (body.get("params") or {}).items()},
+                times=body.get("times"),
+                share=body.get("share"),
+            )
+        except FaultError as error:
+            return web.json_response({"error": str(error)}, status=422)
+        if fault.kind.name == "host-lost" and fault.params["pod"] != "*":
+            self._cloud.lose_host(fault)
+        return web.json_response(fault.to_json(), status=201)
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        """Switch off one kind of fault, or all."""
+        self._authenticate(request)
+        try:
+            cleared = self._faults.clear(request.match_info.get("name"))
+        except FaultError as error:
+            return web.json_response({"error": str(error)}, status=422)
+        return web.json_response({"cleared": cleared})
+
+    async def change_settings(self, request: web.Request) -> web.Response:
+        """Change pace, balance or wheels of the running sandbox: ``{"pace", "balance", "wheels"}``."""
+        self._authenticate(request)
+        body: dict[str, Any] = await request.json()
+        if "pace" in body:
+            self._cloud.pace = PACES[body["pace"]]
+        if "balance" in body:
+            self._cloud.set_balance(float(body["balance"]))
+        if "wheels" in body:
+            self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
+        return web.json_response({"pace": self._cloud.pace.name, "balance_usd": self._cloud.balance()})
+
+    async def list_wheels(self, request: web.Request) -> web.Response:
+        """The page of links that pip reads."""
+        names = sorted(path.name for path in self._wheels.iterdir() if path.is_file()) if self._wheels else []
+        links = "".join(f'<a href="{html.escape(name)}">{html.escape(name)}</a><br>\n' for name in names)
+        return web.Response(text=f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", content_type="text/html")
+
+    async def get_wheel(self, request: web.Request) -> web.StreamResponse:
+        """One file of it."""
+        name = request.match_info["name"]
+        if self._wheels is None or name in (".", "..") or "/" in name or not (self._wheels / name).is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(self._wheels / name)
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        if not hmac.compare_digest(given.encode(), self._key.encode()):
+            raise web.HTTPUnauthorized(text="the account's key is wanted as a bearer token\n")

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times as text, the way both the API and the ledger write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def api_time(seconds: float) -> str:
+    """Seconds since 1970 as RFC 3339 UTC text to the second, as the API shows it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def exact_time(seconds: float) -> str:
+    """The same to the millisecond: two requests of one second keep their order in the ledger."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> float:
+    """RFC 3339 text as seconds since 1970.
+
+    Raises:
+        ValueError: the text is no RFC 3339 time with a zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment.timestamp()

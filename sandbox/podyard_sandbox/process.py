@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing the daemon up and down from the outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from podyard_sandbox.client import Client, ControlError
+from podyard_sandbox.home import Home
+from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.pods import PodError, PodRuntime
+from podyard_sandbox.serve import Settings
+
+# Long enough to examine the machine and to sweep what a killed daemon left, on a busy machine.
+_READY_WITHIN = 90.0
+# Long enough to end a handful of pods in good order; then the daemon is killed and swept up after.
+_DOWN_WITHIN = 30.0
+_LOOK_AGAIN = 0.05
+# The daemon hands its environment on to nobody, but what it does not have it cannot leak.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "VIRTUAL_ENV")
+
+
+class ProcessError(Exception):
+    """The daemon could not be brought up or down; the text is one sentence for a person."""
+
+
+def up(home: Home, settings: Settings, given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Have a daemon that serves; one that is up already takes over the settings that were given.
+
+    Returns:
+        What the daemon says of itself, and whether it was started by this call.
+
+    Raises:
+        ProcessError: it did not come up.
+    """
+    home.create()
+    home.api_key()
+    with home.lock("up"):
+        facts = living(home)
+        if facts is None:
+            _spawn(home, settings)
+            facts = living(home)
+            if facts is None:
+                raise ProcessError(f"The sandbox ended right after its start; {home.log} says why.")
+            return facts, True
+        if given:
+            Client(facts["url"], home.api_key()).change_settings(given)
+        return facts, False
+
+
+def down(home: Home) -> bool:
+    """End the daemon and remove all that it, or one that was killed, left behind; True if one was up.
+
+    Raises:
+        ProcessError: something could not be removed.
+    """
+    if not home.root.is_dir():
+        return False
+    with home.lock("up"):
+        facts = living(home)
+        if facts is not None:
+            _end(home, facts["pid"])
+        try:
+            asyncio.run(PodRuntime(home.root).sweep())
+        except (PodError, TimeoutError, OSError) as error:
+            raise ProcessError(f"The pods of the sandbox in {home.root} could not all be removed: {error}") from error
+        ledger = Ledger(home.ledger)
+        ledger.close_leftovers()
+        home.forget_daemon()
+    return facts is not None
+
+
+def living(home: Home) -> dict[str, Any] | None:
+    """What the living daemon says of itself, or None; waits for one that is just starting.
+
+    Raises:
+        ProcessError: one holds the lock, but never says that it serves.
+    """
+    until = time.monotonic() + _READY_WITHIN
+    while home.locked("daemon"):
+        facts = home.daemon()
+        if facts is not None:
+            return facts
+        if time.monotonic() > until:
+            raise ProcessError(f"A sandbox is starting in {home.root} and does not get ready; see {home.log}.")
+        time.sleep(_LOOK_AGAIN)
+    return None
+
+
+def _spawn(home: Home, settings: Settings) -> None:
+    """Start the daemon in a session of its own, and wait until it says that it serves, or why it does not."""
+    command = [sys.executable, "-m", "podyard_sandbox", "--home", str(home.root), "up", "--foreground"]
+    command += ["--pace", settings.pace, "--balance", str(settings.balance)]
+    if settings.wheels is not None:
+        command += ["--wheels", str(settings.wheels)]
+    reading, writing = os.pipe()
+    log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            [*command, "--ready-fd", str(writing)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+            pass_fds=(writing,),
+        )
+    finally:
+        os.close(writing)
+        os.close(log)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        if not select.select([pipe], [], [], _READY_WITHIN)[0]:
+            process.kill()
+            raise ProcessError(f"The sandbox did not come up within {_READY_WITHIN:.0f} s; {home.log} says why.")
+        said = pipe.readline()
+    if not said:
+        raise ProcessError(f"The sandbox ended before it served (exit code {process.wait()}); {home.log} says why.")
+    if "error" in (message := json.loads(said)):
+        process.wait()
+        raise ProcessError(message["error"])
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {**kept, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+
+
+def _end(home: Home, pid: int) -> None:
+    try:
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        return
+    until = time.monotonic() + _DOWN_WITHIN
+    while home.locked("daemon"):
+        if time.monotonic() > until:
+            process.kill()
+            process.wait(_DOWN_WITHIN)
+            return
+        time.sleep(_LOOK_AGAIN)
+
+
+def status(home: Home) -> dict[str, Any]:
+    """All there is to know: from the daemon, or from the ledger when none lives.
+
+    Raises:
+        ProcessError: the daemon does not answer.
+    """
+    facts = living(home)
+    if facts is not None:
+        try:
+            return Client(facts["url"], home.api_key()).status()
+        except ControlError as error:
+            raise ProcessError(str(error)) from error
+    ledger = Ledger(home.ledger)
+    return {
+        "url": None,
+        "pid": None,
+        "started_at": None,
+        "pace": None,
+        "balance_usd": None,
+        "pods": ledger.pods(),
+        "requests": ledger.requests(),
+        "faults": [],
+    }

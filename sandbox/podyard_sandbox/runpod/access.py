@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what, how often, and which faults meet any request."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+
+from aiohttp import web
+
+from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, not_found
+from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
+
+# What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
+_POD_OPERATIONS = ("getPod", "deletePod", "podAction", "getPodLogs")
+_PROXY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\n"
+
+
+def note(request: web.Request, **facts: str) -> None:
+    """Remember facts about a request (pod_id, name, fault) for the ledger."""
+    request.setdefault("facts", {}).update(facts)
+
+
+def operation(request: web.Request) -> str:
+    """The name of what the request asks for, or "" if there is nothing there."""
+    return request.match_info.route.name or ""
+
+
+class Access:
+    """Authentication, quota, and the faults that do not care what is asked."""
+
+    def __init__(self, cloud: Cloud, faults: Faults, api_key: str) -> None:
+        self._cloud = cloud
+        self._faults = faults
+        self._key = api_key
+        self._limit = RateLimit(cloud.pace.quota)
+
+    def headers(self, request: web.Request) -> dict[str, str]:
+        """The headers of an authenticated answer; GraphQL has none."""
+        if not request.get("authenticated") or request.path == "/graphql":
+            return {}
+        return self._limit.headers(request.get("empty_for"))
+
+    async def admit(self, request: web.Request) -> None:
+        """Let a request pass.
+
+        Raises:
+            Problem: 401, 403, 404, 429 or 5xx.
+            DroppedLine: a fault drops the connection.
+        """
+        asked = operation(request)
+        if (fault := self._strike(request, "latency", asked)) is not None:
+            await asyncio.sleep(fault.params["seconds"])
+        if self._strike(request, "drops-line", asked):
+            raise DroppedLine
+        if self._strike(request, "unauthorized", asked):
+            raise Problem(401, "invalid api key")
+        self._authenticate(request, asked)
+        request["authenticated"] = True
+        if self._strike(request, "forbidden", asked):
+            raise Problem(403, "access denied")
+        self._count(request, asked)
+        if (fault := self._strike(request, "server-error", asked)) is not None:
+            raise _server_error(fault)
+
+    def _authenticate(self, request: web.Request, asked: str) -> None:
+        scheme, _blank, key = request.headers.get("Authorization", "").partition(" ")
+        if request.path == "/graphql" and not key:
+            scheme, key = "Bearer", request.query.get("api_key", "")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Problem(401, "missing bearer token")
+        if hmac.compare_digest(key.strip().encode(), self._key.encode()):
+            return
+        pod = next((pod for pod in self._cloud if hmac.compare_digest(pod.key.encode(), key.strip().encode())), None)
+        if pod is None:
+            raise Problem(401, "invalid api key")  # the text is made up
+        if asked not in _POD_OPERATIONS or self._strike(request, "pod-key-no-rights", asked):
+            raise Problem(403, "access denied")
+        if request.match_info.get("id") != pod.id:
+            raise not_found()
+
+    def _count(self, request: web.Request, asked: str) -> None:
+        self._limit.quota = self._cloud.pace.quota
+        self._limit.count()
+        fault = self._strike(request, "rate-limited", asked)
+        if fault is not None:
+            request["empty_for"] = fault.params["retry_after"]
+            raise exceeded("minute", fault.params["retry_after"], header=fault.params["header"])
+
+    def _strike(self, request: web.Request, name: str, asked: str) -> Fault | None:
+        fault = self._faults.strike(name, operation=asked)
+        if fault is not None:
+            note(request, fault=name)
+        return fault
+
+
+class RawAnswer(Exception):
+    """An answer that is no problem document: a proxy's page, or nothing at all."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.text = text
+
+    def response(self) -> web.Response:
+        """The answer."""
+        return web.Response(status=self.status, text=self.text, content_type="text/html" if self.text else "text/plain")
+
+
+def _server_error(fault: Fault) -> Exception:
+    status, body = fault.params["status"], fault.params["body"]
+    if body == "json":
+        return Problem(status, INTERNAL)
+    return RawAnswer(status, _PROXY_PAGE.format(status=status) if body == "html" else "")

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account: its SSH keys and its money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from podyard_sandbox.meter import Meter
+
+SPEND_LIMIT = 80.0  # USD per hour; the limit of a new account
+
+
+@dataclass
+class Account:
+    """The sandbox's one account. ``deposit`` is what it had when the daemon came up, USD."""
+
+    deposit: float
+    id: str = "user_sandbox"
+    email: str = "sandbox@podyard.invalid"
+    ssh_keys: list[str] = field(default_factory=list)
+
+    def balance(self, meters: Iterable[Meter], now: float) -> float:
+        """USD left after what the pods have cost so far."""
+        return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)

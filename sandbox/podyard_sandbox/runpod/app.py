@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API's outer shell: routes, the edge in front of them, the ledger, and errors as the service words them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from podyard_sandbox.faults import Faults
+from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.runpod.access import Access, RawAnswer, operation
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.handlers import Handlers
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+
+_logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+_NOT_SERVED = re.compile(
+    r"/v2/(clusters|serverless|templates|network-volumes|registries|secrets|billing|catalog/(cpus|templates))(/|$)"
+)
+
+
+class Shell:
+    """What every request passes on its way in and out."""
+
+    def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str) -> None:
+        self._ledger = ledger
+        self._access = Access(cloud, faults, api_key)
+        self._handlers = Handlers(cloud, self._access)
+
+    def install(self, app: web.Application) -> None:
+        """Add the API to an application, beside whatever else it serves."""
+        app.add_routes(self._handlers.routes())
+        app.middlewares.append(self.middleware)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request; whatever is no part of the API goes straight on."""
+        if request.path.startswith("/_sandbox/"):
+            return await handler(request)
+        number = self._begin(request)
+        status: int | None = None
+        try:
+            response = await self._answer(request, handler)
+            status = response.status
+        except DroppedLine:
+            response = _drop(request)
+        finally:
+            self._end(request, number, status)
+        if not response.prepared:
+            response.headers.update(self._access.headers(request))
+            response.headers["x-request-id"] = request["id"]
+        return response
+
+    def _begin(self, request: web.Request) -> int | None:
+        request["id"] = str(uuid.uuid4())
+        if request.method not in _CHANGING or request.path == "/graphql":
+            return None
+        return self._ledger.begin_request(request.method, request.path, operation(request))
+
+    def _end(self, request: web.Request, number: int | None, status: int | None) -> None:
+        if number is not None:
+            facts = request.get("facts", {})
+            self._ledger.end_request(number, status, facts.get("pod_id"), facts.get("name"), facts.get("fault"))
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The answer, be it a refusal."""
+        if (refusal := _edge(request)) is not None:
+            return refusal
+        try:
+            if request.path.startswith("/v2/") or request.path == "/graphql":
+                await self._access.admit(request)
+            return await handler(request)
+        except (Problem, RawAnswer) as refused:
+            return refused.response()
+        except web.HTTPNotFound:
+            return _no_route(request).response()
+        except web.HTTPMethodNotAllowed as error:
+            allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
+            return Problem(405, "The requested method is not allowed for this path.", headers=allowed).response()
+        except (DroppedLine, ConnectionError):
+            raise
+        except Exception:
+            _logger.exception("%s %s failed in the sandbox itself", request.method, request.path)
+            return Problem(500, INTERNAL).response()
+
+
+def _edge(request: web.Request) -> web.Response | None:
+    """What never reaches the API: an agent that the front refuses, and the API's first generation."""
+    if request.headers.get("User-Agent", "").startswith("Python-urllib/"):
+        return web.Response(status=403, text="error code: 1010", content_type="text/plain")
+    if request.path == "/v1" or request.path.startswith("/v1/"):
+        return web.json_response({"error": "REST API v1 has been retired", "status": 410}, status=410)
+    return None
+
+
+def _no_route(request: web.Request) -> Problem:
+    if _NOT_SERVED.match(request.path):
+        return Problem(501, f"podyard-sandbox does not stand in for {request.method} {request.path} yet.")
+    return Problem(404, "The requested path was not found.")
+
+
+def _drop(request: web.Request) -> web.Response:
+    """Cut the connection; the response returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request bodies as the API's schema has them: types, limits, and no field beyond these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+_CUDA = r"^\d+\.\d+$"
+_SSH_KEY = r"^(ssh|ecdsa|sk)-[^\s]+ [^\s]+([ \t][^\n\r]*)?$"
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows no integers: 40.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _no_null(value: Any) -> Any:
+    """A field that may be left out, but not be null."""
+    if value is None:
+        raise PydanticCustomError("dict_type", "null is no object")
+    return value
+
+
+NoNull = BeforeValidator(_no_null)
+Int = Annotated[int, BeforeValidator(_whole)]
+CudaVersion = Annotated[str, Field(pattern=_CUDA)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    def given(self, name: str) -> bool:
+        """Whether the request named the field, be it null."""
+        return name in self.model_fields_set
+
+
+class Gpu(_Body):
+    """The GPUs of a create."""
+
+    id: str
+    count: Annotated[Int, Field(ge=1)] = 1
+    allowedCudaVersions: list[CudaVersion] = Field(default_factory=list)
+    minCudaVersion: CudaVersion = ""
+    minRamPerGpu: Annotated[Int, Field(ge=1)] = 1
+    minVcpuCountPerGpu: Annotated[Int, Field(ge=1)] = 1
+
+
+class Cpu(_Body):
+    """The CPUs of a create."""
+
+    id: str
+    vcpuCount: Annotated[Int, Field(ge=2)] = 2
+
+
+class PersistentMount(_Body):
+    """A volume disk on the pod's own host; its size in GB."""
+
+    size: Annotated[Int, Field(ge=10)]
+    path: str
+
+
+class NetworkMount(_Body):
+    """A network volume."""
+
+    volumeId: str
+    path: str
+
+
+class Mounts(_Body):
+    """Storage that outlives the container."""
+
+    persistent: Annotated[PersistentMount | None, NoNull] = None
+    network: Annotated[list[NetworkMount], Field(max_length=1)] = Field(default_factory=list)
+
+
+class _Container(_Body):
+    image: str = ""
+    args: str = ""
+    cmd: list[str] = Field(default_factory=list)
+    entrypoint: list[str] = Field(default_factory=list)
+    disk: Annotated[Int, Field(ge=1)] = 50
+    ports: list[str] = Field(default_factory=list)
+    env: dict[str, str] = Field(default_factory=dict)
+    registry: str | None = None
+    mounts: Mounts = Field(default_factory=Mounts)
+    globalNetworking: bool = False
+    templateId: Annotated[str, Field(min_length=1)] = "-"
+
+
+class CreatePod(_Container):
+    """``POST /v2/pods``. That ``image`` may be missing only beside ``templateId`` is checked apart."""
+
+    name: Annotated[str, Field(min_length=1)]
+    cloud: Literal["SECURE", "COMMUNITY"] = "SECURE"
+    gpu: Annotated[Gpu | None, NoNull] = None
+    cpu: Annotated[Cpu | None, NoNull] = None
+    dataCenterIds: list[str] = Field(default_factory=list)
+    startSsh: bool = False
+    startJupyter: bool = False
+
+
+class UpdatePod(_Container):
+    """``PATCH /v2/pods/{id}``: only the fields that are given change."""
+
+    name: Annotated[str, Field(min_length=1)] = "-"
+    locked: bool = False
+
+
+class PodAction(_Body):
+    """``POST /v2/pods/{id}/action``."""
+
+    action: Literal["start", "stop", "restart", "terminate"]
+
+
+class UpdateSshKeys(_Body):
+    """``PUT /v2/account/ssh-keys``: all keys the account is to have."""
+
+    keys: list[Annotated[str, Field(pattern=_SSH_KEY)]]
+
+
+# Fields that came after the API was first published, by the place in the body.
+NEWER_FIELDS = {"$": ("cmd", "entrypoint"), "$.gpu": ("minRamPerGpu", "minVcpuCountPerGpu")}

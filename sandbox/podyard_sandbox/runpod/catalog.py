@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``/v2/catalog``: GPUs and data centres, with what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from podyard_sandbox.runpod.cloud import Cloud, machine_words
+from podyard_sandbox.runpod.gpus import GPUS, GpuType
+from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
+from podyard_sandbox.runpod.problems import Problem, not_found
+from podyard_sandbox.runpod.stock import Machine, Wanted, level, version
+from podyard_sandbox.runpod.validation import number, one_of, words
+
+_PRODUCTS = ("POD", "CLUSTER", "SERVERLESS")
+_SCOPES = ("count", "cloud", "countryCodes", "cudaVersions", "minCudaVersion", "product")
+_REGIONS = (
+    "NORTH_AMERICA", "SOUTH_AMERICA", "EUROPE", "ASIA", "MIDDLE_EAST", "AFRICA", "OCEANIA", "ANTARCTICA", "UNKNOWN",
+)  # fmt: skip
+_COMPLIANCE = (
+    "GDPR", "ISO_IEC_27001", "ISO_14001", "PCI_DSS", "HITRUST", "SOC_1_TYPE_2", "SOC_2_TYPE_2", "SOC_3_TYPE_2",
+    "ITAR", "FISMA_HIGH", "HIPAA", "RENEWABLE",
+)  # fmt: skip
+
+
+class _Scope:
+    """What a question to the GPU catalogue narrows availability to, or None if it asks for none.
+
+    Raises:
+        Problem: 400 if the parameters do not go together, 422 if one is malformed.
+    """
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self.asked = bool(one_of(query, "include", ("AVAILABILITY",)))
+        products = one_of(query, "product", _PRODUCTS)
+        clouds = one_of(query, "cloud", ("SECURE", "COMMUNITY"))
+        self.count = number(query, "count", 1, low=1)
+        self.cloud = clouds[0] if clouds else "SECURE"
+        self.countries = words(query, "countryCodes", "[A-Z]{2}")
+        self.cuda_versions = words(query, "cudaVersions", r"\d+\.\d+")
+        floors = words(query, "minCudaVersion", r"\d+(\.\d+)?")
+        self.min_cuda = floors[0] if floors else None
+        if self.asked and not products:
+            raise Problem(400, "product is required with include=AVAILABILITY")
+        for name in _SCOPES:
+            if not self.asked and name in query:
+                raise Problem(400, f"{name} is only valid with include=AVAILABILITY")
+        if self.cuda_versions and self.min_cuda is not None:
+            raise Problem(400, "cudaVersions and minCudaVersion are mutually exclusive")
+        # Availability differs by product, and the sandbox has machines for pods only.
+        self.pods = "POD" in products
+
+    def machines(self, cloud: Cloud, gpu_id: str) -> list[Machine]:
+        """The machines that the scope leaves of a GPU type, full ones too."""
+        if not self.pods:
+            return []
+        wanted = Wanted(
+            gpu_id,
+            self.count,
+            self.cloud,
+            countries=self.countries,
+            cuda_versions=self.cuda_versions,
+            min_cuda=self.min_cuda,
+        )
+        return cloud.stock.fitting(wanted)
+
+
+def list_gpus(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
+    """``GET /v2/catalog/gpus``; with countryCodes, only what stands in those countries."""
+    scope = _Scope(query)
+    gpus = [gpu for gpu in GPUS.values() if not scope.countries or scope.machines(cloud, gpu.id)]
+    return {"gpus": [_gpu(cloud, gpu, scope) for gpu in gpus]}
+
+
+def get_gpu(cloud: Cloud, gpu_id: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """``GET /v2/catalog/gpus/{id}``."""
+    scope = _Scope(query)
+    if gpu_id not in GPUS:
+        raise not_found()
+    return _gpu(cloud, GPUS[gpu_id], scope)
+
+
+def list_data_centers(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
+    """``GET /v2/catalog/datacenters``: filters of one kind are OR (regions) or AND (the others)."""
+    include = _data_center_include(query)
+    regions = one_of(query, "regions", _REGIONS)
+    volumes = one_of(query, "networkVolumeTypes", ("STANDARD", "HIGH_PERFORMANCE"))
+    compliance = one_of(query, "compliance", _COMPLIANCE)
+    networks = one_of(query, "globalNetwork", ("true", "false"))
+    found = [
+        place
+        for place in DATA_CENTERS.values()
+        if (not regions or place.region in regions)
+        and set(volumes) <= set(place.volume_types)
+        and set(compliance) <= set(place.compliance)
+        and (not networks or place.global_network == (networks[0] == "true"))
+    ]
+    return {"dataCenters": [_data_center(cloud, place, include) for place in found]}
+
+
+def get_data_center(cloud: Cloud, place_id: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """``GET /v2/catalog/datacenters/{id}``."""
+    include = _data_center_include(query)
+    if place_id not in DATA_CENTERS:
+        raise not_found()
+    return _data_center(cloud, DATA_CENTERS[place_id], include)
+
+
+def _data_center_include(query: Mapping[str, str]) -> tuple[str, ...]:
+    return one_of(query, "include", ("GPU_AVAILABILITY", "CPU_AVAILABILITY"))
+
+
+def _gpu(cloud: Cloud, gpu: GpuType, scope: _Scope) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": gpu.id,
+        "name": gpu.name,
+        "pool": gpu.pool,
+        "manufacturer": gpu.manufacturer,
+        "memory": gpu.memory,
+        "secure": gpu.secure,
+        "community": gpu.community,
+        "price": {"secure": gpu.secure_price, "community": gpu.community_price},
+        "maxCount": {
+            "secure": cloud.stock.max_count(gpu.id, "SECURE"),
+            "community": cloud.stock.max_count(gpu.id, "COMMUNITY"),
+        },
+    }
+    if not scope.asked:
+        return shown
+    machines = scope.machines(cloud, gpu.id)
+    left = _left(cloud, machines)
+    shown["availability"] = level(left, scope.count)
+    places = [
+        {"id": place, "name": DATA_CENTERS[place].name, "availability": level(_at(left, place), scope.count)}
+        for place in dict.fromkeys(machine.data_center for machine in machines)
+    ]
+    if shown["availability"] != "NONE":
+        shown["dataCenters"] = places
+    versions = sorted({machine.cuda for machine in machines if machine.cuda is not None}, key=version)
+    if versions:
+        shown["cudaVersions"] = [
+            {"version": cuda, "available": any(m.cuda == cuda and m.free >= scope.count for m in left)}
+            for cuda in versions
+        ]
+    return shown
+
+
+def _left(cloud: Cloud, machines: Sequence[Machine]) -> list[Machine]:
+    """The machines without those that a fault shows as full."""
+    return [machine for machine in machines if not _shown_full(cloud, machine)]
+
+
+def _shown_full(cloud: Cloud, machine: Machine) -> bool:
+    fault = cloud.faults.peek("no-capacity", **machine_words(machine))
+    return fault is not None and fault.params["catalogue"]
+
+
+def _at(machines: Sequence[Machine], place: str) -> list[Machine]:
+    return [machine for machine in machines if machine.data_center == place]
+
+
+def _data_center(cloud: Cloud, place: DataCenter, include: tuple[str, ...]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": place.id,
+        "name": place.name,
+        "region": place.region,
+        "globalNetwork": place.global_network,
+        "networkVolumeTypes": list(place.volume_types),
+        "compliance": list(place.compliance),
+    }
+    machines = _at(cloud.stock.machines, place.id)
+    if "GPU_AVAILABILITY" in include and machines:
+        left = _left(cloud, machines)
+        shown["gpuAvailability"] = [
+            {"id": gpu_id, "name": GPUS[gpu_id].name, "availability": level([m for m in left if m.gpu_id == gpu_id], 1)}
+            for gpu_id in dict.fromkeys(machine.gpu_id for machine in machines)
+        ]
+    return shown

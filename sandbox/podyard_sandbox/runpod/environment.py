@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment a pod's container is started with, and the spec by which it is started."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from podyard_sandbox.pods import PodSpec, profile_for_image
+from podyard_sandbox.runpod.gpus import DRIVERS, GPUS
+from podyard_sandbox.runpod.pod import Pod
+
+_CPUS_PER_GPU = 8
+_TAG_CUDA = re.compile(r"(?:^|[^a-z])cu(?:da)?(\d{2})\.?(\d)\.?(\d)?")
+_TAG_TORCH = re.compile(r"(?:torch|pytorch:)(\d)\.?(\d{1,2})\.?(\d)")
+
+
+def image_versions(image: str) -> dict[str, str]:
+    """CUDA_VERSION and PYTORCH_VERSION, as far as the image's name tells them."""
+    found = {}
+    if cuda := _TAG_CUDA.search(image):
+        found["CUDA_VERSION"] = ".".join(part for part in cuda.groups() if part)
+    if torch := _TAG_TORCH.search(image):
+        found["PYTORCH_VERSION"] = ".".join(torch.groups())
+    return found
+
+
+def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> dict[str, str]:
+    """What the platform and the renter set, for the start that happens now.
+
+    Args:
+        account_keys: the account's SSH keys; they reach a pod at its start only, and only with startSsh.
+        literal_null: with startSsh and no key in the account, set PUBLIC_KEY to the text null.
+    """
+    injected: dict[str, str] = {}
+    if pod.start_ssh and account_keys:
+        injected["PUBLIC_KEY"] = "\n".join(account_keys)
+    elif pod.start_ssh and literal_null:
+        injected["PUBLIC_KEY"] = "null"
+    if pod.jupyter_password is not None:
+        injected["JUPYTER_PASSWORD"] = pod.jupyter_password
+    platform = {
+        "RUNPOD_POD_ID": pod.id,
+        "RUNPOD_DC_ID": pod.machine.data_center,
+        "RUNPOD_POD_HOSTNAME": f"{pod.id}-{pod.host_suffix}",
+        "RUNPOD_GPU_COUNT": str(pod.gpu_count),
+        "RUNPOD_CPU_COUNT": str(_CPUS_PER_GPU * pod.gpu_count),
+        "RUNPOD_API_KEY": pod.key,
+    }
+    return {**image_versions(pod.config.image), **injected, **pod.config.env, **platform}
+
+
+def pod_spec(pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str | None) -> PodSpec:
+    """What the pod runtime needs to know; the host name is a new one at each start.
+
+    Raises:
+        PodError: a value of the renter's cannot make a pod.
+    """
+    gpu, cuda = GPUS[pod.gpu_id], pod.machine.cuda or "12.8"
+    return PodSpec(
+        id=pod.id,
+        hostname=secrets.token_hex(6),
+        profile=profile_for_image(pod.config.image),
+        env=env,
+        args=pod.config.args or None,
+        ports=tuple(pod.config.ports),
+        mount_path=pod.config.mount_path,
+        gpu_name=" ".join(pod.gpu_id.split()),
+        gpu_count=pod.gpu_count,
+        gpu_memory_gb=gpu.memory,
+        cuda_version=cuda,
+        driver_version=DRIVERS[cuda],
+        sshd_delay=sshd_delay,
+        find_links=find_links,
+    )

@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each operation of the API does; authentication, faults of any request and errors are dealt with before."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.faults import Fault
+from podyard_sandbox.runpod import catalog, graphql
+from podyard_sandbox.runpod.access import Access, note
+from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.logs import stream
+from podyard_sandbox.runpod.pod import Pod
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, invalid
+from podyard_sandbox.runpod.rules import check_create, check_update
+from podyard_sandbox.runpod.validation import number, parse, read_json
+from podyard_sandbox.runpod.wire import pod_json
+
+_MOST_PODS = 1000  # a page
+
+
+class Handlers:
+    """The operations, by the names that the API's description gives them."""
+
+    def __init__(self, cloud: Cloud, access: Access) -> None:
+        self._cloud = cloud
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """Method, path and operation of everything that is served."""
+        return [
+            web.get("/v2/pods", self.list_pods, name="listPods", allow_head=False),
+            web.post("/v2/pods", self.create_pod, name="createPod"),
+            web.get("/v2/pods/{id}", self.get_pod, name="getPod", allow_head=False),
+            web.patch("/v2/pods/{id}", self.update_pod, name="updatePod"),
+            web.delete("/v2/pods/{id}", self.delete_pod, name="deletePod"),
+            web.post("/v2/pods/{id}/action", self.pod_action, name="podAction"),
+            web.get("/v2/pods/{id}/logs", self.get_pod_logs, name="getPodLogs", allow_head=False),
+            web.get("/v2/account/ssh-keys", self.get_ssh_keys, name="getSshKeys", allow_head=False),
+            web.put("/v2/account/ssh-keys", self.update_ssh_keys, name="updateSshKeys"),
+            web.get("/v2/catalog/gpus", self.list_gpu_types, name="listGpuTypes", allow_head=False),
+            web.get("/v2/catalog/gpus/{id}", self.get_gpu_type, name="getGpuType", allow_head=False),
+            web.get("/v2/catalog/datacenters", self.list_data_centers, name="listDataCenters", allow_head=False),
+            web.get("/v2/catalog/datacenters/{id}", self.get_data_center, name="getDataCenter", allow_head=False),
+            web.post("/graphql", self.graphql, name="graphql"),
+        ]
+
+    # Pods
+
+    async def list_pods(self, request: web.Request) -> web.Response:
+        """All pods, or a page of them."""
+        limit = number(request.query, "limit", _MOST_PODS, low=1, high=_MOST_PODS)
+        after = _cursor(request.query["cursor"]) if "cursor" in request.query else 0
+        if (fault := self._cloud.faults.strike("small-pages")) is not None:
+            limit = min(limit, max(1, fault.params["size"]))
+        older = self._cloud.faults.strike("older-service") is not None
+        pods = await self._cloud.read_all()
+        if older:
+            return web.json_response({"pods": self._shown(pods)})
+        rest = [pod for pod in pods if pod.seq > after]
+        page, more = rest[:limit], len(rest) > limit
+        cursor = base64.urlsafe_b64encode(f"pods:{page[-1].seq}".encode()).decode() if more else None
+        return web.json_response({"pods": self._shown(page), "pagination": {"hasNextPage": more, "nextCursor": cursor}})
+
+    async def create_pod(self, request: web.Request) -> web.Response:
+        """Rent a pod."""
+        faults = self._cloud.faults
+        raw = await read_json(request)
+        name = str(raw.get("name", "")) if isinstance(raw, dict) else ""
+        note(request, name=name)
+        older = faults.strike("older-service") is not None
+        body = parse(CreatePod, raw, older=older, blame_valid=faults.strike("blames-valid-fields") is not None)
+        check_create(body)
+        self._refuse_by_fault(request, body)
+        if self._struck(request, faults.strike("create-drops-line-unmade", name=name)):
+            raise DroppedLine
+        pod = self._cloud.rent(body)
+        note(request, pod_id=pod.id)
+        if self._struck(request, faults.strike("phantom", name=name)):
+            self._cloud.drop(pod)
+            return web.json_response(self._json(pod), status=201)
+        self._cloud.admit(pod)
+        if self._struck(request, faults.strike("create-drops-line", name=name)):
+            raise DroppedLine
+        if self._struck(request, faults.strike("create-500-but-made", name=name)):
+            raise Problem(500, INTERNAL)
+        return web.json_response(self._json(pod), status=201)
+
+    async def get_pod(self, request: web.Request) -> web.Response:
+        """One pod."""
+        pod = await self._cloud.read(request.match_info["id"])
+        return web.json_response(self._shown([pod])[0])
+
+    async def update_pod(self, request: web.Request) -> web.Response:
+        """Change a pod."""
+        pod = self._find(request)
+        raw = await read_json(request)
+        body = parse(UpdatePod, raw, older=self._cloud.faults.strike("older-service") is not None)
+        check_update(pod.config, body)
+        await self._cloud.change(pod, body)
+        note(request, name=pod.config.name)
+        return web.json_response(self._json(pod))
+
+    async def delete_pod(self, request: web.Request) -> web.Response:
+        """End a pod for good."""
+        return await self._terminate(request, self._find(request))
+
+    async def pod_action(self, request: web.Request) -> web.Response:
+        """Start, stop, restart or end a pod."""
+        pod = self._find(request)
+        body = parse(PodAction, await read_json(request))
+        if body.action == "terminate":
+            return await self._terminate(request, pod)
+        await self._cloud.act(pod, body.action)
+        return web.json_response(self._json(pod))
+
+    async def get_pod_logs(self, request: web.Request) -> web.StreamResponse:
+        """What a pod writes, as long as the reader stays."""
+        pod = await self._cloud.read(request.match_info["id"])
+        logs = {source: self._cloud.runtime.log(pod.id, source) for source in ("container", "system")}
+        return await stream(request, logs, self._access.headers(request))
+
+    # Account
+
+    async def get_ssh_keys(self, request: web.Request) -> web.Response:
+        """The account's SSH keys."""
+        return web.json_response({"keys": self._cloud.account.ssh_keys})
+
+    async def update_ssh_keys(self, request: web.Request) -> web.Response:
+        """Replace all of them."""
+        body = parse(UpdateSshKeys, await read_json(request))
+        self._cloud.account.ssh_keys = list(body.keys)
+        return web.json_response({"keys": self._cloud.account.ssh_keys})
+
+    async def graphql(self, request: web.Request) -> web.Response:
+        """The balance."""
+        try:
+            data = graphql.answer(self._cloud, await read_json(request))
+        except graphql.GraphQLError as error:
+            code = {"code": "GRAPHQL_VALIDATION_FAILED"}
+            return web.json_response({"errors": [{"message": str(error), "extensions": code}]}, status=400)
+        return web.json_response({"data": data})
+
+    # Catalogue
+
+    async def list_gpu_types(self, request: web.Request) -> web.Response:
+        """The GPUs."""
+        return web.json_response(catalog.list_gpus(self._cloud, request.query))
+
+    async def get_gpu_type(self, request: web.Request) -> web.Response:
+        """One GPU."""
+        return web.json_response(catalog.get_gpu(self._cloud, request.match_info["id"], request.query))
+
+    async def list_data_centers(self, request: web.Request) -> web.Response:
+        """The data centres."""
+        return web.json_response(catalog.list_data_centers(self._cloud, request.query))
+
+    async def get_data_center(self, request: web.Request) -> web.Response:
+        """One data centre."""
+        return web.json_response(catalog.get_data_center(self._cloud, request.match_info["id"], request.query))
+
+    # Helpers
+
+    def _find(self, request: web.Request) -> Pod:
+        note(request, pod_id=request.match_info["id"])
+        pod = self._cloud.find(request.match_info["id"])
+        note(request, name=pod.config.name)
+        return pod
+
+    async def _terminate(self, request: web.Request, pod: Pod) -> web.Response:
+        shown = self._json(pod)
+        self._struck(request, await self._cloud.terminate(pod, shown))
+        return web.Response(status=204)
+
+    def _refuse_by_fault(self, request: web.Request, body: CreatePod) -> None:
+        faults = self._cloud.faults
+        gpu = body.gpu.id if body.gpu is not None else ""
+        fault = self._struck(request, faults.strike("create-refused", gpu=gpu))
+        if fault is not None:
+            raise Problem(fault.params["status"], fault.params["detail"])
+        image = faults.peek("image-not-found", image=body.image)
+        if image is not None and image.params["reading"] == "refused" and image.strikes():
+            self._struck(request, image)
+            raise Problem(422, f"image {body.image} was not found in the registry")  # the text is made up
+
+    def _struck(self, request: web.Request, fault: Fault | None) -> Fault | None:
+        """Note in the ledger that a fault struck this request."""
+        if fault is not None:
+            note(request, fault=fault.kind.name)
+        return fault
+
+    def _json(self, pod: Pod) -> dict[str, Any]:
+        return pod_json(pod, self._cloud.runtime)
+
+    def _shown(self, pods: list[Pod]) -> list[dict[str, Any]]:
+        """Pods as a read shows them; each read brings a stale port nearer to its end."""
+        shown = [self._json(pod) for pod in pods]
+        for pod in pods:
+            if pod.ssh_port() is not None:
+                pod.stale_reads = max(0, pod.stale_reads - 1)
+        return shown
+
+
+def _cursor(text: str) -> int:
+    """The pod's number after which a page begins.
+
+    Raises:
+        Problem: 422 if the cursor is none of this list's.
+    """
+    try:
+        plain = base64.b64decode(text, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        plain = ""
+    if not re.fullmatch(r"pods:\d{1,9}", plain):
+        raise invalid(["$.cursor: the cursor does not belong to this list"])
+    return int(plain.removeprefix("pods:"))

@@ -1,0 +1,247 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a pod gets from one status to the next.
+
+::
+
+    create    -> PROVISIONING  the machine is not shown yet
+              -> STARTING      the machine is known; no runtime, no direct SSH
+              -> RUNNING       runtime filled; ssh.direct some time later; sshd answers later still
+              -> ERROR         image or driver at fault
+    stop      -> EXITED        processes gone, GPU free, all but the mount wiped
+    start     -> STARTING -> RUNNING, with a new port and new host keys
+    terminate -> TERMINATED    and no longer there
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.pace import Pace
+from podyard_sandbox.pods import PodError, PodRuntime
+from podyard_sandbox.runpod.account import Account
+from podyard_sandbox.runpod.environment import container_env, image_versions, pod_spec
+from podyard_sandbox.runpod.pod import SSH_PORT, Lag, Pod
+from podyard_sandbox.runpod.stock import Stock
+
+_logger = logging.getLogger(__name__)
+
+# Users saw the port from before a restart in the first reads after it.
+_STALE_READS = 2
+
+
+class Lifecycle:
+    """Moves pods along.
+
+    Args:
+        changed: called with each pod whose state changed.
+        vanished: called with each pod that ends without having been terminated, and the ledger's word for it.
+    """
+
+    def __init__(
+        self,
+        runtime: PodRuntime,
+        stock: Stock,
+        account: Account,
+        faults: Faults,
+        changed: Callable[[Pod], None],
+        vanished: Callable[[Pod, str], None],
+    ) -> None:
+        self.pace: Pace
+        self.find_links: str | None = None
+        self._runtime = runtime
+        self._stock = stock
+        self._account = account
+        self._faults = faults
+        self._changed = changed
+        self._vanished = vanished
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, pod: Pod) -> None:
+        """Bring up a pod that was just rented; it is billed from now on."""
+        pod.meter.hold_gpu(pod.usd_per_hour, pod.created_at)
+        self._system(pod, f"create pod {pod.id} on {pod.machine.data_center}")
+        self._boot(pod, fresh=True)
+
+    def start(self, pod: Pod) -> bool:
+        """Start a stopped or failed pod; False if its machine's GPU was rented by another."""
+        if not pod.holds_gpu:
+            if not self._stock.retake(pod.machine, pod.gpu_count):
+                return False
+            pod.holds_gpu = True
+            pod.meter.hold_gpu(pod.usd_per_hour, time.time())
+        self._boot(pod, fresh=False)
+        return True
+
+    async def stop(self, pod: Pod) -> None:
+        """Stop a pod: its processes end, its GPU is free, all but the mount is wiped."""
+        await self._halt(pod)
+        self._free_gpu(pod)
+        pod.meter.keep_disk(pod.config.volume_gb, time.time())
+        pod.assigned = True  # a stopped pod keeps its machine, also one stopped while it was being placed
+        self._become(pod, "EXITED")
+
+    async def restart(self, pod: Pod) -> None:
+        """Start the container anew in its place: new port, new host keys, all but the mount wiped."""
+        await self._halt(pod)
+        self._boot(pod, fresh=False)
+
+    async def end(self, pod: Pod) -> None:
+        """End a pod for good, mount and all; nothing is billed from now on."""
+        pod.generation += 1
+        pod.meter.close(time.time())
+        self._free_gpu(pod)
+        pod.status = "TERMINATED"
+        async with pod.lock:
+            await self._runtime.destroy(pod.id)
+        pod.running = None
+        self._changed(pod)
+
+    def lose_host(self, pod: Pod, fault: Fault) -> None:
+        """Let the host die under a pod, when the fault says."""
+        self._spawn(self._lose_host(pod, pod.generation, fault))
+
+    async def close(self) -> None:
+        """Stop moving pods."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _boot(self, pod: Pod, fresh: bool) -> None:
+        pod.generation += 1
+        pod.lost = False
+        pod.started_at = None
+        pod.direct_at = None
+        pod.network_at_start = pod.config.global_networking
+        if fresh:
+            self._changed(pod)
+        else:
+            self._become(pod, "STARTING")
+        self._spawn(self._booting(pod, pod.generation, fresh))
+
+    async def _booting(self, pod: Pod, generation: int, fresh: bool) -> None:
+        try:
+            if await self._reach_start(pod, generation, fresh):
+                await self._run(pod, generation)
+        except PodError as error:
+            self._fail(pod, generation, str(error))
+        except Exception:
+            _logger.exception("pod %s could not be brought up", pod.id)
+            self._fail(pod, generation, "the sandbox could not bring the pod up; its daemon.log says why")
+
+    async def _reach_start(self, pod: Pod, generation: int, fresh: bool) -> bool:
+        """Pass the stages before the container starts; False if the pod goes no further."""
+        hang = self._faults.strike("never-ready", name=pod.words)
+        if fresh:
+            await asyncio.sleep(self.pace.provisioning)
+            if pod.generation != generation or (hang and hang.params["status"] == "PROVISIONING"):
+                return False
+            pod.assigned = True
+            self._become(pod, "STARTING")
+        self._system(pod, f"pulling image {pod.config.image}")
+        await asyncio.sleep(self.pace.starting if fresh else self.pace.restarting)
+        if pod.generation != generation or hang:
+            return False
+        if (trouble := self._image_trouble(pod)) is not None:
+            self._fail(pod, generation, trouble)
+            return False
+        return True
+
+    def _image_trouble(self, pod: Pod) -> str | None:
+        image = pod.config.image
+        fault = self._faults.peek("image-not-found", image=image)
+        if fault is not None and fault.params["reading"] == "error" and fault.strikes():
+            return f"failed to pull image {image}: manifest unknown: manifest unknown"
+        if self._faults.strike("cuda-too-old", image=image):
+            wanted = ".".join(image_versions(image).get("CUDA_VERSION", "12.8").split(".")[:2])
+            return (
+                "OCI runtime create failed: nvidia-container-cli: requirement error: "
+                f"unsatisfied condition: cuda>={wanted}, please update your driver to a newer version"
+            )
+        return None
+
+    async def _run(self, pod: Pod, generation: int) -> None:
+        late = self._faults.strike("sshd-late", name=pod.words)
+        literal_null = pod.start_ssh and self._faults.strike("public-key-null", name=pod.words) is not None
+        env = container_env(pod, self._account.ssh_keys, literal_null)
+        delay = self.pace.direct + self.pace.sshd + (late.params["seconds"] if late else 0.0)
+        spec = pod_spec(pod, env, delay, self.find_links)
+        async with pod.lock:
+            if pod.generation != generation:
+                return
+            pod.running = await self._runtime.start(spec)
+        if pod.generation != generation:
+            return  # whoever overtook this start waits for the lock, and ends what was started
+        pod.started_at = time.time()
+        self._show_port(pod)
+        self._become(pod, "RUNNING")
+        if (fault := self._faults.strike("host-lost", pod=pod.words)) is not None:
+            self.lose_host(pod, fault)
+
+    def _show_port(self, pod: Pod) -> None:
+        if self._faults.strike("no-direct-ssh", name=pod.words):
+            pod.direct_at = None
+        else:
+            pod.direct_at = time.monotonic() + self.pace.direct
+        if pod.old_port is not None:
+            fault = self._faults.strike("stale-port", name=pod.words)
+            pod.stale_reads = fault.params["reads"] if fault else _STALE_READS
+
+    async def _halt(self, pod: Pod) -> None:
+        """End the container, also one that is just being started."""
+        pod.generation += 1
+        async with pod.lock:
+            if pod.running is not None:
+                pod.old_port = pod.running.ports.get(SSH_PORT)
+                if not pod.lost:
+                    await self._runtime.stop(pod.id)
+                pod.running = None
+
+    async def _lose_host(self, pod: Pod, generation: int, fault: Fault) -> None:
+        await asyncio.sleep(fault.params["after"])
+        if pod.generation != generation or pod.running is None:
+            return
+        async with pod.lock:
+            await self._runtime.destroy(pod.id)
+        pod.meter.close(time.time())  # no charge while the host is unavailable
+        if fault.params["reading"] == "stuck":
+            pod.lost = True
+            self._changed(pod)
+            return
+        pod.generation += 1
+        pod.running = None
+        self._free_gpu(pod)
+        self._vanished(pod, "LOST")
+
+    def _fail(self, pod: Pod, generation: int, why: str) -> None:
+        if pod.generation == generation:
+            self._system(pod, why)
+            self._become(pod, "ERROR")
+
+    def _become(self, pod: Pod, status: str) -> None:
+        pod.status = status
+        self._changed(pod)
+
+    def _free_gpu(self, pod: Pod) -> None:
+        if pod.holds_gpu:
+            pod.holds_gpu = False
+            self._stock.give_back(pod.machine, pod.gpu_count)
+
+    def _system(self, pod: Pod, line: str) -> None:
+        self._runtime.log(pod.id, "system").add(line)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def lag(fault: Fault | None) -> Lag | None:
+    """The delay that a fault with reads and seconds asks for."""
+    return None if fault is None else Lag(fault.params["reads"], fault.params.get("seconds", 0.0))

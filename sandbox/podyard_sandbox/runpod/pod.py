@@ -1,0 +1,170 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One rented pod: what was asked for, what it got, and what state it is in."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from podyard_sandbox.meter import Meter
+from podyard_sandbox.pods import RunningPod
+from podyard_sandbox.runpod.stock import Machine
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+SSH_PORT = "22/tcp"
+
+# What is legal in which status. The service's own example of a PROVISIONING pod shows start and terminate, against
+# its prose; the prose is followed.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "PROVISIONING": ("stop", "terminate"),
+    "STARTING": ("stop", "terminate"),
+    "RUNNING": ("stop", "restart", "terminate"),
+    "EXITED": ("start", "terminate"),
+    "ERROR": ("start", "terminate"),
+    "TERMINATED": (),
+}
+
+
+def new_id() -> str:
+    """A pod id like 8y5rumuyb50m78."""
+    return "".join(secrets.choice(_ID_LETTERS) for _letter in range(14))
+
+
+class Lag:
+    """Something that becomes visible only after so many reads, and not before so many seconds."""
+
+    def __init__(self, reads: int, seconds: float = 0.0) -> None:
+        self._reads = reads
+        self._until = time.monotonic() + seconds
+
+    def over(self) -> bool:
+        """Count a read, and say whether the lag was over before it."""
+        if self._reads > 0:
+            self._reads -= 1
+            return False
+        return time.monotonic() >= self._until
+
+
+@dataclass
+class Config:
+    """What the renter asked for, and may change later."""
+
+    name: str
+    image: str
+    args: str
+    disk: int
+    ports: list[str]
+    env: dict[str, str]
+    registry: str | None
+    mounts: dict[str, Any]
+    locked: bool = False
+    global_networking: bool = False
+
+    @property
+    def mount_path(self) -> str | None:
+        """Where the storage is mounted that outlives the container, if there is any."""
+        if "persistent" in self.mounts:
+            return self.mounts["persistent"]["path"]
+        return self.mounts["network"][0]["path"] if "network" in self.mounts else None
+
+    @property
+    def volume_gb(self) -> int:
+        """Size of the volume disk, 0 without one."""
+        return self.mounts["persistent"]["size"] if "persistent" in self.mounts else 0
+
+
+@dataclass(eq=False)
+class Pod:
+    """A pod of the account.
+
+    Attributes:
+        seq: the how-manieth pod it is; lists are in this order.
+        machine: the host to which it is tied, also while it is stopped.
+        holds_gpu: whether GPUs of the machine are its own now.
+        assigned: whether the API shows the machine yet.
+        generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
+        direct_at: monotonic time from which the public SSH port is shown; None: never.
+        old_port, stale_reads: the SSH port from before the last start, and for how many reads it is still shown.
+        network_at_start: whether global networking was asked for when the container started.
+        lost: the host died, yet the API goes on saying RUNNING.
+        hidden: while it lasts, reads do not show the pod yet.
+        leaving: while it lasts, reads still show the terminated pod.
+        last_shown: how they show it, if not as TERMINATED.
+        stopping: while it lasts, a stop has not taken effect yet.
+    """
+
+    seq: int
+    config: Config
+    cloud: str
+    gpu_id: str
+    gpu_count: int
+    machine: Machine
+    usd_per_hour: float
+    start_ssh: bool
+    jupyter_password: str | None
+    id: str = field(default_factory=new_id)
+    host_suffix: str = field(default_factory=lambda: secrets.token_hex(4))
+    key: str = field(default_factory=lambda: "rpa_pod" + secrets.token_hex(20), repr=False)
+    status: str = "PROVISIONING"
+    holds_gpu: bool = True
+    assigned: bool = False
+    created_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    gone_at: float | None = None
+    meter: Meter = field(default_factory=Meter)
+    running: RunningPod | None = None
+    direct_at: float | None = None
+    old_port: int | None = None
+    stale_reads: int = 0
+    network_at_start: bool = False
+    lost: bool = False
+    hidden: Lag | None = None
+    leaving: Lag | None = None
+    last_shown: dict[str, Any] | None = None
+    stopping: Lag | None = None
+    generation: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What may be done to it now."""
+        return ACTIONS[self.status]
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Its id and name: by either a fault may single it out."""
+        return (self.id, self.config.name)
+
+    def ssh_port(self) -> int | None:
+        """The public SSH port that the API shows now, which may be a stale one; None while it shows none."""
+        if self.status != "RUNNING" or self.running is None or SSH_PORT not in self.config.ports:
+            return None
+        if self.direct_at is None or time.monotonic() < self.direct_at:
+            return None
+        if self.stale_reads > 0 and self.old_port is not None:
+            return self.old_port
+        return self.running.ports.get(SSH_PORT)
+
+    def ledger_entry(self) -> dict[str, Any]:
+        """The pod for the ledger."""
+        port = self.running.ports.get(SSH_PORT) if self.running is not None else None
+        return {
+            "provider": "runpod",
+            "id": self.id,
+            "name": self.config.name,
+            "state": self.status,
+            "gpu": self.gpu_id,
+            "gpu_count": self.gpu_count,
+            "usd_per_hour": self.usd_per_hour,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "gone_at": self.gone_at,
+            "ssh": {"host": "127.0.0.1", "port": port} if port is not None else None,
+            "meter": self.meter.to_json(),
+        }

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machines, who holds their GPUs, and what is left: placement and availability come from the same figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from podyard_sandbox.runpod.gpus import GPUS, RACKS
+from podyard_sandbox.runpod.places import DATA_CENTERS
+
+_LOW, _MEDIUM = 2, 12  # GPUs left, up to which stock counts as LOW or MEDIUM
+
+
+@dataclass(eq=False)
+class Machine:
+    """A host with GPUs of one type, and how many of them are free."""
+
+    gpu_id: str
+    data_center: str
+    cloud: str
+    cuda: str | None
+    gpus: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a pod, or a question to the catalogue, asks of a machine; an empty tuple or None asks for nothing."""
+
+    gpu_id: str
+    count: int = 1
+    cloud: str = "SECURE"
+    data_centers: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    cuda_versions: tuple[str, ...] = ()
+    min_cuda: str | None = None
+
+    def fits(self, machine: Machine) -> bool:
+        """Whether the machine is of the kind that was asked for, free or not."""
+        return (
+            machine.gpu_id == self.gpu_id
+            and machine.cloud == self.cloud
+            and machine.gpus >= self.count
+            and (not self.data_centers or machine.data_center in self.data_centers)
+            and (not self.countries or DATA_CENTERS[machine.data_center].country in self.countries)
+            and self._cuda_fits(machine.cuda)
+        )
+
+    def _cuda_fits(self, cuda: str | None) -> bool:
+        if self.cuda_versions:
+            return cuda in self.cuda_versions
+        if self.min_cuda is not None:
+            return cuda is not None and version(cuda) >= version(self.min_cuda)
+        return True
+
+
+def version(text: str) -> tuple[int, ...]:
+    """A CUDA version as numbers: 12.11 is above 12.2."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def _machines() -> Iterator[Machine]:
+    for gpu_id, racks in RACKS.items():
+        for rack in racks:
+            for _number in range(rack.machines):
+                yield Machine(gpu_id, rack.data_center, rack.cloud, rack.cuda, rack.gpus, rack.gpus)
+
+
+@dataclass
+class Stock:
+    """Every machine of the cloud."""
+
+    machines: list[Machine] = field(default_factory=lambda: list(_machines()))
+
+    def fitting(self, wanted: Wanted) -> list[Machine]:
+        """Machines of the kind that was asked for, full ones too."""
+        return [machine for machine in self.machines if wanted.fits(machine)]
+
+    def place(self, wanted: Wanted, refuse: Callable[[Machine], bool] = lambda machine: False) -> Machine | None:
+        """Take GPUs for a pod: the emptiest machine that fits, of those the newest driver, or None.
+
+        The order in which data centres were named is no preference among them: it is a filter.
+        """
+        candidates = [m for m in self.fitting(wanted) if m.free >= wanted.count and not refuse(m)]
+        if not candidates:
+            return None
+        best = max(candidates, key=lambda m: (m.free, version(m.cuda or "0")))
+        best.free -= wanted.count
+        return best
+
+    def retake(self, machine: Machine, count: int) -> bool:
+        """Take GPUs on the machine to which a stopped pod is tied; False if they are gone."""
+        if machine.free < count:
+            return False
+        machine.free -= count
+        return True
+
+    def give_back(self, machine: Machine, count: int) -> None:
+        """Free a pod's GPUs."""
+        machine.free += count
+
+    def max_count(self, gpu_id: str, cloud: str) -> int:
+        """GPUs of the largest machine: a ceiling, not stock; 0 where the cloud has none."""
+        return max((m.gpus for m in self.machines if m.gpu_id == gpu_id and m.cloud == cloud), default=0)
+
+
+def level(machines: Iterable[Machine], count: int) -> str:
+    """The catalogue's word for what is left on some machines, for pods of so many GPUs."""
+    left = sum(machine.free for machine in machines if machine.free >= count)
+    if left == 0:
+        return "NONE"
+    return "LOW" if left <= _LOW else "MEDIUM" if left <= _MEDIUM else "HIGH"
+
+
+def known(gpu_id: str) -> bool:
+    """Whether the catalogue has such a GPU id."""
+    return gpu_id in GPUS

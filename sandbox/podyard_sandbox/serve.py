@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon itself: the server, from the first sweep to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.control import Control
+from podyard_sandbox.faults import Faults
+from podyard_sandbox.home import Home
+from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.moment import exact_time
+from podyard_sandbox.pace import PACES
+from podyard_sandbox.pods import PodRuntime
+from podyard_sandbox.runpod.app import Shell
+from podyard_sandbox.runpod.cloud import Cloud
+
+# A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
+_LAST_ANSWERS = 1.0
+# What a body may hold before the server itself stops reading; the API's own limit is far below.
+_BODY_LIMIT = 1_048_576
+# Others look at the daemon's lock for an instant to see whether it lives; that must not keep a new one from starting.
+_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05
+
+
+class AlreadyUp(Exception):
+    """Another daemon serves this home."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels."""
+
+    pace: str = "fast"
+    balance: float = 100.0
+    wheels: Path | None = None
+
+
+class Server:
+    """The sandbox in one process, on a free port of 127.0.0.1."""
+
+    def __init__(self, home: Home, runtime: PodRuntime, settings: Settings) -> None:
+        self._home = home
+        self._runtime = runtime
+        self._settings = settings
+        self._tasks: list[asyncio.Task[None]] = []
+        self.facts: dict[str, Any] = {"url": None, "pid": os.getpid(), "started_at": exact_time(time.time())}
+
+    async def start(self) -> str:
+        """Remove what a killed daemon left, then serve; returns the URL.
+
+        Raises:
+            PodError: this machine cannot make pods.
+        """
+        self._home.create()
+        await self._runtime.check()
+        await self._runtime.sweep()
+        ledger, faults, key = Ledger(self._home.ledger), Faults(), self._home.api_key()
+        ledger.close_leftovers()
+        ledger.compact()
+        self.faults = faults
+        self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        Shell(self.cloud, faults, ledger, key).install(app)
+        control = Control(self.cloud, faults, ledger, key, lambda: self.facts)
+        control.install(app)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.facts["url"] = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        control.serve_wheels(self._settings.wheels, self.facts["url"])
+        self._tasks.append(asyncio.create_task(self.cloud.watch_balance()))
+        return self.facts["url"]
+
+    async def stop(self) -> None:
+        """End every pod, answer what was asked, and remove all that the pods were made of."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.cloud.close()
+        await self._runner.cleanup()
+        await self._runtime.sweep()
+
+
+async def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Be the daemon until a signal says to end.
+
+    Args:
+        ready: called with the URL once requests are answered.
+
+    Raises:
+        AlreadyUp: another daemon serves this home.
+        PodError: this machine cannot make pods.
+    """
+    with contextlib.ExitStack() as held:
+        await _hold_lock(home, held)
+        server = Server(home, PodRuntime(home.root), settings)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        home.forget_daemon()
+        url = await server.start()
+        home.write_daemon(server.facts)
+        ready(url)
+        await ended.wait()
+        await server.stop()
+        home.forget_daemon()
+
+
+async def _hold_lock(home: Home, held: contextlib.ExitStack) -> None:
+    for _try in range(_LOCK_TRIES):
+        try:
+            held.enter_context(home.lock("daemon", wait=False))
+        except BlockingIOError:
+            await asyncio.sleep(_LOCK_PAUSE)
+        else:
+            return
+    raise AlreadyUp(f"A sandbox is up already in {home.root}.")
