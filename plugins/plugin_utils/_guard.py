@@ -22,10 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _lifecycle, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._fence import raise_fence
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import give_back_run, require_gone
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     ARMED,
@@ -46,11 +51,13 @@ class Pace:
     """How often the guard looks, and how long it goes on; all in seconds.
 
     `look`: between two looks for a release; half a second keeps the end of a run short and costs nothing.
+    `poll`: between two looks at a pod that is ending; None is the polite pace of the library.
     `first`, `most`: the pause after the first failed try, doubled up to the most: the API's quota counts by the minute.
     `patience`: three days, so that an outage or a lapsed key over a weekend is survived.
     """
 
     look: float = 0.5
+    poll: float | None = None
     first: float = 1.0
     most: float = 60.0
     patience: float = 72 * 3600.0
@@ -93,6 +100,7 @@ class Guard:
         self.file = GuardFile(orders.run_dir)
         self.record = RunRecord(orders.run_dir)
         self.providers: dict[str, Provider] = {}
+        self.gone: dict[str, dict[str, Any]] = {}
         self.state: dict[str, Any] = {
             "state": ARMED,
             **identity(os.getpid()),
@@ -150,39 +158,44 @@ class Guard:
             raise_fence(self.orders.run_dir)
         except (CloudError, OSError) as error:
             self.log(f"the fence cannot be raised: {error}")
-        gone: dict[str, list[dict[str, Any]]] = {}
+        left = list(self.providers)
         end = time.monotonic() + self.orders.pace.patience
         pause = self.orders.pace.first
-        while len(gone) < len(self.providers) and time.monotonic() < end:
+        while True:
             self.state["tries"] += 1
-            for name in self.providers.keys() - gone.keys():
-                pods = self._try(name)
-                if pods is not None:
-                    gone[name] = pods
-            if len(gone) < len(self.providers):
-                self._write_state()
-                # The spread keeps the guards of several runs from coming back to the API all at once.
-                time.sleep(random.uniform(0.75, 1.25) * pause)
-                pause = min(self.orders.pace.most, pause * 2)
-        pods = [pod for name in gone for pod in gone[name]]
-        self._conclude(len(gone) == len(self.providers), pods, stage)
-        return len(gone) == len(self.providers)
+            left = [name for name in left if not self._try(name)]
+            if not left or time.monotonic() > end:
+                break
+            self._write_state()
+            # The spread keeps the guards of several runs from coming back to the API all at once.
+            time.sleep(random.uniform(0.75, 1.25) * pause)
+            pause = min(self.orders.pace.most, pause * 2)
+        self._conclude(not left, stage)
+        return not left
 
-    def _try(self, name: str) -> list[dict[str, Any]] | None:
-        """Give back what one provider has of the run: the pods proved gone, or None when it has to be tried again."""
-        orders = self.orders
+    def _try(self, name: str) -> bool:
+        """Give back what one provider has of the run; False when something is not proved gone: try again."""
         try:
-            return _lifecycle.give_back_run(
-                self.providers[name], orders.project, orders.run_id, run_dir=orders.run_dir, grace=orders.grace
+            results = give_back_run(
+                self.providers[name],
+                prefix_of_run(self.orders.project, self.orders.run_id),
+                grace=self.orders.grace,
+                ledger=Ledger(self.orders.run_dir),
+                polls=Polls(interval=self.orders.pace.poll),
+                progress=_Log(self),
             )
+            self.gone.update({pod["id"]: pod for pod in results if pod["gone_proved"]})
+            require_gone(self.providers[name], results)
+            return True
         except CloudError as error:
             self.state["error"] = str(error)
         except Exception as error:  # noqa: BLE001 - a pod must not live on because of a mistake in this program
             self.state["error"] = f"{type(error).__name__}: {error}"
         self.log(f"try {self.state['tries']} on {name} failed: {self.state['error']}")
-        return None
+        return False
 
-    def _conclude(self, done: bool, pods: list[dict[str, Any]], stage: str | None) -> None:
+    def _conclude(self, done: bool, stage: str | None) -> None:
+        pods = list(self.gone.values())
         begun = f"The controller (process {self.orders.controller['pid']}) ended before the run did"
         begun += f", at stage {stage}" if stage else ""
         named = ", ".join(f"{pod['name']} ({pod['id']} on {pod['provider']})" for pod in pods)
@@ -221,6 +234,18 @@ class Guard:
                 stream.write(f"{now()} {text}\n")
         except OSError:
             return
+
+
+class _Log(Progress):
+    """Lets the library tell guard.log what it does."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def say(self, line: str) -> None:
+        self._last = self._clock.monotonic()
+        self._guard.log(line)
 
 
 def main() -> int:

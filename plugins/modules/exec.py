@@ -1,0 +1,271 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.exec: runs one command on the pod of a run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: exec
+short_description: Run one command on the pod of a run
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Runs a command on the pod that a run has rented, over the connection in the run's C(connection.json), and returns
+    its exit code and what it wrote.
+  - Works on the controller and needs neither an inventory nor Python on the pod.
+  - The command is run by the login shell of the pod's user, without a terminal. As in every SSH session, it does not
+    see the environment of the pod's container.
+options:
+  command:
+    description:
+      - The command, as typed into a shell.
+    type: str
+    required: true
+  run_dir:
+    description:
+      - The run's directory on the controller.
+      - Relative paths start at the directory of the playbook.
+    type: path
+  run_id:
+    description:
+      - The run, as the name of its directory in O(runs_dir). Used when O(run_dir) is not given.
+    type: str
+    default: latest
+  runs_dir:
+    description:
+      - The directory of all run directories.
+    type: path
+    default: ./runs
+  timeout:
+    description:
+      - End the command when it takes longer than this, in seconds. Default is to wait for ever.
+    type: float
+  fail_on_rc:
+    description:
+      - Fail when the command's exit code is not zero. When SSH itself fails, the task fails in any case.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: none
+    details: The command is not run, the task is skipped.
+  diff_mode:
+    support: none
+    details: Nobody can tell what a command changes.
+  idempotent:
+    support: none
+    details: The command is run each time.
+seealso:
+  - module: podyard.gpu.run_record
+"""
+
+EXAMPLES = r"""
+- name: Look at the GPU of the newest run
+  podyard.gpu.exec:
+    run_dir: "{{ lookup('ansible.builtin.env', 'PWD') }}/runs/latest"
+    command: nvidia-smi
+  delegate_to: localhost
+  register: gpu
+
+- name: See whether a file is there
+  podyard.gpu.exec:
+    run_id: 20260715_140000_1f2e
+    runs_dir: /srv/runs
+    command: test -e /workspace/podyard/digits/data/labels.csv
+    fail_on_rc: false
+    timeout: 30
+  delegate_to: localhost
+  register: labels
+"""
+
+RETURN = r"""
+rc:
+  description: The exit code of the command. V(124) when it was ended at O(timeout).
+  type: int
+  returned: when the command was run
+  sample: 0
+stdout:
+  description: What the command wrote to its standard output.
+  type: str
+  returned: when the command was run
+stderr:
+  description: What the command wrote to its standard error.
+  type: str
+  returned: always except in check mode
+timed_out:
+  description: Whether the command was ended at O(timeout).
+  type: bool
+  returned: when the command was run
+pod:
+  description: The pod on which it ran.
+  type: dict
+  returned: always except in check mode
+  contains:
+    provider:
+      description: The provider.
+      type: str
+    id:
+      description: The provider's id of the pod.
+      type: str
+    name:
+      description: The pod's name.
+      type: str
+"""
+
+import json
+import os
+import re
+import secrets
+import shlex
+import threading
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+# Answers nothing from a terminal, says nothing of its own but errors, and gives a dead address up after 15 s: a living
+# pod answers within one, and the user waits.
+SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15"]
+# The exit code by which ssh says that it failed itself; a command may end with it too, which only the mark can tell.
+SSH_FAILED = 255
+# What `timeout` on the pod ends with.
+TIMED_OUT = 124
+# Seconds after the time-out in which the pod is to end the command itself, before the line is cut.
+PATIENCE = 10
+
+
+class NotRun(Exception):
+    """The command was not run; the text is a sentence for people."""
+
+
+def connection_of(run_dir: str) -> dict[str, Any]:
+    """Read connection.json of a run directory. Raises NotRun with a sentence."""
+    run = os.path.basename(os.path.realpath(run_dir))
+    if not os.path.isdir(run_dir):
+        raise NotRun(f"There is no run directory {run_dir}. Name the run by run_dir, or by run_id and runs_dir.")
+    try:
+        with open(os.path.join(run_dir, "connection.json"), encoding="utf-8") as stream:
+            connection = json.load(stream)
+        if not shlex.split(connection["ssh"]):
+            raise ValueError("ssh is empty")
+    except FileNotFoundError as error:
+        raise NotRun(
+            f"Run {run} has no connection.json in {run_dir}: its pod is not reachable yet, or was "
+            f"given back{_outcome(run_dir)}."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotRun(f"connection.json of run {run} in {run_dir} cannot be used: {error!r}.") from error
+    return dict(connection)
+
+
+def _outcome(run_dir: str) -> str:
+    try:
+        with open(os.path.join(run_dir, "run.json"), encoding="utf-8") as stream:
+            return f" (outcome: {json.load(stream)['outcome']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def script(command: str, mark: str, timeout: float | None) -> str:
+    """What the pod's shell is to run: the command, and then its exit code behind a mark on standard error."""
+    limit = f"limit='timeout -k 5 {timeout:g}'" if timeout else "limit="
+    # An image may lack timeout; then the line is cut from here.
+    lines = (
+        f"{limit}; command -v timeout >/dev/null 2>&1 || limit=; "
+        f'$limit "${{SHELL:-/bin/sh}}" -c {shlex.quote(command)}; '
+        f'rc=$?; printf "\\n{mark} %d\\n" "$rc" >&2; exit "$rc"'
+    )
+    # Whatever the user's login shell is, these lines are read by one that splits words as they expect.
+    return f"exec /bin/sh -c {shlex.quote(lines)}"
+
+
+def without_mark(stderr: str, mark: str) -> tuple[str, int | None]:
+    """Standard error as the command wrote it, and its exit code; None when the command's end was never seen."""
+    found = re.search(rf"\n{mark} (\d+)\n", stderr)
+    if found is None:
+        return stderr, None
+    return stderr[: found.start()] + stderr[found.end() :], int(found.group(1))
+
+
+def run(module: AnsibleModule, connection: dict[str, Any]) -> dict[str, Any]:
+    """Run the command and return rc, stdout, stderr and timed_out. Raises NotRun when SSH itself failed."""
+    timeout, mark = module.params["timeout"], f"podyard-{secrets.token_hex(8)}"
+    cut = threading.Event()
+    program, *rest = shlex.split(connection["ssh"])
+
+    def watch(process: Any) -> None:
+        def end() -> None:
+            cut.set()
+            process.kill()
+
+        timer = threading.Timer(timeout + PATIENCE, end)
+        timer.daemon = True
+        timer.start()
+
+    begun = time.monotonic()
+    code, stdout, stderr = module.run_command(
+        [program, *SSH_OPTIONS, *rest, script(module.params["command"], mark, timeout)],
+        before_communicate_callback=watch if timeout else None,
+    )
+    stderr, rc = without_mark(stderr, mark)
+    if cut.is_set():
+        return {"rc": TIMED_OUT, "stdout": stdout, "stderr": stderr, "timed_out": True}
+    if rc is None:
+        words = stderr.strip() or "ssh said nothing"
+        how = "cannot be reached" if code == SSH_FAILED else f"was lost during the command (ssh ended with {code})"
+        raise NotRun(f"Pod {label(connection)} {how}: {words}.")
+    # A command may use the same exit code for something of its own.
+    late = bool(timeout) and rc == TIMED_OUT and time.monotonic() - begun >= timeout
+    return {"rc": rc, "stdout": stdout, "stderr": stderr, "timed_out": late}
+
+
+def label(connection: dict[str, Any]) -> str:
+    """How a message names the pod."""
+    return f"{connection.get('name')} ({connection.get('pod_id')} on {connection.get('provider')})"
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "command": {"type": "str", "required": True},
+            "run_dir": {"type": "path"},
+            "run_id": {"type": "str", "default": "latest"},
+            "runs_dir": {"type": "path", "default": "./runs"},
+            "timeout": {"type": "float"},
+            "fail_on_rc": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, skipped=True, msg="A command is not run in check mode.")
+    params = module.params
+    if params["timeout"] is not None and params["timeout"] <= 0:
+        module.fail_json(msg=f"timeout must be more than 0 seconds, not {params['timeout']:g}.")
+    try:
+        connection = connection_of(params["run_dir"] or os.path.join(params["runs_dir"], params["run_id"]))
+        result = run(module, connection)
+    except NotRun as error:
+        module.fail_json(msg=str(error))
+    result["pod"] = {
+        key: connection.get(name) for key, name in (("provider", "provider"), ("id", "pod_id"), ("name", "name"))
+    }
+    if result["timed_out"]:
+        ended = f"The command did not end within {params['timeout']:g} seconds on pod {label(connection)}"
+        module.fail_json(msg=f"{ended} and was ended.", changed=True, **result)
+    if result["rc"] != 0 and params["fail_on_rc"]:
+        last = (result["stderr"].strip() or result["stdout"].strip()).splitlines()[-1:]
+        words = f": {last[0]}" if last else "."
+        module.fail_json(
+            msg=f"The command ended with exit code {result['rc']} on pod {label(connection)}{words}",
+            changed=True,
+            **result,
+        )
+    module.exit_json(changed=True, failed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
