@@ -34,8 +34,11 @@ if [ ! -f "$venv/.podyard-complete" ]; then
         uv venv --quiet --system-site-packages --python "$python" "$venv" || exit 3
         uv pip install --quiet --python "$venv/bin/python" -r "$root/$name.requirements.txt" || exit 4
     else
-        "$python" -m venv --system-site-packages "$venv" >&2 || exit 3
-        "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+        # The environment sees the image's pip, where there is one; to bring one of its own takes seconds.
+        if "$python" -m pip --version >/dev/null 2>&1; then without=--without-pip; else without=; fi
+        "$python" -m venv $without --system-site-packages "$venv" >&2 || exit 3
+        # What is used is compiled when it is imported, which is a small part of what is installed.
+        "$venv/bin/python" -m pip install --quiet --no-input --no-compile --disable-pip-version-check \
             -r "$root/$name.requirements.txt" >&2 || exit 4
     fi
     mv "$root/$name.requirements.txt" "$venv/requirements.txt"
