@@ -31,7 +31,7 @@ class ActionModule(ControllerAction):
             if arguments["hash"]:
                 hash_tree(tree, HashCache(tree.root, patterns))
         except (BadPattern, TreeError) as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         return {"changed": False, **_summary(tree), "seconds": round(time.monotonic() - started, 3)}
 
 
