@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -42,7 +43,9 @@ def main(context: click.Context, home: Path | None) -> None:
 
 @main.command("up")
 @click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
-@click.option("--balance", type=float, help=f"What the account has, USD (default {_DEFAULTS.balance:.0f}).")
+@click.option(
+    "--balance", type=click.FloatRange(min=0), help=f"What the account has, USD (default {_DEFAULTS.balance:.0f})."
+)
 @click.option(
     "--wheels",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -124,9 +127,11 @@ main.add_command(fault)
 
 def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
     """Serve in this process; a parent that waits hears of it through the file descriptor."""
+    held = contextlib.ExitStack()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def say(message: dict[str, str]) -> None:
+        held.close()
         if ready_fd is not None:
             with os.fdopen(ready_fd, "w", encoding="utf-8") as pipe:
                 pipe.write(json.dumps(message) + "\n")
@@ -134,6 +139,9 @@ def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
             click.echo(_up_line("is up", message["url"], os.getpid(), home))
 
     try:
+        home.create()
+        if ready_fd is None:  # else whoever waits at the other end holds the lock
+            held.enter_context(home.lock("up"))
         asyncio.run(serve(home, settings, lambda url: say({"url": url})))
     except (AlreadyUp, PodError, TimeoutError, OSError) as error:
         say({"error": str(error)})
@@ -148,5 +156,5 @@ def _or_fail(work: Any) -> Any:
     """Do something; what fails becomes one sentence and exit code 1."""
     try:
         return work()
-    except (ProcessError, ControlError) as error:
+    except (ProcessError, ControlError, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -80,7 +80,7 @@ def _ask(home: Home, question: Any) -> Any:
         if facts is None:
             raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
         return question(Client(facts["url"], home.api_key()))
-    except (ProcessError, ControlError) as error:
+    except (ProcessError, ControlError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -21,6 +21,8 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.runpod.cloud import Cloud
 
+_WANTED_FAULT = 'A fault is given as {"name": "...", "params": {}, "times": null, "share": null}.'
+
 
 class Control:
     """What a person, or a test, may do to the sandbox."""
@@ -75,16 +77,19 @@ class Control:
     async def add_fault(self, request: web.Request) -> web.Response:
         """Switch a fault on: ``{"name", "params": {}, "times", "share"}``."""
         self._authenticate(request)
-        body = await request.json()
         try:
+            body = await request.json()
+            times, share = body.get("times"), body.get("share")
             fault = self._faults.add(
                 str(body.get("name", "")),
                 {str(name): str(value) for name, value in (body.get("params") or {}).items()},
-                times=body.get("times"),
-                share=body.get("share"),
+                times=None if times is None else int(times),
+                share=None if share is None else float(share),
             )
         except FaultError as error:
             return web.json_response({"error": str(error)}, status=422)
+        except (AttributeError, TypeError, ValueError):
+            return web.json_response({"error": _WANTED_FAULT}, status=422)
         if fault.kind.name == "host-lost" and fault.params["pod"] != "*":
             self._cloud.lose_host(fault)
         return web.json_response(fault.to_json(), status=201)

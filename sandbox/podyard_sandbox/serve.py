@@ -117,8 +117,8 @@ async def serve(home: Home, settings: Settings, ready: Callable[[str], None]) ->
         home.write_daemon(server.facts)
         ready(url)
         await ended.wait()
+        home.forget_daemon()  # whoever comes now waits for the lock instead of asking a server that leaves
         await server.stop()
-        home.forget_daemon()
 
 
 async def _hold_lock(home: Home, held: contextlib.ExitStack) -> None:

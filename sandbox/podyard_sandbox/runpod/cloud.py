@@ -16,7 +16,7 @@ from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.meter import Meter
 from podyard_sandbox.pace import Pace
-from podyard_sandbox.pods import PodRuntime
+from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
 from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
 from podyard_sandbox.runpod.gpus import GPUS
@@ -271,15 +271,20 @@ class Cloud:
             for pod in self:
                 if pod.leaving is None:
                     _logger.warning("the balance is spent: pod %s ends", pod.id)
-                    await self._life.end(pod)
-                    self._forget(pod, "TERMINATED")
+                    await self._end(pod)
 
     async def close(self) -> None:
         """End every pod; the sandbox goes down."""
         await self._life.close()
-        for pod in self:
+        await asyncio.gather(*(self._end(pod) for pod in self))
+
+    async def _end(self, pod: Pod) -> None:
+        """End a pod without having been asked to; what cannot be removed is left to the sweep."""
+        try:
             await self._life.end(pod)
-            self._forget(pod, "TERMINATED")
+        except (PodError, OSError):
+            _logger.exception("pod %s could not be ended in good order", pod.id)
+        self._forget(pod, "TERMINATED")
 
     def _vanish(self, pod: Pod, state: str) -> None:
         pod.status = state

@@ -15,7 +15,7 @@ from podyard_sandbox.runpod.pod import Pod
 
 _CPUS_PER_GPU = 8
 _TAG_CUDA = re.compile(r"(?:^|[^a-z])cu(?:da)?(\d{2})\.?(\d)\.?(\d)?")
-_TAG_TORCH = re.compile(r"(?:torch|pytorch:)(\d)\.?(\d{1,2})\.?(\d)")
+_TAG_TORCH = re.compile(r"-torch(\d)(\d{1,2})(\d)(?!\d)|pytorch/pytorch:(\d+)\.(\d+)\.(\d+)")
 
 
 def image_versions(image: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def image_versions(image: str) -> dict[str, str]:
     if cuda := _TAG_CUDA.search(image):
         found["CUDA_VERSION"] = ".".join(part for part in cuda.groups() if part)
     if torch := _TAG_TORCH.search(image):
-        found["PYTORCH_VERSION"] = ".".join(torch.groups())
+        found["PYTORCH_VERSION"] = ".".join(part for part in torch.groups() if part)
     return found
 
 

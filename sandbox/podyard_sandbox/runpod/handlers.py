@@ -126,7 +126,7 @@ class Handlers:
         """What a pod writes, as long as the reader stays."""
         pod = await self._cloud.read(request.match_info["id"])
         logs = {source: self._cloud.runtime.log(pod.id, source) for source in ("container", "system")}
-        return await stream(request, logs, self._access.headers(request))
+        return await stream(request, logs, {**self._access.headers(request), "x-request-id": request["id"]})
 
     # Account
 
