@@ -25,10 +25,13 @@ HOSTS = {
     "127.0.0.1",
     "api.runpod.io",
     "docs.ansible.com",
+    "forum.ansible.com",
     "fsf.org",
     "github.com",
     "localhost",
+    "semver.org",
     "www.gnu.org",
+    "www.runpod.io",
 }
 HOST = re.compile(r"https?://(?:[^/@\s]*@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)")
 PACKAGE_INDEX = re.compile(r"--(?:extra-)?index-url|\b(?:extra_)?index_url\b")
