@@ -82,7 +82,7 @@ class RunRecord:
             if outcome:
                 _set_outcome(record, outcome)
             if outcome or error is not None:
-                record["error"] = error
+                record["error"] = error or None
 
         return self.change(edit) if write else self._preview(edit)
 
@@ -133,7 +133,7 @@ class RunRecord:
     def _edited(self, before: dict[str, Any], edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         record = copy.deepcopy(before) or _new_record(self.directory.name)
         edit(record)
-        _merge_pods(record["pods"], pods_of_ledger(self.directory))
+        _merge_pods(record["pods"], pods_of_ledger(self.directory), fill=True)
         _price(record)
         return record
 
@@ -175,6 +175,9 @@ def _end_stages(record: dict[str, Any], but: str | None = None) -> None:
     for stage in record["stages"]:
         if stage["ended"] is None and stage["name"] != but:
             stage["ended"] = now()
+            if record["outcome"] != "running":
+                # What follows the outcome, the give-back above all, is still a part of the run.
+                record["ended"] = stage["ended"]
 
 
 def _begin_stage(record: dict[str, Any], name: str) -> None:
@@ -220,8 +223,8 @@ def _pod_entry(pod: Mapping[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
-    """Add what is newly known of each pod; a value that is not known never replaces one that is."""
+def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill: bool = False) -> None:
+    """Add what is newly known of each pod; with `fill`, only where nothing was known. What is unknown replaces nothing."""
     for entry in more:
         known = next((pod for pod in pods if pod["id"] == entry["id"] and pod["provider"] == entry["provider"]), None)
         if known is None:
@@ -230,8 +233,8 @@ def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
             pods.append(known)
         for key, value in entry.items():
             # Ledger and modules each tell when a pod was rented and gone: the first told time stays, as does a proof.
-            settled = known[key] is True or (known[key] is not None and key in ("rented_at", "gone_at"))
-            if value is not None and not settled:
+            first_stays = fill or key in ("rented_at", "gone_at", "gone_proved")
+            if value is not None and not (first_stays and known[key]):
                 known[key] = value
 
 

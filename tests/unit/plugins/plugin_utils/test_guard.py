@@ -28,7 +28,7 @@ from ansible_collections.podyard.gpu.tests.unit.plugins.plugin_utils.loopback_cl
 COLLECTION = Path(_guard_main.__file__).absolute().parents[2]
 QUICK = Pace(look=0.05, poll=0.05, first=0.05, most=0.2, patience=60)
 NAME = "podyard-digits-r1-0-1"
-# A controller: makes the collection importable as the guard does, arms a guard for itself, says so, and waits for its end.
+# A controller: makes the collection importable as the guard does, arms a guard for itself, says so, and waits.
 CONTROLLER = """
 import importlib.util, json, os, signal, sys
 collection, orders, terminal = sys.argv[1], json.loads(sys.stdin.read()), sys.argv[2]

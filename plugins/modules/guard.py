@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin podyard.gpu.guard, which runs on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guard
+short_description: Give a run's pods back when the controller ends without having done so
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Starts a small process on the controller that watches C(ansible-playbook). When that ends and the guard was not
+    released, by a signal, a crash or a lack of memory, the guard forbids all further creates of the run, ends the
+    run's pods, proves that they are gone, and writes that into the run's record. Ansible itself runs neither
+    C(rescue) nor C(always) on a signal.
+  - The process has a session of its own, so that signals to C(ansible-playbook), its group or its terminal do not
+    reach it. It goes on for days when the provider cannot be reached or refuses the key, and writes every try to
+    C(guard.log) in the run's directory. Its state is in C(guard.json).
+  - Arm it before anything is rented. When it does not stand, the task fails. Before it stands it lists the pods of
+    the account once, so that the key and the way to the provider are proved.
+  - Only pods whose names are those of this run are ever ended.
+  - It cannot survive the end of the machine or of the container in which C(ansible-playbook) runs.
+options:
+  state:
+    description:
+      - V(armed) starts the guard, unless one watches already for this C(ansible-playbook).
+      - V(released) lets it end without touching a pod. That is refused as long as the record of the run does not
+        prove all pods gone, unless its outcome is C(kept) or C(detached).
+    type: str
+    choices: [armed, released]
+    default: armed
+  run_dir:
+    description:
+      - The run's directory on the controller.
+      - Relative paths start at the directory in which C(ansible-playbook) was called.
+    type: path
+    required: true
+  project:
+    description:
+      - The project in the names of the run's pods. Required when O(state=armed).
+    type: str
+  run_id:
+    description:
+      - The run in the names of its pods. Required when O(state=armed).
+    type: str
+  providers:
+    description:
+      - The providers at which the run may rent.
+    type: list
+    elements: str
+    default: [runpod]
+  consistency_grace:
+    description:
+      - Seconds in which a pod whose create got no clear answer may still appear. Waited for only after such a create.
+    type: float
+    default: 60
+  api_key:
+    description:
+      - The API key. Default is where the provider's own tools look for it. It reaches the guard through a pipe and is
+        in no file, no environment and no list of processes.
+    type: str
+  api_url:
+    description:
+      - The address of the API, without a path. Default is the provider's own, or what its environment variable says.
+    type: str
+requirements:
+  - psutil
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: full
+    details: No process is started or released.
+  diff_mode:
+    support: none
+    details: There is nothing to compare.
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.pod_termination
+  - module: podyard.gpu.run_record
+"""
+
+EXAMPLES = r"""
+- name: Watch over what is rented from here on
+  podyard.gpu.guard:
+    run_dir: runs/20260715_140000_1f2e
+    project: digits
+    run_id: 20260715_140000_1f2e
+
+- name: Let the guard go, now that all is proved gone
+  podyard.gpu.guard:
+    state: released
+    run_dir: runs/20260715_140000_1f2e
+"""
+
+RETURN = r"""
+pid:
+  description: The number of the guard's process, null when there never was one.
+  type: int
+  returned: always
+guard:
+  description: The content of C(guard.json), empty when there is none.
+  type: dict
+  returned: always
+  contains:
+    state:
+      description: One of C(armed), C(released), C(giving_back), C(gave_back) and C(failed).
+      type: str
+    controller:
+      description: The process that is watched, as C(pid) and C(create_time).
+      type: dict
+    armed_at:
+      description: When it was armed, RFC 3339 in UTC.
+      type: str
+    ended_at:
+      description: When it ended its watch, or null.
+      type: str
+    tries:
+      description: How often it tried to give the pods back.
+      type: int
+    pods:
+      description: The pods that it gave back and proved gone.
+      type: list
+      elements: dict
+    error:
+      description: Why the last try failed, or null.
+      type: str
+"""

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin podyard.gpu.run_record, which runs on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_record
+short_description: Keep the record of a run
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Changes C(run.json) in a run's directory on the controller, in one step. The first change makes the directory and
+    lets C(latest) beside it point to it.
+  - The record holds what happened and what it cost. The pods that the run's ledger of attempts knows are added to it
+    at every change. What a pod has cost is computed from its price and its time.
+  - Several processes may change a record at the same time. A reader sees a whole record at any time.
+options:
+  path:
+    description:
+      - The run's directory on the controller. Its name is the run's id.
+      - Relative paths start at the directory in which C(ansible-playbook) was called.
+    type: path
+    required: true
+  begin:
+    description:
+      - A stage that begins now. The stage that runs ends.
+    type: str
+    choices: [plan, provision, verify, prepare, data, launch, follow, fetch, give_back, report]
+  end_stages:
+    description:
+      - End the stage that runs.
+    type: bool
+    default: false
+  set:
+    description:
+      - Values to merge into the record. Objects are merged key by key, C(pods) by their C(id), C(artifacts) by their
+        C(path). Everything else is replaced.
+      - Of a pod, only what the record is about is kept; its environment never is.
+    type: dict
+    default: {}
+  outcome:
+    description:
+      - How the run stands. Any other than V(running) ends the run and its stages.
+    type: str
+    choices: [running, succeeded, failed, stopped, lost, kept, detached]
+  error:
+    description:
+      - One sentence on what went wrong. Given with O(outcome); an O(outcome) without it removes it.
+    type: str
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The record is returned as it would be; nothing is written.
+  diff_mode:
+    support: none
+    details: The record is a log of its own.
+  idempotent:
+    support: full
+    details: A stage that runs is not begun again, and values that are there change nothing.
+seealso:
+  - module: podyard.gpu.run_report
+"""
+
+EXAMPLES = r"""
+- name: Begin the transfer of the data
+  podyard.gpu.run_record:
+    path: runs/20260715_140000_1f2e
+    begin: data
+
+- name: Keep what was rented
+  podyard.gpu.run_record:
+    path: runs/20260715_140000_1f2e
+    set:
+      pods: ["{{ rented.pod }}"]
+
+- name: Say that it went wrong
+  podyard.gpu.run_record:
+    path: runs/20260715_140000_1f2e
+    outcome: failed
+    error: The training ended with exit code 7.
+"""
+
+RETURN = r"""
+run:
+  description: The whole record.
+  type: dict
+  returned: always
+  contains:
+    run_id:
+      description: The run's id.
+      type: str
+    name:
+      description: The job's name.
+      type: str
+    outcome:
+      description: How the run stands.
+      type: str
+    error:
+      description: What went wrong, or null.
+      type: str
+    started:
+      description: When the record was begun, RFC 3339 in UTC.
+      type: str
+    ended:
+      description: When the run ended, or null.
+      type: str
+    stages:
+      description: The stages in their order, each with C(name), C(started) and C(ended).
+      type: list
+      elements: dict
+    pods:
+      description: The pods that were rented, each with C(provider), C(id), C(name), C(gpu), C(usd_per_hour),
+        C(rented_at), C(gone_at), C(gone_proved) and C(cost_usd).
+      type: list
+      elements: dict
+    cost_usd:
+      description: What all pods have cost, in USD. A pod whose price is not known counts nothing.
+      type: float
+    metrics:
+      description: The last values that the training wrote.
+      type: dict
+    artifacts:
+      description: The files that were brought home, each with C(path), C(bytes) and C(sha256).
+      type: list
+      elements: dict
+"""
