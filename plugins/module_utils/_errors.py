@@ -6,9 +6,11 @@
 Every error carries one sentence for a person (its message) and, where there was an answer, the facts of it. A module
 turns it into ``fail_json``, an inventory plugin into a parser error: see ``_arguments.failure``.
 """
+
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 class CloudError(Exception):
@@ -64,7 +66,9 @@ class Unreachable(CloudError):
 
 
 class Ambiguous(CloudError):
-    """It is unknown whether the request was executed: time-out, dropped line, 5xx, or an unreadable answer to a create."""
+    """It is unknown whether the request was executed: time-out, dropped line, 5xx, or an unreadable answer to a
+    create.
+    """
 
 
 class ServerError(CloudError):

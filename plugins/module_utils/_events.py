@@ -1,19 +1,24 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Server-sent events of a stream that never ends by itself, read with a deadline of our own. Private to this collection."""
+"""Server-sent events of a stream that never ends by itself, read with a deadline of our own. Private to this
+collection.
+"""
+
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, ServerError
 from ansible_collections.podyard.gpu.plugins.module_utils._http import CONNECT_TIMEOUT, ApiSession, Response, decode
 
-#: Seconds without a new line after which the backlog counts as read: it is sent in one go, so a pause means that it is through.
-QUIET = 1.0
+#: Seconds without a new line after which the backlog counts as read: it is sent in one go, so a pause of several
+#: round trips means that it is through.
+QUIET = 0.5
 _END = object()
 
 
@@ -26,12 +31,14 @@ def read_events(
     quiet: float = QUIET,
     attempted: str,
 ) -> list[str]:
-    """The ``data:`` payloads that arrive until the stream ends, pauses for ``quiet`` seconds, or ``deadline`` seconds are over.
+    """The ``data:`` payloads that arrive until the stream ends, pauses for ``quiet`` seconds, or ``deadline`` seconds
+    are over.
 
-    The reading happens in a thread with a session of its own, for a blocking read cannot be cut short from outside; the thread
-    ends by itself at the deadline.
+    The reading happens in a thread with a session of its own, for a blocking read cannot be cut short from outside;
+    the thread ends by itself at the deadline.
 
-    :raises CloudError: when the server refuses, or when it cannot be reached. No event within the deadline is an empty list.
+    :raises CloudError: when the server refuses, or when it cannot be reached. No event within the deadline is an
+        empty list.
     """
     items: queue.Queue[Any] = queue.Queue()
     arguments = (api, path, dict(query), deadline, items)
@@ -60,23 +67,25 @@ def _pump(api: ApiSession, path: str, query: dict[str, Any], deadline: float, it
     import requests
 
     try:
-        with api.fresh_session() as session:
-            with session.get(
+        with (
+            api.fresh_session() as session,
+            session.get(
                 api.base_url + path,
                 params=query,
                 headers={"Accept": "text/event-stream"},
                 timeout=(CONNECT_TIMEOUT, deadline),
                 stream=True,
                 allow_redirects=False,
-            ) as answer:
-                if answer.status_code >= 300:
-                    items.put(decode(answer.status_code, answer.content, answer.headers))
-                    return
-                # Chunks are taken as they come; without chunks a larger read would wait until its buffer is full.
-                chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
-                for line in answer.iter_lines(chunk_size=None if chunked else 1):
-                    if line.startswith(b"data:"):
-                        items.put(line[5:].strip().decode("utf-8", errors="replace"))
+            ) as answer,
+        ):
+            if answer.status_code >= 300:
+                items.put(decode(answer.status_code, answer.content, answer.headers))
+                return
+            # Chunks are taken as they come; without chunks a larger read would wait until its buffer is full.
+            chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+            for line in answer.iter_lines(chunk_size=None if chunked else 1):
+                if line.startswith(b"data:"):
+                    items.put(line[5:].strip().decode("utf-8", errors="replace"))
         items.put(_END)
     except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
         # urllib3 reports a silence in the middle of a body as a connection error that wraps the time-out.

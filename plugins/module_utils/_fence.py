@@ -3,18 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fence: after a run was given back, nothing may be rented for it any more. Private to this collection.
 
-Why: Ansible's module processes outlive a killed controller. One of them may be just about to send a create while the guard
-gives the run back; a pod made after the last look would live, and bill, for ever. So every create runs inside
-``creating(run_dir)``, which holds a shared lock, and who gives back calls ``raise_fence(run_dir)`` first, which waits for a
-create in flight (exclusive lock) and then forbids the next.
+Why: Ansible's module processes outlive a killed controller. One of them may be just about to send a create while the
+guard gives the run back; a pod made after the last look would live, and bill, for ever. So every create runs inside
+``creating(run_dir)``, which holds a shared lock, and who gives back calls ``raise_fence(run_dir)`` first, which waits
+for a create in flight (exclusive lock) and then forbids the next.
 """
+
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Union
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, Fenced
 

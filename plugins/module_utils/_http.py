@@ -1,17 +1,27 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets. Private to this collection."""
+"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets. Private to this
+collection.
+"""
+
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._retry import TOO_MANY, Attempts, Patience, asked_pause, may_repeat
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
+    TOO_MANY,
+    Attempts,
+    Patience,
+    asked_pause,
+    may_repeat,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 try:
@@ -30,8 +40,8 @@ else:
 USER_AGENT = "podyard.gpu/0.1.0"
 #: Seconds to get a connection: far more than any round trip; longer means that the host is not there.
 CONNECT_TIMEOUT = 10.0
-#: Seconds of silence before an answer is given up. A create looks for a machine while we wait, and giving up early only makes
-#: an ambiguous case of it.
+#: Seconds of silence before an answer is given up. A create looks for a machine while we wait, and giving up early
+#: only makes an ambiguous case of it.
 READ_TIMEOUT = 60.0
 #: Characters of a server's own words that a message quotes: a sentence, not a page of HTML.
 QUOTED = 400
@@ -39,7 +49,9 @@ QUOTED = 400
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. ``data`` is the decoded JSON, or None when the body is empty or no JSON; ``text`` the body, redacted."""
+    """An answer. ``data`` is the decoded JSON, or None when the body is empty or no JSON; ``text`` the body,
+    redacted.
+    """
 
     status: int
     data: Any
@@ -53,7 +65,9 @@ class Response:
 
 
 class _Bearer(_AuthBase):
-    """Puts the key into the header. As an ``auth`` object, for requests would else overrule the header from a ``.netrc``."""
+    """Puts the key into the header. As an ``auth`` object, for requests would else overrule the header from a
+    ``.netrc``.
+    """
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -95,7 +109,9 @@ class ApiSession:
         self._session = self.fresh_session()
 
     def fresh_session(self) -> Any:
-        """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see ``request``)."""
+        """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see
+        ``request``).
+        """
         session = requests.Session()
         session.auth = _Bearer(self._key)
         session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
@@ -139,11 +155,13 @@ class ApiSession:
                 continue
             raise self.refusal(method, answer, attempted, attempts.waited)
 
-    def _send(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str]) -> Response:
+    def _send(
+        self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str]
+    ) -> Response:
         """One send, one answer. :raises Unreachable, Ambiguous, ServerError: when there is no answer."""
         if method in ("POST", "PATCH"):
-            # A kept connection may have been closed by the server meanwhile, and then it would be unknown whether a create
-            # arrived; a fresh one costs a tenth of a second.
+            # A kept connection may have been closed by the server meanwhile, and then it would be unknown whether a
+            # create arrived; a fresh one costs a tenth of a second.
             self._session.close()
         hidden = [self._key, *secrets]
         try:
@@ -180,13 +198,23 @@ class ApiSession:
         lead = f"Could not {attempted}: {said}."
         status = answer.status
         if status == 401:
-            return errors.AuthError(f"{lead} The API key was refused: check that it is complete, enabled and of this account.", **facts)
+            return errors.AuthError(
+                f"{lead} The API key was refused: check that it is complete, enabled and of this account.", **facts
+            )
         if status == 403 and not isinstance(answer.data, dict):
-            return errors.Blocked(f"{lead} Something in front of the API refused the request, not the API itself.", code="not_json", **facts)
+            return errors.Blocked(
+                f"{lead} Something in front of the API refused the request, not the API itself.",
+                code="not_json",
+                **facts,
+            )
         if status == TOO_MANY:
             pause = asked_pause(answer.headers)
-            hint = f"Waited {waited:.0f} s already" + (f"; it asks for {pause:.0f} s more." if pause is not None else ".")
-            return errors.RateLimited(f"{lead} {hint} Try again later, or with fewer runs at once.", retry_after=pause, **facts)
+            hint = f"Waited {waited:.0f} s already" + (
+                f"; it asks for {pause:.0f} s more." if pause is not None else "."
+            )
+            return errors.RateLimited(
+                f"{lead} {hint} Try again later, or with fewer runs at once.", retry_after=pause, **facts
+            )
         if status >= 500:
             kind = errors.Ambiguous if method in ("POST", "PATCH") else errors.ServerError
             return kind(lead, **facts)
@@ -250,8 +278,10 @@ def redact(text: str, hidden: Iterable[str]) -> str:
 
 
 def detail(answer: Response) -> str:
-    """The server's own words: of problem+json the detail and its list of errors (a missing property first, for the validator
-    then lists all others as not allowed), of older services ``error`` or ``message``, else the text without its tags."""
+    """The server's own words: of problem+json the detail and its list of errors (a missing property first, for the
+    validator then lists all others as not allowed), of older services ``error`` or ``message``, else the text without
+    its tags.
+    """
     try:
         data = json.loads(answer.text)
     except ValueError:

@@ -7,10 +7,11 @@
 
     {"time", "event", "name", "provider", "id"|null, "gpu", "usd_per_hour"|null, "reason"|null}
 
-``creating`` is on the disk (fsync) before the POST leaves, so that a killed process leaves a trace of every pod that may exist.
-Its outcome follows: ``created``, ``refused`` (nothing was made), ``ambiguous`` (unknown: it is still being looked for), ``gone``
-(ended and proved absent, or never appeared).
+``creating`` is on the disk (fsync) before the POST leaves, so that a killed process leaves a trace of every pod that
+may exist. Its outcome follows: ``created``, ``refused`` (nothing was made), ``ambiguous`` (unknown: it is still being
+looked for), ``gone`` (ended and proved absent, or never appeared).
 """
+
 from __future__ import annotations
 
 import json
@@ -18,7 +19,7 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 CREATING = "creating"
 CREATED = "created"
@@ -32,7 +33,7 @@ FILE = "attempts.jsonl"
 class Ledger:
     """The ledger in ``run_dir``; None means that nobody keeps one (writes do nothing, reads are empty)."""
 
-    run_dir: Union[str, "os.PathLike[str]", None]
+    run_dir: str | os.PathLike[str] | None
 
     def write(
         self,
@@ -84,7 +85,9 @@ class Ledger:
         return events
 
     def pending(self) -> list[dict[str, Any]]:
-        """The last event of every name whose create may still turn into a pod: ``creating`` or ``ambiguous`` was its last word."""
+        """The last event of every name whose create may still turn into a pod: ``creating`` or ``ambiguous`` was its
+        last word.
+        """
         last = {event["name"]: event for event in self.read()}
         return [event for event in last.values() if event["event"] in (CREATING, AMBIGUOUS)]
 

@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Names of pods: who owns a pod is read from its name. Private to this collection.
 
-``podyard-<project>-<run_id>-<index>-<attempt>``, 60 characters at most. The project may hold hyphens, the rest may not, so
-a name is read from its right end. All up to the index is the pod's identity; a fail-over's next create has the next attempt.
+``podyard-<project>-<run_id>-<index>-<attempt>``, 60 characters at most. The project may hold hyphens, the rest may
+not, so a name is read from its right end. All up to the index is the pod's identity; a fail-over's next create has
+the next attempt.
 """
+
 from __future__ import annotations
 
 import os
@@ -85,7 +87,8 @@ def belongs_to_run(name: str | None, project: str, run_id: str) -> bool:
 
 
 def slug(text: str) -> str:
-    """A project name made of any text: lower case, everything else than a-z, 0-9, _ and - becomes -, 24 characters at most.
+    """A project name made of any text: lower case, everything else than a-z, 0-9, _ and - becomes -, 24 characters at
+    most.
 
     :raises ValueError: when nothing usable is left.
     """

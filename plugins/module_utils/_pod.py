@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a pod, an offer and a request are, for every provider. Plain data, no I/O. Private to this collection."""
+
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 #: Phases of a pod. A provider's own words are mapped to these in its driver and nowhere else.
 PROVISIONING = "provisioning"
@@ -30,6 +32,14 @@ SSH_PORT = "22/tcp"
 
 #: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
 AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
+
+
+def usd(amount: float | None) -> str:
+    """An amount of money for a message: at least two decimals, four where they matter; ``unknown`` when it is."""
+    if amount is None:
+        return "unknown USD"
+    text = f"{amount:.4f}"
+    return (text[:-2] if text.endswith("00") else text.rstrip("0")) + " USD"
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,9 @@ class Mount:
 class Pod:
     """One rented GPU container. Everything a provider may leave out is None or empty.
 
-    Units: ``usd_per_hour`` for the whole pod (None when the provider did not say), ``disk_gb`` GB, times RFC 3339 UTC text,
-    ``uptime`` seconds since the container started. ``env`` holds secrets: it is kept for comparison only, never shown.
+    Units: ``usd_per_hour`` for the whole pod (None when the provider did not say), ``disk_gb`` GB, times RFC 3339 UTC
+    text, ``uptime`` seconds since the container started. ``env`` holds secrets: it is kept for comparison only, never
+    shown.
     """
 
     provider: str
@@ -134,9 +145,10 @@ class Pod:
 class Offer:
     """Something that can be rented: a GPU type, how many, in which cloud, at which price.
 
-    ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of AVAILABILITIES.
-    ``region`` is set when the offer is for one place only; ``regions`` says what is left in which place.
-    ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent the GPU at all.
+    ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of
+    AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in which
+    place. ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent
+    the GPU at all.
     """
 
     provider: str
@@ -173,7 +185,9 @@ class Offer:
 
 @dataclass(frozen=True)
 class OfferQuery:
-    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole pod."""
+    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
+    pod.
+    """
 
     gpus: tuple[str, ...] = ()
     gpu_count: int = 1
@@ -240,5 +254,7 @@ class StopCost:
 
     def sentence(self) -> str:
         """One sentence that shows the loss and the price."""
-        price = "an unknown price" if self.usd_per_month is None else f"{self.usd_per_month:.2f} USD per month"
-        return f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still bills {price}."
+        return (
+            f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still bills "
+            f"{usd(self.usd_per_month)} per month."
+        )

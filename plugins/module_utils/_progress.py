@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is going on, line by line, in a file that the action plugin of a module shows. Private to this collection.
 
-A module prints nothing until it ends; renting a pod takes minutes. So the module appends plain lines here and the action
-plugin of the same name tails the file. No line may hold a secret.
+A module prints nothing until it ends; renting a pod takes minutes. So the module appends plain lines here and the
+action plugin of the same name tails the file. No line may hold a secret.
 """
+
 from __future__ import annotations
 
 import os

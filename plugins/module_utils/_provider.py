@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a driver must offer, and what it declares about itself. Private to this collection.
 
-A driver turns a provider's wire into the plain data of ``_pod`` and its refusals into the family of ``_errors``. It knows nothing
-of the other drivers, of Ansible, or of waiting; it never repeats a create.
+A driver turns a provider's wire into the plain data of ``_pod`` and its refusals into the family of ``_errors``. It
+knows nothing of the other drivers, of Ansible, or of waiting; it never repeats a create.
 """
+
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Account,
@@ -54,9 +56,12 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def offers(self, query: OfferQuery) -> list[Offer]:
-        """Everything the catalogue has for the query's count, clouds, regions and CUDA versions, in stock or not, at any price.
+        """Everything the catalogue has for the query's count, clouds, regions and CUDA versions, in stock or not, at
+        any
+        price.
 
-        Names of GPUs, price and availability are judged by ``_market``, which must also see what does not fit to say why.
+        Names of GPUs, price and availability are judged by ``_market``, which must also see what does not fit to say
+        why.
 
         :raises BadRequest: for a region that does not exist.
         """
@@ -73,7 +78,8 @@ class Provider(abc.ABC):
         """Rent one pod. Sends exactly one create.
 
         :raises Ambiguous: when it is unknown whether the pod exists now.
-        :raises CloudError: any other kind means that no pod was made; ``error.elsewhere`` says whether the next offer is worth a try.
+        :raises CloudError: any other kind means that no pod was made; ``error.elsewhere`` says whether the next offer
+            is worth a try.
         """
 
     @abc.abstractmethod
@@ -81,6 +87,13 @@ class Provider(abc.ABC):
         """The pod with this id.
 
         :raises NotFound: when the provider has no such pod. Within the grace time after a create this proves nothing.
+        """
+
+    @abc.abstractmethod
+    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
+        """The last lines of the pod's log, oldest first. ``source`` is ``container`` or ``system``; ``deadline``
+        seconds
+        at most.
         """
 
     @abc.abstractmethod
@@ -104,12 +117,12 @@ class Provider(abc.ABC):
         """Restart the pod's container in place. :raises Conflict: when that is not allowed now."""
 
     @abc.abstractmethod
-    def terminate(self, pod_id: str) -> None:
-        """End the pod for good. A pod that is not there (404) is a success; that it is gone is for the caller to prove."""
+    def terminate(self, pod_id: str) -> bool:
+        """End the pod for good; that it is gone is for the caller to prove.
 
-    @abc.abstractmethod
-    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
-        """The last lines of the pod's log, oldest first. ``source`` is ``container`` or ``system``; ``deadline`` seconds at most."""
+        :returns: True when the provider took the order, False when it has no such pod (404): also a success, but of a
+            pod made moments ago, which the provider may not show yet, it proves nothing.
+        """
 
     @abc.abstractmethod
     def account(self) -> Account:

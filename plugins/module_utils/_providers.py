@@ -5,10 +5,12 @@
 
 The only place that knows which providers there are: a third one needs a folder of its own and one line here.
 """
+
 from __future__ import annotations
 
 import os
-from typing import Callable, Mapping, Optional
+from collections.abc import Mapping
+from typing import Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
@@ -18,9 +20,10 @@ Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
 
 def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
     # Imported late: a task that talks to one provider should not load the drivers of the others.
-    from ansible_collections.podyard.gpu.plugins.module_utils._runpod import driver, settings
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import find_key, find_url
 
-    return driver.RunPod(settings.find_key(api_key, environ), settings.find_url(api_url, environ))
+    return RunPod(find_key(api_key, environ), find_url(api_url, environ))
 
 
 _DRIVERS: dict[str, Connect] = {"runpod": _runpod}
@@ -40,9 +43,10 @@ def connect(
 ) -> Provider:
     """A driver that is ready to be asked; no request is made yet.
 
-    :param api_key: the key from an option; else it is looked for where the vendor's own tools look (runpod: ``RUNPOD_API_KEY``,
-        ``.env`` in the working directory, ``~/.runpod/config.toml``).
-    :param api_url: host of the API from an option; else from the environment (runpod: ``RUNPOD_API_BASE_URL``), else the vendor's.
+    :param api_key: the key from an option; else it is looked for where the vendor's own tools look (runpod:
+        ``RUNPOD_API_KEY``, ``.env`` in the working directory, ``~/.runpod/config.toml``).
+    :param api_url: host of the API from an option; else from the environment (runpod: ``RUNPOD_API_BASE_URL``), else
+        the vendor's.
     :raises AuthError: when there is no key, naming every place that was looked at.
     :raises BadRequest: for an unknown provider or an unusable URL.
     """

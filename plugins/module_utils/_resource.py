@@ -1,4 +1,6 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Provider-only resources (templates, volumes, keys), declared and not programmed, will live here; nothing does yet. Private to this collection."""
+"""Provider-only resources (templates, volumes, keys), declared and not programmed, will live here; nothing does yet.
+Private to this collection.
+"""

@@ -3,17 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """When a request may be sent again, and after how long. No I/O. Private to this collection.
 
-The rule is by verb and by what is known: a request that never reached the server, or that it refused unexecuted (429), may be
-sent again whatever it was. After a time-out, a dropped line or a 5xx it may have been executed; then only what can be repeated
-without harm is (GET, HEAD, PUT, DELETE), and a create never: the second would be a second pod.
+The rule is by verb and by what is known: a request that never reached the server, or that it refused unexecuted
+(429), may be sent again whatever it was. After a time-out, a dropped line or a 5xx it may have been executed; then
+only what can be repeated without harm is (GET, HEAD, PUT, DELETE), and a create never: the second would be a second
+pod.
 """
+
 from __future__ import annotations
 
 import email.utils
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
@@ -26,9 +28,10 @@ _WINDOW = re.compile(r'"[^"]*"((?:\s*;\s*[a-z]+=[0-9.]+)+)')
 class Patience:
     """How long one request may be repeated.
 
-    :param tries: sends in all after failures of the line or 5xx: five, with the pauses below about 8 s of trouble ridden out.
-    :param budget: seconds of waiting in all: two full minute windows of the rate limit, so that two runs that share a key both
-        get through; longer than that a person should know.
+    :param tries: sends in all after failures of the line or 5xx: five, with the pauses below about 8 s of trouble
+        ridden out.
+    :param budget: seconds of waiting in all: two full minute windows of the rate limit, so that two runs that share a
+        key both get through; longer than that a person should know.
     :param first: seconds before the second send; doubled each time.
     :param most: seconds of pause at most, unless the server itself asks for more.
     """
@@ -87,8 +90,11 @@ class Attempts:
         if not limited and self.failures >= self.patience.tries:
             return False
         step = min(self.patience.most, self.patience.first * 2 ** (self.failures - 1))
-        # A server's own figure is a floor; the jitter on top keeps all who were refused together from coming back together.
-        seconds = asked + self.clock.spread(0.1, 1.0) if asked is not None else self.clock.spread(step * 0.5, step * 1.5)
+        # A server's own figure is a floor; the jitter on top keeps all who were refused together from coming back
+        # together.
+        seconds = (
+            asked + self.clock.spread(0.1, 1.0) if asked is not None else self.clock.spread(step * 0.5, step * 1.5)
+        )
         if self.waited + seconds > self.patience.budget:
             return False
         self.clock.sleep(seconds)

@@ -2,22 +2,27 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clock, polls and deadlines, all injectable, so that tests take no time. Private to this collection."""
+
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Callable
 
-#: Seconds between two looks at a pod. The example quota of the API is 60 requests a minute, shared by everything that uses the
-#: key, and nothing about a pod changes faster than in steps of seconds; the spread keeps many pods from asking all at once.
+#: Seconds between two looks at a pod. The example quota of the API is 60 requests a minute, shared by everything that
+#: uses the key, and nothing about a pod changes faster than in steps of seconds; the spread keeps many pods from
+#: asking all at once.
 POLL_LEAST = 5.0
 POLL_MOST = 10.0
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Where time comes from. ``monotonic`` for spans (never the wall clock), ``sleep``, and ``spread(a, b)`` for jitter."""
+    """Where time comes from. ``monotonic`` for spans (never the wall clock), ``sleep``, and ``spread(a, b)`` for
+    jitter.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -28,7 +33,8 @@ class Clock:
 class Polls:
     """How often to look.
 
-    :param interval: seconds between two looks, spread by a quarter either way; None takes the polite default of 5 to 10 s.
+    :param interval: seconds between two looks, spread by a quarter either way; None takes the polite default of 5 to
+        10 s.
     """
 
     clock: Clock = Clock()
@@ -48,7 +54,8 @@ class Polls:
     def until(self, seconds: float) -> Iterator[float]:
         """Yield the seconds gone by, at once and then after each pause, until ``seconds`` are over.
 
-        The last look happens at the deadline and not before it, so that a deadline shorter than a pause still gets two looks.
+        The last look happens at the deadline and not before it, so that a deadline shorter than a pause still gets
+        two looks.
         """
         begun = self.clock.monotonic()
         while True:

@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RunPod's catalogue -> offers. Private to this collection."""
+
 from __future__ import annotations
 
 import difflib
-from typing import Any, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer, BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
@@ -39,8 +41,9 @@ def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
 
 
 def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str, ...]) -> Offer | None:
-    """A catalogue entry as the offer of one cloud; None for an entry without an id. A price is quoted even where the cloud
-    does not rent the type, so the cloud's own flag decides."""
+    """A catalogue entry as the offer of one cloud; None for an entry without an id. A price is quoted even where the
+    cloud does not rent the type, so the cloud's own flag decides.
+    """
     gpu_id = wire.text(gpu.get("id"))
     if gpu_id is None:
         return None

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What RunPod is known to refuse or to misunderstand, found out before it costs anything. Private to this collection."""
+"""What RunPod is known to refuse or to misunderstand, found before it costs anything. Private to this collection."""
+
 from __future__ import annotations
 
 import json
 import re
-from typing import Iterator
+from collections.abc import Iterator
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import PodRequest

@@ -2,16 +2,25 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The driver for RunPod's REST v2 (and one optional GraphQL query for the balance). Private to this collection."""
+
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping, NoReturn, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._events import QUIET, read_events
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Offer, OfferQuery, Pod, PodRequest, StopCost
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
+    Account,
+    Offer,
+    OfferQuery,
+    Pod,
+    PodRequest,
+    StopCost,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue, checks, wire
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import KEY_VARIABLE
@@ -52,8 +61,7 @@ class RunPod(Provider):
         """See Provider. A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
         self.check(request)
         body = wire.create_body(request)
-        # Keys that may log in are public; everything else in the environment may be a secret that a refusal echoes.
-        secrets = [value for name, value in body["env"].items() if name != "PUBLIC_KEY" and len(value) > 7]
+        secrets = _secrets(body["env"])
         attempted = f"rent the pod {request.name} on RunPod"
         try:
             answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted)
@@ -71,6 +79,18 @@ class RunPod(Provider):
     def get(self, pod_id: str) -> Pod:
         """See Provider."""
         return wire.pod(self._api.request("GET", _path(pod_id), attempted=f"read the pod {pod_id} on RunPod").data)
+
+    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
+        """See Provider. The stream stays open, so it is read with a deadline of our own."""
+        payloads = read_events(
+            self._api,
+            f"{_path(pod_id)}/logs",
+            {"source": source, "tail": tail},
+            deadline=deadline,
+            quiet=self._quiet,
+            attempted=f"read the log of the pod {pod_id} on RunPod",
+        )
+        return [_log_line(payload) for payload in payloads]
 
     def list(self) -> list[Pod]:
         """See Provider. Follows ``nextCursor`` where there is one; older services send all pods at once."""
@@ -92,7 +112,7 @@ class RunPod(Provider):
     def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
         """See Provider."""
         now = self.get(pod_id) if "volume_size_gb" in changes else Pod(self.name, pod_id, "", "unknown")
-        secrets = [str(value) for value in (changes.get("env") or {}).values()]
+        secrets = _secrets(changes.get("env") or {})
         answer = self._api.request(
             "PATCH",
             _path(pod_id),
@@ -117,33 +137,36 @@ class RunPod(Provider):
     def _act(self, pod_id: str, action: str) -> Pod:
         """POST one action; the answer shows the pod as it is at that moment, not at the end of the action."""
         attempted = f"{action} the pod {pod_id} on RunPod"
-        answer = self._api.request("POST", f"{_path(pod_id)}/action", body={"action": action}, attempted=attempted)
+        try:
+            answer = self._api.request("POST", f"{_path(pod_id)}/action", body={"action": action}, attempted=attempted)
+        except errors.BadRequest as error:
+            if wire.error_is_capacity(error.detail or ""):
+                raise errors.NoCapacity(
+                    f"{error.message} Its GPU was rented to another meanwhile: try later, or rent a new pod.",
+                    status=error.status,
+                    request_id=error.request_id,
+                    detail=error.detail,
+                ) from error
+            raise
         return wire.pod(answer.data)
 
-    def terminate(self, pod_id: str) -> None:
+    def terminate(self, pod_id: str) -> bool:
         """See Provider. DELETE is legal in every state, the action of the same effect is not."""
         try:
             self._api.request("DELETE", _path(pod_id), attempted=f"end the pod {pod_id} on RunPod")
         except errors.NotFound:
-            return
-
-    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
-        """See Provider. The stream stays open, so it is read with a deadline of our own."""
-        payloads = read_events(
-            self._api,
-            f"{_path(pod_id)}/logs",
-            {"source": source, "tail": tail},
-            deadline=deadline,
-            quiet=self._quiet,
-            attempted=f"read the log of the pod {pod_id} on RunPod",
-        )
-        return [_log_line(payload) for payload in payloads]
+            return False
+        return True
 
     def account(self) -> Account:
-        """See Provider. The balance is only in GraphQL, which is to be switched off: without it the figures are None and a note
-        says why; the key is then proved by reading the pods."""
+        """See Provider. The balance is only in GraphQL, which is to be switched off: without it the figures are None
+        and
+        a note says why; the key is then proved by reading the pods.
+        """
         try:
-            answer = self._api.request("POST", "/graphql", body={"query": BALANCE_QUERY}, attempted="read the balance on RunPod")
+            answer = self._api.request(
+                "POST", "/graphql", body={"query": BALANCE_QUERY}, attempted="read the balance on RunPod"
+            )
         except errors.AuthError:
             raise
         except errors.CloudError as error:
@@ -152,7 +175,9 @@ class RunPod(Provider):
         myself = wire.mapping(wire.mapping(data.get("data")).get("myself"))
         if data.get("errors") or not myself:
             return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors'))[:200]}")
-        return Account(self.name, wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr")))
+        return Account(
+            self.name, wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
+        )
 
     def _account_without_balance(self, why: str) -> Account:
         self._notes.append(f"The balance on RunPod could not be read and is left out. {why}")
@@ -180,6 +205,13 @@ class RunPod(Provider):
 def _path(pod_id: str) -> str:
     """The pod's path; an id from outside can not lead elsewhere."""
     return f"/v2/pods/{quote(pod_id, safe='')}"
+
+
+def _secrets(env: Mapping[str, str]) -> list[str]:
+    """Values that no message may repeat. Public keys are public; values of up to five characters (``true``, ``4096``)
+    are left readable, for to hide them would garble innocent words.
+    """
+    return [value for name, value in env.items() if name != "PUBLIC_KEY" and len(value) > 5]
 
 
 def _log_line(payload: str) -> str:
@@ -213,7 +245,11 @@ def _refused(error: errors.CloudError, request: PodRequest) -> NoReturn:
 
 def asked(request: PodRequest) -> str:
     """The filters of a request in words, for one text covers every reason why nothing fits."""
-    parts = [f"{request.gpu_count} x {request.gpu_id}", f"cloud {request.cloud or 'SECURE'}", f"disk {request.disk_gb} GB"]
+    parts = [
+        f"{request.gpu_count} x {request.gpu_id}",
+        f"cloud {request.cloud or 'SECURE'}",
+        f"disk {request.disk_gb} GB",
+    ]
     if request.regions:
         parts.append("data centres " + ", ".join(request.regions))
     if request.min_cuda_version:

@@ -1,12 +1,15 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where RunPod's key and address come from: the same places as for the vendor's own tools. Private to this collection."""
+"""Where RunPod's key and address come from: the same places as for the vendor's own tools. Private to this
+collection.
+"""
+
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
@@ -33,7 +36,9 @@ def find_key(option: str | None, environ: Mapping[str, str]) -> str:
         )
     key = key.strip()
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthError("The API key for RunPod holds a blank or an unprintable character: it was not copied completely.")
+        raise AuthError(
+            "The API key for RunPod holds a blank or an unprintable character: it was not copied completely."
+        )
     return key
 
 
@@ -47,18 +52,23 @@ def find_url(option: str | None, environ: Mapping[str, str]) -> str:
         text = text[: -len(path)] if text.endswith(path) else text
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(f"The address of RunPod's API, {text!r}, is no http or https URL; the vendor's is {DEFAULT_URL}.")
+        raise BadRequest(
+            f"The address of RunPod's API, {text!r}, is no http or https URL; the vendor's is {DEFAULT_URL}."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise BadRequest("The address of RunPod's API may hold nothing but scheme, host, port and path.")
     if parts.scheme == "http" and not (parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")):
         raise BadRequest(
-            f"The address of RunPod's API, {text}, would send the API key unencrypted; use https, or http to this machine's loopback."
+            f"The address of RunPod's API, {text}, would send the API key unencrypted; use https, or http to "
+            "this machine's loopback."
         )
     return text
 
 
 def dotenv(name: str, directory: Path | None = None) -> str | None:
-    """The value of ``name`` in the ``.env`` file of the working directory (``NAME=value``, quotes and ``export`` allowed)."""
+    """The value of ``name`` in the ``.env`` file of the working directory (``NAME=value``, quotes and ``export``
+    allowed).
+    """
     try:
         text = ((directory or Path.cwd()) / ".env").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

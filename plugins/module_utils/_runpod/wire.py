@@ -1,14 +1,17 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RunPod's JSON <-> our plain data. Pure functions; every nested field may be null or absent. Private to this collection.
+"""RunPod's JSON <-> our plain data. Pure functions; every nested field may be null or absent. Private to this
+collection.
 
 Source: the REST v2 description and what clients saw of the running service.
 """
+
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
@@ -65,7 +68,9 @@ def level(value: Any) -> str:
 
 
 def gpu_title(gpu_id: str | None) -> str | None:
-    """A GPU's id as people call it: ``NVIDIA GeForce RTX 4090`` -> ``RTX 4090``, ``NVIDIA  RTX A4500`` -> ``RTX A4500``."""
+    """A GPU's id as people call it: ``NVIDIA GeForce RTX 4090`` -> ``RTX 4090``, ``NVIDIA  RTX A4500`` -> ``RTX
+    A4500``.
+    """
     if not gpu_id:
         return None
     words = [word for word in gpu_id.split() if word.lower() not in ("nvidia", "geforce", "amd")]
@@ -73,8 +78,10 @@ def gpu_title(gpu_id: str | None) -> str | None:
 
 
 def phase(pod: Mapping[str, Any]) -> str:
-    """The phase of a pod object. RUNNING without telemetry and without an address is still starting: the documentation says
-    that such a pod may not be usable yet, and names the filled ``runtime`` as the sign."""
+    """The phase of a pod object. RUNNING without telemetry and without an address is still starting: the
+    documentation
+    says that such a pod may not be usable yet, and names the filled ``runtime`` as the sign.
+    """
     found = _PHASES.get(str(pod.get("status") or "").upper(), _pod.UNKNOWN)
     if found == _pod.RUNNING and not mapping(pod.get("runtime")) and endpoint(pod) is None:
         return _pod.STARTING
@@ -82,7 +89,10 @@ def phase(pod: Mapping[str, Any]) -> str:
 
 
 def endpoint(pod: Mapping[str, Any]) -> Endpoint | None:
-    """Where SSH answers directly. The proxy route is no use to Ansible: it has neither commands without a terminal nor files."""
+    """Where SSH answers directly. The proxy route is no use to Ansible: it has neither commands without a terminal
+    nor
+    files.
+    """
     direct = mapping(mapping(pod.get("ssh")).get("direct"))
     host, port = text(direct.get("host")), integer(direct.get("port"))
     if host is None or not port or str(pod.get("status") or "").upper() != "RUNNING":
@@ -99,7 +109,9 @@ def mounts(pod: Mapping[str, Any]) -> tuple[Mount, ...]:
         found.append(Mount("disk", text(persistent.get("path")), integer(persistent.get("size"))))
     for entry in listing(value.get("network")):
         volume = mapping(entry)
-        found.append(Mount("network", text(volume.get("path")), integer(volume.get("size")), text(volume.get("volumeId"))))
+        found.append(
+            Mount("network", text(volume.get("path")), integer(volume.get("size")), text(volume.get("volumeId")))
+        )
     return tuple(found)
 
 
@@ -157,8 +169,9 @@ def pod(value: Any) -> Pod:
 
 
 def create_body(request: PodRequest) -> dict[str, Any]:
-    """The body of a create. What is not asked for is left out: an empty ``args`` was seen to disable the image's own command,
-    data centres are enforced though called preferred, and a missing GPU count gave a false "no instances"."""
+    """The body of a create. What is not asked for is left out: an empty ``args`` was seen to disable the image's own
+    command, data centres are enforced though called preferred, and a missing GPU count gave a false "no instances".
+    """
     gpu: dict[str, Any] = {"id": request.gpu_id, "count": request.gpu_count}
     if request.min_cuda_version:
         gpu["minCudaVersion"] = request.min_cuda_version
@@ -186,8 +199,10 @@ def create_body(request: PodRequest) -> dict[str, Any]:
 
 
 def environment(request: PodRequest) -> dict[str, str]:
-    """The environment to send: the asked one and the keys as ``PUBLIC_KEY``, one a line. Explicit keys make SSH independent
-    of the account's, and avoid the literal ``null`` that the service puts there when the account has none."""
+    """The environment to send: the asked one and the keys as ``PUBLIC_KEY``, one a line. Explicit keys make SSH
+    independent of the account's, and avoid the literal ``null`` that the service puts there when the account has
+    none.
+    """
     env = dict(request.env)
     if request.public_keys:
         env["PUBLIC_KEY"] = "\n".join(request.public_keys)
@@ -203,8 +218,10 @@ def _mounts_body(request: PodRequest) -> dict[str, Any]:
 
 
 def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
-    """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; a disk of the
-    pod's host may only grow, and its entry must be complete."""
+    """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; a disk of
+    the
+    pod's host may only grow, and its entry must be complete.
+    """
     names = {"disk_gb": "disk"}
     body = {names.get(name, name): value for name, value in changes.items() if name != "volume_size_gb"}
     if "ports" in body:

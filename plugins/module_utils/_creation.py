@@ -1,0 +1,357 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renting: exactly one pod for each create that is meant, whatever the line does. Private to this collection."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Callable
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import RunDir, creating
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._market import over
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
+    GRACE,
+    PROOF,
+    QUICK,
+    require_gone,
+    terminate_and_prove,
+    write_quietly,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+
+#: How often a create is sent for one name: again only after the first was proved not to exist.
+SENDS = 2
+#: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
+#: sent again.
+STUBBORN = 5
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every step of a pod's life needs beside the pod.
+
+    :param grace: seconds after a create for which the provider may not show the pod yet.
+    :param run_dir: where the run's fence and ledger are; None: there is no run.
+    """
+
+    provider: Provider
+    polls: Polls = field(default_factory=Polls)
+    progress: Progress = field(default_factory=Progress)
+    run_dir: RunDir = None
+    grace: float = GRACE
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's ledger."""
+        return Ledger(self.run_dir)
+
+    def end(self, pods: Sequence[Pod], *, settle: float = 0.0) -> list[dict[str, Any]]:
+        """End pods and prove it; see ``terminate_and_prove``."""
+        return terminate_and_prove(
+            self.provider, pods, polls=self.polls, progress=self.progress, ledger=self.ledger, settle=settle
+        )
+
+
+@dataclass
+class History:
+    """What was tried: ``attempts`` (of each create {"name", "gpu", "gpu_id", "cloud", "usd_per_hour", "outcome",
+    "id",
+    "reason"}) and ``gone`` (results of ``terminate_and_prove``). ``uncertain`` is True once a create was ambiguous: a
+    twin may turn up late.
+    """
+
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+    uncertain: bool = False
+
+    def record(
+        self, request: PodRequest, price: float | None, outcome: str, pod: Pod | None = None, reason: str | None = None
+    ) -> None:
+        """Add one create and what came of it."""
+        self.attempts.append(
+            {
+                "name": request.name,
+                "gpu": request.gpu,
+                "gpu_id": request.gpu_id,
+                "cloud": request.cloud,
+                "usd_per_hour": pod.usd_per_hour if pod is not None and pod.usd_per_hour is not None else price,
+                "outcome": outcome,
+                "id": pod.id if pod is not None else None,
+                "reason": reason,
+            }
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """For the result of a failure."""
+        return {"attempts": self.attempts, "pods_gone": self.gone}
+
+
+def create_once(work: Work, request: PodRequest, history: History | None = None) -> Pod:
+    """Rent one pod, and exactly one, under ``request.name``, which must be unique.
+
+    A create whose outcome is unknown is looked for by its name; what is found is adopted, and only what is proved
+    absent, twice and past the grace, is asked for again.
+
+    :raises Fenced: when the run was given back meanwhile.
+    :raises Ambiguous: when the outcome stays unknown: then the pod may exist.
+    :raises CloudError: any other refusal; no pod exists then.
+    """
+    history = history if history is not None else History()
+    work.provider.check(request)
+    sends = 0
+    while True:
+        try:
+            return _create_fenced(work, request)
+        except errors.Ambiguous as error:
+            sends += 1
+            history.uncertain = True
+            work.progress.say(f"{error.message} Looking for the pod by its name for {work.grace:.0f} s")
+            found = look_up(work, request.name, error)
+            if found is not None:
+                write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
+                work.progress.say(f"{found.label()} exists after all and is taken on")
+                return found
+            if sends >= SENDS:
+                nothing = Pod(work.provider.name, "", request.name, _pod.GONE, gpu=request.gpu)
+                write_quietly(work.ledger, work.progress, _ledger.GONE, nothing, reason="never appeared")
+                error.message += (
+                    f" It was sent {sends} times, and no pod named {request.name} appeared. Try again later."
+                )
+                error.args = (error.message,)
+                raise
+
+
+def _create_fenced(work: Work, request: PodRequest) -> Pod:
+    """Intent to the ledger, one POST, outcome to the ledger, all inside the fence."""
+    name, provider, ledger = request.name, work.provider.name, work.ledger
+    with creating(work.run_dir):
+        try:
+            ledger.write(_ledger.CREATING, name, provider, gpu=request.gpu)
+        except OSError as error:
+            raise errors.CloudError(
+                f"Nothing was rented, since the run's ledger in {work.run_dir} cannot be written: {error.strerror}."
+            ) from error
+        try:
+            pod = work.provider.create(request)
+        except errors.CloudError as error:
+            event = _ledger.AMBIGUOUS if isinstance(error, errors.Ambiguous) else _ledger.REFUSED
+            write_quietly(
+                ledger, work.progress, event, Pod(provider, "", name, _pod.UNKNOWN, gpu=request.gpu), error.message
+            )
+            raise
+        write_quietly(ledger, work.progress, _ledger.CREATED, pod)
+    work.progress.say(f"Rented {pod.label()}: {request.gpu_count} x {request.gpu}, {usd(pod.usd_per_hour)} per hour")
+    return pod
+
+
+def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
+    """The pod of this name, or None when it is proved absent: twice, past the grace time.
+
+    :raises Ambiguous: when the list cannot be had for much longer than the grace: nothing is proved then.
+    :raises AuthError: at once; a refused key proves nothing.
+    """
+    span = work.grace if grace is None else grace
+    clock = work.polls.clock
+    begun, absences, problem = clock.monotonic(), 0, ""
+    while True:
+        elapsed = clock.monotonic() - begun
+        try:
+            found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != _pod.GONE]
+        except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
+            error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
+            error.args = (error.message,)
+            raise
+        except errors.CloudError as error:
+            problem = error.message
+            found = []
+            if elapsed >= span * STUBBORN:
+                raise errors.Ambiguous(
+                    f"{cause.message} Whether the pod {name} exists could not be found out: {problem} Look for "
+                    "it in the console.",
+                    status=cause.status,
+                    request_id=cause.request_id,
+                    detail=cause.detail,
+                ) from error
+        else:
+            absences += not found and elapsed >= span
+        if found:
+            return min(found, key=lambda pod: pod.created_at or "")
+        if absences >= PROOF:
+            return None
+        work.progress.remind(f"Looking for a pod named {name}, {elapsed:.0f} of {span:.0f} s")
+        work.polls.pause(max(QUICK, span - elapsed))
+
+
+Accept = Callable[[Pod], Any]
+
+
+def rent(
+    work: Work,
+    offers: Sequence[Offer],
+    make_request: Callable[[Offer, int], PodRequest],
+    first_attempt: int,
+    accept: Accept,
+    *,
+    cap: float | None,
+    most: int,
+    history: History,
+) -> Any:
+    """Rent on the best offer that can be had, and keep the pod that ``accept`` accepts.
+
+    An offer that is refused is left out from then on. A pod that is not accepted (it does not get ready, or its
+    contract costs more than the cap) is ended and proved gone, and its offer goes to the end of the queue.
+
+    :param make_request: the request for an offer and the number of the create.
+    :param accept: waits for the pod and returns the caller's result; a CloudError means that the pod is no good.
+    :param most: pods that may be rented and given up at most.
+    :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
+    """
+    queue, number, given_up = deque(offers), first_attempt, 0
+    refusals: list[errors.CloudError] = []
+    while queue:
+        offer = queue.popleft()
+        request = make_request(offer, number)
+        number += 1
+        try:
+            pod = _asked(work, request, offer, history)
+            result = _accepted(work, pod, request, offer, accept, cap, history)
+        except errors.NotProvedGone:
+            raise
+        except errors.CloudError as error:
+            refusals.append(error)
+            bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
+            given_up += bad_host
+            hopeless = error.elsewhere == "no" and not bad_host
+            if hopeless or given_up >= most or _twice(refusals):
+                error.facts.update(history.facts())
+                raise
+            if bad_host:
+                queue.append(offer)
+            continue
+        history.record(request, offer.usd_per_hour, "rented", pod)
+        return result
+    raise _with_facts(_nothing_left(refusals), history)
+
+
+def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> Pod:
+    """One create; a refusal is recorded and shown. :raises CloudError: the refusal."""
+    try:
+        return create_once(work, request, history)
+    except errors.CloudError as error:
+        history.record(request, offer.usd_per_hour, "refused", reason=error.detail or error.message)
+        work.progress.say(f"Not rented: {error.message}")
+        raise
+
+
+def _accepted(
+    work: Work, pod: Pod, request: PodRequest, offer: Offer, accept: Accept, cap: float | None, history: History
+) -> Any:
+    """What ``accept`` makes of the pod; a pod that is no good is given back before its error goes on.
+
+    Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
+    """
+    try:
+        _within_cap(pod, cap)
+        result = accept(pod)
+        _within_cap(getattr(result, "pod", pod), cap)
+    except BaseException as error:
+        _give_back(work, pod, request, offer, error, history)
+        raise
+    return result
+
+
+def _twice(refusals: Sequence[errors.CloudError]) -> bool:
+    """True when a second offer was refused with a text that does not say why: then it was the request."""
+    return sum(error.elsewhere == "once" for error in refusals) > 1
+
+
+def _within_cap(pod: Pod, cap: float | None) -> None:
+    """The price in the contract, read back. :raises TooExpensive: when it is above the cap."""
+    if over(pod.usd_per_hour, cap):
+        raise errors.TooExpensive(
+            f"The contract of the pod {pod.label()} says {usd(pod.usd_per_hour)} per hour, above the cap of "
+            f"{usd(cap)}; "
+            "it was given back at once."
+        )
+
+
+def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: BaseException, history: History) -> None:
+    """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
+    too.
+    """
+    reason = error.message if isinstance(error, errors.CloudError) else f"interrupted ({type(error).__name__})"
+    history.record(request, offer.usd_per_hour, "given back", pod, reason)
+    work.progress.say(f"Giving back {pod.label()}: {reason}")
+    results = work.end([pod], settle=work.grace)
+    history.gone.extend(results)
+    try:
+        require_gone(work.provider, results)
+    except errors.NotProvedGone as unproved:
+        unproved.message = f"{reason} {unproved.message}"
+        unproved.args = (unproved.message,)
+        raise _with_facts(unproved, history) from error
+
+
+def _nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
+    """The error when every offer was tried: the only one's own, or one that lists them all."""
+    texts = list(dict.fromkeys(error.detail or error.message for error in refusals))
+    if len({type(error) for error in refusals}) == 1:
+        last = refusals[-1]
+        if isinstance(last, errors.Forbidden):
+            last.message += " Every offer was refused so: the key may lack the right to rent."
+        elif len(refusals) > 1:
+            last.message += f" All {len(refusals)} offers that fit were tried."
+        last.args = (last.message,)
+        return last
+    return errors.NoCapacity(
+        f"Nothing was rented: all {len(refusals)} offers that fit were refused, in the provider's words: "
+        f"{' | '.join(texts)}"
+    )
+
+
+def _with_facts(error: errors.CloudError, history: History) -> errors.CloudError:
+    error.facts.update(history.facts())
+    return error
+
+
+def unsettled(work: Work, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
+    """Names in the ledger that may be a pod which the list does not show (yet): asked for or made, not ended, not in
+    ``known``, and ``mine``.
+    """
+    last = {event["name"]: event for event in work.ledger.read()}
+    shown = {pod.name for pod in known}
+    open_events = (_ledger.CREATING, _ledger.AMBIGUOUS, _ledger.CREATED)
+    return [
+        name
+        for name, event in last.items()
+        if event["event"] in open_events
+        and event["provider"] == work.provider.name
+        and name not in shown
+        and mine(name)
+    ]
+
+
+def settle(work: Work, name: str) -> Pod | None:
+    """Find out what became of a name in the ledger that is not listed: the pod, or None after it was proved absent.
+
+    The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
+    """
+    event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
+    age = (datetime.now(timezone.utc) - datetime.fromisoformat(event["time"].replace("Z", "+00:00"))).total_seconds()
+    cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
+    found = look_up(work, name, cause, grace=max(0.0, work.grace - age))
+    if found is None:
+        work.ledger.write(_ledger.GONE, name, work.provider.name, gpu=event.get("gpu"), reason="never appeared")
+    else:
+        write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
+    return found

@@ -1,0 +1,348 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ladder: from "rented" to "ready", stage by stage, each with its own deadline. Private to this collection.
+
+``rented → running → addressed → port_open → authenticated → ready``. The pod is read again between all tries, for its
+address and port can change. What can never get ready (failed, gone, restarting again and again) ends the wait at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _hostkeys, _pod, _ssh
+from ansible_collections.podyard.gpu.plugins.module_utils._http import redact
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Endpoint, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+
+#: Seconds for each stage, counted from the one before it.
+DEADLINES: Mapping[str, float] = {
+    # Image pulls of 6 to 12 GB were seen to take longer than ten minutes; a cached image needs one.
+    _pod.RUNNING: 900.0,
+    # The address comes seconds after the container; on some hosts it never comes, and each minute is paid for.
+    _pod.ADDRESSED: 120.0,
+    # sshd was seen to start up to 90 s after the pod called itself running; slow hosts take twice that.
+    _pod.PORT_OPEN: 180.0,
+    # Keys are installed before sshd starts, so a refusal seldom heals; 90 s cover a stale address after a restart.
+    _pod.AUTHENTICATED: 90.0,
+    # One command; a host that cannot run it within half a minute is no host to train on.
+    _pod.READY: 30.0,
+}
+#: Seconds for which a restarted pod may still be shown as it was before.
+STALE = 30.0
+#: Falls back from running (or uptimes that shrank) that make a restart loop: one may be the host's, three are the
+#: image's.
+LOOP = 3
+#: Lines of the pod's log that a message quotes.
+QUOTED_LINES = 8
+#: Seconds between two looks into the log for the host keys: the log may trail the container by a moment.
+LOG_LAG = 2.0
+ADVICE: Mapping[str, str] = {
+    _pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
+    _pod.ADDRESSED: "Some hosts never get a public address: rent again.",
+    _pod.PORT_OPEN: (
+        "The image must start an SSH server by itself (official runpod images do), with nothing set as args."
+    ),
+    _pod.AUTHENTICATED: (
+        "The key must be in public_keys when the pod is made; a key that was added later needs a new pod or a restart."
+    ),
+    _pod.READY: "The pod lets us in but runs no command: look at its log, or rent again.",
+}
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """How far to wait, and with what.
+
+    :param target: the stage to reach.
+    :param deadlines: seconds by stage, over DEADLINES.
+    :param run: runs a command on the controller: argv -> (exit status, stdout, stderr).
+    :param known_hosts: file for the pod's host keys.
+    :param read_banner: how to see whether an SSH server answers; injectable for tests.
+    """
+
+    target: str
+    run: _hostkeys.Run
+    known_hosts: str
+    private_key: str | None = None
+    deadlines: Mapping[str, float] = field(default_factory=dict)
+    read_banner: Callable[[Endpoint], tuple[bool, str]] = _ssh.read_banner
+
+    def deadline(self, stage: str) -> float:
+        """Seconds for this stage."""
+        return float(self.deadlines.get(stage, DEADLINES[stage]))
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a pod got: the last stage, the pod as last read, and what was learned on the way."""
+
+    stage: str
+    pod: Pod
+    python: str | None = None
+    python_version: str | None = None
+    host_key_checking: str | None = None
+
+    def to_result(self) -> dict[str, Any]:
+        """The pod's result with stage, python, python_version and host_key_checking."""
+        result = self.pod.to_result()
+        result.update(
+            stage=self.stage,
+            python=self.python,
+            python_version=self.python_version,
+            host_key_checking=self.host_key_checking,
+        )
+        return result
+
+
+def stage_of(pod: Pod) -> str:
+    """The stage that a pod object alone proves, without any try at its address."""
+    if pod.phase != _pod.RUNNING:
+        return _pod.RENTED
+    return _pod.ADDRESSED if pod.endpoint is not None else _pod.RUNNING
+
+
+class Ladder:
+    """One climb of one pod.
+
+    :param grace: seconds for which "no such pod" is not believed: the pod was made moments ago.
+    :param before: the pod as it was before it was started again; until it shows a new start it is not taken for
+        running.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        readiness: Readiness,
+        polls: Polls,
+        progress: Progress,
+        *,
+        grace: float = 0.0,
+        before: Pod | None = None,
+    ) -> None:
+        self._provider = provider
+        self._ready = readiness
+        self._polls = polls
+        self._progress = progress
+        self._grace = grace
+        self._before = before
+        self._begun = polls.clock.monotonic()
+        self._reached = _pod.RENTED
+        self._seen = grace == 0.0
+        self._absences = 0
+        self._starts = 0
+        self._probe: _ssh.Probe | None = None
+        self._trusted: tuple[Endpoint, str] | None = None
+        self._keep_known_hosts = grace == 0.0 and before is None
+
+    def climb(self, pod: Pod) -> Reached:
+        """Wait until the target stage.
+
+        :raises WaitTimeout: when a stage's deadline is over, with the stage that was reached.
+        :raises PodLost: when the pod can never get ready.
+        """
+        tries: Mapping[str, Callable[[Pod], str]] = {
+            _pod.RUNNING: self._try_running,
+            _pod.ADDRESSED: self._try_address,
+            _pod.PORT_OPEN: self._try_port,
+            _pod.AUTHENTICATED: self._try_login,
+            _pod.READY: self._try_command,
+        }
+        begun = self._begun
+        for stage in STAGES[1 : STAGES.index(self._ready.target) + 1]:
+            pod = self._stage(stage, tries[stage], pod)
+            self._reached = stage
+            self._progress.say(f"{pod.label()}: {stage} after {self._polls.clock.monotonic() - begun:.0f} s")
+        probe, mode = self._probe, self._trusted[1] if self._trusted else None
+        python = probe.python if probe else None
+        return Reached(self._ready.target, pod, python, probe.python_version if probe else None, mode)
+
+    def _stage(self, stage: str, attempt: Callable[[Pod], str], pod: Pod) -> Pod:
+        """Try until the stage is reached; return the pod as it was last read."""
+        seconds = self._ready.deadline(stage)
+        problem, first = "", True
+        for gone in self._polls.until(seconds):
+            if not first:
+                pod = self._read(pod)
+            first = False
+            self._watch(pod)
+            problem = attempt(pod)
+            if not problem:
+                return pod
+            self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
+        raise errors.WaitTimeout(
+            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s: {problem}. "
+            f"{ADVICE[stage]}{self._quote(pod)}",
+            stage=self._reached,
+        )
+
+    def _read(self, pod: Pod) -> Pod:
+        """The pod as it is now; as it was, when the API fails for a moment (the deadline of the stage still counts)."""
+        try:
+            now = self._provider.get(pod.id)
+        except errors.NotFound as error:
+            self._absences += 1
+            young = not self._seen and self._polls.clock.monotonic() - self._begun < self._grace
+            if young or self._absences < 2:
+                return pod
+            raise self._lost(pod, "does not exist any more", error) from error
+        except (errors.ServerError, errors.Unreachable, errors.RateLimited, errors.BadAnswer) as error:
+            self._progress.remind(f"{pod.label()}: {error.message}")
+            return pod
+        self._seen, self._absences = True, 0
+        self._count_starts(pod, now)
+        return now
+
+    def _count_starts(self, before: Pod, now: Pod) -> None:
+        """Count how often the container began anew: it fell back to starting, or is younger than it was."""
+        fell_back = before.phase == _pod.RUNNING and now.phase in (_pod.STARTING, _pod.PROVISIONING)
+        younger = (
+            now.phase == before.phase == _pod.RUNNING
+            and before.uptime is not None
+            and now.uptime is not None
+            and now.uptime < before.uptime
+        )
+        self._starts += fell_back or younger
+
+    def _watch(self, pod: Pod) -> None:
+        """End the wait for a pod that can never get ready."""
+        if pod.phase == _pod.FAILED:
+            raise self._lost(pod, f"failed (the provider says {pod.raw_status})")
+        if pod.phase == _pod.GONE:
+            raise self._lost(pod, f"was ended by somebody (the provider says {pod.raw_status})")
+        if pod.phase == _pod.STOPPED and self._before is None:
+            raise self._lost(pod, f"was stopped (the provider says {pod.raw_status})")
+        if self._starts >= LOOP:
+            raise self._lost(
+                pod, "restarts again and again: its image's or args' command ends, and must stay in the foreground"
+            )
+
+    def _lost(self, pod: Pod, what: str, cause: errors.CloudError | None = None) -> errors.PodLost:
+        return errors.PodLost(
+            f"The pod {pod.label()} {what}, after it had reached {self._reached}.{self._quote(pod)}",
+            stage=self._reached,
+            status=cause.status if cause else None,
+        )
+
+    def _try_running(self, pod: Pod) -> str:
+        if pod.phase != _pod.RUNNING:
+            return f"it is {pod.phase} ({pod.raw_status})"
+        before = self._before
+        if before is None or self._polls.clock.monotonic() - self._begun >= STALE:
+            self._before = None
+            return ""
+        anew = pod.started_at != before.started_at or (
+            pod.uptime is not None and before.uptime is not None and pod.uptime < before.uptime
+        )
+        if not anew and self._starts == 0 and before.phase == _pod.RUNNING:
+            return "it is still shown as it was before the restart"
+        self._before = None
+        return ""
+
+    def _try_address(self, pod: Pod) -> str:
+        if pod.endpoint is not None:
+            return ""
+        if _pod.SSH_PORT not in pod.ports:
+            raise errors.BadRequest(
+                f"The pod {pod.label()} has no port {_pod.SSH_PORT}, so it can never be reached by SSH: "
+                "rent it with that port, or wait for the stage running only."
+            )
+        return f"it is {pod.phase} and has no public address for SSH"
+
+    def _try_port(self, pod: Pod) -> str:
+        if pod.endpoint is None:
+            return self._try_address(pod)
+        answered, words = self._ready.read_banner(pod.endpoint)
+        return "" if answered else f"{pod.endpoint.host} port {pod.endpoint.port}: {words}"
+
+    def _try_login(self, pod: Pod) -> str:
+        problem = self._try_port(pod)
+        if problem or pod.endpoint is None:
+            return problem
+        trust = self._trust(pod, pod.endpoint)
+        if isinstance(trust, str):
+            return trust
+        argv = _ssh.command(
+            pod.endpoint, self._ready.known_hosts, trust.mode or "", self._ready.private_key, _ssh.PROBE
+        )
+        self._probe = _ssh.probe(self._ready.run, argv)
+        return "" if self._probe.logged_in else f"ssh says: {self._probe.problem}"
+
+    def _try_command(self, pod: Pod) -> str:
+        """The login brought the answers of the command along; only when it did not, log in once more."""
+        if self._probe is None or not self._probe.answered:
+            problem = self._try_login(pod)
+            if problem:
+                return problem
+        return (
+            ""
+            if self._probe is not None and self._probe.answered
+            else self._probe.problem
+            if self._probe
+            else "no answer"
+        )
+
+    def _trust(self, pod: Pod, endpoint: Endpoint) -> _hostkeys.Verdict | str:
+        """Learn the host keys of this address once; a text says why it must not be trusted (yet)."""
+        if self._trusted is not None and self._trusted[0] == endpoint:
+            return _hostkeys.Verdict(self._trusted[1])
+        offered = _hostkeys.scan(self._ready.run, endpoint)
+        verdict = _hostkeys.judge(offered, self._printed(pod))
+        if offered and verdict.mode != _hostkeys.STRICT:
+            self._polls.clock.sleep(LOG_LAG)
+            verdict = _hostkeys.judge(offered, self._printed(pod))
+        if verdict.mode is None:
+            return verdict.problem
+        if verdict.mode == _hostkeys.STRICT or not self._keep_known_hosts:
+            # A container that was just made has new keys by right: what an earlier one had is forgotten.
+            _hostkeys.write_known_hosts(self._ready.known_hosts, verdict.lines)
+        self._trusted = (endpoint, verdict.mode)
+        return verdict
+
+    def _printed(self, pod: Pod) -> set[str]:
+        """The fingerprints in the pod's log; empty when the log cannot be read, which a line of progress says."""
+        if not self._provider.capabilities.logs:
+            return set()
+        try:
+            return _hostkeys.printed(self._provider.logs(pod.id, deadline=5.0))
+        except errors.CloudError as error:
+            self._progress.say(f"The host keys of {pod.label()} cannot be checked against its log: {error.message}")
+            return set()
+
+    def _quote(self, pod: Pod) -> str:
+        """The last lines of the pod's log for a message, without the values of its environment."""
+        if not self._provider.capabilities.logs:
+            return ""
+        for source in ("container", "system"):
+            try:
+                lines = self._provider.logs(pod.id, source=source, tail=QUOTED_LINES, deadline=5.0)
+            except errors.CloudError:
+                # The message is about the pod; that its log cannot be had either is said by the absence of a quotation.
+                continue
+            lines = [redact(line, pod.env.values()).strip() for line in lines if line.strip()]
+            if lines:
+                return f" The last lines of its {source} log: {' | '.join(lines[-QUOTED_LINES:])}"
+        return ""
+
+
+def climb(
+    provider: Provider,
+    pod: Pod,
+    readiness: Readiness,
+    polls: Polls,
+    progress: Progress,
+    *,
+    grace: float = 0.0,
+    before: Pod | None = None,
+) -> Reached:
+    """One climb; see Ladder. A target of ``rented`` is reached already."""
+    if readiness.target == _pod.RENTED:
+        return Reached(_pod.RENTED, pod)
+    return Ladder(provider, readiness, polls, progress, grace=grace, before=before).climb(pod)

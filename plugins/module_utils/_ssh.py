@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few things that are asked of a pod over SSH while it comes up. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import STRICT, Run
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint
+
+#: Seconds for a connection and the first bytes: an answer from the other side of the world takes one, a loaded host a
+#: few.
+BANNER_TIMEOUT = 5.0
+#: Seconds that ssh may take for connection, banner and key exchange together; slow hosts need several.
+LOGIN_TIMEOUT = 15
+#: Exit status by which ssh says that it failed itself.
+SSH_FAILED = 255
+#: Everything in one round trip. Markers, for shell start-up files print banners. The interpreters are those of
+#: official images, plain Debian and Ubuntu, and conda; the oldest that Ansible can use is 3.8.
+_VERSION = 'import sys; sys.version_info >= (3, 8) and print(".".join(map(str, sys.version_info[:3])))'
+PROBE = (
+    "echo podyard:begin; "
+    "for p in python3 /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 python; do "
+    'p=$(command -v "$p" 2>/dev/null) || continue; '
+    f"v=$(\"$p\" -c '{_VERSION}' 2>/dev/null); "
+    'if [ -n "$v" ]; then echo "podyard:python=$v $p"; break; fi; done; '
+    "echo podyard:end"
+)
+_PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one command on the pod said: ``logged_in``, ``answered`` (its output came back whole), ``python`` and its
+    version (None when the pod has none that Ansible can use), ``problem`` (ssh's own words, else empty).
+    """
+
+    logged_in: bool
+    answered: bool
+    python: str | None = None
+    python_version: str | None = None
+    problem: str = ""
+
+
+def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bool, str]:
+    """Connect and read the first bytes: (True, banner) when an SSH server answers, else (False, why not)."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=timeout) as connection:
+            connection.settimeout(timeout)
+            data = connection.recv(255)
+    except socket.timeout:
+        return False, "no SSH banner within the time-out"
+    except OSError as error:
+        return False, error.strerror or str(error)
+    banner = data.decode("ascii", errors="replace").splitlines()[0] if data else ""
+    if banner.startswith("SSH-"):
+        return True, banner
+    return (
+        False,
+        f"what answers is no SSH server ({banner[:40]!r})"
+        if banner
+        else "the connection was closed without an SSH banner",
+    )
+
+
+def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, remote: str) -> list[str]:
+    """The ssh command for one remote command: no questions, no shared connection, no other known_hosts than the run's
+    own.
+    """
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes" if mode == STRICT else "accept-new",
+        "UserKnownHostsFile": known_hosts,
+        "GlobalKnownHostsFile": "/dev/null",
+        "ConnectTimeout": str(LOGIN_TIMEOUT),
+        # A host that dies in the middle is noticed after three silent spans of five seconds, not after the TCP
+        # time-out.
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "LogLevel": "ERROR",
+    }
+    if key:
+        options["IdentitiesOnly"] = "yes"
+    argv = ["ssh", "-n", "-T", "-p", str(endpoint.port), "-l", endpoint.user]
+    for name, value in options.items():
+        argv += ["-o", f"{name}={value}"]
+    if key:
+        argv += ["-i", key]
+    return [*argv, endpoint.host, remote]
+
+
+def probe(run: Run, argv: Sequence[str]) -> Probe:
+    """Run PROBE through ``argv`` (see ``command``) and read its answer."""
+    status, out, err = run(argv)
+    begun = "podyard:begin" in out
+    if not begun and status == SSH_FAILED:
+        lines = [line for line in err.splitlines() if line.strip()]
+        return Probe(False, False, problem=lines[-1].strip() if lines else "ssh ended without a word")
+    if "podyard:end" not in out:
+        words = (err or out).strip().splitlines()
+        return Probe(
+            True, False, problem=f"the first command failed with {status}: {words[-1] if words else 'no output'}"
+        )
+    found = _PYTHON.search(out)
+    return Probe(True, True, python=found[2] if found else None, python_version=found[1] if found else None)
+
+
+def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
+    """Refuse, before anything is rented, a private key that could not open the pod.
+
+    Compared are key type and blob; the comment is nobody's business. A key with a passphrase cannot be read here; an
+    agent may hold it, so it passes.
+
+    :raises BadRequest: when ssh would refuse to use the file, or when its public half is not among ``public_keys``.
+    """
+    status, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
+    if status != 0:
+        words = " ".join(err.split())
+        if "passphrase" in words.lower():
+            return
+        raise BadRequest(
+            f"The private key {path} cannot be used, so nothing was rented: {words[-200:] or 'ssh-keygen failed'}"
+        )
+    ours = out.split()[:2]
+    if ours not in [key.split()[:2] for key in public_keys]:
+        raise BadRequest(
+            f"The private key {path} opens none of the public keys that the pod would get, so nothing was rented: "
+            f"add the content of {path}.pub to public_keys."
+        )
