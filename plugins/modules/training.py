@@ -138,3 +138,107 @@ msg:
   type: str
   returned: success
 """
+
+import os
+import secrets
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch
+from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all, members
+from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import NAME
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, state_of
+from ansible_collections.podyard.gpu.plugins.module_utils._training_stop import settle
+
+ARGUMENTS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+    "dir": {"type": "path", "required": True},
+    "command": {"type": "str"},
+    "chdir": {"type": "path"},
+    "env": {"type": "dict", "default": {}, "no_log": True},
+    "path_prefix": {"type": "list", "elements": "path", "default": []},
+    "run_id": {"type": "str"},
+    "metadata": {"type": "dict", "default": {}},
+    "sample_interval": {"type": "float", "default": 5.0},
+    "grace": {"type": "float", "default": 30.0},
+}
+
+
+class Refused(Exception):
+    """The task cannot be done, with a sentence that says why."""
+
+
+def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
+    """Start the training unless it was ever started; the result without its state."""
+    before = state_of(directory)
+    if before["state"] != "absent":
+        return {"changed": False, "msg": f"The training in {directory} was started before; it is {before['state']}."}
+    if module.check_mode:
+        return {"changed": True, "msg": f"The training would be started in {directory}."}
+    bad = [name for name in module.params["env"] if not NAME.fullmatch(str(name))]
+    if bad:
+        raise Refused(f"These names in env are no names of environment variables: {', '.join(map(repr, sorted(bad)))}.")
+    launch = Launch(directory, secrets.token_hex(8))
+    try:
+        command = launch.write(module.params)
+    except OSError as error:
+        raise Refused(f"The training cannot be set up in {directory}: {error.strerror}: {error.filename}.") from error
+    home = os.path.expanduser("~")
+    clean = ["env", "-i", f"PATH={os.environ.get('PATH', os.defpath)}", f"HOME={home}"]
+    setsid = module.get_bin_path("setsid", required=True)
+    # The shell is gone at once; what it leaves behind has a session of its own and none of our pipes.
+    behind = '"$0" "$@" </dev/null >/dev/null 2>&1 &'
+    module.run_command(["sh", "-c", behind, setsid, *clean, *command], check_rc=True)
+    try:
+        won = launch.won()
+    except TimeoutError as error:
+        raise Refused(f"The training in {directory} could not be started: {error}. Is the disk full?") from error
+    words = "is started" if won else "was started by somebody else in the same moment"
+    return {"changed": won, "msg": f"The training in {directory} {words}."}
+
+
+def stop(module: AnsibleModule, directory: str) -> dict[str, Any]:
+    """End the training with all its processes; the result without its state."""
+    before = state_of(directory)
+    child = living_pid(directory, "child")
+    running = before["state"] == "running" or bool(members(directory, child))
+    if not running:
+        return {"changed": False, "killed": 0, "msg": f"Nothing runs in {directory}; it is {before['state']}."}
+    if module.check_mode:
+        return {"changed": True, "killed": 0, "msg": f"The training in {directory} would be ended."}
+    if before["state"] == "running":
+        with open(os.path.join(directory, "stopped"), "w", encoding="utf-8"):
+            pass
+    try:
+        count, killed = end_all(directory, child, module.params["grace"])
+    except TimeoutError as error:
+        raise Refused(f"The training in {directory} could not be ended: {error}. Terminate the pod.") from error
+    settle(directory, killed=bool(killed))
+    return {"changed": True, "killed": killed, "msg": f"Ended {count} processes of the training, {killed} by force."}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, required_if=[("state", "started", ["command"])], supports_check_mode=True)
+    # A secret must not show in the arguments that Ansible returns, but a value such as "1" or the run's own path must
+    # not be blotted out of everything else either. So the arguments are returned without env, and nothing is blotted out.
+    module.no_log_values = set()
+    shown = {"module_args": {name: value for name, value in module.params.items() if name != "env"}}
+    directory = os.path.abspath(module.params["dir"])
+    before = state_of(directory)["state"]
+    try:
+        done = (start if module.params["state"] == "started" else stop)(module, directory)
+    except Refused as error:
+        module.fail_json(msg=str(error), invocation=shown)
+    after = state_of(directory)
+    if module.check_mode and done["changed"]:
+        after["state"] = "running" if module.params["state"] == "started" else "failed"
+    names = ("state", "pid", "exit_code", "started_at", "ended_at")
+    result = {name: after[name] for name in names}
+    result.update(done, dir=directory, log=os.path.join(directory, "train.log"))
+    if module._diff:
+        result["diff"] = {"before": {"state": before}, "after": {"state": after["state"]}}
+    module.exit_json(**result, invocation=shown)
+
+
+if __name__ == "__main__":
+    main()

@@ -186,3 +186,51 @@ disk_free_gb:
   type: float
   returned: success
 """
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines, look
+
+ARGUMENTS: dict[str, Any] = {
+    "dir": {"type": "path", "required": True},
+    "output_dir": {"type": "path"},
+    "metrics_file": {"type": "path"},
+    "log_offset": {"type": "int", "default": 0},
+    "metrics_offset": {"type": "int", "default": 0},
+    "gpu_offset": {"type": "int", "default": 0},
+    "checkpoints": {"type": "list", "elements": "str", "default": []},
+    "max_bytes": {"type": "int", "default": 1048576},
+}
+
+
+def told(found: dict[str, Any]) -> dict[str, Any]:
+    """What `look` found, as the module returns it."""
+    streams = {name: found.pop(name) for name in ("log", "metrics", "gpu")}
+    del found["now"]
+    return {
+        **found,
+        **{f"{name}_offset": stream["offset"] for name, stream in streams.items()},
+        "log": streams["log"]["data"].decode("utf-8", "replace"),
+        "log_size": streams["log"]["size"],
+        "metrics": json_lines(streams["metrics"]["data"]),
+        "gpu": json_lines(streams["gpu"]["data"]),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    request = {**module.params, "dir": os.path.abspath(module.params["dir"])}
+    if request["max_bytes"] < 1:
+        module.fail_json(msg="max_bytes is a number of bytes and must be at least 1.")
+    try:
+        request["checkpoints"] = [to_regex(pattern) for pattern in request["checkpoints"]]
+    except BadPattern as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **told(look(request)))
+
+
+if __name__ == "__main__":
+    main()

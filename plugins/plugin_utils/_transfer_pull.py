@@ -160,8 +160,8 @@ class Pull:
         if wrong:
             raise AnsibleActionFail(
                 f"{len(wrong)} of {len(self.wanted)} files came from {self.mover.host.address} with another SHA-256 "
-                f"than they have there, twice: {named(wrong)}. Either something still writes to them, or the pod's disk "
-                "is not to be trusted."
+                f"than they have there, twice: {named(wrong)}. Either something still writes to them, or the pod's "
+                "disk is not to be trusted."
             )
 
     def _forget(self, report: Report, gone: list[str]) -> None:

@@ -60,7 +60,8 @@ class SshServer:
         self.configuration = self.directory / "sshd_config"
         self.configuration.write_text(
             f"HostKey {self.directory}/host\nAuthorizedKeysFile {self.directory}/authorized\n"
-            f"StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nPermitRootLogin yes\nSetEnv PATH={path} HOME={self.home}\n"
+            f"StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nPermitRootLogin yes\n"
+            f"SetEnv PATH={path} HOME={self.home}\n"
         )
 
     def _serve(self) -> None:

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Laying out a training's files on a host before it is launched. Private to this collection."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import (
+    RUNNER,
+    quoted_environment,
+    training_environment,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import read_text
+
+# The runner answers within milliseconds; a network volume that wakes up may take several seconds for each file.
+ANSWER_SECONDS = 30.0
+LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One attempt to start the training in `directory`, told from others by its `token`."""
+
+    directory: str
+    token: str
+
+    @property
+    def environment_file(self) -> str:
+        """Where the environment waits for the runner: on the container's own disk, never on a volume that outlives it."""
+        return os.path.join(os.path.expanduser("~"), ".podyard", f"environment-{self.token}")
+
+    def write(self, options: Mapping[str, Any]) -> list[str]:
+        """Write the files and return the command line of the runner. Raises OSError."""
+        os.makedirs(self.directory, mode=0o755, exist_ok=True)
+        os.makedirs(os.path.dirname(self.environment_file), mode=0o700, exist_ok=True)
+        values = training_environment(self.directory, options["run_id"], options["path_prefix"], options["env"])
+        self._write(self.environment_file, quoted_environment(values))
+        self._write(os.path.join(self.directory, f".command.{self.token}"), options["command"] + "\n")
+        record = {"run_id": options["run_id"], "command": options["command"], **options["metadata"]}
+        self._write(os.path.join(self.directory, f".job.{self.token}"), json.dumps(record, indent=2) + "\n")
+        runner = os.path.join(self.directory, "runner.sh")
+        self._write(f"{runner}.{self.token}", RUNNER)
+        os.replace(f"{runner}.{self.token}", runner)
+        shell = shutil.which("bash") or "/bin/sh"
+        place = options["chdir"] or self.directory
+        interval = str(options["sample_interval"])
+        return ["sh", runner, self.directory, self.token, interval, self.environment_file, place, shell]
+
+    @staticmethod
+    def _write(path: str, text: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+
+    def won(self) -> bool:
+        """Wait until the runner has settled who trains; true when it is the one of this attempt. Raises TimeoutError."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
+            token = read_text(os.path.join(self.directory, "once"), "token")
+            if token and read_text(self.directory, "pid"):
+                return token == self.token
+            time.sleep(LOOK_SECONDS)
+        raise TimeoutError(f"the runner gave no sign of life for {ANSWER_SECONDS:.0f} s")
