@@ -12,17 +12,13 @@ from aiohttp import web
 
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, not_found
 from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
 
 # What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
 _POD_OPERATIONS = ("getPod", "deletePod", "podAction", "getPodLogs")
 _PROXY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\n"
-
-
-def note(request: web.Request, **facts: str) -> None:
-    """Remember facts about a request (pod_id, name, fault) for the ledger."""
-    request.setdefault("facts", {}).update(facts)
 
 
 def operation(request: web.Request) -> str:
@@ -41,9 +37,10 @@ class Access:
 
     def headers(self, request: web.Request) -> dict[str, str]:
         """The headers of an authenticated answer; GraphQL has none."""
-        if not request.get("authenticated") or request.path == "/graphql":
+        exchange = current()
+        if not exchange.authenticated or request.path == "/graphql":
             return {}
-        return self._limit.headers(request.get("empty_for"))
+        return self._limit.headers(exchange.empty_for)
 
     async def admit(self, request: web.Request) -> None:
         """Let a request pass.
@@ -53,18 +50,18 @@ class Access:
             DroppedLine: a fault drops the connection.
         """
         asked = operation(request)
-        if (fault := self._strike(request, "latency", asked)) is not None:
+        if (fault := self._strike("latency", asked)) is not None:
             await asyncio.sleep(fault.params["seconds"])
-        if self._strike(request, "drops-line", asked):
+        if self._strike("drops-line", asked):
             raise DroppedLine
-        if self._strike(request, "unauthorized", asked):
+        if self._strike("unauthorized", asked):
             raise Problem(401, "invalid api key")
         self._authenticate(request, asked)
-        request["authenticated"] = True
-        if self._strike(request, "forbidden", asked):
+        current().authenticated = True
+        if self._strike("forbidden", asked):
             raise Problem(403, "access denied")
-        self._count(request, asked)
-        if (fault := self._strike(request, "server-error", asked)) is not None:
+        self._count(asked)
+        if (fault := self._strike("server-error", asked)) is not None:
             raise _server_error(fault)
 
     def _authenticate(self, request: web.Request, asked: str) -> None:
@@ -78,23 +75,23 @@ class Access:
         pod = next((pod for pod in self._cloud if hmac.compare_digest(pod.key.encode(), key.strip().encode())), None)
         if pod is None:
             raise Problem(401, "invalid api key")  # the text is made up
-        if asked not in _POD_OPERATIONS or self._strike(request, "pod-key-no-rights", asked):
+        if asked not in _POD_OPERATIONS or self._strike("pod-key-no-rights", asked):
             raise Problem(403, "access denied")
         if request.match_info.get("id") != pod.id:
             raise not_found()
 
-    def _count(self, request: web.Request, asked: str) -> None:
+    def _count(self, asked: str) -> None:
         self._limit.quota = self._cloud.pace.quota
         self._limit.count()
-        fault = self._strike(request, "rate-limited", asked)
+        fault = self._strike("rate-limited", asked)
         if fault is not None:
-            request["empty_for"] = fault.params["retry_after"]
+            current().empty_for = fault.params["retry_after"]
             raise exceeded("minute", fault.params["retry_after"], header=fault.params["header"])
 
-    def _strike(self, request: web.Request, name: str, asked: str) -> Fault | None:
+    def _strike(self, name: str, asked: str) -> Fault | None:
         fault = self._faults.strike(name, operation=asked)
         if fault is not None:
-            note(request, fault=name)
+            current().fault = name
         return fault
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod.access import Access, RawAnswer, operation
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import Exchange, begin
 from podyard_sandbox.runpod.handlers import Handlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 
@@ -46,6 +46,7 @@ class Shell:
         """Answer a request; whatever is no part of the API goes straight on."""
         if request.path.startswith("/_sandbox/"):
             return await handler(request)
+        exchange = begin()
         number = self._begin(request)
         status: int | None = None
         try:
@@ -54,22 +55,20 @@ class Shell:
         except DroppedLine:
             response = _drop(request)
         finally:
-            self._end(request, number, status)
+            self._end(number, status, exchange)
         if not response.prepared:
             response.headers.update(self._access.headers(request))
-            response.headers["x-request-id"] = request["id"]
+            response.headers["x-request-id"] = exchange.id
         return response
 
     def _begin(self, request: web.Request) -> int | None:
-        request["id"] = str(uuid.uuid4())
         if request.method not in _CHANGING or request.path == "/graphql":
             return None
         return self._ledger.begin_request(request.method, request.path, operation(request))
 
-    def _end(self, request: web.Request, number: int | None, status: int | None) -> None:
+    def _end(self, number: int | None, status: int | None, exchange: Exchange) -> None:
         if number is not None:
-            facts = request.get("facts", {})
-            self._ledger.end_request(number, status, facts.get("pod_id"), facts.get("name"), facts.get("fault"))
+            self._ledger.end_request(number, status, exchange.pod_id, exchange.name, exchange.fault)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The answer, be it a refusal."""

@@ -14,9 +14,10 @@ from aiohttp import web
 
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod import catalog, graphql
-from podyard_sandbox.runpod.access import Access, note
+from podyard_sandbox.runpod.access import Access
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.logs import stream
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, invalid
@@ -75,22 +76,22 @@ class Handlers:
         faults = self._cloud.faults
         raw = await read_json(request)
         name = str(raw.get("name", "")) if isinstance(raw, dict) else ""
-        note(request, name=name)
+        current().name = name
         older = faults.strike("older-service") is not None
         body = parse(CreatePod, raw, older=older, blame_valid=faults.strike("blames-valid-fields") is not None)
         check_create(body)
-        self._refuse_by_fault(request, body)
-        if self._struck(request, faults.strike("create-drops-line-unmade", name=name)):
+        self._refuse_by_fault(body)
+        if self._struck(faults.strike("create-drops-line-unmade", name=name)):
             raise DroppedLine
         pod = self._cloud.rent(body)
-        note(request, pod_id=pod.id)
-        if self._struck(request, faults.strike("phantom", name=name)):
+        current().pod_id = pod.id
+        if self._struck(faults.strike("phantom", name=name)):
             self._cloud.drop(pod)
             return web.json_response(self._json(pod), status=201)
         self._cloud.admit(pod)
-        if self._struck(request, faults.strike("create-drops-line", name=name)):
+        if self._struck(faults.strike("create-drops-line", name=name)):
             raise DroppedLine
-        if self._struck(request, faults.strike("create-500-but-made", name=name)):
+        if self._struck(faults.strike("create-500-but-made", name=name)):
             raise Problem(500, INTERNAL)
         return web.json_response(self._json(pod), status=201)
 
@@ -106,19 +107,19 @@ class Handlers:
         body = parse(UpdatePod, raw, older=self._cloud.faults.strike("older-service") is not None)
         check_update(pod.config, body)
         await self._cloud.change(pod, body)
-        note(request, name=pod.config.name)
+        current().name = pod.config.name
         return web.json_response(self._json(pod))
 
     async def delete_pod(self, request: web.Request) -> web.Response:
         """End a pod for good."""
-        return await self._terminate(request, self._find(request))
+        return await self._terminate(self._find(request))
 
     async def pod_action(self, request: web.Request) -> web.Response:
         """Start, stop, restart or end a pod."""
         pod = self._find(request)
         body = parse(PodAction, await read_json(request))
         if body.action == "terminate":
-            return await self._terminate(request, pod)
+            return await self._terminate(pod)
         await self._cloud.act(pod, body.action)
         return web.json_response(self._json(pod))
 
@@ -126,7 +127,7 @@ class Handlers:
         """What a pod writes, as long as the reader stays."""
         pod = await self._cloud.read(request.match_info["id"])
         logs = {source: self._cloud.runtime.log(pod.id, source) for source in ("container", "system")}
-        return await stream(request, logs, {**self._access.headers(request), "x-request-id": request["id"]})
+        return await stream(request, logs, {**self._access.headers(request), "x-request-id": current().id})
 
     # Account
 
@@ -170,31 +171,31 @@ class Handlers:
     # Helpers
 
     def _find(self, request: web.Request) -> Pod:
-        note(request, pod_id=request.match_info["id"])
+        current().pod_id = request.match_info["id"]
         pod = self._cloud.find(request.match_info["id"])
-        note(request, name=pod.config.name)
+        current().name = pod.config.name
         return pod
 
-    async def _terminate(self, request: web.Request, pod: Pod) -> web.Response:
+    async def _terminate(self, pod: Pod) -> web.Response:
         shown = self._json(pod)
-        self._struck(request, await self._cloud.terminate(pod, shown))
+        self._struck(await self._cloud.terminate(pod, shown))
         return web.Response(status=204)
 
-    def _refuse_by_fault(self, request: web.Request, body: CreatePod) -> None:
+    def _refuse_by_fault(self, body: CreatePod) -> None:
         faults = self._cloud.faults
         gpu = body.gpu.id if body.gpu is not None else ""
-        fault = self._struck(request, faults.strike("create-refused", gpu=gpu))
+        fault = self._struck(faults.strike("create-refused", gpu=gpu))
         if fault is not None:
             raise Problem(fault.params["status"], fault.params["detail"])
         image = faults.peek("image-not-found", image=body.image)
         if image is not None and image.params["reading"] == "refused" and image.strikes():
-            self._struck(request, image)
+            self._struck(image)
             raise Problem(422, f"image {body.image} was not found in the registry")  # the text is made up
 
-    def _struck(self, request: web.Request, fault: Fault | None) -> Fault | None:
+    def _struck(self, fault: Fault | None) -> Fault | None:
         """Note in the ledger that a fault struck this request."""
         if fault is not None:
-            note(request, fault=fault.kind.name)
+            current().fault = fault.kind.name
         return fault
 
     def _json(self, pod: Pod) -> dict[str, Any]:
