@@ -19,7 +19,7 @@ eval "$(podyard-sandbox env)"
 # ARGS comes last, so that it wins; it is read as the shell reads it, quotes and all.
 eval "set -- ${ARGS:-}"
 # The paths in the job are relative to its own directory; the runs are kept in the clone's.
-cd examples/digits
+cd "$ROOT/examples/digits" || exit
 export ANSIBLE_CONFIG="$ROOT/ansible.cfg"
 exec ansible-playbook "$ROOT/playbooks/train.yml" -e @job.yml -e "{\"train_runs_dir\": \"$ROOT/runs\"}" \
     -e train_poll_interval=0.5 -e train_consistency_grace=3 "$@"

@@ -14,22 +14,25 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.podyard.gpu"
 UTILS = "plugins/module_utils/"
 
-# The layers of module_utils from the bottom up. Every file of module_utils is in one of them, or is a driver.
+# The layers of module_utils from the bottom up, with patterns of their files. Every file of module_utils is in one of
+# them, or is a driver. What runs on the pod itself is near the bottom: it knows nothing of any provider.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("_errors", "_pod", "_names", "_wait", "_gpus", "_patterns"),
+    "pod side": ("_training_*", "_gpu_*"),
     "wire": ("_http", "_retry", "_events"),
     "promise": ("_provider", "_resource"),
     "drivers": (),
     "providers": ("_providers",),
     "market": ("_market",),
     "bookkeeping": ("_fence", "_ledger", "_progress", "_lease", "_hostkeys", "_ssh"),
-    "lifecycle": ("_lifecycle", "_readiness", "_termination"),
+    "lifecycle": ("_lifecycle", "_readiness", "_termination", "_changes", "_creation"),
     "edge": ("_arguments",),
     "plugin_utils": (),
     "plugins": (),
@@ -102,11 +105,11 @@ def layer_of(path: str) -> str | None:
     """The layer a file of plugins/ stands in, by its path or by that of its package."""
     if not path.startswith(UTILS):
         return "plugin_utils" if path.startswith("plugins/plugin_utils") else "plugins"
-    first, _, rest = path[len(UTILS) :].partition("/")
-    if rest:
+    below = path[len(UTILS) :]
+    if "/" in below:
         return "drivers"
-    name = first.removesuffix(".py")
-    return next((layer for layer, names in LAYERS.items() if name in names), None)
+    name = below.removesuffix(".py")
+    return next((layer for layer, files in LAYERS.items() if any(fnmatch(name, each) for each in files)), None)
 
 
 def _fault(found: Import) -> str | None:
