@@ -11,6 +11,7 @@ nor anything else of a pod is seen in this machine's process list.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -136,10 +137,9 @@ class Container:
         """End every process of the pod and wait until the kernel has."""
         if self._process.returncode is None:
             if self._pidfd is not None:
-                try:
+                # PID 1 may have ended by itself just now; then bubblewrap is about to follow.
+                with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass  # PID 1 ended by itself just now; bubblewrap is about to follow.
             else:
                 self._process.kill()
         await self.wait()

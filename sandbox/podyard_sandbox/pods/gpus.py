@@ -16,17 +16,21 @@ FACTS_PATH = "/run/nvidia-persistenced/gpus"
 
 # Programs that burn CPU without computing anything a GPU would. Everything else in a pod that computes is taken for
 # a user of the GPU, since a pod here has only CPUs to compute on.
-NOT_COMPUTE = frozenset("""
-    sshd sshd-session sshd-auth sftp-server ssh scp sftp ssh-keygen bash sh dash start.sh sleep cat tail head less
-    rsync tar gzip gunzip zstd xz bzip2 zip unzip cp mv rm ln ls mkdir find grep sed awk mawk gawk sort tee dd xargs
-    sha256sum md5sum sha1sum du df stat ps top htop tmux screen nvidia-smi timeout nohup setsid env id tr cut wc
-    git curl wget apt apt-get dpkg service pip pip3 uv ansible cc1 cc1plus ld as make ninja cmake gcc g++ bwrap
-""".split())
-# Command lines (an extended regular expression) of Python that installs or manages: pip, venv, Ansible's modules;
-# an interpreter without any argument reads its program from its input, which is how Ansible runs modules.
+NOT_COMPUTE = frozenset((
+    "sshd", "sshd-session", "sshd-auth", "sftp-server", "ssh", "scp", "sftp", "ssh-keygen", "bash", "sh", "dash",
+    "start.sh", "sleep", "cat", "tail", "head", "less", "rsync", "tar", "gzip", "gunzip", "zstd", "xz", "bzip2",
+    "zip", "unzip", "cp", "mv", "rm", "ln", "ls", "mkdir", "find", "grep", "sed", "awk", "mawk", "gawk", "sort",
+    "tee", "dd", "xargs", "sha256sum", "md5sum", "sha1sum", "du", "df", "stat", "ps", "top", "htop", "tmux",
+    "screen", "nvidia-smi", "timeout", "nohup", "setsid", "env", "id", "tr", "cut", "wc", "git", "curl", "wget",
+    "apt", "apt-get", "dpkg", "service", "pip", "pip3", "uv", "ansible", "cc1", "cc1plus", "ld", "as", "make",
+    "ninja", "cmake", "gcc", "g++", "bwrap",
+))
+# Command lines (an extended regular expression) of Python that installs or manages: pip and what it starts, venv,
+# Ansible's modules; an interpreter without any argument reads its program from its input, which is how Ansible runs
+# modules through a pipe.
 TOOLING = (
-    r"(^|[ /])(pip[0-9.]*|uv|virtualenv)( |$)|-m (pip|venv|ensurepip|virtualenv|compileall)( |$)"
-    r"|[Aa]nsi(ball|ble)|^[^ ]*python[0-9.]*$"
+    r"(^|[ /])(pip[0-9.]*|uv|virtualenv)( |$)|-m (pip|venv|ensurepip|virtualenv|compileall)( |$)|/pip/"
+    r"|run_module\(.pip|[Aa]nsi([Bb]all|ble)|^[^ ]*python[0-9.]*$"
 )
 # A process counts from this share of one core in the sample …
 BUSY_SHARE = 0.05

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -122,12 +123,18 @@ class Programs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        # Pods start side by side, each in a thread of its own.
+        self._lock = threading.Lock()
 
     def of(self, profile: str, *, gpu: bool) -> Path:
         """A directory with `bin` and `sbin` of links for this profile; with `nvidia-smi` when the pod has a GPU."""
         made = self._directory / f"{profile}-{'gpu' if gpu else 'cpu'}"
-        if made.exists():
-            return made
+        with self._lock:
+            if not made.exists():
+                self._make(made, profile, gpu)
+        return made
+
+    def _make(self, made: Path, profile: str, gpu: bool) -> None:
         draft = made.with_suffix(".draft")
         for folder in ("bin", "sbin"):
             (draft / folder).mkdir(parents=True)
@@ -142,7 +149,6 @@ class Programs:
             stand_in.write_text(script("nvidia-smi"), encoding="utf-8")
             stand_in.chmod(0o755)
         draft.rename(made)
-        return made
 
     def covered(self, profile: str) -> Iterator[str]:
         """Paths below the real directories, as the pod sees them, that an empty file must cover."""

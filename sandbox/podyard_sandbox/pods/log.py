@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 # Lines kept for each log. A pod that prints without end must not eat the sandbox's memory.
 _KEPT_LINES = 10_000
@@ -50,7 +50,7 @@ class PodLog:
     def add(self, text: str) -> LogLine:
         """Append one line and wake everybody who follows."""
         self._seq += 1
-        line = LogLine(self._seq, datetime.now(timezone.utc), self.source, text[:_LONGEST_LINE])
+        line = LogLine(self._seq, datetime.now(UTC), self.source, text[:_LONGEST_LINE])
         self._lines.append(line)
         self._wake()
         return line

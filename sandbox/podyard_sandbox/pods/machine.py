@@ -11,16 +11,18 @@ import pwd
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
-from . import images
 from .container import BARE_ENVIRONMENT, NAMESPACES, privileges, system_folders
 from .spec import PodError
 
 # Programs a pod cannot do without, and the Debian package each comes in.
 _NEEDED = {
-    "bash": "bash", "bwrap": "bubblewrap", "python3": "python3", "rsync": "rsync", "sha256sum": "coreutils",
-    "sshd": "openssh-server", "ssh-keygen": "openssh-client",
+    "awk": "mawk", "bash": "bash", "bwrap": "bubblewrap", "ps": "procps", "python3": "python3", "rsync": "rsync",
+    "sshd": "openssh-server", "ssh": "openssh-client",
 }
+# Pods see the machine's /usr, but not its /usr/local.
+_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # From this version on, sshd shuts out addresses with failed logins, and here all have the same address.
 _PENALTIES_SINCE = (9, 8)
 
@@ -37,10 +39,12 @@ async def examine() -> Machine:
 
     Raises PodError with one sentence that says what is missing and how to get it.
     """
-    missing = {name: package for name, package in _NEEDED.items() if shutil.which(name, path=images.PATH) is None}
+    missing = {name: package for name, package in _NEEDED.items() if shutil.which(name, path=_SYSTEM_PATH) is None}
+    if not any(Path("/usr/lib").glob("python3*/ensurepip")):
+        missing["python3 -m venv"] = "python3-venv"
     if missing:
         packages = " ".join(sorted(set(missing.values())))
-        raise PodError(f"pods need {', '.join(missing)} in /usr/bin or /usr/sbin of this machine "
+        raise PodError(f"pods need {', '.join(missing)} below /usr of this machine "
                        f"(Debian: apt-get install {packages})")
     code, said = await _run("bwrap", *NAMESPACES, *privileges(), *system_folders(), "--proc", "/proc", "--dev", "/dev",
                             "/usr/bin/true")
@@ -48,7 +52,7 @@ async def examine() -> Machine:
         raise PodError(_cannot(said))
     _code, version = await _run("ssh", "-V")
     found = re.search(r"OpenSSH_(\d+)\.(\d+)", version)
-    return Machine(penalties=bool(found) and (int(found[1]), int(found[2])) >= _PENALTIES_SINCE)
+    return Machine(penalties=found is not None and (int(found[1]), int(found[2])) >= _PENALTIES_SINCE)
 
 
 def _cannot(said: str) -> str:
@@ -56,10 +60,16 @@ def _cannot(said: str) -> str:
     if os.geteuid() == 0:
         return (f"this kernel does not let root make the namespaces that pods live in ({words}): inside a container, "
                 "that container must be allowed to (docker run --privileged)")
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    return (f"this kernel does not let the user {user} make the namespaces that pods live in ({words}): run the "
+    return (f"this kernel does not let the user {_user()} make the namespaces that pods live in ({words}): run the "
             "sandbox as root, or have an administrator allow it (sysctl -w kernel.unprivileged_userns_clone=1 "
             "user.max_user_namespaces=10000, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)")
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"with the number {os.geteuid()}"
 
 
 async def _run(*words: str) -> tuple[int, str]:

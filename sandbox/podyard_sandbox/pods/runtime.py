@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class PodRuntime:
                 await self._end(pod)
                 raise
             pod.meter = Meter(spec)
-            pod.running = RunningPod(spec.id, dict(pod.ports.ports), datetime.now(timezone.utc), made.pid)
+            pod.running = RunningPod(spec.id, dict(pod.ports.ports), datetime.now(UTC), made.pid)
             pod.tasks = [asyncio.create_task(self._supervise(pod, words)), asyncio.create_task(self._measure(pod))]
             return pod.running
 
@@ -127,7 +127,7 @@ class PodRuntime:
         if self._root.is_dir():
             for folder in sorted(self._root.iterdir()):
                 await leftovers.sweep(folder)
-            self._root.rmdir()
+            await _in_thread(disk.remove, self._root)
 
     def utilisation(self, pod_id: str) -> Utilisation:
         """The pod's load in the last second; all zero while it does not run."""
@@ -164,7 +164,7 @@ class PodRuntime:
         for folder in (self._root, self._folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place, volume = pod.folder / "disk", pod.folder / "volume"
-        volume.mkdir(parents=True, exist_ok=True)
+        volume.mkdir(mode=0o755, parents=True, exist_ok=True)
         disk.remove(place)
         disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
         return container.options(pod.spec, place, volume, self._programs, ports.environment())
@@ -192,9 +192,9 @@ class PodRuntime:
 
     async def _measure(self, pod: _Pod) -> None:
         """Look at the pod's processes for as long as it runs."""
-        assert pod.meter is not None and pod.running is not None
+        assert pod.meter is not None
         while True:
-            pod.meter.sample(pod.running.pid)
+            pod.meter.sample(pod.container.pid if pod.container is not None else None)
             await asyncio.sleep(_SAMPLE)
 
     async def _end(self, pod: _Pod) -> None:

@@ -45,8 +45,11 @@ class Meter:
         self._at = 0.0
         self.last = IDLE
 
-    def sample(self, pid: int) -> None:
-        """Look at the processes of the pod whose PID 1 has this host number, and set `last`."""
+    def sample(self, pid: int | None) -> None:
+        """Look at the processes of the pod whose PID 1 has this host number (None: it has no process), set `last`."""
+        if pid is None:
+            self._before, self._at, self.last = {}, 0.0, IDLE
+            return
         # The pod's own /proc: it lists the pod's processes only, and numbers them as the pod does.
         folder = Path("/proc", str(pid), "root", "proc")
         now = time.monotonic()
@@ -127,7 +130,7 @@ def _computes(folder: Path, process: _Process, share: float) -> bool:
     held = process.cpu_seconds >= gpus.HELD_SECONDS and process.cpu_seconds / age >= gpus.HELD_SHARE
     if process.name in gpus.NOT_COMPUTE or (share < gpus.BUSY_SHARE and not held):
         return False
-    line = " ".join(_read(folder / str(process.pid) / "cmdline").split("\0")).strip()
+    line = _read(folder / str(process.pid) / "cmdline").replace("\0", " ").replace("\n", " ").strip()
     return bool(line) and not _TOOLING.search(line)
 
 
