@@ -146,6 +146,9 @@ disk:
     path:
       description: Path that was looked at.
       type: str
+    exists:
+      description: Whether it is there.
+      type: bool
     fstype:
       description: Type of the file system.
       type: str
@@ -161,6 +164,9 @@ disk:
     writable:
       description: Whether a file could be written there.
       type: bool
+    error:
+      description: Why nothing could be written, or V(null).
+      type: str
 python:
   description: The Python that will train.
   type: dict
@@ -171,6 +177,9 @@ python:
       type: str
     version:
       description: Version.
+      type: str
+    error:
+      description: Why it does not run, or V(null).
       type: str
 tools:
   description: For each name in O(tools) its full path, or V(null).
@@ -198,3 +207,49 @@ torch:
       description: What went wrong, or V(null).
       type: str
 """
+
+import os
+import shutil
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils._gpu_probe import disk, gpus, python
+from ansible_collections.podyard.gpu.plugins.module_utils._gpu_problems import problems
+
+ARGUMENTS: dict[str, Any] = {
+    "gpu_count": {"type": "int"},
+    "gpu": {"type": "str"},
+    "min_cuda_version": {"type": "str"},
+    "min_driver_version": {"type": "str"},
+    "min_free_gpu_memory_gb": {"type": "float"},
+    "mount": {"type": "path"},
+    "min_disk_free_gb": {"type": "float"},
+    "python": {"type": "str", "default": "python3"},
+    "min_python_version": {"type": "str"},
+    "tools": {
+        "type": "list",
+        "elements": "str",
+        "default": ["rsync", "tar", "git", "curl", "setsid", "nohup", "timeout"],
+    },
+    "compute": {"type": "bool", "default": True},
+    "compute_timeout": {"type": "int", "default": 120},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    wishes = module.params
+    found: dict[str, Any] = {}
+    found["gpus"], versions, trouble = gpus(module.run_command)
+    found.update(versions)
+    found["disk"] = disk(wishes["mount"] or os.path.expanduser("~"))
+    found["python"], found["torch"] = python(
+        module.run_command, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
+    )
+    found["tools"] = {name: shutil.which(name) for name in wishes["tools"]}
+    module.exit_json(changed=False, problems=problems(wishes, found, trouble), **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measuring the pod that this runs on: GPUs, file system, Python, torch. Private to this collection."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[[list[str]], tuple[int, str, str]]
+
+_FIELDS = ("index", "name", "uuid", "memory.total", "memory.free", "utilization.gpu", "driver_version")
+# Network file systems, whose figures of free space are those of the whole cluster (RunPod's volumes show as fuse or
+# mfs).
+_NETWORK = re.compile(r"^(fuse|mfs|nfs|cifs|smb|ceph|lustre|gluster|beegfs|9p|virtiofs)")
+
+# Prints one line of JSON after a mark. The alarm ends it whatever hangs: its default action needs no Python to run.
+_COMPUTE = r"""
+import json, signal, sys, time
+signal.alarm(int(sys.argv[1]))
+answer = {"python": "%d.%d.%d" % sys.version_info[:3], "torch": None}
+def tell():
+    print("@podyard@" + json.dumps(answer), flush=True)
+try:
+    if sys.argv[2] == "no":
+        raise ImportError
+    import torch
+except ImportError:
+    tell()
+    sys.exit(0)
+result = answer["torch"] = {"version": torch.__version__, "cuda": torch.version.cuda, "devices": 0,
+                            "milliseconds": [], "error": None}
+try:
+    if not torch.cuda.is_available():
+        raise RuntimeError("it finds no usable GPU (built for CUDA %s)" % torch.version.cuda)
+    result["devices"] = torch.cuda.device_count()
+    for number in range(result["devices"]):
+        a = torch.ones(512, 512, device="cuda:%d" % number)
+        torch.cuda.synchronize(number)
+        begun = time.perf_counter()
+        product = a @ a
+        torch.cuda.synchronize(number)
+        result["milliseconds"].append(round(1000 * (time.perf_counter() - begun), 3))
+        if float(product[3, 5]) != 512.0:
+            raise RuntimeError("GPU %d computes wrongly: 512 ones add up to %s" % (number, float(product[3, 5])))
+except Exception as error:
+    result["error"] = " ".join(str(error).split())[:300] or type(error).__name__
+tell()
+"""
+
+
+def _number(text: str) -> int | None:
+    """A number as nvidia-smi prints it; None for `[N/A]` and the like."""
+    return int(float(text)) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+
+
+def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | None]:
+    """Ask nvidia-smi: the GPUs, `driver_version` and `cuda_version`, and what went wrong."""
+    versions: dict[str, str | None] = {"driver_version": None, "cuda_version": None}
+    if shutil.which("nvidia-smi") is None:
+        return [], versions, "there is no nvidia-smi"
+    query = f"--query-gpu={','.join(_FIELDS)}"
+    code, output, error = run(["nvidia-smi", query, "--format=csv,noheader,nounits"])
+    words = " ".join((output + " " + error).split())
+    if code != 0:
+        return [], versions, f"nvidia-smi ended with {code}: {words[:300]}"
+    found = []
+    for line in output.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) == len(_FIELDS):
+            found.append(
+                {
+                    "index": _number(cells[0]),
+                    "name": cells[1],
+                    "uuid": cells[2],
+                    "memory_total_mb": _number(cells[3]),
+                    "memory_free_mb": _number(cells[4]),
+                    "utilization_percent": _number(cells[5]),
+                }
+            )
+            versions["driver_version"] = cells[6]
+    # The CUDA version that a driver supports stands only in the head of the plain table.
+    _code, table, _error = run(["nvidia-smi"])
+    match = re.search(r"CUDA Version:\s*([\d.]+)", table)
+    versions["cuda_version"] = match[1] if match else None
+    return found, versions, None if found else f"nvidia-smi lists no GPU: {words[:300]}"
+
+
+def _file_system(path: str) -> str:
+    """Type of the file system on which an existing path lies."""
+    real, best = os.path.realpath(path), ("", "unknown")
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+        for line in mounts:
+            _source, place, kind = line.split(" ")[:3]
+            place = re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), place)
+            inside = real == place or real.startswith(place.rstrip("/") + "/")
+            if inside and len(place) >= len(best[0]):
+                best = (place, kind)
+    return best[1]
+
+
+def disk(path: str) -> dict[str, Any]:
+    """The file system at `path`, and whether something can be written there."""
+    found: dict[str, Any] = dict.fromkeys(("fstype", "network", "total_gb", "free_gb", "error"))
+    found.update(path=path, exists=os.path.isdir(path), writable=False)
+    if not found["exists"]:
+        return found
+    status = os.statvfs(path)
+    kind = _file_system(path)
+    found.update(fstype=kind, network=bool(_NETWORK.match(kind)))
+    found.update(total_gb=round(status.f_blocks * status.f_frsize / 2**30, 3))
+    found.update(free_gb=round(status.f_bavail * status.f_frsize / 2**30, 3))
+    try:
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".podyard-") as probe:
+            probe.write(b"x")
+            probe.flush()
+        found["writable"] = True
+    except OSError as error:
+        found["error"] = error.strerror
+    return found
+
+
+def python(run: Run, name: str, *, compute: bool, seconds: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The Python that will train, and what its torch computed (None when it has none)."""
+    path = shutil.which(os.path.expanduser(name))
+    found: dict[str, Any] = {"path": path, "version": None, "error": None}
+    if path is None:
+        return found, None
+    code, output, error = run([path, "-c", _COMPUTE, str(seconds), "yes" if compute else "no"])
+    _before, mark, line = output.rpartition("@podyard@")
+    if mark:
+        answer = json.loads(line)
+        found["version"] = answer["python"]
+        return found, answer["torch"]
+    last = " ".join(error.split())[-300:] or f"it ended with {code}"
+    hung = code in (-14, 142)
+    trouble = f"no result after {seconds} s" if hung else last
+    code, output, _error = run([path, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"])
+    if code != 0:
+        found["error"] = trouble
+        return found, None
+    found["version"] = output.strip()
+    return found, {"version": None, "cuda": None, "devices": 0, "milliseconds": [], "error": trouble}
