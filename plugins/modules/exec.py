@@ -150,8 +150,8 @@ def connection_of(run_dir: str) -> dict[str, Any]:
     try:
         with open(os.path.join(run_dir, "connection.json"), encoding="utf-8") as stream:
             connection = json.load(stream)
-        if not shlex.split(connection["ssh"]):
-            raise ValueError("ssh is empty")
+        if not isinstance(connection["ssh"], str) or not shlex.split(connection["ssh"]):
+            raise ValueError("ssh is no command")
     except FileNotFoundError as error:
         raise NotRun(
             f"Run {run} has no connection.json in {run_dir}: its pod is not reachable yet, or was "

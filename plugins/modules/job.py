@@ -24,8 +24,8 @@ description:
   - Directories and files must exist, numbers must be positive, names must fit into the name of a pod. Relative paths
     of the controller start at the directory in which C(ansible-playbook) was called.
   - The result of this task is never shown, for the environment of a job may hold secrets. A task that uses
-    RV(job.env) should have C(no_log) set. The task of this action should not: its messages hold no secrets, and would
-    be hidden.
+    RV(job.env) should have C(no_log) set. The task of this action should not, for its messages hold no secrets and
+    would be hidden.
 options:
   spec:
     description:

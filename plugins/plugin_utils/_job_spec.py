@@ -41,10 +41,9 @@ class Problem(ValueError):
 def load(path: Path) -> dict[str, dict[str, Any]]:
     """The options of the entry point `main` of a role's meta/argument_specs.yml, by name. Raises Problem."""
     try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise Problem(f"The declaration of the job's variables, {path}, cannot be read: {error}.") from error
-    return dict(options)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -224,7 +224,7 @@ def _pod_entry(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill: bool = False) -> None:
-    """Add what is newly known of each pod; with `fill`, only where nothing was known. What is unknown replaces nothing."""
+    """Add what is newly known of each pod; with `fill`, only where nothing was. The unknown replaces nothing."""
     for entry in more:
         known = next((pod for pod in pods if pod["id"] == entry["id"] and pod["provider"] == entry["provider"]), None)
         if known is None:

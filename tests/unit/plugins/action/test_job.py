@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action job with Ansible's own templating: trust, late names, undefined names, and what is never shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.action.job import ActionModule
+from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act, trusted
+
+
+@pytest.fixture(name="variables")
+def _variables(tmp_path, monkeypatch):
+    for directory in ("code", "data"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "file").write_text("1")
+    monkeypatch.chdir(tmp_path)
+    return {
+        "train_name": "digits",
+        "train_gpus": ["RTX 4090"],
+        "train_image": "runpod/pytorch:1.0.2",
+        "train_code": "code",
+        "train_dataset": "data",
+        "train_command": "python train.py",
+        "train_run_id": "r1",
+        "train_ssh_public_keys": [],
+    }
+
+
+def job_of(variables, **changes):
+    return act(ActionModule, {}, {**variables, **trusted(changes)})["job"]
+
+
+def test_late_names_through_other_variables(variables):
+    """A user's own variable may use a late name too; so may a job's default that another value uses."""
+    job = job_of(
+        variables,
+        results="{{ train_output_dir }}/best",
+        train_command="python train.py {{ results }} --disk {{ train_disk }} --run {{ train_run_id }}",
+        train_env={"DATA": "{{ train_dataset_dir }}", "NAME": "{{ train_name | upper }}"},
+        train_run_id="{{ 'r' ~ 2 }}",
+    )
+    assert job["command"] == "python train.py /workspace/podyard/digits/runs/r2/output/best --disk 20 --run r2"
+    assert job["env"] == {"DATA": "/workspace/podyard/digits/data", "NAME": "DIGITS"}
+
+
+def test_untrusted_text_is_never_a_template(variables):
+    """As a fact or a result from elsewhere; Ansible marks what may be filled in."""
+    job = act(ActionModule, {}, {**variables, "train_command": "echo {{ 1 + 1 }}"})["job"]
+    assert job["command"] == "echo {{ 1 + 1 }}"
+
+
+def test_native_types_of_templates(variables):
+    job = job_of(
+        variables, train_gpu_count="{{ 1 + 1 }}", train_gpus="{{ ['A100', 'H100'] }}", train_max_cost="{{ none }}"
+    )
+    assert (job["gpu_count"], job["gpus"], job["max_cost"]) == (2, ["A100", "H100"], None)
+
+
+def test_omit(variables):
+    assert job_of(variables, train_max_hours="{{ omit }}", omit=None)["max_hours"] == 24.0
+
+
+def test_the_result_is_plain_and_hidden(variables):
+    result = act(ActionModule, {}, {**variables, **trusted({"train_env": {"HF_TOKEN": "hf_secret"}})})
+    assert result["_ansible_no_log"] is True and result["changed"] is False
+    assert json.loads(json.dumps(result["job"])) == result["job"]
+    assert type(result["job"]["env"]["HF_TOKEN"]) is str
+
+
+def test_undefined(variables):
+    with pytest.raises(AnsibleActionFail) as refusal:
+        job_of(variables, train_command="python {{ nowhere_defined }}", train_env={"A": "hf_secret {{ nowhere_too }}"})
+    text = str(refusal.value)
+    assert "train_command cannot be filled in: 'nowhere_defined' is undefined." in text
+    assert "train_env cannot be filled in: 'nowhere_too' is undefined." in text
+    assert "hf_secret" not in text
+
+
+def test_a_template_that_fails(variables):
+    with pytest.raises(AnsibleActionFail, match=r"train_image cannot be filled in: .*no_such_filter"):
+        job_of(variables, train_image="{{ 'x' | no_such_filter }}")
+    with pytest.raises(AnsibleActionFail) as refusal:
+        job_of(variables, train_env={"A": "{{ 'hf_secret' | no_such_filter }}"})
+    assert "train_env cannot be filled in" in str(refusal.value) and "hf_secret" not in str(refusal.value)
+
+
+def test_other_variables_are_nobodys_business(variables):
+    assert job_of(variables, training_rounds=5, _train_state="new", trained=1)["name"] == "digits"
+
+
+@pytest.mark.parametrize("no_log", [False, True])
+def test_the_faults_are_readable_even_when_the_task_is_hidden(variables, no_log, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Display, "error", lambda self, text, **kwargs: shown.append(text))
+    with pytest.raises(AnsibleActionFail, match="did you mean train_max_cost"):
+        act(ActionModule, {}, {**variables, "train_max_cots": 5}, no_log=no_log)
+    assert len(shown) == no_log
+
+
+def test_a_declaration_of_ones_own(variables, tmp_path):
+    spec = tmp_path / "spec.yml"
+    spec.write_text("argument_specs: {main: {options: 5}}")
+    with pytest.raises(AnsibleActionFail, match=r"declaration .* cannot be read"):
+        act(ActionModule, {"spec": str(spec)}, variables)
+    with pytest.raises(AnsibleActionFail, match=r"Unsupported parameters"):
+        act(ActionModule, {"name": "x"}, variables)
