@@ -40,10 +40,11 @@ install_packages() {
     # Five minutes for another apt-get on this machine to end, an automatic upgrade for instance.
     command="apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
     command="$command -o DPkg::Lock::Timeout=300 $packages"
-    say "installing Debian packages: $packages"
     if [ "$(id -u)" = 0 ]; then
+        say "installing Debian packages: $packages"
         run_as_root flock /var/lib/dpkg bash -c "$command"
     elif sudo -n true 2>/dev/null; then
+        say "installing Debian packages by sudo: $packages"
         run_as_root sudo -n flock /var/lib/dpkg bash -c "$command"
     else
         die "these Debian packages are missing: $packages. An administrator must run:
