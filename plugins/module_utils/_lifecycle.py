@@ -21,6 +21,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached, Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     give_back_run,
+    pods_of_run,
     require_gone,
     terminate_and_prove,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Work",
     "create_once",
     "give_back_run",
+    "pods_of_run",
     "require_gone",
     "terminate_and_prove",
 ]

@@ -19,19 +19,25 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILI
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
 
-def search(provider: Provider, query: OfferQuery) -> list[Offer]:
-    """The offers that match the query, cheapest first: what people compare.
+def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer], str | None]:
+    """The offers that match the query, cheapest first: what people compare; and why there are none, if so.
 
     With ``include_unavailable`` also what is out of stock, too large or too expensive.
 
     :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
     """
-    everything = provider.offers(query)
-    wanted = resolve(query.gpus, everything)
-    found = [offer for offer in everything if not wanted or offer.gpu_id in wanted]
-    if not query.include_unavailable:
-        found = [offer for offer in found if objection(offer, query) is None]
-    return sorted(found, key=lambda offer: (_price(offer), offer.gpu, offer.cloud or ""))
+    found: list[Offer] = []
+    refusals: list[str] = []
+    for provider in providers:
+        everything = provider.offers(query)
+        wanted = resolve(query.gpus, everything)
+        named = [offer for offer in everything if not wanted or offer.gpu_id in wanted]
+        fitting = [offer for offer in named if query.include_unavailable or objection(offer, query) is None]
+        found += fitting
+        if not fitting:
+            refusals.append(refusal(provider.name, named, query).message)
+    found.sort(key=lambda offer: (_price(offer), offer.gpu, offer.cloud or ""))
+    return found, None if found else " ".join(refusals)
 
 
 def rank(provider: Provider, query: OfferQuery) -> list[Offer]:

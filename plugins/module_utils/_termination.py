@@ -186,9 +186,12 @@ def _note(target: _Target, error: errors.CloudError) -> None:
     target.stuck = isinstance(error, (errors.AuthError, errors.Forbidden))
 
 
-def require_gone(provider: Provider, results: Sequence[dict[str, Any]]) -> None:
+def require_gone(
+    provider: Provider, results: Sequence[dict[str, Any]], *, all_results: Sequence[dict[str, Any]] | None = None
+) -> None:
     """Raise when a pod is not proved gone.
 
+    :param all_results: what the error's facts hold as ``pods_gone``, if that is more than ``results``.
     :raises NotProvedGone: with id, provider, price per hour and the command that ends each of them.
     """
     alive = [result for result in results if not result["gone_proved"]]
@@ -200,7 +203,9 @@ def require_gone(provider: Provider, results: Sequence[dict[str, Any]]) -> None:
         f"({str(result['reason']).rstrip('.')}); end it by: {provider.end_command(result['id'])}"
         for result in alive
     ]
-    raise errors.NotProvedGone(f"NOT PROVED GONE: {'; '.join(sentences)}", facts={"pods_gone": list(results)})
+    raise errors.NotProvedGone(
+        f"NOT PROVED GONE: {'; '.join(sentences)}", facts={"pods_gone": list(all_results or results)}
+    )
 
 
 def give_back_run(
@@ -249,6 +254,11 @@ def give_back_run(
         polls.pause(max(QUICK, grace - elapsed))
     _never_appeared(ledger, prefix, provider.name)
     return list(done.values())
+
+
+def pods_of_run(provider: Provider, prefix: str) -> list[dict[str, Any]]:
+    """What ``give_back_run`` would end now, in the form of its results; nothing is done."""
+    return [_Target(pod).to_result() for pod in provider.list() if _of_run(pod, prefix)]
 
 
 def _of_run(pod: Pod, prefix: str) -> bool:

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options by which a provider's API is reached."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options api_key and api_url; ``API`` in ``_arguments`` holds the same."""
+
+    DOCUMENTATION = r"""
+options:
+  api_key:
+    description:
+      - The API key of the provider's account. It is never returned or logged.
+      - If not given, it is looked for where the vendor's own tools look. For RunPod these are the environment variable
+        E(RUNPOD_API_KEY), the same name in a file C(.env) in the working directory, and C(~/.runpod/config.toml).
+    type: str
+  api_url:
+    description:
+      - Scheme, host and port of the provider's API, without a path; for tests, or for a proxy of your own.
+      - If not given, it comes from the environment (for RunPod E(RUNPOD_API_BASE_URL), also in C(.env)), else it is the
+        vendor's own.
+    type: str
+requirements:
+  - requests
+notes:
+  - Runs where the API is reached from, usually on localhost.
+"""
+
+    PROVIDERS = r"""
+options:
+  providers:
+    description:
+      - The providers to ask.
+    type: list
+    elements: str
+    choices:
+      - runpod
+    default:
+      - runpod
+"""

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module of this collection shares: options, errors as results, commands. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+    from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import Run
+    from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+
+#: The fragment ``podyard.gpu.api``.
+API: dict[str, Any] = {
+    "api_key": {"type": "str", "no_log": True},
+    "api_url": {"type": "str"},
+}
+#: The fragment ``podyard.gpu.api.providers``.
+PROVIDERS: dict[str, Any] = {
+    "providers": {"type": "list", "elements": "str", "choices": ["runpod"], "default": ["runpod"]},
+}
+_TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
+
+
+def open_provider(module: AnsibleModule, name: str) -> Provider:
+    """The driver for a provider, with key and address from the module's options or where the vendor's tools look.
+
+    :raises CloudError: without the needed library, key or a usable address.
+    """
+    if _http.LIBRARY_PROBLEM is not None:
+        raise CloudError(missing_required_lib("requests"), detail=str(_http.LIBRARY_PROBLEM))
+    return _providers.connect(name, api_key=module.params["api_key"], api_url=module.params["api_url"])
+
+
+def failure(error: CloudError) -> dict[str, Any]:
+    """An error as the arguments of ``fail_json``: msg, failure (see ``CloudError.to_result``) and its facts."""
+    return {**error.facts, "msg": error.message, "failure": error.to_result()}
+
+
+def take_environment(module: AnsibleModule, option: str = "env") -> dict[str, str] | None:
+    """The option's variables as text, taken out of the module's parameters, which a verbose run shows.
+
+    Ansible masks every value of a ``no_log`` option wherever it appears in the result, which would turn a mount at
+    ``/workspace`` into asterisks because some variable has that value too. This collection returns no value of an
+    environment, so only those whose name tells a secret stay masked.
+    """
+    given = module.params[option]
+    if given is None:
+        return None
+    env = {str(name): as_text(value) for name, value in given.items()}
+    module.params[option] = dict.fromkeys(sorted(env), "(not shown)")
+    masked = getattr(module, "no_log_values", None)
+    if isinstance(masked, set):
+        telling = {value for name, value in env.items() if any(word in name.upper() for word in _TELLING)}
+        masked.difference_update(set(env.values()) - telling)
+    return env
+
+
+def as_text(value: Any) -> str:
+    """A value of YAML as an environment variable holds it: booleans as ``true`` and ``false``, nothing as empty text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def runner(module: AnsibleModule) -> Run:
+    """Runs commands for the lower layers. Nothing in them is expanded here: a ``$`` is for the shell on the pod."""
+
+    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+        status, out, err = module.run_command(list(argv), expand_user_and_vars=False)
+        return int(status), str(out), str(err)
+
+    return run
+
+
+def require_programs(module: AnsibleModule, names: Sequence[str]) -> None:
+    """Refuse, before anything is rented, to wait for SSH without the programs for it.
+
+    :raises CloudError: naming those that are missing.
+    """
+    missing = [name for name in names if module.get_bin_path(name) is None]
+    if missing:
+        raise CloudError(f"The wait for SSH needs {', '.join(missing)} on the controller: install the OpenSSH client.")
+
+
+def existing_file(path: str | None, what: str) -> str | None:
+    """``path``, if it is a readable file.
+
+    :raises CloudError: when it is not.
+    """
+    if path is not None and not os.access(path, os.R_OK):
+        raise CloudError(f"The {what} {path} does not exist or cannot be read.")
+    return path
+
+
+def tuple_of(value: Sequence[Any] | None) -> tuple[str, ...] | None:
+    """A list option as a tuple of text; None stays None, for "not given" is not "empty"."""
+    return None if value is None else tuple(str(entry) for entry in value)
+
+
+def numbers(value: Mapping[str, Any] | None) -> dict[str, float]:
+    """The given ones of a dictionary option with numbers."""
+    return {name: float(number) for name, number in (value or {}).items() if number is not None}

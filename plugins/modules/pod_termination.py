@@ -1,0 +1,171 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.pod_termination: gives back every pod of a run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pod_termination
+short_description: Give back every pod of a run, and prove that they are gone
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Ends every pod whose name says that it belongs to the run, and proves each of them gone. Gone is proved by
+    reading, twice absent from the provider's answer for the pod and from the complete list of pods.
+  - Touches no pod with a name of another pattern.
+  - With O(run_dir), nothing can be rented for this run any more afterwards, and pods that were asked for without an
+    answer are looked for until O(consistency_grace) is over.
+  - Fails when a pod is not proved gone, with its id, its price, and the command that ends it.
+options:
+  project:
+    description:
+      - The project in the names of the run's pods.
+    type: str
+    required: true
+  run_id:
+    description:
+      - The run in the names of the run's pods.
+    type: str
+    required: true
+  run_dir:
+    description:
+      - The run's directory on the controller, with the record of what was asked for.
+    type: path
+  consistency_grace:
+    description:
+      - Seconds after a create during which the provider may not show the pod yet.
+    type: float
+    default: 60
+  poll_interval:
+    description:
+      - Seconds between two looks at the pods. If not given, the first looks come every two seconds and later ones every
+        five to ten.
+    type: float
+  progress_file:
+    description:
+      - Set by the action plugin of this name, which shows the lines that are written there.
+    type: path
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+  - podyard.gpu.api.providers
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.runpod_pod
+  - module: podyard.gpu.pod_info
+"""
+
+EXAMPLES = r"""
+- name: Give back everything that the run has rented
+  podyard.gpu.pod_termination:
+    project: digits
+    run_id: 20260715_140000_1f2e
+    run_dir: runs/20260715_140000_1f2e
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+pods:
+  description: The pods that were ended, or in check mode would be.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    provider:
+      description: The provider.
+      type: str
+      sample: runpod
+    id:
+      description: The provider's id of the pod.
+      type: str
+      sample: 7h9k2m4n6p
+    name:
+      description: The pod's name.
+      type: str
+      sample: podyard-digits-20260715_140000_1f2e-0-1
+    usd_per_hour:
+      description: What it cost, in USD per hour.
+      type: float
+      sample: 0.69
+    gone_proved:
+      description: Whether it was absent twice.
+      type: bool
+      sample: true
+    gone_at:
+      description: When it was proved gone, in UTC; V(none) if it was not.
+      type: str
+      sample: "2026-07-15T15:10:42Z"
+    reason:
+      description: Why it is not proved gone; V(none) if it is.
+      type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import raise_fence
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import give_back_run, pods_of_run, require_gone
+from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+
+ARGUMENTS: dict[str, Any] = {
+    "project": {"type": "str", "required": True},
+    "run_id": {"type": "str", "required": True},
+    "run_dir": {"type": "path"},
+    "consistency_grace": {"type": "float", "default": 60},
+    "poll_interval": {"type": "float"},
+    "progress_file": {"type": "path"},
+    **API,
+    **PROVIDERS,
+}
+
+
+def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
+    """End the run's pods at every provider, then complain about those that are not proved gone."""
+    params = module.params
+    prefix = prefix_of_run(params["project"], params["run_id"])
+    providers = [open_provider(module, name) for name in params["providers"]]
+    if module.check_mode:
+        return [result for provider in providers for result in pods_of_run(provider, prefix)]
+    raise_fence(params["run_dir"])
+    done: list[dict[str, Any]] = []
+    for provider in providers:
+        results = give_back_run(
+            provider,
+            prefix,
+            grace=params["consistency_grace"],
+            ledger=Ledger(params["run_dir"]),
+            polls=Polls(interval=params["poll_interval"]),
+            progress=Progress(params["progress_file"]),
+        )
+        done.extend(results)
+    for provider in providers:
+        require_gone(provider, [result for result in done if result["provider"] == provider.name], all_results=done)
+    return done
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        pods = give_back(module)
+    except CloudError as error:
+        module.fail_json(**{"pods": error.facts.pop("pods_gone", []), **failure(error)})
+    diff = {"before": {"pods": [pod["name"] for pod in pods]}, "after": {"pods": []}}
+    module.exit_json(changed=bool(pods), pods=pods, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

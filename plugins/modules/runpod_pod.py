@@ -1,0 +1,559 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.runpod_pod: one pod on RunPod towards a wanted state."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runpod_pod
+short_description: Rent, change, start, stop, restart and end a pod on RunPod
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Brings one pod into the wanted state and waits until it can be used.
+  - A create is sent once. When its outcome is unknown, the pod is looked for by its name, and only what is proved
+    absent is asked for again.
+  - A pod that this module rented and that does not get ready is ended and proved gone, before the next offer is tried
+    or the module fails.
+  - With its action plugin, the module shows what it waits for while it waits.
+options:
+  name:
+    description:
+      - The pod's name, by which it is found again.
+      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and
+        stands for all its attempts. Any other name means itself, and must be unique.
+    type: str
+  id:
+    description:
+      - The provider's id of a pod that exists. None is rented when it does not.
+    type: str
+  state:
+    description:
+      - V(present), the pod exists; it is rented if it does not, and left stopped if it is.
+      - V(running), the pod exists and is started.
+      - V(stopped), the pod exists and is stopped by the provider. That loses everything outside its mounts and goes on
+        to cost money; a warning says what and how much.
+      - V(restarted), the pod's container is restarted; this is done each time.
+      - V(absent), the pod is ended and proved gone.
+    type: str
+    choices: [present, running, stopped, restarted, absent]
+    default: present
+  image:
+    description:
+      - The container image. Needed to rent a pod, unless O(template_id) names one.
+    type: str
+  gpus:
+    description:
+      - The GPUs that will do, in order of preference, by display name, by id, or loosely spelled (V(4090),
+        V(rtx4090) and V(RTX 4090) are the same). Needed to rent a pod.
+      - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
+    type: list
+    elements: str
+    default: []
+  gpu_count:
+    description:
+      - GPUs in the pod. A new pod gets 1 if this is not given.
+    type: int
+  clouds:
+    description:
+      - The kinds of hosts that will do. A new pod is rented in V(SECURE) if this is not given.
+    type: list
+    elements: str
+    choices: [SECURE, COMMUNITY]
+  data_centers:
+    description:
+      - Only these data centres. If not given, any. Upper and lower case are the same.
+    type: list
+    elements: str
+  min_cuda_version:
+    description:
+      - The least CUDA version that the host's driver must support, such as V(12.8).
+    type: str
+  cuda_versions:
+    description:
+      - Exactly these CUDA versions of the host's driver.
+    type: list
+    elements: str
+    default: []
+  disk:
+    description:
+      - The container's disk in GB, which a stop wipes. A new pod gets 20 if this is not given.
+    type: int
+  volume:
+    description:
+      - A disk on the pod's host that outlives a stop, but not the pod. It can grow, not shrink.
+    type: dict
+    suboptions:
+      size:
+        description:
+          - Its size in GB, at least 10.
+        type: int
+        required: true
+      path:
+        description:
+          - Where it is mounted.
+        type: str
+        default: /workspace
+  network_volume:
+    description:
+      - A network volume, which outlives the pod. It can be attached only when the pod is rented.
+    type: dict
+    suboptions:
+      id:
+        description:
+          - Its id.
+        type: str
+        required: true
+      path:
+        description:
+          - Where it is mounted.
+        type: str
+        default: /workspace
+  ports:
+    description:
+      - Ports to open, such as V(22/tcp) and V(8888/http). A new pod gets V(22/tcp) if this is not given.
+    type: list
+    elements: str
+  env:
+    description:
+      - Environment variables of the container. At most 50, with the one that O(public_keys) takes.
+      - They are secret, and appear in no result, diff or log.
+    type: dict
+  public_keys:
+    description:
+      - SSH public keys that may log in, installed when the container starts.
+    type: list
+    elements: str
+    default: []
+  registry:
+    description:
+      - The id of the credentials for a private image.
+    type: str
+  args:
+    description:
+      - A command that replaces the image's own. With official images this also replaces what starts their SSH server.
+    type: str
+  template_id:
+    description:
+      - A template for what is not given here.
+    type: str
+  max_price:
+    description:
+      - The most that the whole pod may cost, in USD per hour. Checked against the offers, and again against the
+        contract; a pod that costs more is given back at once.
+    type: float
+  wait:
+    description:
+      - Wait for the pod. Otherwise the module returns as soon as the pod is rented, changed or started.
+    type: bool
+    default: true
+  wait_for:
+    description:
+      - The stage to wait for, each later than the one before. V(running), its container has started. V(addressed),
+        it has a public address. V(port_open), an SSH server answers there. V(authenticated), the key opens it.
+        V(ready), it runs a command.
+    type: str
+    choices: [rented, running, addressed, port_open, authenticated, ready]
+    default: ready
+  timeouts:
+    description:
+      - Seconds for the stages, each counted from the one before.
+    type: dict
+    suboptions:
+      running:
+        description:
+          - For the image to be pulled and the container to start. If not given, 900.
+        type: float
+      addressed:
+        description:
+          - For a public address. If not given, 120.
+        type: float
+      port_open:
+        description:
+          - For an SSH server to answer. If not given, 180.
+        type: float
+      authenticated:
+        description:
+          - For the key to be accepted. If not given, 90.
+        type: float
+  poll_interval:
+    description:
+      - Seconds between two looks at the pod. If not given, five to ten.
+    type: float
+  private_key_file:
+    description:
+      - The private key to log in with, whose public half must be among O(public_keys). If not given, SSH uses its own.
+    type: path
+  known_hosts_file:
+    description:
+      - The file for the pod's host keys; never the user's own. If not given, what is learned is forgotten.
+    type: path
+  attempts:
+    description:
+      - How many pods may be rented, one after the other, until one gets ready. Offers that are refused do not count.
+    type: int
+    default: 1
+  allow_reset:
+    description:
+      - Allow a change that makes the container of a running pod anew, which loses everything outside its mounts.
+    type: bool
+    default: false
+  interruptible:
+    description:
+      - RunPod no longer rents pods that may be taken away. V(true) is refused.
+    type: bool
+    default: false
+  run_dir:
+    description:
+      - The run's directory on the controller, for the record of what was asked for. After a run was given back, nothing
+        is rented for it any more.
+    type: path
+  consistency_grace:
+    description:
+      - Seconds after a create during which the provider may not show the pod yet.
+    type: float
+    default: 60
+  progress_file:
+    description:
+      - Set by the action plugin of this name, which shows the lines that are written there.
+    type: path
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+attributes:
+  check_mode:
+    support: full
+    details: Reads offers and prices and returns the pod as it would be. Nothing is rented.
+  diff_mode:
+    support: full
+    details: Shows the price. Of environment and args only that they are set or changed.
+  idempotent:
+    support: partial
+    details: Not with O(state=restarted).
+seealso:
+  - module: podyard.gpu.offer_info
+  - module: podyard.gpu.pod_info
+  - module: podyard.gpu.pod_termination
+"""
+
+EXAMPLES = r"""
+- name: Rent a pod for not more than 80 cents an hour, and wait until it can be used
+  podyard.gpu.runpod_pod:
+    name: notebook
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    gpus: [RTX 4090, RTX A6000, L40S]
+    max_price: 0.80
+    disk: 40
+    public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    private_key_file: ~/.ssh/id_ed25519
+    known_hosts_file: ~/.cache/podyard/known_hosts
+    attempts: 3
+  delegate_to: localhost
+  register: rented
+
+- name: Give it back
+  podyard.gpu.runpod_pod:
+    id: "{{ rented.pod.id }}"
+    state: absent
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+pod:
+  description: The pod; V(none) when it is absent.
+  returned: success
+  type: dict
+  contains:
+    provider:
+      description: The provider.
+      type: str
+      sample: runpod
+    id:
+      description: The provider's id of the pod; V(none) in check mode for a pod that would be rented.
+      type: str
+      sample: 7h9k2m4n6p
+    name:
+      description: The pod's name.
+      type: str
+      sample: podyard-digits-20260715_140000_1f2e-0-1
+    phase:
+      description: What it is doing, V(provisioning), V(starting), V(running), V(stopped), V(gone), V(failed) or
+        V(unknown).
+      type: str
+      sample: running
+    raw_status:
+      description: The provider's own word for its state.
+      type: str
+      sample: RUNNING
+    gpu:
+      description: The GPU as people call it.
+      type: str
+      sample: RTX 4090
+    gpu_id:
+      description: The GPU as the provider calls it.
+      type: str
+      sample: NVIDIA GeForce RTX 4090
+    gpu_count:
+      description: GPUs in the pod.
+      type: int
+      sample: 1
+    usd_per_hour:
+      description: Price of the whole pod in its contract, in USD per hour.
+      type: float
+      sample: 0.69
+    region:
+      description: The data centre; V(none) until the pod is placed.
+      type: str
+      sample: EU-RO-1
+    cloud:
+      description: The kind of hosts.
+      type: str
+      sample: SECURE
+    image:
+      description: The container image.
+      type: str
+      sample: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    endpoint:
+      description: Where SSH answers; V(none) while it has no address.
+      type: dict
+      sample: {host: 203.0.113.9, port: 34446, user: root, mode: direct}
+    created_at:
+      description: When it was rented, in UTC.
+      type: str
+      sample: "2026-07-15T14:00:00Z"
+    started_at:
+      description: When its container started, in UTC.
+      type: str
+      sample: "2026-07-15T14:02:10Z"
+    actions:
+      description: What the provider would allow now.
+      type: list
+      elements: str
+      sample: [stop, restart, terminate]
+    disk_gb:
+      description: The container's disk, in GB; wiped by a stop.
+      type: int
+      sample: 20
+    ports:
+      description: The ports that were asked for.
+      type: list
+      elements: str
+      sample: [22/tcp]
+    mounts:
+      description: Storage that outlives a stop.
+      type: list
+      elements: dict
+      sample:
+        - kind: disk
+          path: /workspace
+          size_gb: 50
+          volume_id:
+    cuda_version:
+      description: The CUDA version of the host's driver; V(none) when unknown.
+      type: str
+      sample: "12.8"
+    utilisation:
+      description: Percentages of the last moment; V(none) without telemetry.
+      type: dict
+      sample: {gpus: [{gpu: 97, memory: 61}], cpu: 12, memory: 8}
+    locked:
+      description: A locked pod cannot be stopped.
+      type: bool
+      sample: false
+    stage:
+      description: The stage that was reached, one of the choices of O(wait_for).
+      type: str
+      sample: ready
+    python:
+      description: A Python on the pod that Ansible can use; V(none) if there is none, or if it was not waited for.
+      type: str
+      sample: /usr/bin/python3
+    python_version:
+      description: Its version.
+      type: str
+      sample: 3.12.3
+    host_key_checking:
+      description: V(strict) when the host keys were learned from the pod's log, V(accept-new) when the image does
+        not print them; V(none) when there was no login.
+      type: str
+      sample: strict
+attempts:
+  description: Every create of this call, and what came of it.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: podyard-digits-20260715_140000_1f2e-0-1
+      gpu: RTX 4090
+      gpu_id: NVIDIA GeForce RTX 4090
+      cloud: SECURE
+      usd_per_hour: 0.69
+      outcome: refused
+      id:
+      reason: There are no longer any instances available with the requested specifications
+pods_gone:
+  description: Pods that this call ended, and whether they are proved gone.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - provider: runpod
+      id: 7h9k2m4n6p
+      name: podyard-digits-20260715_140000_1f2e-0-1
+      usd_per_hour: 0.69
+      gone_proved: true
+      gone_at: "2026-07-15T15:10:42Z"
+      reason:
+failure:
+  description: What is known of the error, with the provider's own words in RV(failure.detail).
+  returned: failure
+  type: dict
+  sample:
+    kind: NoCapacity
+    status: 400
+    code:
+    request_id: 3f1c
+    detail: There are no longer any instances available with the requested specifications
+"""
+
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _arguments as arguments
+from ansible_collections.podyard.gpu.plugins.module_utils import _ssh
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Outcome, Wanted, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+
+WAITING = {name: {"type": "float"} for name in ("running", "addressed", "port_open", "authenticated")}
+VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str", "default": "/workspace"}}
+NETWORK = {"id": {"type": "str", "required": True}, "path": {"type": "str", "default": "/workspace"}}
+STATES = ["present", "running", "stopped", "restarted", "absent"]
+ARGUMENTS: dict[str, Any] = {
+    "name": {"type": "str"},
+    "id": {"type": "str"},
+    "state": {"type": "str", "choices": STATES, "default": "present"},
+    "image": {"type": "str"},
+    "gpus": {"type": "list", "elements": "str", "default": []},
+    "gpu_count": {"type": "int"},
+    "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"]},
+    "data_centers": {"type": "list", "elements": "str"},
+    "min_cuda_version": {"type": "str"},
+    "cuda_versions": {"type": "list", "elements": "str", "default": []},
+    "disk": {"type": "int"},
+    "volume": {"type": "dict", "options": VOLUME},
+    "network_volume": {"type": "dict", "options": NETWORK},
+    "ports": {"type": "list", "elements": "str"},
+    "env": {"type": "dict", "no_log": True},
+    "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "registry": {"type": "str"},
+    "args": {"type": "str"},
+    "template_id": {"type": "str"},
+    "max_price": {"type": "float"},
+    "wait": {"type": "bool", "default": True},
+    "wait_for": {"type": "str", "choices": list(STAGES), "default": "ready"},
+    "timeouts": {"type": "dict", "options": WAITING},
+    "poll_interval": {"type": "float"},
+    "private_key_file": {"type": "path", "no_log": False},
+    "known_hosts_file": {"type": "path"},
+    "attempts": {"type": "int", "default": 1},
+    "allow_reset": {"type": "bool", "default": False},
+    "interruptible": {"type": "bool", "default": False},
+    "run_dir": {"type": "path"},
+    "consistency_grace": {"type": "float", "default": 60},
+    "progress_file": {"type": "path"},
+    **arguments.API,
+}
+
+
+def wanted(module: AnsibleModule) -> Wanted:
+    """The pod that the options describe."""
+    params = module.params
+    volume, network = params["volume"], params["network_volume"]
+    return Wanted(
+        name=params["name"],
+        id=params["id"],
+        image=params["image"],
+        gpus=tuple(params["gpus"]),
+        gpu_count=params["gpu_count"],
+        clouds=arguments.tuple_of(params["clouds"]),
+        regions=arguments.tuple_of(params["data_centers"]),
+        min_cuda_version=params["min_cuda_version"],
+        cuda_versions=tuple(params["cuda_versions"]),
+        disk_gb=params["disk"],
+        volume=Mount("disk", volume["path"], size_gb=volume["size"]) if volume else None,
+        network_volume=Mount("network", network["path"], volume_id=network["id"]) if network else None,
+        ports=arguments.tuple_of(params["ports"]),
+        env=arguments.take_environment(module),
+        public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
+        registry=params["registry"],
+        args=params["args"],
+        template_id=params["template_id"],
+        max_price=params["max_price"],
+        allow_reset=params["allow_reset"],
+    )
+
+
+def readiness(module: AnsibleModule, pod: Wanted) -> Readiness | None:
+    """How to wait; what that needs on the controller is checked first, for nothing."""
+    params = module.params
+    if not params["wait"] or params["state"] in ("stopped", "absent"):
+        return None
+    run = arguments.runner(module)
+    key = arguments.existing_file(params["private_key_file"], "private key")
+    if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
+        arguments.require_programs(module, ("ssh", "ssh-keyscan", "ssh-keygen"))
+        if key is not None and pod.public_keys:
+            _ssh.check_key(run, key, pod.public_keys)
+    return Readiness(
+        target=params["wait_for"],
+        run=run,
+        known_hosts=params["known_hosts_file"] or os.path.join(module.tmpdir, "known_hosts"),
+        private_key=key,
+        deadlines=arguments.numbers(params["timeouts"]),
+    )
+
+
+def ensure(module: AnsibleModule) -> Outcome:
+    """Bring the pod into the wanted state."""
+    params = module.params
+    pod = wanted(module)
+    provider = arguments.open_provider(module, "runpod")
+    if params["interruptible"]:
+        raise BadRequest(f"An interruptible pod was asked for: {provider.capabilities.because['interruptible']}.")
+    work = Work(
+        provider=provider,
+        polls=Polls(interval=params["poll_interval"]),
+        progress=Progress(params["progress_file"]),
+        run_dir=params["run_dir"],
+        grace=params["consistency_grace"],
+    )
+    return Lifecycle(work, pod, readiness(module, pod), params["attempts"], module.check_mode).ensure(params["state"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_one_of=[("name", "id")],
+        mutually_exclusive=[("volume", "network_volume"), ("min_cuda_version", "cuda_versions")],
+    )
+    try:
+        outcome = ensure(module)
+    except CloudError as error:
+        module.fail_json(**{"attempts": [], "pods_gone": [], **arguments.failure(error)})
+    for warning in outcome.warnings:
+        module.warn(warning)
+    module.exit_json(**outcome.to_result())
+
+
+if __name__ == "__main__":
+    main()
