@@ -67,7 +67,7 @@ def take_environment(module: AnsibleModule, option: str = "env") -> dict[str, st
 
 
 def as_text(value: Any) -> str:
-    """A value of YAML as an environment variable holds it: booleans as ``true`` and ``false``, nothing as empty text."""
+    """A value of YAML as a variable holds it: booleans as ``true`` and ``false``, nothing as empty text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

@@ -323,7 +323,7 @@ class Lifecycle:
         if self.check:
             outcome.reached = Reached(_pod.RENTED, replace(pod, phase=_pod.STOPPED, endpoint=None))
             return outcome
-        self.work.progress.say(f"Stopping {pod.label()}. {cost}")
+        self.work.progress.say(cost)
         self._order(pod, "stop", (_pod.STOPPED,))
         outcome.reached = Reached(_pod.RENTED, self._wait_for(pod, _pod.STOPPED))
         return outcome
@@ -339,7 +339,7 @@ class Lifecycle:
             "stop": provider.stop,
             "restart": provider.restart,
         }
-        self.work.progress.say(f"{action.capitalize()} of {pod.label()}")
+        self.work.progress.say(f"Asking for the {action} of {pod.label()}")
         try:
             act[action](pod.id)
         except (errors.Conflict, errors.Ambiguous) as error:

@@ -21,9 +21,10 @@ BANNER_TIMEOUT = 5.0
 LOGIN_TIMEOUT = 15
 #: Exit status by which ssh says that it failed itself.
 SSH_FAILED = 255
-#: Everything in one round trip. Markers, for shell start-up files print banners. The interpreters are those of
-#: official images, plain Debian and Ubuntu, and conda; the oldest that Ansible can use is 3.8.
+#: Prints the version of a Python that Ansible can use: 3.8 is the oldest.
 _VERSION = 'import sys; sys.version_info >= (3, 8) and print(".".join(map(str, sys.version_info[:3])))'
+#: Everything in one round trip. Markers, for shell start-up files print banners. The interpreters are those of
+#: official images, plain Debian and Ubuntu, and conda.
 PROBE = (
     "echo podyard:begin; "
     "for p in python3 /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 python; do "
