@@ -91,6 +91,11 @@ def to_posix_regex(pattern: str) -> str:
     return f"\\./{'' if anchored else '(.*/)?'}{''.join(parts)}{'/.*' if folder else '(/.*)?'}"
 
 
+def exactly(path: str) -> str:
+    """The pattern that matches this path, and what lies below it, and nothing else."""
+    return "/" + re.sub(r"([*?[])", r"[\1]", path)
+
+
 @dataclass(frozen=True)
 class Patterns:
     """Which paths of a tree are meant: those that `include` names (all when it is empty) and `exclude` does not."""

@@ -33,7 +33,8 @@ class Launch:
 
     @property
     def environment_file(self) -> str:
-        """Where the environment waits for the runner: on the container's own disk, never on a volume that outlives it."""
+        """Where the environment waits for the runner: on the container's own disk, never on a volume that outlives it.
+        """
         return os.path.join(os.path.expanduser("~"), ".podyard", f"environment-{self.token}")
 
     def write(self, options: Mapping[str, Any]) -> list[str]:
@@ -60,7 +61,10 @@ class Launch:
             stream.write(text)
 
     def won(self) -> bool:
-        """Wait until the runner has settled who trains; true when it is the one of this attempt. Raises TimeoutError."""
+        """Wait until the runner has settled who trains; true when it is the one of this attempt.
+
+        Raises TimeoutError.
+        """
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             token = read_text(os.path.join(self.directory, "once"), "token")

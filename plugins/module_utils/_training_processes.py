@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All processes of a training on a host, and ending them. Private to this collection."""
-
 from __future__ import annotations
 
 import os
@@ -40,7 +39,8 @@ def _is_marked(pid: int, mark: bytes) -> bool:
 
 
 def members(directory: str, child: int | None) -> list[int]:
-    """The living processes of the training in `directory`: `child`, all below it, and all that inherited its environment.
+    """The living processes of the training in `directory`: `child`, all below it, and all that inherited its
+    environment.
 
     The last catches what left the tree, such as workers in sessions of their own whose parent is gone.
     """
@@ -64,7 +64,9 @@ def _send(pids: list[int], number: int) -> None:
 
 
 def end_all(directory: str, child: int | None, grace: float) -> tuple[int, int]:
-    """End all processes of a training: ask, wait `grace` seconds, kill. Return how many there were and how many were killed.
+    """End all processes of a training: ask, wait `grace` seconds, kill.
+
+    Return how many there were and how many were killed.
 
     Raises TimeoutError when a killed process does not go.
     """

@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The script that runs one training on a host, and the environment that it gives it. Private to this collection."""
-
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from typing import Mapping
+from collections.abc import Mapping
 
 # By this variable every process of a training can be told, wherever it went in the process tree.
 MARKER = "PODYARD_RUN_DIR"
@@ -16,8 +15,28 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What belongs to a login or a process and not to the pod. PUBLIC_KEY is of no use to a training, and printing the
 # environment is a common habit.
 NOT_THE_PODS = frozenset(
-    "HOME USER LOGNAME SHELL PWD OLDPWD SHLVL TERM HOSTNAME MAIL _ PUBLIC_KEY LS_COLORS SSH_CLIENT SSH_CONNECTION "
-    "SSH_TTY SSH_AUTH_SOCK INIT_VERSION BASH_ENV ENV".split()
+    [
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PWD",
+        "OLDPWD",
+        "SHLVL",
+        "TERM",
+        "HOSTNAME",
+        "MAIL",
+        "_",
+        "PUBLIC_KEY",
+        "LS_COLORS",
+        "SSH_CLIENT",
+        "SSH_CONNECTION",
+        "SSH_TTY",
+        "SSH_AUTH_SOCK",
+        "INIT_VERSION",
+        "BASH_ENV",
+        "ENV",
+    ]
 )
 
 # Arguments: directory, token, seconds between samples, file with the environment, directory to train in, shell.
@@ -120,8 +139,8 @@ def parse_rp_environment(text: str) -> dict[str, str]:
 
 
 def pod_environment() -> dict[str, str]:
-    """The environment that the container was given, which an SSH session lacks: of its first process, else as recorded by
-    the image's start-up.
+    """The environment that the container was given, which an SSH session lacks: of its first process, else as recorded
+    by the image's start-up.
     """
     values: dict[str, str] = {}
     try:
@@ -145,7 +164,9 @@ def search_path(*parts: str) -> str:
 def training_environment(
     directory: str, run_id: str | None, path_prefix: list[str], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that a training sees: the pod's environment, our own words, and what the user gave, the later over the earlier."""
+    """All that a training sees: the pod's environment, our own words, and what the user gave, the later over the
+    earlier.
+    """
     login = {name: os.environ[name] for name in ("HOME", "USER", "LOGNAME", "SHELL") if name in os.environ}
     # Without these the log arrives late, and in an encoding that knows no umlaut.
     values = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **login, **pod_environment()}

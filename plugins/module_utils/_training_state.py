@@ -6,7 +6,6 @@
 Needs nothing but the standard library and imports nothing of this collection, since the follower also sends this file's
 text to the Python of a host.
 """
-
 from __future__ import annotations
 
 import base64
@@ -23,6 +22,8 @@ STARTING_SECONDS = 30.0
 # A checkpoint that was not written to for two seconds before the last heartbeat is complete. The heartbeat lies on the
 # same file system, so that no other clock is asked.
 SETTLED_SECONDS = 2.0
+# How soon the end of a training is noticed; looking costs a few reads of small files.
+LOOK_SECONDS = 0.2
 # Names under which programs write a file before it is complete.
 UNFINISHED = re.compile(r"(^\.|\.(tmp|temp|part|partial|incomplete|lock)$|\.tmp[.-])", re.IGNORECASE)
 # A tree with more files than this holds something else than checkpoints.
@@ -64,7 +65,9 @@ def living_pid(directory: str, name: str = "pid") -> int | None:
 
 
 def state_of(directory: str) -> Record:
-    """State of the training in `directory`: state, stopped, exit_code, pid, started_at, ended_at, seconds, heartbeat_age."""
+    """State of the training in `directory`: state, stopped, exit_code, pid, started_at, ended_at, seconds,
+    heartbeat_age.
+    """
     record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False}
     once = os.path.join(directory, "once")
     if os.path.isdir(once):
@@ -73,9 +76,9 @@ def state_of(directory: str) -> Record:
         code = read_text(directory, "exit_code")
         if code:
             record.update(state="succeeded" if code == "0" else "failed", exit_code=int(code), pid=None)
-        elif record["pid"] is not None:
-            record["state"] = "running"
-        elif read_text(directory, "pid") is None and time.time() - os.stat(once).st_mtime < STARTING_SECONDS:
+        elif record["pid"] is not None or (
+            read_text(directory, "pid") is None and time.time() - os.stat(once).st_mtime < STARTING_SECONDS
+        ):
             record["state"] = "running"
         else:
             record["state"] = "lost"
@@ -182,17 +185,19 @@ def look(request: Record) -> Record:
     """Everything that is new since the last look.
 
     `request` has dir, output_dir, metrics_file, log_offset, metrics_offset, gpu_offset, checkpoints (expressions),
-    max_bytes. The result is that of `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them, `checkpoints`,
-    `disk_free_gb`, and `now`, the host's time.
+    max_bytes, and `wait`: seconds to wait at most for the training to end before looking. The result is that of
+    `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them, `checkpoints`, `disk_free_gb`, and `now`, the
+    host's time.
     """
     directory = request["dir"]
+    _wait_for_end(directory, request.get("wait") or 0.0)
     output = request.get("output_dir") or os.path.join(directory, "output")
     # The state first: what is read after a training has ended is complete.
     result = state_of(directory)
     final = result["state"] != "running"
     places = {
         "log": os.path.join(directory, "train.log"),
-        "metrics": request.get("metrics_file") or os.path.join(output, "metrics.jsonl"),
+        "metrics": os.path.join(output, request.get("metrics_file") or "metrics.jsonl"),
         "gpu": os.path.join(directory, "gpu.jsonl"),
     }
     for name, path in places.items():
@@ -202,6 +207,16 @@ def look(request: Record) -> Record:
     result["disk_free_gb"] = _free(directory)
     result["now"] = time.time()
     return result
+
+
+def _wait_for_end(directory: str, seconds: float) -> None:
+    """Return when the training has ended, or after `seconds`.
+
+    Waiting here instead of there saves connections, and money.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and state_of(directory)["state"] == "running":
+        time.sleep(min(LOOK_SECONDS, seconds))
 
 
 def _free(directory: str) -> float | None:

@@ -144,6 +144,7 @@ import secrets
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch
 from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all, members
 from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import NAME
@@ -220,7 +221,8 @@ def stop(module: AnsibleModule, directory: str) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, required_if=[("state", "started", ["command"])], supports_check_mode=True)
     # A secret must not show in the arguments that Ansible returns, but a value such as "1" or the run's own path must
-    # not be blotted out of everything else either. So the arguments are returned without env, and nothing is blotted out.
+    # not be blotted out of everything else either. So the arguments are returned without env, and nothing is blotted
+    # out.
     module.no_log_values = set()
     shown = {"module_args": {name: value for name, value in module.params.items() if name != "env"}}
     directory = os.path.abspath(module.params["dir"])

@@ -25,7 +25,8 @@ options:
     type: path
   metrics_file:
     description:
-      - File to which the training appends one JSON object a line. Default is C(metrics.jsonl) in O(output_dir).
+      - File to which the training appends one JSON object a line, absolute or relative to
+        O(output_dir). Default is C(metrics.jsonl).
     type: path
   log_offset:
     description:
@@ -191,6 +192,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines, look
 

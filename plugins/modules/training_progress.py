@@ -34,8 +34,8 @@ options:
     type: str
   metrics_file:
     description:
-      - File on the host to which the training appends one JSON object a line. Default is C(metrics.jsonl) in
-        O(output_dir).
+      - File on the host to which the training appends one JSON object a line, absolute or relative to
+        O(output_dir). Default is C(metrics.jsonl).
     type: str
   checkpoints:
     description:

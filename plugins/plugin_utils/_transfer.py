@@ -29,7 +29,8 @@ NAMED = 5
 class Request:
     """What to move.
 
-    `limit` is in MiB per second, 0 for none; `method` is auto, rsync or tar; `label` names it in messages.
+    `limit` is in MiB per second, 0 for none; `method` is auto, rsync or tar; `label` names it in messages; `cached`
+    keeps the hashes of this side for the next time.
     """
 
     src: str
@@ -41,6 +42,7 @@ class Request:
     limit: float = 0.0
     method: str = "auto"
     dry: bool = False
+    cached: bool = True
 
 
 @dataclass

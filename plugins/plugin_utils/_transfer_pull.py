@@ -100,7 +100,8 @@ class Pull:
     def _here(self) -> dict[str, tuple[FileStat, str | None]]:
         """What the destination has of the wanted files: status and SHA-256 by path."""
         tree = self._tree(self.dest, self.wanted)
-        hashes = hash_tree(tree, HashCache(self.dest, self.request.patterns)) if self.request.verify else {}
+        cache = HashCache(self.dest, self.request.patterns) if self.request.cached else None
+        hashes = hash_tree(tree, cache) if self.request.verify else {}
         return {path: (status, hashes.get(path)) for path, status in tree.files.items()}
 
     @staticmethod

@@ -21,6 +21,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Completed,
 
 # Files per hashing process: enough that starting it costs little, few enough that all cores have work.
 HASH_BATCH = 200
+# A command line of Linux holds 128 KiB in one argument, of which quoting may take its part.
+LONGEST_EXPRESSION = 30_000
 # A first round trip over a sleeping network volume takes long; a dead connection is noticed by ssh itself after a
 # minute.
 LOOK_TIMEOUT = 300.0
@@ -235,6 +237,9 @@ def look(
         # A set or a question mark may mean more to the host than to us, so that it excludes here only.
         exact = [text for text in hashed.exclude if not set(text) & set("?[")]
         excluded = "|".join(f"({to_posix_regex(text)})" for text in exact)
+    if len(expression) + len(excluded) > LONGEST_EXPRESSION:
+        # The host lists only; what is meant is hashed with a second question.
+        expression = excluded = ""
     command = script(_SCAN, root, "make" if make else "look", expression, excluded, "1" if remember else "")
     done = _checked(shell.run(f"reading {root}", command, timeout=None if hashed else LOOK_TIMEOUT), f"Reading {root}")
     sections = _sections(done.output)

@@ -80,9 +80,7 @@ class SshServer:
                         continue
                     line = connection.fileno()
                     command = [program, "-i", "-e", "-f", str(self.configuration)]
-                    child = subprocess.Popen(
-                        command, stdin=line, stdout=line, stderr=log, start_new_session=True
-                    )
+                    child = subprocess.Popen(command, stdin=line, stdout=line, stderr=log, start_new_session=True)
                     self._children.append(child)
 
     def _living(self) -> list[psutil.Process]:

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.training_progress: follows a training until it ends."""
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Follower, Limits, Verdict
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, Keeper, NoAnswer
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+
+display = Display()
+
+ARGUMENTS: dict[str, Any] = {
+    "dir": {"type": "str", "required": True},
+    "run_dir": {"type": "path", "required": True},
+    "output_dir": {"type": "str"},
+    "metrics_file": {"type": "str"},
+    "checkpoints": {"type": "list", "elements": "str", "default": []},
+    "poll_interval": {"type": "float", "default": 5.0},
+    "max_hours": {"type": "float", "default": 0.0},
+    "max_cost": {"type": "float", "default": 0.0},
+    "usd_per_hour": {"type": "float", "default": 0.0},
+    "rented_at": {"type": "str"},
+    "earlier_cost": {"type": "float", "default": 0.0},
+    "stall_timeout": {"type": "float", "default": 0.0},
+    "unreachable_timeout": {"type": "float", "default": 120.0},
+    "stop_grace": {"type": "float", "default": 30.0},
+    "show_log": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Follow a training over the SSH connection of the task's host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        options = plain(arguments)
+        _refuse(options)
+        follower = self._follower(options, task_vars or {})
+        try:
+            if self._task.check_mode:
+                verdict = follower.glance()
+            else:
+                with follower.keeper.open():
+                    verdict = follower.run()
+        except BadPattern as error:
+            raise AnsibleActionFail(str(error)) from error
+        except NoAnswer as error:
+            raise AnsibleActionFail(f"The training could not be looked at: {error}") from error
+        except OSError as error:
+            raise AnsibleActionFail(f"The run's directory cannot be written: {error}") from error
+        result.update(_told(follower, verdict))
+        return result
+
+    def _follower(self, options: dict[str, Any], task_vars: dict[str, Any]) -> Follower:
+        host = SshHost.of(self._connection)
+        run_dir = local_path(options["run_dir"])
+        output = options["output_dir"] or posixpath.join(options["dir"], "output")
+        return Follower(
+            eye=Eye(host, self._python(task_vars)),
+            keeper=Keeper(run_dir, write=not self._task.check_mode),
+            checkpoints=Checkpoints(host, output, run_dir / "checkpoints", options["checkpoints"], display.display),
+            limits=_limits(options),
+            request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
+            poll_interval=options["poll_interval"],
+            show=display.display,
+            log=LogView(display.display if options["show_log"] else _silent),
+            stop=self._stopper(options["dir"], task_vars),
+        )
+
+    def _python(self, task_vars: dict[str, Any]) -> str:
+        """The host's Python, as Ansible's modules use it."""
+        wanted = self._templar.template(task_vars.get("ansible_python_interpreter") or "")
+        if not wanted or str(wanted).startswith("auto"):
+            wanted = task_vars.get("ansible_facts", {}).get("discovered_interpreter_python") or "python3"
+        return str(wanted)
+
+    def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:
+        def stop(grace: float) -> str:
+            arguments = {"state": "stopped", "dir": directory, "grace": grace}
+            try:
+                done = self._execute_module("podyard.gpu.training", module_args=arguments, task_vars=task_vars)
+            except AnsibleConnectionFailure as error:
+                return f"It could not be ended, so that only giving the pod back ends it: {error}"
+            return str(done.get("msg", "")) if done.get("failed") else ""
+
+        return stop
+
+
+def _silent(_line: str) -> None:
+    """Shows nothing."""
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Say in a sentence which options cannot be meant."""
+    negative = [name for name, value in options.items() if isinstance(value, float) and value < 0]
+    if negative:
+        raise AnsibleActionFail(f"These must not be negative: {', '.join(negative)}.")
+    if options["poll_interval"] == 0:
+        raise AnsibleActionFail("poll_interval is the time between two looks in seconds and must be more than 0.")
+    if options["max_cost"] and not options["usd_per_hour"]:
+        raise AnsibleActionFail(
+            "max_cost needs usd_per_hour, the price of the pod; else the limit would never be reached."
+        )
+    if options["rented_at"] and parse_time(options["rented_at"]) is None:
+        raise AnsibleActionFail(f"rented_at is no RFC 3339 time: {options['rented_at']!r}.")
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    return Limits(
+        max_hours=options["max_hours"],
+        max_cost=options["max_cost"],
+        stall_timeout=options["stall_timeout"],
+        unreachable_timeout=options["unreachable_timeout"],
+        usd_per_hour=options["usd_per_hour"],
+        earlier_cost=options["earlier_cost"],
+        rented_at=parse_time(options["rented_at"]),
+        stop_grace=options["stop_grace"],
+    )
+
+
+def _told(follower: Follower, verdict: Verdict) -> dict[str, Any]:
+    """The task's result."""
+    found = follower.found
+    return {
+        "failed": verdict.outcome not in ("succeeded", "running"),
+        "changed": False,
+        "msg": verdict.message,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "exit_code": found.get("exit_code"),
+        "last_lines": list(follower.log.last),
+        "metrics": follower.metrics,
+        "cost_usd": round(follower.cost(), 6),
+        "seconds": found.get("seconds"),
+        "started_at": found.get("started_at"),
+        "ended_at": found.get("ended_at"),
+        "checkpoints": follower.checkpoints.fetched,
+        "reconnects": follower.reconnects,
+    }

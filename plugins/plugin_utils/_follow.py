@@ -1,0 +1,235 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following a training until it ends, reaches a limit, or is lost. Private to this collection."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import to_regex
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow_text as text
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, Eye, Keeper, NoAnswer, behind
+
+# The first looks come quickly, since a training that fails mostly fails at once; then they get rarer up to the user's
+# interval.
+FIRST_WAIT = 0.5
+SLOWER = 1.3
+# A line of progress shows life and must not bury the log.
+PROGRESS_SECONDS = 5.0
+# After a lost connection: quickly again, since most come back at once, then at most every 15 s.
+FIRST_GAP, LONGEST_GAP = 1.0, 15.0
+# An idle GPU shows a percent or two now and then.
+BUSY_PERCENT = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a training may take, 0 for no limit: hours, USD, seconds of stall and of silence; and its price and past
+    cost.
+    """
+
+    max_hours: float = 0.0
+    max_cost: float = 0.0
+    stall_timeout: float = 0.0
+    unreachable_timeout: float = 120.0
+    usd_per_hour: float = 0.0
+    earlier_cost: float = 0.0
+    rented_at: datetime | None = None
+    stop_grace: float = 30.0
+
+
+@dataclass
+class Verdict:
+    """How it ended: outcome, reason and message as the action returns them."""
+
+    outcome: str
+    reason: str
+    message: str
+
+
+@dataclass
+class Follower:
+    """Looks at one training again and again. `stop` ends it on the host and returns a sentence about what it did."""
+
+    eye: Eye
+    keeper: Keeper
+    checkpoints: Checkpoints
+    limits: Limits
+    request: dict[str, Any]
+    poll_interval: float
+    show: Callable[[str], None]
+    log: text.LogView
+    stop: Callable[[float], str]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    metrics: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+    reconnects: int = 0
+
+    def run(self) -> Verdict:
+        """Follow to the end. Raises OSError when the run's directory cannot be written."""
+        self._wait = min(FIRST_WAIT, self.poll_interval)
+        self._active_at = self._said_at = self.clock()
+        self._samples: list[dict[str, Any]] = []
+        self.request["checkpoints"] = [to_regex(pattern) for pattern in self.checkpoints.patterns]
+        for row in self.keeper.metrics():
+            self.metrics.update(row)
+        if not self.keeper.writes:
+            self.show(f"follow: another follower keeps {self.keeper.directory} up to date; this one only watches")
+        wait = 0.0
+        while True:
+            if not self._look(wait):
+                self.checkpoints.call_off()
+                return self._lost()
+            verdict = self._ended() or self._over_limit()
+            if verdict:
+                self.checkpoints.finish(self.found["checkpoints"])
+                return verdict
+            self.checkpoints.offer(self.found["checkpoints"])
+            self._progress()
+            wait = 0.0 if behind(self.found) else self._wait
+            self._wait = min(self._wait * SLOWER, self.poll_interval)
+
+    def glance(self) -> Verdict:
+        """Look once and change nothing. Raises NoAnswer."""
+        self.request["checkpoints"] = []
+        self.found = self.eye.look({**self.request, "max_bytes": MOST_BYTES, "log_offset": -(64 << 10)})
+        self.log.feed(self.found["log"]["data"], end=True)
+        for row in json_lines(self.found["metrics"]["data"]):
+            self.metrics.update(row)
+        return self._ended() or Verdict("running", "running", f"The training runs for {self._elapsed()}.")
+
+    # Looking
+
+    def _look(self, wait: float) -> bool:
+        """Look once, over lost connections; false when the host stayed away for too long."""
+        offsets = {f"{name}_offset": offset for name, offset in self.keeper.offsets.items()}
+        request = {**self.request, **offsets, "max_bytes": MOST_BYTES, "wait": wait}
+        silent_since: float | None = None
+        gap = FIRST_GAP
+        while True:
+            try:
+                self.found = self.eye.look(request)
+                break
+            except NoAnswer as error:
+                now = self.clock()
+                silent_since = now if silent_since is None else silent_since
+                self.silence = str(error)
+                left = self.limits.unreachable_timeout - (now - silent_since)
+                if left <= 0:
+                    return False
+                self.show(f"follow: no answer, trying again for {text.duration(left)}: {error}")
+                self.eye.host.drop_master()
+                self.sleep(min(gap, left))
+                gap, request["wait"] = min(gap * 2, LONGEST_GAP), 0.0
+        if silent_since is not None:
+            self.reconnects += 1
+            self.show("follow: the connection is back")
+        self._take()
+        return True
+
+    def _take(self) -> None:
+        """Keep and show what the look found."""
+        if self.keeper.take(self.found):
+            self._active_at = self.clock()
+        self.log.feed(self.found["log"]["data"], end=self.found["state"] != "running" and not behind(self.found))
+        for row in json_lines(self.found["metrics"]["data"]):
+            self.metrics.update(row)
+        samples = json_lines(self.found["gpu"]["data"])
+        if samples:
+            self._samples = samples
+        if any((sample.get("utilization_percent") or 0) > BUSY_PERCENT for sample in samples):
+            self._active_at = self.clock()
+
+    # Saying
+
+    def _elapsed(self) -> str:
+        return text.duration(self.found.get("seconds") or 0.0)
+
+    def cost(self) -> float:
+        """What the run has cost so far, in USD."""
+        begun = self.limits.rented_at or parse_time(self.found.get("started_at"))
+        hours = max(0.0, (datetime.now(UTC) - begun).total_seconds() / 3600) if begun else 0.0
+        return self.limits.earlier_cost + self.limits.usd_per_hour * hours
+
+    def _progress(self) -> None:
+        if self.clock() - self._said_at < PROGRESS_SECONDS:
+            return
+        self._said_at = self.clock()
+        parts = [self._elapsed(), text.metric_words(self.metrics), text.gpu_words(self._samples)]
+        if self.limits.usd_per_hour:
+            cap = f" of {text.usd(self.limits.max_cost)}" if self.limits.max_cost else ""
+            parts.append(f"{text.usd(self.cost())}{cap}")
+        self.show("follow: " + " | ".join(part for part in parts if part))
+
+    # Judging
+
+    def _ended(self) -> Verdict | None:
+        """The verdict on a training that does not run any more and of which everything has arrived."""
+        state, where = self.found["state"], f"in {self.request['dir']} on {self.eye.host.address}"
+        if state == "running" or behind(self.found):
+            return None
+        if state == "absent":
+            return Verdict("lost", "absent", f"No training was ever started {where}, or its directory is gone.")
+        if state == "lost":
+            return Verdict(
+                "lost",
+                "vanished",
+                f"The training {where} vanished after {self._elapsed()} without an exit code: the pod was restarted, "
+                "or everything on it was killed. Its log so far and the checkpoints that were fetched are here.",
+            )
+        if self.found["stopped"]:
+            return Verdict("stopped", "stopped", f"The training {where} was stopped after {self._elapsed()}.")
+        if state == "succeeded":
+            return Verdict("succeeded", "exit", f"The training succeeded after {self._elapsed()}.")
+        return Verdict("failed", "exit", self._failure())
+
+    def _failure(self) -> str:
+        words = text.exit_words(self.found["exit_code"])
+        sentence = f"The training on {self.eye.host.address} failed with {words} after {self._elapsed()}."
+        last = "\n".join(self.log.last)
+        return "\n".join(part for part in (f"{sentence} {text.hint(self.log.last)}".strip(), last) if part)
+
+    def _over_limit(self) -> Verdict | None:
+        """End a training that has reached a limit, and wait for its last words."""
+        if self.found["state"] != "running":
+            return None
+        limits, idle = self.limits, self.clock() - self._active_at
+        if limits.max_cost and self.cost() >= limits.max_cost:
+            return self._end(
+                "stopped", "max_cost", f"It has cost {text.usd(self.cost())} and may cost {text.usd(limits.max_cost)}."
+            )
+        if limits.max_hours and (self.found["seconds"] or 0) >= limits.max_hours * 3600:
+            why = f"It ran for {self._elapsed()} and may run {limits.max_hours:g} h."
+            return self._end("stopped", "max_hours", why)
+        if limits.stall_timeout and idle >= limits.stall_timeout:
+            return self._end(
+                "failed",
+                "stall",
+                f"For {text.duration(idle)} neither its log nor its metrics grew and the GPU was idle "
+                f"(stall_timeout is {limits.stall_timeout:g} s).",
+            )
+        return None
+
+    def _end(self, outcome: str, reason: str, why: str) -> Verdict:
+        self.show(f"follow: stopping the training: {why}")
+        done = self.stop(self.limits.stop_grace)
+        while self._look(0.0) and behind(self.found):
+            continue
+        return Verdict(outcome, reason, f"The training on {self.eye.host.address} was stopped. {why} {done}".strip())
+
+    def _lost(self) -> Verdict:
+        seconds = self.limits.unreachable_timeout
+        return Verdict(
+            "lost",
+            "unreachable",
+            f"{self.eye.host.address} has not answered for {seconds:g} s while the training was followed "
+            f"({self.silence}). The pod is gone or cut off; what was fetched so far is here.",
+        )

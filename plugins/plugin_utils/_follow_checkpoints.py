@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing checkpoints home while the training goes on. Private to this collection."""
+from __future__ import annotations
+
+import posixpath
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Request
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_rsync import Cancelled
+
+# One round brings at least one file, and then as many as fit these bounds, so that the next newest never waits long.
+ROUND_BYTES = 256 << 20
+ROUND_FILES = 200
+
+
+def literal_base(patterns: list[str]) -> str:
+    """The directory that all patterns begin with: `checkpoints` for `checkpoints/*`, else nothing."""
+    folders = []
+    for pattern in patterns:
+        parts = pattern.removeprefix("./").strip("/").split("/")[:-1]
+        folders.append(
+            [part for position, part in enumerate(parts) if not set("*?[") & set("".join(parts[: position + 1]))]
+        )
+    return posixpath.commonpath(["/".join(parts) for parts in folders]) if folders and all(folders) else ""
+
+
+class Checkpoints:
+    """Fetches complete checkpoints, the newest first, one round at a time, beside the follower.
+
+    `here` has size and time of each file that was fetched, by its path below the output directory.
+    """
+
+    def __init__(
+        self, host: SshHost, output: str, target: Path, patterns: list[str], show: Callable[[str], None]
+    ) -> None:
+        self.host, self.output, self.target, self.patterns = host, output, target, patterns
+        self.base = literal_base(patterns)
+        self.here: dict[str, tuple[int, float]] = {}
+        self.trouble = ""
+        self._show = show
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._cancel = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def fetched(self) -> list[str]:
+        """The paths of what was fetched, below the target."""
+        return sorted(posixpath.relpath(path, self.base or ".") for path in self.here)
+
+    def offer(self, found: list[dict[str, Any]]) -> None:
+        """Begin a round with what a look has found, unless one is going on. A file must look the same twice."""
+        stable = [record for record in found if self._seen.get(record["path"]) == _signature(record)]
+        self._seen = {record["path"]: _signature(record) for record in found}
+        if self.busy:
+            return
+        chosen = self._choose(stable)
+        if chosen:
+            self._thread = threading.Thread(target=self._fetch, args=(chosen,), name="checkpoints", daemon=True)
+            self._thread.start()
+
+    def finish(self, found: list[dict[str, Any]]) -> None:
+        """After the training's end: wait for the round that is going on, then fetch the rest.
+
+        The rest are all that are missing, or only the newest checkpoint when they are more than one round may hold.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        missing = [record for record in found if self.here.get(record["path"]) != _signature(record)]
+        if sum(record["bytes"] for record in missing) > ROUND_BYTES:
+            newest = missing[0]["group"]
+            self._show(f"follow: fetching only the newest checkpoint, {newest}; the others stay on the pod")
+            missing = [record for record in missing if record["group"] == newest]
+        if missing:
+            self._fetch(missing)
+
+    def call_off(self) -> None:
+        """End a round that is going on; the host is gone."""
+        self._cancel.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _choose(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        chosen: list[dict[str, Any]] = []
+        total = 0
+        for record in found:
+            if self.here.get(record["path"]) == _signature(record):
+                continue
+            total += record["bytes"]
+            if chosen and (total > ROUND_BYTES or len(chosen) == ROUND_FILES):
+                break
+            chosen.append(record)
+        return chosen
+
+    def _fetch(self, records: list[dict[str, Any]]) -> None:
+        """One round. What goes wrong is kept in `trouble`; the next look offers the same files again."""
+        paths = [posixpath.relpath(record["path"], self.base or ".") for record in records]
+        request = Request(
+            posixpath.join(self.output, self.base),
+            str(self.target),
+            Patterns(tuple(map(exactly, paths))),
+            label="checkpoints",
+            cached=False,
+        )
+        try:
+            report = Pull(Mover(self.host, request, self._show, self._cancel)).run()
+        except Cancelled:
+            return
+        except (AnsibleError, TreeError, OSError) as error:
+            if str(error) != self.trouble:
+                self._show(f"follow: a checkpoint could not be fetched yet: {error}")
+            self.trouble = str(error)
+            return
+        self.trouble = ""
+        for path, record in zip(paths, records, strict=True):
+            if path in report.manifest:
+                self.here[record["path"]] = _signature(record)
+
+
+def _signature(record: dict[str, Any]) -> tuple[int, float]:
+    return record["bytes"], record["mtime"]

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a follower says: log lines, the line of progress, how it ended. Private to this collection."""
+from __future__ import annotations
+
+import re
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+# Lines of one look that are shown; a training that prints more is read in its file.
+MOST_LINES = 100
+# Lines that a message about a failure quotes.
+LAST_LINES = 20
+# Metrics in a line of progress; more would not fit a terminal.
+MOST_METRICS = 6
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_HINTS = (
+    ("CUDA out of memory", "The GPU's memory was not enough: use a smaller batch or a GPU with more memory."),
+    ("OutOfMemoryError", "The GPU's memory was not enough: use a smaller batch or a GPU with more memory."),
+    ("No space left on device", "The pod's disk is full: rent it with a larger one, or keep fewer checkpoints."),
+    ("no kernel image is available", "The image's CUDA code does not fit this GPU: use an image for its generation."),
+    ("ModuleNotFoundError", "A Python package is missing: add it to the requirements."),
+    ("DataLoader worker", "If it ran out of shared memory: use fewer workers of the data loader."),
+)
+
+
+class LogView:
+    """Turns the bytes of a growing log into lines to show.
+
+    Of a line that a progress bar rewrote only its last form is kept.
+    """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._rest = b""
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def feed(self, data: bytes, *, end: bool = False) -> None:
+        """Take new bytes, and at the end also a line that has no end."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        if end and self._rest:
+            whole.append(self._rest)
+            self._rest = b""
+        lines = [printable(line) for line in whole]
+        self.last.extend(lines)
+        if len(lines) > MOST_LINES:
+            self._show(f"  ... {len(lines) - MOST_LINES} lines that are only in train.log")
+            lines = lines[-MOST_LINES:]
+        for line in lines:
+            self._show(f"  {line}")
+
+
+def printable(line: bytes) -> str:
+    """A line of a log without what would steer the terminal."""
+    return _CONTROL.sub("", line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).expandtabs()
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def usd(amount: float) -> str:
+    """An amount of money; small ones with more digits, so that something is seen to move."""
+    return f"{amount:.2f} USD" if amount >= 1 else f"{amount:.4f} USD"
+
+
+def metric_words(metrics: dict[str, Any]) -> str:
+    """The simple values of the last metrics: `epoch 3, loss 0.31`."""
+    simple = [(name, value) for name, value in metrics.items() if isinstance(value, int | float | str)]
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in simple[:MOST_METRICS]
+    )
+
+
+def gpu_words(samples: Iterable[dict[str, Any]]) -> str:
+    """The newest sample of each GPU: `GPU 87 %, 12.3 of 24.0 GiB`."""
+    newest = {sample.get("index"): sample for sample in samples}
+    words = []
+    for sample in newest.values():
+        use, used, total = (sample.get(name) for name in ("utilization_percent", "memory_used_mb", "memory_total_mb"))
+        memory = f", {used / 1024:.1f} of {total / 1024:.1f} GiB" if used is not None and total else ""
+        words.append(f"{'?' if use is None else f'{use:.0f}'} %{memory}")
+    return f"GPU {'; '.join(words)}" if words else ""
+
+
+def hint(lines: Iterable[str]) -> str:
+    """What to do about a failure that many have had, by its words in the log."""
+    text = "\n".join(lines)
+    return next((advice for words, advice in _HINTS if words in text), "")
+
+
+def exit_words(code: int) -> str:
+    """An exit code in words: `exit code 137 (killed by SIGKILL, most likely since the host's memory was full)`."""
+    meanings = {
+        126: "the command cannot be executed",
+        127: "the command was not found",
+        137: "killed by SIGKILL, most likely since the host's memory was full",
+        139: "killed by SIGSEGV, a crash in compiled code",
+    }
+    if code in meanings:
+        return f"exit code {code} ({meanings[code]})"
+    if code > 128:
+        try:
+            return f"exit code {code} (ended by {signal.Signals(code - 128).name})"
+        except ValueError:
+            return f"exit code {code}"
+    return f"exit code {code}"
