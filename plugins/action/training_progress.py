@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         return result
 
     def _follower(self, options: dict[str, Any], task_vars: dict[str, Any]) -> Follower:
-        host = SshHost.of(self._connection)
+        host = SshHost.of(self._connection, self._task.delegate_to or task_vars.get("inventory_hostname"))
         run_dir = local_path(options["run_dir"])
         output = options["output_dir"] or posixpath.join(options["dir"], "output")
         return Follower(
@@ -143,7 +143,7 @@ def _told(follower: Follower, verdict: Verdict) -> dict[str, Any]:
     return {
         "failed": verdict.outcome not in ("succeeded", "running"),
         "changed": False,
-        "msg": verdict.message,
+        "msg": "\n".join([verdict.message, *(follower.log.last if verdict.outcome == "failed" else [])]),
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "message": verdict.message,

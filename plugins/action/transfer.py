@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
         options = plain(arguments)
         try:
             request = self._request(options)
-            mover = Mover(SshHost.of(self._connection), request, display.display)
+            label = self._task.delegate_to or (task_vars or {}).get("inventory_hostname")
+            mover = Mover(SshHost.of(self._connection, label), request, display.display)
             report, seconds = timed((Push if options["direction"] == "push" else Pull)(mover).run)
         except (TreeError, BadPattern) as error:
             raise AnsibleActionFail(str(error)) from error

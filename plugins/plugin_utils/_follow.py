@@ -165,7 +165,7 @@ class Follower:
         self._said_at = self.clock()
         parts = [self._elapsed(), text.metric_words(self.metrics), text.gpu_words(self._samples)]
         if self.limits.usd_per_hour:
-            cap = f" of {text.usd(self.limits.max_cost)}" if self.limits.max_cost else ""
+            cap = f", at most {text.usd(self.limits.max_cost)}" if self.limits.max_cost else ""
             parts.append(f"{text.usd(self.cost())}{cap}")
         self.show("follow: " + " | ".join(part for part in parts if part))
 
@@ -173,7 +173,7 @@ class Follower:
 
     def _ended(self) -> Verdict | None:
         """The verdict on a training that does not run any more and of which everything has arrived."""
-        state, where = self.found["state"], f"in {self.request['dir']} on {self.eye.host.address}"
+        state, where = self.found["state"], f"in {self.request['dir']} on {self.eye.host.label}"
         if state == "running" or behind(self.found):
             return None
         if state == "absent":
@@ -193,9 +193,8 @@ class Follower:
 
     def _failure(self) -> str:
         words = text.exit_words(self.found["exit_code"])
-        sentence = f"The training on {self.eye.host.address} failed with {words} after {self._elapsed()}."
-        last = "\n".join(self.log.last)
-        return "\n".join(part for part in (f"{sentence} {text.hint(self.log.last)}".strip(), last) if part)
+        sentence = f"The training on {self.eye.host.label} failed with {words} after {self._elapsed()}."
+        return f"{sentence} {text.hint(self.log.last)}".strip()
 
     def _over_limit(self) -> Verdict | None:
         """End a training that has reached a limit, and wait for its last words."""
@@ -223,13 +222,13 @@ class Follower:
         done = self.stop(self.limits.stop_grace)
         while self._look(0.0) and behind(self.found):
             continue
-        return Verdict(outcome, reason, f"The training on {self.eye.host.address} was stopped. {why} {done}".strip())
+        return Verdict(outcome, reason, f"The training on {self.eye.host.label} was stopped. {why} {done}".strip())
 
     def _lost(self) -> Verdict:
         seconds = self.limits.unreachable_timeout
         return Verdict(
             "lost",
             "unreachable",
-            f"{self.eye.host.address} has not answered for {seconds:g} s while the training was followed "
+            f"{self.eye.host.label} has not answered for {seconds:g} s while the training was followed "
             f"({self.silence}). The pod is gone or cut off; what was fetched so far is here.",
         )

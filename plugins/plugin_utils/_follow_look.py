@@ -65,7 +65,7 @@ class Eye:
             return _training_state.unpacked(done.output.decode())
         except ValueError as error:
             words = " ".join((done.error or done.output.decode(errors="replace")).split())[-300:]
-            raise NoAnswer(f"{self.python} on {self.host.address} ended with {done.code}: {words}") from error
+            raise NoAnswer(f"{self.python} on {self.host.label} ended with {done.code}: {words}") from error
 
 
 class Keeper:

@@ -50,13 +50,18 @@ class SshHost:
     """
 
     executable: str
+    label: str
     address: str
     arguments: tuple[str, ...]
     shared: bool
 
     @classmethod
-    def of(cls, connection: Any) -> SshHost:
-        """Read the options of an Ansible connection. Raises AnsibleActionFail for what cannot work."""
+    def of(cls, connection: Any, label: str | None = None) -> SshHost:
+        """Read the options of an Ansible connection.
+
+        `label` is what messages call the host, mostly its name in the inventory. Raises AnsibleActionFail for what
+        cannot work.
+        """
         _refuse(connection)
         option = connection.get_option
         arguments = ["-o", "BatchMode=yes", *shlex.split(option("ssh_args") or "")]
@@ -75,7 +80,7 @@ class SshHost:
         if control_path:
             arguments += ["-o", f'ControlPath="{control_path}"']
         shared = any("controlpath" in text.lower() for text in arguments)
-        return cls(option("ssh_executable"), address, (*arguments, *KEEP_ALIVE), shared)
+        return cls(option("ssh_executable"), label or address, address, (*arguments, *KEEP_ALIVE), shared)
 
     @property
     def chooses_cipher(self) -> bool:
@@ -188,7 +193,7 @@ class Shell:
                     process.kill()
                     process.communicate()
                     raise AnsibleConnectionFailure(
-                        f"{stage}: {self.host.address} gave no answer for {timeout:.0f} s."
+                        f"{stage}: {self.host.label} gave no answer for {timeout:.0f} s."
                     ) from None
                 except BaseException:
                     process.kill()
@@ -197,16 +202,15 @@ class Shell:
             error = errors.read().decode(errors="replace").strip()
         banner, mark, rest = output.partition(MARK)
         if process.returncode == SSH_FAILED or not mark:
-            raise unreachable(stage, self.host, error or output.decode(errors="replace").strip())
+            raise unreachable(stage, self.host, error or banner.decode(errors="replace").strip())
         return Completed(process.returncode, rest, banner, error)
 
 
 def unreachable(stage: str, host: SshHost, words: str) -> AnsibleConnectionFailure:
     """The failure for a connection that could not be made or broke, with ssh's own last words."""
     lines = [line for line in words.splitlines() if line.strip()]
-    return AnsibleConnectionFailure(
-        f"{stage}: the SSH connection to {host.address} failed: {' '.join(lines[-3:]) or 'no reason given'}"
-    )
+    told = " ".join(lines[-3:]) or "it broke without a word"
+    return AnsibleConnectionFailure(f"{stage}: the SSH connection to {host.label} ({host.address}) failed: {told}")
 
 
 def plain_environment() -> Mapping[str, str]:

@@ -120,12 +120,12 @@ class Mover:
         rsync = remote.has_rsync and _transfer_rsync.usable()
         if self.request.method == "rsync" and not rsync:
             raise AnsibleActionFail(
-                f"rsync was asked for, but {self.host.address} or this machine has no usable one. Use method auto."
+                f"rsync was asked for, but {self.host.label} or this machine has no usable one. Use method auto."
             )
         self.mode = "rsync" if rsync and self.request.method != "tar" else "tar"
         if self.mode == "tar" and not remote.facts.get("tar"):
             raise AnsibleActionFail(
-                f"{self.host.address} has neither rsync nor tar, so that nothing can be moved. Use another image."
+                f"{self.host.label} has neither rsync nor tar, so that nothing can be moved. Use another image."
             )
 
     def move(self, verb: str, local: Path, remote: str, sizes: dict[str, int], **how: bool) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Pull:
         self.remote = far.look(self.mover.shell, self.request.src, hashed=patterns if self.request.verify else None)
         if not self.remote.exists:
             raise AnsibleActionFail(
-                f"There is no directory {self.remote.root} on {self.mover.host.address} to fetch from."
+                f"There is no directory {self.remote.root} on {self.mover.host.label} to fetch from."
             )
         self.mover.choose(self.remote)
         self._select()
@@ -160,7 +160,7 @@ class Pull:
             self._place(path)
         if wrong:
             raise AnsibleActionFail(
-                f"{len(wrong)} of {len(self.wanted)} files came from {self.mover.host.address} with another SHA-256 "
+                f"{len(wrong)} of {len(self.wanted)} files came from {self.mover.host.label} with another SHA-256 "
                 f"than they have there, twice: {named(wrong)}. Either something still writes to them, or the pod's "
                 "disk is not to be trusted."
             )

@@ -152,7 +152,7 @@ class Push:
         need, free = sum(sizes.values()) - there, self.remote.free_bytes
         if free is not None and need > free:
             raise AnsibleActionFail(
-                f"{self.request.label} needs {amount(need)} more, but {self.remote.root} on {self.mover.host.address} "
+                f"{self.request.label} needs {amount(need)} more, but {self.remote.root} on {self.mover.host.label} "
                 f"has only {amount(free)} free. Rent the pod with a larger disk or volume."
             )
 
@@ -172,7 +172,7 @@ class Push:
                 f"Changed while they were sent: {named(moving)}. Wait until nothing writes to them and start again."
             )
         raise AnsibleActionFail(
-            f"{len(wrong)} of {len(self.tree.files)} files arrived with another SHA-256 at {self.mover.host.address} "
+            f"{len(wrong)} of {len(self.tree.files)} files arrived with another SHA-256 at {self.mover.host.label} "
             f"twice: {named(wrong)}. The pod's disk is not to be trusted; use another pod."
         )
 
