@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that runs the test suite: it counts, it stops what hangs, and it never takes a failure for a success."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import psutil
+import pytest
+from arrows import ROOT
+
+JUNIT = '<testsuites><testsuite tests="5" failures="{bad}" errors="0" skipped="1"/></testsuites>'
+
+
+@pytest.fixture(scope="module")
+def program():
+    spec = importlib.util.spec_from_file_location("run_tests", ROOT / "scripts" / "run_tests.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["run_tests"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["run_tests"]
+
+
+@pytest.fixture
+def run(program, tmp_path):
+    """Run one command as a part; returns its outcome."""
+
+    def start(*command, **options):
+        return program.Suite(tmp_path).run(program.Part("part", "group", list(command), **options))
+
+    return start
+
+
+def numbers(outcome):
+    return outcome.passed, outcome.failed, outcome.skipped
+
+
+def test_a_gate_counts_one(run):
+    assert numbers(run("true")) == (1, 0, 0)
+    assert numbers(run("false")) == (0, 1, 0)
+
+
+def test_the_tests_of_a_report_are_counted(run):
+    shell = f"echo '{JUNIT.format(bad=0)}' > {{junit}}"
+    assert numbers(run("sh", "-c", shell, junit="part.xml")) == (4, 0, 1)
+    shell = f"echo '{JUNIT.format(bad=2)}' > {{junit}}; exit 1"
+    assert numbers(run("sh", "-c", shell, junit="part.xml")) == (2, 2, 1)
+
+
+def test_a_part_that_broke_is_a_failure_whatever_its_report_says(run):
+    assert numbers(run("true", junit="part.xml")) == (0, 1, 0), "no report at all"
+    shell = f"echo '{JUNIT.format(bad=0)}' > {{junit}}; exit 2"
+    assert numbers(run("sh", "-c", shell, junit="part.xml")) == (4, 1, 1)
+
+
+def test_a_part_that_hangs_is_ended_with_all_it_started(program, run, monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "PART_LIMIT_S", 0.5)
+    outcome = run("sh", "-c", f"sleep 100 & echo $! > {tmp_path}/pid; wait")
+    assert numbers(outcome) == (0, 1, 0)
+    assert "the limit for one part" in outcome.log
+    assert outcome.seconds < 60
+    child = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_part_this_machine_cannot_run_is_skipped(run):
+    assert numbers(run("false", absent="no such Python")) == (0, 0, 1)
+
+
+def test_the_closing_line_and_the_exit_code(program, monkeypatch, capsys):
+    good, bad = program.Part("good", "group", ["true"]), program.Part("bad", "group", ["sh", "-c", "echo why; exit 1"])
+    monkeypatch.setattr(program, "all_parts", lambda: [good])
+    assert program.main("all") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed"
+    monkeypatch.setattr(program, "all_parts", lambda: [bad, good])
+    assert program.main("group") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "1 passed, 1 failed"
+    assert "why" in lines
+
+
+def test_an_unknown_part_is_refused(program):
+    assert program.main("untit") == 2
+
+
+def test_every_group_of_the_makefile_has_parts(program):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (line,) = [line for line in makefile.splitlines() if line.startswith("PARTS :=")]
+    assert {part.group for part in program.all_parts()} == set(line.removeprefix("PARTS :=").split())

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The set-up on machines that lack something, and that it costs nothing where nothing is missing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from arrows import ROOT
+
+# What the scripts call of a bare Debian; rsync and bwrap are what the machine lacks.
+BARE = [
+    "awk", "bash", "cat", "cut", "dirname", "flock", "grep", "mkdir", "readlink", "sha256sum", "ssh", "ssh-keygen",
+    "ssh-keyscan", "tr",
+]  # fmt: skip
+
+
+class Machine:
+    """A copy of the scripts, and a PATH that holds little more than a bare Debian does."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clone = directory / "clone"
+        shutil.copytree(ROOT / "scripts", self.clone / "scripts")
+        self.bin = directory / "bin"
+        self.bin.mkdir()
+        self.calls = directory / "calls"
+        self.calls.touch()
+        for name in BARE:
+            (self.bin / name).symlink_to(shutil.which(name) or name)
+
+    def program(self, name: str, script: str) -> None:
+        """Put a stand-in for a program on the PATH. It notes its call first."""
+        file = self.bin / name
+        file.write_text(f'#!{shutil.which("bash")}\necho "{name} $*" >>"{self.calls}"\n{script}\n')
+        file.chmod(0o755)
+
+    def user(self, uid: int, *, sudo: bool) -> None:
+        self.program("id", f"echo {uid}")
+        self.program("sudo", 'shift; exec "$@"' if sudo else "exit 1")
+        self.program("true", "exit 0")
+
+    def set_up(self) -> subprocess.CompletedProcess[str]:
+        environ = {"PATH": str(self.bin), "HOME": str(self.clone)}
+        command = [str(self.clone / "scripts" / "setup.sh"), "train"]
+        bash = shutil.which("bash") or "bash"
+        return subprocess.run([bash, *command], env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    def called(self, name: str) -> list[str]:
+        return [line for line in self.calls.read_text().splitlines() if line.startswith(name + " ")]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_without_root_the_administrators_command_is_printed_and_nothing_is_installed(machine):
+    machine.user(1000, sudo=False)
+    machine.program("apt-get", "exit 0")
+    done = machine.set_up()
+    assert done.returncode != 0
+    command = [line for line in done.stderr.splitlines() if "sudo sh -c" in line]
+    assert len(command) == 1
+    assert "apt-get install" in command[0]
+    assert "rsync bubblewrap" in command[0]
+    assert machine.called("apt-get") == []
+
+
+@pytest.mark.parametrize("uid, sudo", [(0, False), (1000, True)])
+def test_as_root_or_with_sudo_only_what_is_missing_is_installed(machine, uid, sudo):
+    machine.user(uid, sudo=sudo)
+    machine.program("apt-get", "exit 0")  # says that all went well, and has installed nothing
+    done = machine.set_up()
+    assert "installing Debian packages" in done.stderr
+    (install,) = [call for call in machine.called("apt-get") if "install" in call]
+    assert install.endswith("rsync bubblewrap")
+    assert bool(machine.called("sudo")) == sudo
+    assert done.returncode != 0
+    assert "still missing" in done.stderr
+
+
+def test_a_start_up_script_that_fails_does_not_matter_when_the_programs_are_there(machine):
+    machine.user(0, sudo=False)
+    links = " && ".join(f'ln -sf {shutil.which("true")} "{machine.bin}/{name}"' for name in ("rsync", "bwrap"))
+    machine.program("apt-get", f"[ $1 = update ] || {{ {links}; exit 100; }}")
+    (machine.bin / "ln").symlink_to(shutil.which("ln") or "ln")
+    done = machine.set_up()
+    assert "apt-get reported a failure" in done.stderr
+    assert "still missing" not in done.stderr, done.stderr
+    assert "Python" in done.stderr, "it went on to the next step"
+
+
+def test_a_machine_without_apt_is_told_what_it_lacks(machine):
+    machine.user(0, sudo=False)
+    done = machine.set_up()
+    assert done.returncode != 0
+    assert "no apt-get: rsync bubblewrap" in done.stderr
+
+
+def test_an_unknown_level_is_refused(machine):
+    machine.user(0, sudo=False)
+    bash = shutil.which("bash") or "bash"
+    command = [bash, str(machine.clone / "scripts" / "setup.sh"), "tarin"]
+    done = subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "tarin" in done.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".venv/.podyard-test").exists(), reason="this clone was not set up by its own scripts")
+@pytest.mark.parametrize("level", ["train", "test"])
+def test_a_set_up_that_is_complete_costs_nothing(level):
+    started = time.monotonic()
+    done = subprocess.run([ROOT / "scripts/setup.sh", level], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert time.monotonic() - started < 1.0
