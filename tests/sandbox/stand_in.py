@@ -168,6 +168,12 @@ class Api:
     def running(self, **changes: Any) -> dict[str, Any]:
         return self.until(self.made(**changes)["id"], is_running)
 
+    def answering(self, **changes: Any) -> dict[str, Any]:
+        """A running pod whose SSH port answers."""
+        pod = self.running(**changes)
+        until(lambda: banner(pod["ssh"]["direct"]["port"]), lambda said: said is not None)
+        return pod
+
     def fault(self, name: str, times: int | None = None, share: float | None = None, **params: Any) -> None:
         body = {"name": name, "times": times, "share": share, "params": params}
         answer = self.post("/_sandbox/faults", json=body)

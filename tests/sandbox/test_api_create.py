@@ -59,7 +59,10 @@ def test_answer_to_a_create(api: Api) -> None:
         (wanted(env={"A": 1}), ["$.env.A: got number, want string"]),
         (wanted(ports="22/tcp"), ["$.ports: got string, want array"]),
         (wanted(gpu=gpu(minCudaVersion="12")), ["$.gpu.minCudaVersion: '12' does not match pattern '^\\d+\\.\\d+$'"]),
-        (wanted(mounts={"persistent": {"size": 9, "path": "/w"}}), ["$.mounts.persistent.size: minimum: got 9, want 10"]),
+        (
+            wanted(mounts={"persistent": {"size": 9, "path": "/w"}}),
+            ["$.mounts.persistent.size: minimum: got 9, want 10"],
+        ),
         (wanted(mounts={"network": [{"volumeId": "v"}]}), ["$.mounts.network[0]: missing property 'path'"]),
         ([], ["$: got array, want object"]),
     ],
@@ -205,7 +208,9 @@ def test_global_networking_wants_a_place_that_has_it(api: Api) -> None:
 
 def test_newer_fields_become_args(api: Api) -> None:
     assert api.made(cmd=["bash", "-lc", "python x"])["args"] == "bash -lc 'python x'"
-    assert api.made(entrypoint=["/bin/sh", "-c"], cmd=["x"])["args"] == '{"entrypoint": ["/bin/sh", "-c"], "cmd": ["x"]}'
+    assert (
+        api.made(entrypoint=["/bin/sh", "-c"], cmd=["x"])["args"] == '{"entrypoint": ["/bin/sh", "-c"], "cmd": ["x"]}'
+    )
 
 
 def test_environment_of_the_container(sandbox: ServerThread, api: Api) -> None:

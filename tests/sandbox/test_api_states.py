@@ -81,7 +81,7 @@ def test_no_direct_ssh_unless_port_22_was_asked_for(api: Api) -> None:
 
 
 def test_stop_start_restart(sandbox: ServerThread, api: Api) -> None:
-    first = api.running(mounts=WORKSPACE)
+    first = api.answering(mounts=WORKSPACE)
     pod_id, old_port = first["id"], first["ssh"]["direct"]["port"]
     stopped = api.act(pod_id, "stop")
     assert stopped.status_code == 200
@@ -139,7 +139,7 @@ def test_stop_while_starting_is_final(sandbox: ServerThread, api: Api) -> None:
 
 @pytest.mark.parametrize("by_action", [True, False])
 def test_terminate(sandbox: ServerThread, api: Api, by_action: bool) -> None:
-    pod = api.running(mounts=WORKSPACE)
+    pod = api.answering(mounts=WORKSPACE)
     answer = api.act(pod["id"], "terminate") if by_action else api.delete(f"/v2/pods/{pod['id']}")
     assert (answer.status_code, answer.content) == (204, b"")
     gone = api.get(f"/v2/pods/{pod['id']}")
