@@ -148,7 +148,7 @@ class TestSignal:
 
 def test_a_create_that_outlives_its_controller(cloud, job, playbook):
     """The module's process lives on after SIGKILL and its create still arrives: the pod it makes is given back too."""
-    cloud.fault("latency", "--times", "1", "--param", "operation=create", "--param", "seconds=4")
+    cloud.fault("latency", "--times", "1", "--param", "operation=createPod", "--param", "seconds=4")
     process = playbook.start(job)
     wait_for(
         lambda: "creating" in (job.run / "attempts.jsonl").read_text() if (job.run / "attempts.jsonl").exists() else False,
