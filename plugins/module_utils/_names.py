@@ -38,7 +38,7 @@ class PodName:
     @classmethod
     def parse(cls, text: str | None) -> PodName | None:
         """The parts of a full name (with attempt), or None when it is not of our pattern or too long."""
-        match = _NAME.match(text or "")
+        match = _NAME.fullmatch(text or "")
         if match is None or len(text or "") > MAX_LENGTH:
             return None
         return cls(match["project"], match["run"], int(match["index"]), int(match["attempt"]))
@@ -51,7 +51,7 @@ class PodName:
         """
         if cls.parse(text) is not None:
             return None
-        match = _IDENTITY.match(text or "")
+        match = _IDENTITY.fullmatch(text or "")
         if match is None:
             return None
         name = cls(match["project"], match["run"], int(match["index"]), 0)
@@ -106,4 +106,4 @@ def new_run_id(now: datetime | None = None) -> str:
 
 def is_run_id(text: str) -> bool:
     """True when the text can be a run id: 1 to 24 of a-z, 0-9 and _ (no hyphen: names are read from the right)."""
-    return _RUN_ID.match(text) is not None
+    return _RUN_ID.fullmatch(text) is not None

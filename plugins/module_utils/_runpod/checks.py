@@ -60,7 +60,7 @@ def _cuda(request: PodRequest) -> Iterator[str]:
     if request.min_cuda_version and request.cuda_versions:
         yield "a least CUDA version and a list of exact ones exclude each other; give one of them."
     for version in (request.min_cuda_version, *request.cuda_versions):
-        if version and not _VERSION.match(version):
+        if version and not _VERSION.fullmatch(version):
             yield f"a CUDA version is written like 12.8, not {version!r}."
 
 
@@ -81,7 +81,7 @@ def _storage(request: PodRequest) -> Iterator[str]:
 
 def _ports(request: PodRequest) -> Iterator[str]:
     for port in request.ports:
-        match = _PORT.match(port)
+        match = _PORT.fullmatch(port)
         # Above 70000 the service takes the number as a wish for a public port that equals the private one.
         if match is None or not 1 <= int(match[1]) <= 99999:
             yield f"a port is written like 22/tcp or 8888/http, not {port!r}."
@@ -101,7 +101,7 @@ def _environment(request: PodRequest, account_key: str) -> Iterator[str]:
         if account_key and account_key in value:
             yield f"the environment variable {name} holds the account's API key, which no pod may get."
     for line in env.get("PUBLIC_KEY", "").splitlines():
-        if line.strip() and not _KEY.match(line.strip()):
+        if line.strip() and not _KEY.fullmatch(line.strip()):
             yield f"this is no public SSH key: {line.strip()[:30]!r} (a key begins with its type, like ssh-ed25519)."
     size = len(json.dumps(wire.create_body(request)).encode())
     if size > MOST_BYTES:

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fence: a create in flight is waited for, and none is sent after it was raised."""
+
+from __future__ import annotations
+
+import multiprocessing
+import stat
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _fence
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, Fenced
+
+
+def test_without_a_run_there_is_no_fence():
+    with _fence.creating(None):
+        pass
+    _fence.raise_fence(None)
+    assert not _fence.is_raised(None)
+
+
+def test_creates_run_until_the_fence_is_raised(tmp_path):
+    run_dir = tmp_path / "run"
+    with _fence.creating(run_dir):
+        pass
+    assert stat.S_IMODE(run_dir.stat().st_mode) == 0o700
+    _fence.raise_fence(run_dir)
+    _fence.raise_fence(run_dir)
+    assert _fence.is_raised(run_dir)
+    ran = False
+    with pytest.raises(Fenced, match="given back already"), _fence.creating(run_dir):
+        ran = True
+    assert not ran
+
+
+def test_two_creates_may_be_in_flight_at_once(tmp_path):
+    with _fence.creating(tmp_path), _fence.creating(tmp_path):
+        pass
+
+
+def _create_slowly(run_dir, inside, finish, order):
+    with _fence.creating(run_dir):
+        inside.set()
+        finish.wait(30)
+        order.put("created")
+
+
+def _give_back(run_dir, asked, order):
+    asked.set()
+    _fence.raise_fence(run_dir)
+    order.put("fenced")
+
+
+def test_the_fence_waits_for_a_create_in_flight(tmp_path):
+    context = multiprocessing.get_context("fork")
+    inside, finish, asked, order = context.Event(), context.Event(), context.Event(), context.Queue()
+    creator = context.Process(target=_create_slowly, args=(tmp_path, inside, finish, order))
+    creator.start()
+    assert inside.wait(30)
+    guard = context.Process(target=_give_back, args=(tmp_path, asked, order))
+    guard.start()
+    assert asked.wait(30)
+    guard.join(0.2)
+    assert guard.is_alive()
+    assert not _fence.is_raised(tmp_path)
+    finish.set()
+    assert [order.get(timeout=30), order.get(timeout=30)] == ["created", "fenced"]
+    creator.join(30)
+    guard.join(30)
+    assert _fence.is_raised(tmp_path)
+
+
+def test_a_killed_creator_leaves_no_lock(tmp_path):
+    context = multiprocessing.get_context("fork")
+    inside, finish, order = context.Event(), context.Event(), context.Queue()
+    creator = context.Process(target=_create_slowly, args=(tmp_path, inside, finish, order))
+    creator.start()
+    assert inside.wait(30)
+    creator.kill()
+    creator.join(30)
+    _fence.raise_fence(tmp_path)
+    assert _fence.is_raised(tmp_path)
+
+
+def test_a_run_directory_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CloudError, match="cannot be written"), _fence.creating(tmp_path / "file" / "run"):
+        pass

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Polls: polite, jittered, and never past the deadline."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _wait
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock, Polls
+from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime
+
+
+def test_a_wait_looks_at_once_and_at_the_deadline():
+    time = FakeTime()
+    assert list(time.polls(4.0).until(10.0)) == [0.0, 4.0, 8.0, 10.0]
+    assert time.slept == [4.0, 4.0, 2.0]
+
+
+def test_a_deadline_of_nothing_is_one_look():
+    time = FakeTime()
+    assert list(time.polls().until(0.0)) == [0.0]
+    assert time.slept == []
+
+
+def test_the_time_that_a_look_takes_counts():
+    time = FakeTime()
+    looks = []
+    for gone in time.polls(1.0).until(5.0):
+        looks.append(gone)
+        time.now += 3.0
+    assert looks == [0.0, 4.0]
+
+
+@pytest.mark.parametrize(("interval", "least", "most"), [(None, 5.0, 10.0), (0.2, 0.15, 0.25)])
+def test_pauses_are_spread(interval, least, most):
+    asked = []
+    clock = Clock(monotonic=lambda: 0.0, sleep=lambda _seconds: None, spread=lambda a, b: asked.append((a, b)) or a)
+    Polls(clock, interval).pause()
+    assert asked == [(pytest.approx(least), pytest.approx(most))]
+
+
+def test_the_true_clock_is_the_default():
+    polls = Polls()
+    before = _wait.time.monotonic()
+    Polls(polls.clock, 0.01).pause()
+    assert 0.005 < _wait.time.monotonic() - before < 5
