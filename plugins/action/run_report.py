@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_report: shows how a run went, and writes report.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.color import ANSIBLE_COLOR
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_page, _report_summary
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
+from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import gather
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+
+# Longer lines are hard to read, and a screen that does not tell its width is taken as a common one.
+WIDEST, USUAL = 140, 100
+
+
+class ActionModule(ControllerAction):
+    """Report a run, however it ended and however little of it there is."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"path": {"type": "path", "required": True}}
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        directory = local_path(arguments["path"]).resolve()
+        try:
+            facts = gather(directory)
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        page, remark = _report_page.render(facts)
+        path = directory / "report.html"
+        changed = self._write(path, page)
+        if remark:
+            Display().warning(remark)
+        title = f"{facts.record['name'] or 'run'} {facts.record['run_id']}"
+        told = [*_report_summary.rows(facts), ("report", str(path), "")]
+        display = Display()
+        width = min(WIDEST, display.columns or USUAL)
+        display.display("\n" + _report_summary.render(title, told, width=width, color=ANSIBLE_COLOR))
+        plain = _report_summary.render(title, told, width=USUAL, color=False)
+        return {"changed": changed, "report": str(path), "summary": plain}
+
+    def _write(self, path: Path, page: str) -> bool:
+        """Write the page when it is another one; whether it was. Raises AnsibleActionFail."""
+        try:
+            if path.exists() and path.read_text(encoding="utf-8") == page:
+                return False
+            if not self.check_mode:
+                write_atomically(path, page)
+        except OSError as error:
+            raise AnsibleActionFail(f"The report {path} cannot be written: {error}.") from error
+        return True

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers as people read them, each with its unit. Private to this collection."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`; `unknown` for None."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def money(usd: float | None) -> str:
+    """`USD 12.34`; below one dollar, where small runs are, up to four decimals: `USD 0.0033`. `unknown` for None."""
+    if usd is None:
+        return "unknown"
+    if abs(usd) >= 1:
+        return f"USD {usd:.2f}"
+    whole, decimals = f"{usd:.4f}".split(".")
+    return f"USD {whole}.{decimals.rstrip('0'):0<2}"
+
+
+def size(number: int | float | None) -> str:
+    """`17 B`, `1.2 MB`, in powers of 1000 as disks are sold; `unknown` for None."""
+    if number is None:
+        return "unknown"
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def value(thing: Any) -> str:
+    """A metric's value: whole numbers as they are, others with four significant digits, everything else as text."""
+    if isinstance(thing, bool) or not isinstance(thing, (int, float)):
+        return str(thing)
+    if isinstance(thing, int) or not math.isfinite(thing):
+        return str(thing)
+    return f"{thing:.4g}"
+
+
+def clock(text: str | None) -> str:
+    """An RFC 3339 time without its fraction, as `2026-07-15 14:00:00 UTC`; `unknown` for None."""
+    if not text:
+        return "unknown"
+    return re.sub(r"\.\d+", "", text).replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
+
+
+def lines_of(text: str, most: int) -> list[str]:
+    """The last lines of a log as they looked: without colours, of a redrawn progress bar only its last state."""
+    shown = []
+    for line in text.split("\n"):
+        line = _ESCAPE.sub("", line).rstrip("\r").rpartition("\r")[2]
+        shown.append(_CONTROL.sub("", line).rstrip())
+    while shown and not shown[-1]:
+        shown.pop()
+    return shown[-most:]
