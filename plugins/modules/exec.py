@@ -26,7 +26,7 @@ options:
   run_dir:
     description:
       - The run's directory on the controller.
-      - Relative paths start at the directory of the playbook.
+      - Relative paths start at the directory in which C(ansible-playbook) was called.
     type: path
   run_id:
     description:
@@ -35,7 +35,7 @@ options:
     default: latest
   runs_dir:
     description:
-      - The directory of all run directories.
+      - The directory of all run directories. A relative path starts where C(ansible-playbook) was called.
     type: path
     default: ./runs
   timeout:
@@ -66,7 +66,6 @@ seealso:
 EXAMPLES = r"""
 - name: Look at the GPU of the newest run
   podyard.gpu.exec:
-    run_dir: "{{ lookup('ansible.builtin.env', 'PWD') }}/runs/latest"
     command: nvidia-smi
   delegate_to: localhost
   register: gpu

@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action of exec: which paths the module gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.action.exec import ActionModule
+from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs_dir", "run_dir"),
+    [
+        ({}, "runs", None),
+        ({"runs_dir": "here/runs"}, "here/runs", None),
+        ({"run_dir": "runs/latest"}, None, "runs/latest"),
+        ({"run_id": "r1", "runs_dir": "/srv/runs"}, "/srv/runs", None),
+        ({"runs_dir": "~/runs"}, "home/runs", None),
+    ],
+)
+def test_paths_start_where_the_person_is(tmp_path, monkeypatch, arguments, runs_dir, run_dir):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    called = []
+
+    def execute(self, name, module_args, task_vars):
+        called.append((name, module_args))
+        return {"rc": 0, "changed": True}
+
+    monkeypatch.setattr(ActionModule, "_execute_module", execute)
+    result = act(ActionModule, {"command": "true", **arguments})
+    assert result == {"rc": 0, "changed": True}
+    [(name, told)] = called
+    assert name == "podyard.gpu.exec" and told["command"] == "true"
+    for given, path in ((told.get("runs_dir"), runs_dir), (told.get("run_dir"), run_dir)):
+        assert given == (str(tmp_path / path) if path else None)
