@@ -23,7 +23,7 @@ from podyard_sandbox.home import Home, default_home
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodError
 from podyard_sandbox.process import ProcessError, down, living, status, up
-from podyard_sandbox.serve import AlreadyUp, Settings, serve
+from podyard_sandbox.settings import AlreadyUp, Settings
 
 _DEFAULTS = Settings()
 
@@ -127,6 +127,8 @@ main.add_command(fault)
 
 def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
     """Serve in this process; a parent that waits hears of it through the file descriptor."""
+    from podyard_sandbox.serve import serve  # the server takes half a second to load, which other commands spare
+
     held = contextlib.ExitStack()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 

@@ -22,7 +22,7 @@ from podyard_sandbox.client import Client, ControlError
 from podyard_sandbox.home import Home
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pods import PodError, PodRuntime
-from podyard_sandbox.serve import Settings
+from podyard_sandbox.settings import Settings
 
 # Long enough to examine the machine and to sweep what a killed daemon left, on a busy machine.
 _READY_WITHIN = 90.0

@@ -11,8 +11,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +24,7 @@ from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.runpod.app import Shell
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.settings import AlreadyUp, Settings
 
 # A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
 _LAST_ANSWERS = 1.0
@@ -33,19 +32,6 @@ _LAST_ANSWERS = 1.0
 _BODY_LIMIT = 1_048_576
 # Others look at the daemon's lock for an instant to see whether it lives; that must not keep a new one from starting.
 _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05
-
-
-class AlreadyUp(Exception):
-    """Another daemon serves this home."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels."""
-
-    pace: str = "fast"
-    balance: float = 100.0
-    wheels: Path | None = None
 
 
 class Server:

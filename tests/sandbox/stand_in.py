@@ -19,7 +19,8 @@ import requests
 from podyard_sandbox.home import Home
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodLog, PodRuntime, PodSpec, RunningPod, Utilisation
-from podyard_sandbox.serve import Server, Settings
+from podyard_sandbox.serve import Server
+from podyard_sandbox.settings import Settings
 
 # Nothing here takes long; a busy machine may.
 PATIENCE = 30.0

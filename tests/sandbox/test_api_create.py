@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from stand_in import CAPACITY, Api, ServerThread, wanted
 
-from podyard_sandbox.serve import Settings
+from podyard_sandbox.settings import Settings
 
 RTX_4090 = "NVIDIA GeForce RTX 4090"
 INVALID = "Request validation failed."

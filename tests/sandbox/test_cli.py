@@ -19,7 +19,11 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from click.testing import CliRunner
 from stand_in import PATIENCE, Api, is_running, until
+
+from podyard_sandbox.cli import main
+from podyard_sandbox.pods import PodError, PodRuntime
 
 PACKAGE = Path(__file__).resolve().parents[2] / "sandbox"
 PATIENT = 120.0  # a whole command on a busy machine
@@ -260,3 +264,12 @@ def test_what_cannot_be_is_said_in_one_sentence(program: Program, tmp_path: Path
         said = program("--home", str(blocked / "home"), command, fails=command == "up")
         assert len(said.splitlines()) == 1
     assert program("status").startswith("The sandbox is down; state in ")
+
+
+def test_machine_that_can_make_no_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(_runtime: PodRuntime) -> None:
+        raise PodError("bwrap is missing; install bubblewrap")
+
+    monkeypatch.setattr(PodRuntime, "check", check)
+    result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), "up", "--foreground"])
+    assert (result.exit_code, result.output) == (1, "Error: bwrap is missing; install bubblewrap\n")

@@ -190,3 +190,22 @@ def test_small_pages(api: Api) -> None:
     assert [pod["name"] for pod in first["pods"]] == ["a", "b"]
     second = api.get(f"/v2/pods?cursor={first['pagination']['nextCursor']}").json()
     assert [pod["name"] for pod in second["pods"]] == ["c"]
+
+
+def test_provisioning_as_in_the_example(api: Api) -> None:
+    api.fault("never-ready", status="PROVISIONING")
+    api.fault("as-in-example")
+    pod = api.made()
+    assert (pod["actions"], pod["runtime"]) == (["start", "terminate"], {})
+    assert pod["dataCenterId"] and pod["ssh"]["proxy"]["username"].startswith(pod["id"])
+    assert api.pod(pod["id"])["runtime"] == {}
+
+
+def test_host_that_was_lost_comes_back_by_a_restart(api: Api) -> None:
+    pod = api.answering()
+    api.fault("host-lost", times=1, pod=pod["id"], reading="stuck")
+    until(lambda: api.status()["pods"][0]["ssh"] and banner(pod["ssh"]["direct"]["port"]), lambda said: said is None)
+    api.act(pod["id"], "restart")
+    api.until(pod["id"], is_running)
+    before = api.status()["pods"][0]["billed_seconds"]
+    until(lambda: api.status()["pods"][0]["billed_seconds"], lambda seconds: seconds > before)

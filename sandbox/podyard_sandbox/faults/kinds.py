@@ -251,6 +251,11 @@ _ALL = (
         "The API as first published: no paging of lists, and no cmd, entrypoint, minRamPerGpu, minVcpuCountPerGpu.",
     ),
     FaultKind(
+        "as-in-example",
+        "A PROVISIONING pod looks as in the API description: machine known, runtime {}, may start but not stop.",
+        {"name": _NAME},
+    ),
+    FaultKind(
         "blames-valid-fields",
         "When a required field is missing, the validator lists all the valid fields as not allowed, too.",
     ),

@@ -23,7 +23,7 @@ from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, invalid
 from podyard_sandbox.runpod.rules import check_create, check_update
 from podyard_sandbox.runpod.validation import number, parse, read_json
-from podyard_sandbox.runpod.wire import pod_json
+from podyard_sandbox.runpod.wire import example_json, pod_json
 
 _MOST_PODS = 1000  # a page
 
@@ -199,7 +199,10 @@ class Handlers:
         return fault
 
     def _json(self, pod: Pod) -> dict[str, Any]:
-        return pod_json(pod, self._cloud.runtime)
+        shown = pod_json(pod, self._cloud.runtime)
+        if pod.status == "PROVISIONING" and self._cloud.faults.strike("as-in-example", name=pod.words):
+            return example_json(shown, pod)
+        return shown
 
     def _shown(self, pods: list[Pod]) -> list[dict[str, Any]]:
         """Pods as a read shows them; each read brings a stale port nearer to its end."""

@@ -90,6 +90,8 @@ class Lifecycle:
     async def restart(self, pod: Pod) -> None:
         """Start the container anew in its place: new port, new host keys, all but the mount wiped."""
         await self._halt(pod)
+        if pod.lost:
+            pod.meter.hold_gpu(pod.usd_per_hour, time.time())
         self._boot(pod, fresh=False)
 
     async def end(self, pod: Pod) -> None:

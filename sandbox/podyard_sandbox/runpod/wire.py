@@ -15,6 +15,18 @@ from podyard_sandbox.runpod.pod import Pod
 _PROXY_HOST = "ssh.runpod.io"
 
 
+def example_json(shown: dict[str, Any], pod: Pod) -> dict[str, Any]:
+    """A PROVISIONING pod as the API description's example has it, against that description's own prose."""
+    return {
+        **shown,
+        "actions": ["start", "terminate"],
+        "dataCenterId": pod.machine.data_center,
+        "cudaVersion": pod.machine.cuda,
+        "ssh": {"proxy": _proxy(pod), "direct": None},
+        "runtime": {},
+    }
+
+
 def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
     """A pod as get, list, create, patch and action answer it."""
     if pod.leaving is not None and pod.last_shown is not None:
