@@ -17,6 +17,8 @@ from arrows import ROOT, tracked
 EVERYTHING = tracked("")
 # Files whose form has no place for a comment, or that are the licence; all others carry it.
 WITHOUT_HEADER = {"COPYING"}
+# What the molecule scenarios push to a host: it is there to be counted and hashed.
+CARGO = re.compile(r"extensions/molecule/[^/]+/files/")
 WITHOUT_COMMENTS = (".md", ".rst", ".json", ".png", ".csv", ".svg", ".html", ".j2", ".lock")
 SPDX = "SPDX-License-Identifier: GPL-3.0-or-later"
 COPYRIGHT = "Copyright (c) 2026, the podyard.gpu contributors"
@@ -53,8 +55,9 @@ def names_place(text: str, place: str) -> bool:
 
 
 def foreign_hosts(text: str) -> list[str]:
-    """Hosts in addresses of the text that it is not meant to name."""
-    return [host for host in HOST.findall(text) if host not in HOSTS and not EXAMPLES.search(host)]
+    """Hosts in addresses of the text (or in patterns of such) that it is not meant to name; a lone word is none."""
+    hosts = [host for host in HOST.findall(text.replace("\\", "")) if "." in host]
+    return [host for host in hosts if host not in HOSTS and not EXAMPLES.search(host)]
 
 
 def text_of(name: str) -> str | None:
@@ -68,7 +71,7 @@ def text_of(name: str) -> str | None:
 @pytest.mark.parametrize("name", [name for name in EVERYTHING if not name.endswith(WITHOUT_COMMENTS)])
 def test_every_file_says_its_licence(name):
     text = text_of(name)
-    if text and name not in WITHOUT_HEADER and not name.startswith("changelogs/changelog"):
+    if text and name not in WITHOUT_HEADER and not CARGO.match(name) and not name.startswith("changelogs/changelog"):
         head = "\n".join(text.splitlines()[:8])
         assert SPDX in head
         assert COPYRIGHT in head
