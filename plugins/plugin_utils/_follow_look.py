@@ -112,10 +112,16 @@ class Keeper:
         for name, file in STREAMS.items():
             stream = found[name]
             if self.writes and (stream["data"] or stream["reset"]):
-                with (self.directory / file).open("wb" if stream["reset"] else "ab") as target:
+                mode = "wb" if stream["reset"] else "ab"
+                with open(self.directory / file, mode, opener=_private) as target:
                     target.write(stream["data"])
             self.offsets[name] = stream["offset"]
         return any(found[name]["data"] or found[name]["reset"] for name in ("log", "metrics"))
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only the user may read: a log may quote what nobody else is to see."""
+    return os.open(path, flags, 0o600)
 
 
 def behind(found: dict[str, Any]) -> bool:
