@@ -28,8 +28,10 @@ from .spec import PodError, PodSpec
 _CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP",
                  "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
 NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc")
-# bubblewrap needs a search path for nothing, and must not hand anything of the sandbox's environment on.
+# bubblewrap must not hand anything of the sandbox's environment on. As long as a pod's command does not run yet, its
+# processes are bubblewrap's own, and MARK in their environment tells whose they are; the pod itself never sees it.
 BARE_ENVIRONMENT = {"PATH": images.PATH, "LANG": "C.UTF-8"}
+MARK = "PODYARD_SANDBOX_PODS"
 # How often to look whether bubblewrap became the pod's command: it takes some 20 ms to set up the namespaces.
 _LOOK = 0.005
 # Bytes per read of the pod's output; only a size.
@@ -89,41 +91,60 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
 class Container:
     """A started container. `pid` is the host's number of its PID 1."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: PodLog) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, status: asyncio.StreamReader, log: PodLog) -> None:
         self._process = process
+        self._status = status
         self._log = log
         self.pid = 0
         self._pidfd: int | None = None
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
-        """Start `command` in a sandbox made by `arguments`; returns when the command runs.
+    async def start(cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
+        """Start `command` in a sandbox made by `arguments`, for a pod in `folder`; returns when the command runs.
 
         Raises PodError with bubblewrap's own words when the sandbox could not be made.
         """
         if threading.current_thread() is not threading.main_thread():
             # The kernel ties "die with parent" to the thread that forked, not to its process.
             raise PodError("a pod can only be started from the main thread of the sandbox")
+        # Between the birth of its child and letting it go, bubblewrap must not be killed: the child would wait for
+        # ever, in nobody's care. So this part is always finished, and then all is ended through PID 1.
+        birth = asyncio.ensure_future(cls._give_birth(folder, arguments, command, log))
+        try:
+            container = await asyncio.shield(birth)
+            await container._wait_for_command()
+        except BaseException:
+            await asyncio.wait([birth])
+            if birth.exception() is None:
+                await birth.result().kill()
+            raise
+        return container
+
+    @classmethod
+    async def _give_birth(cls, folder: Path, arguments: Sequence[str], command: Sequence[str],
+                          log: PodLog) -> Container:
+        """Start bubblewrap and learn the number of its child, PID 1 of the pod, which then makes the sandbox."""
         status, report = os.pipe()
         options_file = _nameless_file(arguments)
+        stream = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0))
         try:
             process = await asyncio.create_subprocess_exec(
                 "bwrap", "--args", str(options_file), "--json-status-fd", str(report), "--", *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(options_file, report), env=BARE_ENVIRONMENT, cwd="/", start_new_session=True)
-        except BaseException:
-            os.close(status)
-            raise
+                pass_fds=(options_file, report), env={**BARE_ENVIRONMENT, MARK: str(folder)}, cwd="/",
+                start_new_session=True)
         finally:
+            # The stream ends, and closes its side, when bubblewrap has closed the other one.
             os.close(options_file)
             os.close(report)
-        container = cls(process, log)
-        try:
-            await container._wait_for_command(status)
-        except BaseException:
-            await container.kill()
-            raise
+        container = cls(process, stream, log)
+        if first := await stream.readline():
+            container.pid = int(json.loads(first)["child-pid"])
+            with contextlib.suppress(ProcessLookupError):
+                container._pidfd = os.pidfd_open(container.pid)
         return container
 
     async def wait(self) -> int:
@@ -144,28 +165,18 @@ class Container:
                 self._process.kill()
         await self.wait()
 
-    async def _wait_for_command(self, status: int) -> None:
-        """Read PID 1's number from bubblewrap, then wait until that process has become the pod's command."""
-        loop = asyncio.get_running_loop()
-        stream = asyncio.StreamReader()
-        transport, _protocol = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0))
-        try:
-            first = await stream.readline()
-            if first:
-                self.pid = int(json.loads(first)["child-pid"])
-                self._pidfd = _open_pidfd(self.pid)
-            while self._process.returncode is None:
-                if self.pid and _name_of(self.pid) not in ("bwrap", None):
-                    return
-                await asyncio.sleep(_LOOK)
-            # bubblewrap tells the exit code only of a command that it did start.
-            if b"exit-code" not in await stream.read():
-                await self._reader
-                said = "; ".join(line.text for line in self._log.lines(tail=3)) or "it said nothing"
+    async def _wait_for_command(self) -> None:
+        """Wait until PID 1, which is bubblewrap's child at first, has become the pod's command."""
+        while self._process.returncode is None:
+            if self.pid and _name_of(self.pid) not in ("bwrap", None):
+                return
+            await asyncio.sleep(_LOOK)
+        # bubblewrap tells the exit code only of a command that it did start; one that is not in the image ends at once.
+        if b"exit-code" not in await self._status.read():
+            await self._reader
+            said = "; ".join(line.text for line in self._log.lines(tail=3)) or "it said nothing"
+            if ": execvp " not in said:
                 raise PodError(f"bubblewrap could not make the pod's sandbox: {said}")
-        finally:
-            transport.close()
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
@@ -189,13 +200,6 @@ def _nameless_file(arguments: Sequence[str]) -> int:
         out.write(b"".join(argument.encode() + b"\0" for argument in arguments))
     os.lseek(number, 0, os.SEEK_SET)
     return number
-
-
-def _open_pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
 
 
 def _name_of(pid: int) -> str | None:

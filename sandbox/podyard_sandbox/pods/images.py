@@ -99,12 +99,10 @@ def _from_json(spec: PodSpec) -> list[str]:
         parts = json.loads(spec.args or "")
     except ValueError as error:
         raise PodError(f"pod {spec.id}: {wanted} ({error})") from error
-    if set(parts) - {"entrypoint", "cmd"}:
+    lists = [parts.pop(name, None) or [] for name in ("entrypoint", "cmd")]
+    if parts or not all(isinstance(words, list) and all(isinstance(word, str) for word in words) for words in lists):
         raise PodError(f"pod {spec.id}: {wanted}")
-    words = [*(parts.get("entrypoint") or []), *(parts.get("cmd") or [])]
-    if not all(isinstance(word, str) for word in words):
-        raise PodError(f"pod {spec.id}: {wanted}")
-    return words
+    return [*lists[0], *lists[1]]
 
 
 def environment(spec: PodSpec) -> dict[str, str]:

@@ -4,8 +4,9 @@
 """What a killed sandbox left: its processes are found by the directories they have mounted, then all is removed.
 
 Every directory of pods has a name that exists only once. A process of a pod has its directories mounted, and so the
-name stands in the process's list of mounts, whoever started it and whatever it became. On the machine itself
-nothing is ever mounted: a pod's mounts are in its own namespace and go with its last process.
+name stands in the process's list of mounts, whoever started it and whatever it became. bubblewrap, which makes a
+pod, has the name in its environment, and so has its child as long as it has nothing mounted yet. On the machine
+itself nothing is ever mounted: a pod's mounts are in its own namespace and go with its last process.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 from pathlib import Path
 
 from . import disk
+from .container import MARK
 
 # A killed process is gone within milliseconds; a machine under load may take its time to tear namespaces down.
 _PATIENCE = 20.0
@@ -46,11 +48,19 @@ def _processes() -> list[int]:
 
 
 def _belongs(pid: int, folder: Path) -> bool:
+    # Only the end of the path is sure to be in the list of mounts: what comes before it depends on the file system.
+    if f"/{folder.name}/".encode() in _read(pid, "mountinfo"):
+        return True
+    marks = [item for item in _read(pid, "environ").split(b"\0") if item.startswith(f"{MARK}=".encode())]
+    return any(f"/{folder.name}/".encode() in mark for mark in marks)
+
+
+def _read(pid: int, what: str) -> bytes:
+    """A file of /proc; empty when the process has ended meanwhile, or is another user's, and then none of ours."""
     try:
-        # Only the end of the path is sure to be in the list: what comes before it depends on the file system.
-        return f"/{folder.name}/".encode() in Path("/proc", str(pid), "mountinfo").read_bytes()
+        return Path("/proc", str(pid), what).read_bytes()
     except OSError:
-        return False  # It ended meanwhile, or is another user's, and then none of ours.
+        return b""
 
 
 def _kill(pid: int, folder: Path) -> None:

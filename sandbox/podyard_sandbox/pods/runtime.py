@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import container, disk, images, leftovers, machine
 from .log import PodLog
@@ -26,6 +26,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 _SETTLED = 10.0
 # Seconds between two looks at a pod's processes: the API's readers poll no faster than that.
 _SAMPLE = 1.0
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -60,7 +62,7 @@ class PodRuntime:
         """Raise PodError, with one sentence, when this machine cannot make pods."""
         async with self._examining:
             if self._machine is None:
-                self._machine = await machine.examine()
+                self._machine = await _finish(machine.examine())
 
     async def start(self, spec: PodSpec) -> RunningPod:
         """Start a pod in a fresh container: new disk, new public port, new host keys; its volume is kept.
@@ -155,7 +157,7 @@ class PodRuntime:
         system.add(f"create container for {spec.id}")
         arguments = await _in_thread(self._prepare, pod, pod.ports, self._machine)
         system.add(f"start container for {spec.id}: begin")
-        pod.container = await container.Container.start(arguments, words, self.log(spec.id))
+        pod.container = await container.Container.start(pod.folder, arguments, words, self.log(spec.id))
         return pod.container
 
     def _prepare(self, pod: _Pod, ports: PublicPorts, found: machine.Machine) -> list[str]:
@@ -213,11 +215,16 @@ class PodRuntime:
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run blocking file work in a thread; when cancelled, wait for its end first, so that nobody deletes a directory
-    that is still being filled."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    """Run blocking file work in a thread."""
+    return await _finish(asyncio.to_thread(function, *arguments))
+
+
+async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
+    """Wait for `work`; when cancelled, wait for its end all the same before giving way, so that nobody deletes a
+    directory that is still being filled."""
+    task = asyncio.ensure_future(work)
     try:
-        return await asyncio.shield(work)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        await asyncio.wait([task])
         raise
