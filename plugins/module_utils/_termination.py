@@ -221,8 +221,9 @@ def give_back_run(
     """End every pod of one run, wherever its name came from, and prove that they are gone.
 
     Pods are found in the complete list by the run's prefix, and only names of our own pattern count. When the ledger
-    knows of a create without an outcome, or of a pod that the list does not show yet, the looking goes on for
-    ``grace`` seconds after it, so that a late pod is found too. Raise the fence first, or a create may come after the
+    knows of a create without an outcome, or of a pod so young that the list may not show it yet, the looking goes on
+    for ``grace`` seconds after it, so that a late pod is found too. A pod that the ledger knows and the list does not
+    show (its host was lost) is proved gone like the others. Raise the fence first, or a create may come after the
     last look.
 
     :param prefix: ``podyard-<project>-<run_id>-`` (``_names.prefix_of_run``).
@@ -234,8 +235,10 @@ def give_back_run(
     while True:
         elapsed = polls.clock.monotonic() - begun
         listed = [pod for pod in provider.list() if _of_run(pod, prefix)]
-        young = _young(ledger, prefix, provider.name, grace)
-        fresh = {pod.id: pod for pod in young + listed if pod.id not in done}
+        recorded = _recorded(ledger, prefix, provider.name)
+        fresh = {pod.id: pod for pod in recorded + listed if pod.id not in done}
+        # A young pod may not be shown yet; of an older one the provider's "no such pod" is believed.
+        young = any(_age(pod) < grace for pod in recorded if pod.id in fresh)
         results = terminate_and_prove(
             provider,
             list(fresh.values()),
@@ -271,17 +274,31 @@ def _expected(event: dict[str, Any], prefix: str, provider: str) -> bool:
     return name is not None and name.prefix_of_run == prefix and event.get("provider") == provider
 
 
-def _young(ledger: Ledger, prefix: str, provider: str, grace: float) -> list[Pod]:
-    """Pods of the run that were made less than ``grace`` seconds ago: the list may not show them yet."""
+def _recorded(ledger: Ledger, prefix: str, provider: str) -> list[Pod]:
+    """The run's pods of which the ledger knows that they were made and not that they are gone.
+
+    The list may not show them yet, or no longer: a host that was lost takes its pod out of the list, and that it is
+    gone still has to be proved.
+    """
     last = {event["name"]: event for event in ledger.read()}
-    now = datetime.now(timezone.utc)
-    pods = []
-    for event in last.values():
-        if event["event"] != _ledger.CREATED or not event.get("id") or not _expected(event, prefix, provider):
-            continue
-        if (now - datetime.fromisoformat(event["time"].replace("Z", "+00:00"))).total_seconds() < grace:
-            pods.append(Pod(provider, event["id"], event["name"], _pod.UNKNOWN, usd_per_hour=event.get("usd_per_hour")))
-    return pods
+    return [
+        Pod(
+            provider,
+            event["id"],
+            event["name"],
+            _pod.UNKNOWN,
+            usd_per_hour=event.get("usd_per_hour"),
+            created_at=event["time"],
+        )
+        for event in last.values()
+        if event["event"] == _ledger.CREATED and event.get("id") and _expected(event, prefix, provider)
+    ]
+
+
+def _age(pod: Pod) -> float:
+    """Seconds since the pod was made, by our own clock."""
+    made = datetime.fromisoformat(str(pod.created_at).replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - made).total_seconds()
 
 
 def _never_appeared(ledger: Ledger, prefix: str, provider: str) -> None:
