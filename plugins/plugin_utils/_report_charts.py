@@ -25,6 +25,8 @@ FAMILIES = {
     "loss": re.compile(r"loss|perplexity|error", re.IGNORECASE),
     "accuracy": re.compile(r"acc|f1|auc|precision|recall|score", re.IGNORECASE),
 }
+# Up to how many seconds a span of time is counted in which unit, and the seconds of one.
+CLOCK_UNITS = ((180.0, "seconds", 1.0), (5 * 3600.0, "minutes", 60.0), (math.inf, "hours", 3600.0))
 # A page, not a dashboard: with more curves than this nothing is seen any more.
 MOST_CHARTS = 8
 # More points than a chart has pixels only make the page heavy.
@@ -68,23 +70,28 @@ def metric_charts(rows: list[dict[str, Any]]) -> list[Chart]:
 
 
 def gpu_charts(rows: list[dict[str, Any]]) -> list[Chart]:
-    """Utilisation in percent and memory in GiB of each GPU over the minutes since the first sample."""
+    """Utilisation in percent and memory in GiB of each GPU over the time since the first sample."""
     times = [parse_time(row.get("time")) for row in rows]
-    first = next((time for time in times if time), None)
+    known = [time for time in times if time]
+    if not known:
+        return []
+    first = min(known)
+    span = (max(known) - first).total_seconds()
+    unit, scale = next((unit, scale) for limit, unit, scale in CLOCK_UNITS if span <= limit)
     use: dict[str, Line] = {}
     memory: dict[str, Line] = {}
     total = 0.0
     for time, row in zip(times, rows, strict=True):
-        if time is None or first is None:
+        if time is None:
             continue
-        minutes, name = (time - first).total_seconds() / 60, f"GPU {row.get('index', 0)}"
+        x, name = (time - first).total_seconds() / scale, f"GPU {row.get('index', 0)}"
         used, of = _number(row.get("memory_used_mb")), _number(row.get("memory_total_mb"))
-        _add(use, name, minutes, _number(row.get("utilization_percent")))
-        _add(memory, name, minutes, used / 1024 if used is not None else None)
+        _add(use, name, x, _number(row.get("utilization_percent")))
+        _add(memory, name, x, used / 1024 if used is not None else None)
         total = max(total, of / 1024 if of is not None else 0.0)
     charts = [
-        Chart("GPU utilisation, percent", "minutes", use, floor=0, top=100),
-        Chart("GPU memory in use, GiB", "minutes", memory, floor=0, top=total or None),
+        Chart("GPU utilisation, percent", unit, use, floor=0, top=100),
+        Chart("GPU memory in use, GiB", unit, memory, floor=0, top=total or None),
     ]
     return [chart for chart in charts if chart.lines]
 
@@ -143,7 +150,7 @@ def draw(chart: Chart) -> str:
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.set_ylim(bottom=chart.floor, top=None if chart.top is None else chart.top * 1.04)
-        if chart.across != "minutes":
+        if chart.across not in [unit for _limit, unit, _scale in CLOCK_UNITS]:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         if len(chart.lines) > 1:
             # Above the axes, where it covers no line.

@@ -15,13 +15,11 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json, read_json_lines, seconds_between
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import lines_of
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import REPORT, RunError, RunRecord
 
 # The end of the log that a page shows, and what is read for it: a line of a thousand characters is long.
 LOG_LINES = 40
 LOG_BYTES = LOG_LINES * 1000
-# The stage in which the report is made: it is not over while it is written, and says nothing about the run.
-OWN_STAGE = "report"
 WORDS = {
     "running": "running: the run has not ended",
     "succeeded": "succeeded: the training ended well and its results are here",
@@ -110,7 +108,7 @@ def _stages(record: dict[str, Any]) -> list[Stage]:
     for stage in record["stages"]:
         start = seconds_between(record["started"], stage["started"])
         seconds = seconds_between(stage["started"], stage["ended"])
-        if stage["name"] != OWN_STAGE and start is not None and seconds is not None:
+        if stage["name"] != REPORT and start is not None and seconds is not None:
             stages.append(Stage(stage["name"], start, seconds, stage["ended"] is not None))
     return stages
 

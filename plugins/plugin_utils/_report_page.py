@@ -25,8 +25,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import Ru
 
 TEMPLATE = Path(__file__).with_name("_report.html.j2")
 TONES = {"succeeded": "good", "failed": "bad", "lost": "bad", "stopped": "warn", "kept": "warn"}
-# Tiles of the last values, besides cost, time and pods: what fits into two rows.
-MOST_TILES = 5
+# Tiles of the last values, besides cost, time and pods: what fits into one row.
+MOST_TILES = 3
 
 
 def render(facts: RunFacts) -> tuple[str, str | None]:
@@ -101,5 +101,6 @@ def _job(plan: dict[str, Any]) -> list[tuple[str, str]]:
     for name in ("code", "dataset"):
         tree = plan.get(name)
         if isinstance(tree, dict) and tree.get("path"):
-            rows.append((name, f"{tree['path']} ({tree.get('files')} files, {words.size(tree.get('bytes'))})"))
+            files = f"{tree.get('files')} file{'' if tree.get('files') == 1 else 's'}"
+            rows.append((name, f"{tree['path']} ({files}, {words.size(tree.get('bytes'))})"))
     return rows

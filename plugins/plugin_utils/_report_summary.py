@@ -34,7 +34,7 @@ def rows(facts: RunFacts) -> list[Row]:
     told += [("pod", _pod(pod), "green" if pod.facts["gone_proved"] else "bold red") for pod in facts.pods]
     if run["artifacts"]:
         total = sum(artifact.get("bytes") or 0 for artifact in run["artifacts"])
-        names = ", ".join(artifact["path"] for artifact in run["artifacts"][:5])
+        names = ", ".join(artifact["path"].removeprefix("artifacts/") for artifact in run["artifacts"][:5])
         more = f" and {len(run['artifacts']) - 5} more" if len(run["artifacts"]) > 5 else ""
         told.append(("artifacts", f"{names}{more} ({words.size(total)}) in {facts.directory / 'artifacts'}", ""))
     return told

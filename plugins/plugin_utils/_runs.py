@@ -24,6 +24,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
 
 OUTCOMES = ("running", "succeeded", "failed", "stopped", "lost", "kept", "detached")
 STAGES = ("plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report")
+# The stage in which a run is told of: it is not over while the report is written, and says nothing about the run.
+REPORT = STAGES[-1]
 # What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
 POD_FIELDS = (
     "provider", "id", "name", "gpu", "gpu_count", "usd_per_hour", "region", "cloud",
@@ -175,8 +177,8 @@ def _end_stages(record: dict[str, Any], but: str | None = None) -> None:
     for stage in record["stages"]:
         if stage["ended"] is None and stage["name"] != but:
             stage["ended"] = now()
-            if record["outcome"] != "running":
-                # What follows the outcome, the give-back above all, is still a part of the run.
+            if record["outcome"] != "running" and stage["name"] != REPORT:
+                # What follows the outcome, the give-back above all, is still a part of the run; telling of it is not.
                 record["ended"] = stage["ended"]
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -276,9 +277,16 @@ class TestCharts:
             {"time": "never", "index": 0, "utilization_percent": 50},
         ]
         use, memory = _report_charts.gpu_charts(rows)
-        assert use.lines == {"GPU 0": ([1.5], [50.0])} and memory.lines == {"GPU 0": ([0.0, 1.5], [1.0, 2.0])}
+        assert use.lines == {"GPU 0": ([90.0], [50.0])} and memory.lines == {"GPU 0": ([0.0, 90.0], [1.0, 2.0])}
         assert memory.top == 24.0
-        assert _report_charts.gpu_charts([]) == []
+        assert _report_charts.gpu_charts([]) == [] == _report_charts.gpu_charts([{"index": 0}])
+
+    @pytest.mark.parametrize(("hours", "unit", "last"), [(0.04, "seconds", 144), (2, "minutes", 120), (9, "hours", 9)])
+    def test_the_unit_of_time_follows_the_run(self, hours, unit, last):
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        times = [(start + timedelta(hours=part)).isoformat() for part in (0, hours)]
+        [chart] = _report_charts.gpu_charts([{"time": time, "utilization_percent": 5} for time in times])
+        assert chart.across == unit and chart.lines["GPU 0"][0] == pytest.approx([0, last])
 
 
 class TestSummary:
@@ -328,7 +336,7 @@ class TestSummary:
         assert text.startswith("digits r1\n  outcome:") and "USD 0.69" in text
 
     def test_many_artifacts(self, run):
-        artifacts = [{"path": f"f{number}", "bytes": 1000, "sha256": "x"} for number in range(9)]
+        artifacts = [{"path": f"artifacts/f{number}", "bytes": 1000, "sha256": "x"} for number in range(9)]
         assert "f0, f1, f2, f3, f4 and 4 more (9.0 kB)" in summary_of(run(artifacts=artifacts))
 
 

@@ -99,6 +99,8 @@ def test_an_outcome_ends_the_run_and_what_follows_prolongs_it(record):
     record.apply(begin="give_back")
     run, _changed = record.apply(end_stages=True)
     assert run["ended"] == run["stages"][1]["ended"] >= known
+    record.apply(begin="report")
+    assert record.apply(end_stages=True)[0]["ended"] == run["ended"], "to tell of a run does not prolong it"
     run, _changed = record.apply(outcome="running")
     assert (run["outcome"], run["ended"]) == ("running", None)
 
