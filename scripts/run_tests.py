@@ -87,7 +87,7 @@ def gates() -> list[Part]:
 def pytest(name: str, group: str, path: str) -> Part:
     """Return a directory of tests as a part. No cache is kept, so that two calls at once do not meet."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml={junit}", path]
-    return Part(name, group, command, junit=f"{name}.xml")
+    return Part(name, group, command, junit=f"{name.replace(' ', '-')}.xml")
 
 
 def ansible_test(core: str) -> list[Part]:
@@ -108,10 +108,16 @@ def ansible_test(core: str) -> list[Part]:
     ]
 
 
+def integration() -> list[Part]:
+    """Return each file of the integration tests as a part of its own (each has its own sandbox), the longest first."""
+    files = sorted(ROOT.glob("tests/integration/test_*.py"), key=lambda file: file.stat().st_size, reverse=True)
+    return [pytest(file.stem.replace("test_", "integration "), "integration", str(file)) for file in files]
+
+
 def all_parts() -> list[Part]:
     """Return every part, the long ones first, so that the two lanes end at about the same time."""
     return [
-        pytest("integration", "integration", "tests/integration"),
+        *integration(),
         *ansible_test("219"),
         pytest("sandbox", "sandbox-test", "tests/sandbox"),
         *ansible_test("221"),
