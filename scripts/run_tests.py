@@ -13,6 +13,7 @@ JUnit file); every other part counts one. The exit code is 0 only if nothing fai
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import os
 import pathlib
@@ -31,6 +32,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(sys.executable).parent
 # A part that hangs must not keep the others' results back; the longest takes about a third of this.
 PART_LIMIT_S = 20 * 60
+# Long enough for a run that a test has started to give its pod back, and for the test to stop its sandbox.
+STOP_LIMIT_S = 60
 # Two cores is the machine this is made for.
 AT_ONCE = 2
 LOG_LINES_SHOWN = 150
@@ -227,16 +230,17 @@ class Suite:
             self._end(process)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """End the process, politely first: tests give back what they started."""
+        """End the process, by an interrupt first: on that pytest stops the sandboxes its tests started."""
         with self._lock:
             self._processes.discard(process)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)  # long enough for a test to stop its sandbox
-            except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_LIMIT_S)
+            # What did not heed the interrupt, be it the process or something it had started.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
 
     def stop(self) -> None:
         """End all that runs, and start nothing more."""

@@ -59,12 +59,20 @@ def test_a_part_that_broke_is_a_failure_whatever_its_report_says(run):
 
 def test_a_part_that_hangs_is_ended_with_all_it_started(program, run, monkeypatch, tmp_path):
     monkeypatch.setattr(program, "PART_LIMIT_S", 0.5)
+    monkeypatch.setattr(program, "STOP_LIMIT_S", 0.5)
     outcome = run("sh", "-c", f"sleep 100 & echo $! > {tmp_path}/pid; wait")
     assert numbers(outcome) == (0, 1, 0)
     assert "the limit for one part" in outcome.log
     assert outcome.seconds < 60
     child = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_part_that_hangs_may_clean_up_first(program, run, monkeypatch):
+    monkeypatch.setattr(program, "PART_LIMIT_S", 1)
+    outcome = run("bash", "-c", "trap 'echo cleaned up; exit 0' INT; while :; do sleep 0.1; done")
+    assert numbers(outcome) == (0, 1, 0)
+    assert "cleaned up" in outcome.log
 
 
 def test_a_part_this_machine_cannot_run_is_skipped(run):
