@@ -19,6 +19,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._market import over
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     GRACE,
     PROOF,
@@ -192,7 +193,7 @@ def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None
         work.polls.pause(max(QUICK, span - elapsed))
 
 
-Accept = Callable[[Pod], Any]
+Accept = Callable[[Pod], Reached]
 
 
 def rent(
@@ -205,14 +206,14 @@ def rent(
     cap: float | None,
     most: int,
     history: History,
-) -> Any:
+) -> Reached:
     """Rent on the best offer that can be had, and keep the pod that ``accept`` accepts.
 
     An offer that is refused is left out from then on. A pod that is not accepted (it does not get ready, or its
     contract costs more than the cap) is ended and proved gone, and its offer goes to the end of the queue.
 
     :param make_request: the request for an offer and the number of the create.
-    :param accept: waits for the pod and returns the caller's result; a CloudError means that the pod is no good.
+    :param accept: waits for the pod and says how far it got; a CloudError means that the pod is no good.
     :param most: pods that may be rented and given up at most.
     :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
     """
@@ -255,7 +256,7 @@ def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> P
 
 def _accepted(
     work: Work, pod: Pod, request: PodRequest, offer: Offer, accept: Accept, cap: float | None, history: History
-) -> Any:
+) -> Reached:
     """What ``accept`` makes of the pod; a pod that is no good is given back before its error goes on.
 
     Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
@@ -263,7 +264,7 @@ def _accepted(
     try:
         _within_cap(pod, cap)
         result = accept(pod)
-        _within_cap(getattr(result, "pod", pod), cap)
+        _within_cap(result.pod, cap)
     except BaseException as error:
         _give_back(work, pod, request, offer, error, history)
         raise

@@ -47,6 +47,8 @@ class PodName:
     def parse_identity(cls, text: str | None) -> PodName | None:
         """The parts of an identity (a name without its attempt, which becomes 0), or None when it is not one.
 
+        Its length is not judged here: one that is too long must be refused as such, not taken for any other name.
+
         Attempts are counted from 1, so that an identity that ends in ``-0`` is never taken for a full name.
         """
         if cls.parse(text) is not None:
@@ -54,8 +56,7 @@ class PodName:
         match = _IDENTITY.fullmatch(text or "")
         if match is None:
             return None
-        name = cls(match["project"], match["run"], int(match["index"]), 0)
-        return name if len(str(name)) <= MAX_LENGTH else None
+        return cls(match["project"], match["run"], int(match["index"]), 0)
 
     @property
     def identity(self) -> str:

@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "market": ("_market",),
     "bookkeeping": ("_fence", "_ledger", "_progress", "_lease", "_hostkeys", "_ssh"),
     "lifecycle": ("_lifecycle", "_readiness", "_termination", "_changes", "_creation"),
-    "edge": ("_arguments",),
+    "edge": ("_arguments", "_pod_arguments"),
     "plugin_utils": (),
     "plugins": (),
 }

@@ -108,7 +108,7 @@ class FakeCloud(Provider):
     """A provider in memory. ``pods`` is what exists.
 
     ``plan(verb, …)`` queues answers for the next calls of a verb: an exception is raised, a function is called with the
-    arguments, None means the normal behaviour, anything else is returned. ``calls`` holds every call as (verb, argument).
+    argument, None means the normal behaviour, anything else is returned. ``calls`` holds all calls as (verb, argument).
     """
 
     name = "fake"
@@ -199,7 +199,8 @@ class FakeCloud(Provider):
         return self._call("stop", pod_id, lambda: self._become(pod_id, **ended))
 
     def restart(self, pod_id: str) -> Pod:
-        return self._call("restart", pod_id, lambda: self._become(pod_id, started_at="2026-07-15T15:00:00Z", uptime=1.0))
+        anew = {"started_at": "2026-07-15T15:00:00Z", "uptime": 1.0}
+        return self._call("restart", pod_id, lambda: self._become(pod_id, **anew))
 
     def terminate(self, pod_id: str) -> bool:
         return self._call("terminate", pod_id, lambda: self.pods.pop(pod_id, None) is not None)

@@ -86,7 +86,7 @@ def expect(
     body: Any = None,
     headers: dict[str, str] | None = None,
 ) -> Expected:
-    """A request. ``query`` must match exactly if it is given; ``body`` is JSON that must be equal, or a predicate on it;
+    """A request. ``query`` must match exactly if it is given; ``body`` is JSON that must be equal, or a predicate;
     ``headers`` must be among those that came."""
     return Expected(method, path, query, body, dict(headers or {}))
 

@@ -216,7 +216,7 @@ def test_the_servers_own_words_are_found(text, words):
 def test_of_a_schema_error_the_missing_field_comes_first():
     text = (
         '{"detail":"Request validation failed.","errors":'
-        '["$: additional properties \'name\' not allowed","$: missing property \'image\'"]}'
+        "[\"$: additional properties 'name' not allowed\",\"$: missing property 'image'\"]}"
     )
     words = detail(answer(text))
     assert words.startswith("Request validation failed: $: missing property 'image'; $: additional")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_an_identity_is_a_name_without_its_attempt(identity):
     assert PodName.parse(str(name.with_attempt(2))) == name.with_attempt(2)
 
 
-@pytest.mark.parametrize("text", [None, "notebook", "podyard-digits-r1-0-1", "podyard-" + "d" * 50 + "-r1-0"])
+@pytest.mark.parametrize("text", [None, "notebook", "podyard-digits-r1-0-1"])
 def test_what_is_no_identity_is_none(text):
     assert PodName.parse_identity(text) is None
 
@@ -89,7 +89,7 @@ def test_a_text_without_a_letter_makes_no_name():
 
 
 def test_a_new_run_id_is_usable_and_new():
-    moment = datetime(2026, 7, 15, 14, 0, 0, tzinfo=timezone.utc)
+    moment = datetime.fromisoformat("2026-07-15T14:00:00+00:00")
     first, second = _names.new_run_id(moment), _names.new_run_id()
     assert re.fullmatch(r"20260715_140000_[0-9a-f]{4}", first)
     assert _names.is_run_id(first)

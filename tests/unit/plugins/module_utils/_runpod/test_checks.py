@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What RunPod would refuse is found before it costs anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod import checks
+from ansible_collections.podyard.gpu.tests.unit import cloud
+
+ACCOUNT_KEY = "rpa_account_key"
+DISK, NETWORK = Mount("disk", "/workspace", 50), Mount("network", "/workspace", volume_id="v1")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"public_keys": (cloud.KEY,)},
+        {"env": {"PUBLIC_KEY": f"{cloud.KEY}\nssh-rsa AAAAB3Nz== me@home with words"}},
+        {"env": {f"V{number}": "x" for number in range(49)}, "public_keys": (cloud.KEY,)},
+        {"ports": ("22/tcp", "70022/tcp", *(f"{port}/http" for port in range(8000, 8010)))},
+        {"volume": DISK},
+        {"network_volume": NETWORK},
+        {"min_cuda_version": "12.11"},
+        {"cuda_versions": ("12.8", "13.0")},
+        {"image": None, "template_id": "runpod-torch-v280"},
+        {"cloud": None},
+    ],
+)
+def test_what_is_right_passes(changes):
+    checks.check(cloud.request("x", **changes), ACCOUNT_KEY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": ""}, "1 to 191 characters"),
+        ({"name": "x" * 192}, "this one has 192"),
+        ({"image": None}, "needs an image"),
+        ({"gpu_count": 0}, "number of GPUs is 0"),
+        ({"disk_gb": 0}, "disk is 0 GB"),
+        ({"cloud": "ALL"}, "'ALL'"),
+        ({"min_cuda_version": "12.8", "cuda_versions": ("12.8",)}, "exclude each other"),
+        ({"min_cuda_version": "12"}, "written like 12.8"),
+        ({"cuda_versions": ("12.8\n",)}, "written like 12.8"),
+        ({"volume": DISK, "network_volume": NETWORK}, "exclude each other"),
+        ({"volume": Mount("disk", "/w", 9)}, "the volume is 9 GB"),
+        ({"volume": Mount("disk", "workspace", 50)}, "absolute path"),
+        ({"network_volume": Mount("network", "/w")}, "has no id"),
+        ({"network_volume": NETWORK, "cloud": "COMMUNITY"}, "SECURE cloud only"),
+        ({"ports": ("22",)}, "'22'"),
+        ({"ports": ("22/udp",)}, "'22/udp'"),
+        ({"ports": ("0/tcp",)}, "'0/tcp'"),
+        ({"ports": tuple(f"{port}/http" for port in range(8000, 8011))}, "10 HTTP ports"),
+        ({"env": {f"V{number}": "x" for number in range(51)}}, "51 environment variables"),
+        ({"env": {f"V{number}": "x" for number in range(50)}, "public_keys": (cloud.KEY,)}, "51 environment"),
+        ({"env": {"A": "x" * 102400}}, "the most is 102400"),
+        ({"env": {"A=B": "x"}}, "cannot be the name"),
+        ({"env": {"TOKEN": f"prefix {ACCOUNT_KEY}"}}, "TOKEN holds the account's API key"),
+        ({"env": {"PUBLIC_KEY": "null"}}, "no public SSH key: 'null'"),
+        ({"public_keys": ("/root/.ssh/id.pub",)}, "no public SSH key"),
+        ({"env": {"PUBLIC_KEY": cloud.KEY}, "public_keys": (cloud.KEY,)}, "give one of them"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(changes, words):
+    with pytest.raises(BadRequest) as caught:
+        checks.check(cloud.request(**changes), ACCOUNT_KEY)
+    assert words in str(caught.value)
+    assert "was not rented" in str(caught.value)
+    assert ACCOUNT_KEY not in str(caught.value)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which offers fit, in which order, and why the others do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _market
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import OfferQuery
+from ansible_collections.podyard.gpu.tests.unit.cloud import FakeCloud, offer
+
+OFFERS = (
+    offer("RTX 4090", 0.69, availability="low"),
+    offer("RTX 4090", 0.34, cloud="COMMUNITY", availability="low"),
+    offer("A40", 0.40),
+    offer("L40S", 0.86, availability="medium"),
+    offer("H100", 2.99, availability="none"),
+    offer("B200", None),
+    offer("V100", 0.20, offered=False),
+    offer("T4", 0.10, max_count=1),
+)
+
+
+def ranked(**query):
+    offers = _market.rank(FakeCloud(offers=OFFERS), OfferQuery(**query))
+    return [(each.gpu, each.usd_per_hour) for each in offers]
+
+
+def test_the_order_of_the_wish_comes_first_then_stock_then_price():
+    assert ranked(gpus=("L40S", "4090", "A40")) == [
+        ("L40S", 0.86),
+        ("RTX 4090", 0.34),
+        ("RTX 4090", 0.69),
+        ("A40", 0.4),
+    ]
+
+
+def test_without_a_wish_stock_and_price_decide():
+    assert ranked(max_price=1) == [("T4", 0.1), ("A40", 0.4), ("L40S", 0.86), ("RTX 4090", 0.34), ("RTX 4090", 0.69)]
+
+
+def test_a_gpu_wished_for_twice_is_tried_once():
+    assert ranked(gpus=("A40", "NVIDIA A40")) == [("A40", 0.4)]
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "words"),
+    [
+        ({"gpus": ("4090",), "max_price": 0.3}, errors.TooExpensive, "cheapest is RTX 4090 at 0.34 USD per hour"),
+        ({"gpus": ("L40S",), "max_price": 0.8599}, errors.TooExpensive, "0.8599 USD"),
+        ({"gpus": ("H100",)}, errors.NoCapacity, "H100 is out of stock in the cloud SECURE"),
+        ({"gpus": ("H100",), "regions": ("eu-1",)}, errors.NoCapacity, "in EU-1"),
+        ({"gpus": ("V100",)}, errors.NoCapacity, "V100 is not for rent"),
+        ({"gpus": ("T4",), "gpu_count": 4}, errors.NoCapacity, "T4 comes at most 1 to a pod"),
+        ({"gpus": ("B200",), "max_price": 5}, errors.NoCapacity, "B200 has no price"),
+        ({"gpus": ("H100", "L40S"), "max_price": 0.5}, errors.TooExpensive, "cheapest is L40S"),
+        ({"gpus": ("4080",)}, errors.BadRequest, "no GPU '4080'"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_its_reason(query, kind, words):
+    with pytest.raises(kind) as caught:
+        ranked(**query)
+    assert words in str(caught.value)
+
+
+def test_an_empty_catalogue_is_not_taken_for_an_unknown_gpu():
+    with pytest.raises(errors.BadRequest, match="no GPU at all"):
+        _market.rank(FakeCloud(offers=()), OfferQuery(gpus=("4090",)))
+    with pytest.raises(errors.NoCapacity, match="catalogue is empty"):
+        _market.rank(FakeCloud(offers=()), OfferQuery())
+
+
+def searched(**query):
+    return _market.search([FakeCloud(offers=OFFERS)], OfferQuery(**query))
+
+
+def test_a_search_is_sorted_by_price():
+    offers, reason = searched(gpus=("4090", "A40"))
+    assert [each.usd_per_hour for each in offers] == [0.34, 0.40, 0.69]
+    assert reason is None
+
+
+def test_a_search_can_show_what_cannot_be_had():
+    offers, reason = searched(include_unavailable=True)
+    assert [each.gpu for each in offers][-2:] == ["H100", "B200"]
+    assert len(offers) == len(OFFERS)
+    assert reason is None
+
+
+def test_a_search_without_a_find_says_why():
+    offers, reason = searched(gpus=("H100",))
+    assert offers == []
+    assert "out of stock" in reason
+
+
+def test_a_price_at_the_cap_is_within_it():
+    assert not _market.over(0.1 + 0.2, 0.3)
+    assert _market.over(0.31, 0.3)
+    assert not _market.over(None, 0.3)
+    assert not _market.over(0.31, None)

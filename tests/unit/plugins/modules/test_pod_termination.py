@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module pod_termination."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _fence
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.modules import pod_termination
+from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+
+MINE = examples.pod(id="p1", name="podyard-digits-r1-0-1")
+FOREIGN = examples.pod(id="p9", name="podyard-digits-r2-0-1")
+LIST = expect("GET", "/v2/pods")
+BOTH, REST = LIST.reply({"pods": [MINE, FOREIGN]}), LIST.reply({"pods": [FOREIGN]})
+GONE = expect("GET", "/v2/pods/p1").problem(404, "resource not found")
+END = expect("DELETE", "/v2/pods/p1").reply(status=204)
+
+
+@pytest.fixture(name="module")
+def made_module(capsys, tmp_path):
+    return Runner(capsys, tmp_path)
+
+
+@pytest.fixture(name="give_back")
+def giving_back(module, tmp_path):
+    def give_back(*script, check=False, failing=False, **options):
+        with Conversation(*script) as api:
+            how = module.fail if failing else module.run
+            return how(
+                pod_termination.main,
+                check,
+                project="digits",
+                run_id="r1",
+                run_dir=str(tmp_path / "run"),
+                poll_interval=0.01,
+                api_key=KEY,
+                api_url=api.url,
+                **options,
+            )
+
+    return give_back
+
+
+def test_the_runs_pods_are_ended_and_proved_gone(give_back, module, tmp_path):
+    result = give_back(BOTH, END, REST, GONE, REST, GONE)
+    (pod,) = result["pods"]
+    assert result["changed"] is True
+    assert (pod["id"], pod["gone_proved"], pod["reason"]) == ("p1", True, None)
+    assert result["diff"] == {"before": {"pods": ["podyard-digits-r1-0-1"]}, "after": {"pods": []}}
+    assert _fence.is_raised(tmp_path / "run")
+    assert [event["event"] for event in Ledger(tmp_path / "run").read()] == ["gone"]
+    assert KEY not in module.printed
+    again = give_back(REST)
+    assert (again["changed"], again["pods"]) == (False, [])
+
+
+def test_check_mode_ends_nothing(give_back, tmp_path):
+    result = give_back(BOTH, check=True)
+    assert result["changed"] is True
+    assert [pod["gone_proved"] for pod in result["pods"]] == [False]
+    assert not (tmp_path / "run").exists()
+    assert give_back(REST, check=True)["changed"] is False
+
+
+def test_a_pod_that_is_not_proved_gone_fails_the_task(give_back):
+    refused = expect("DELETE", "/v2/pods/p1").problem(403, "access denied")
+    result = give_back(BOTH, refused, failing=True)
+    for words in ("NOT PROVED GONE", "p1", "0.69 USD per hour", "access denied", "curl -X DELETE"):
+        assert words in result["msg"]
+    assert [(pod["id"], pod["gone_proved"]) for pod in result["pods"]] == [("p1", False)]
+
+
+def test_a_list_that_cannot_be_had_fails_the_task(give_back):
+    result = give_back(LIST.problem(401, "invalid api key"), failing=True)
+    assert result["failure"]["kind"] == "AuthError"
+    assert result["pods"] == []
+
+
+def test_progress_is_written(give_back, tmp_path):
+    progress = tmp_path / "progress"
+    give_back(BOTH, END, REST, GONE, REST, GONE, progress_file=str(progress))
+    assert "is gone: absent 2 times" in progress.read_text()
