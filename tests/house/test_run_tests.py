@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 
 import psutil
 import pytest
@@ -39,6 +40,13 @@ def numbers(outcome):
     return outcome.passed, outcome.failed, outcome.skipped
 
 
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_a_gate_counts_one(run):
     assert numbers(run("true")) == (1, 0, 0)
     assert numbers(run("false")) == (0, 1, 0)
@@ -65,7 +73,10 @@ def test_a_part_that_hangs_is_ended_with_all_it_started(program, run, monkeypatc
     assert "the limit for one part" in outcome.log
     assert outcome.seconds < 60
     child = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    end = time.monotonic() + 10  # the kernel may take a moment on a loaded machine
+    while lives(child):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_part_that_hangs_may_clean_up_first(program, run, monkeypatch):
