@@ -136,9 +136,12 @@ def test_restart_loop_ends_with_stop(lab: Lab) -> None:
     lab.start(args="false")
     lab.until(lambda: "container exited with code 1" in lab.log_texts(source="system"), "the end of the command")
     lab.do(lab.runtime.stop("p1"))
-    before = len(lab.log_texts(source="system"))
-    lab.do(asyncio.sleep(1.0))  # Longer than the first pause of the loop: nothing may happen any more.
-    assert len(lab.log_texts(source="system")) == before and pod_processes(lab.home) == []
+    # Nobody is left who could start it again.
+    assert lab.do(_other_tasks()) == [] and pod_processes(lab.home) == []
+
+
+async def _other_tasks() -> list[str]:
+    return [str(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
 def test_start_can_be_stopped_at_any_moment(lab: Lab) -> None:
