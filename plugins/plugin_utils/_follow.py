@@ -79,6 +79,7 @@ class Follower:
         self._active_at = self._said_at = self.clock()
         self._samples: list[dict[str, Any]] = []
         self.request["checkpoints"] = [to_regex(pattern) for pattern in self.checkpoints.patterns]
+        self.log.recall(self.keeper.log_end())
         for row in self.keeper.metrics():
             self.metrics.update(row)
         if not self.keeper.writes:

@@ -26,6 +26,8 @@ ANSWER_SECONDS = 30.0
 FRESH_SECONDS = 600.0
 # Of each file, in one look: at 1 MiB a second of log the follower still keeps up.
 MOST_BYTES = 4 << 20
+# The last lines of a log are in here, unless they are very long.
+LOG_END = 64 << 10
 STREAMS = {"log": "train.log", "metrics": "metrics.jsonl", "gpu": "gpu.jsonl"}
 
 
@@ -106,6 +108,14 @@ class Keeper:
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics that are here already."""
         return read_json_lines(self.directory / STREAMS["metrics"]) if self.writes else []
+
+    def log_end(self) -> bytes:
+        """The end of the log that is here already, with room for the lines that are told."""
+        if not self.writes or not self.offsets["log"]:
+            return b""
+        with (self.directory / STREAMS["log"]).open("rb") as log:
+            log.seek(-min(self.offsets["log"], LOG_END), os.SEEK_END)
+            return log.read()
 
     def take(self, found: dict[str, Any]) -> bool:
         """Append what a look found; true when log or metrics grew."""

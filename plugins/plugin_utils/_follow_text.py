@@ -38,6 +38,11 @@ class LogView:
         self._rest = b""
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
+    def recall(self, data: bytes) -> None:
+        """Take the end of what was shown before, so that a follower that goes on knows the last lines too."""
+        *whole, self._rest = data.split(b"\n")
+        self.last.extend(printable(line) for line in whole)
+
     def feed(self, data: bytes, *, end: bool = False) -> None:
         """Take new bytes, and at the end also a line that has no end."""
         *whole, self._rest = (self._rest + data).split(b"\n")
