@@ -13,7 +13,19 @@ import yaml
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
-STEPS = ["plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report", "failure"]
+STEPS = [
+    "plan",
+    "provision",
+    "verify",
+    "prepare",
+    "data",
+    "launch",
+    "follow",
+    "fetch",
+    "give_back",
+    "report",
+    "failure",
+]
 
 
 def declared(role: str) -> dict[str, dict[str, Any]]:
@@ -58,4 +70,3 @@ def test_the_playbook_reads_as_the_cycle():
     places = [text.index(f"tasks_from: {step}.yml") for step in STEPS if step != "failure"]
     assert places == sorted(places)
     assert sorted(declared("train")) == sorted([*STEPS, "main"])
-

@@ -26,8 +26,8 @@ from pathlib import Path
 # The matrices are small: several threads would mostly wait for each other. numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+from PIL import Image
 
 CLASSES = 10
 SIDE = 8
@@ -68,7 +68,8 @@ def new_weights(hidden: int, random: np.random.Generator) -> Weights:
     """Draw the start values (He's rule: variance 2 / inputs) for two layers of ``hidden`` units and the output."""
     sizes = [SIDE * SIDE, hidden, hidden, CLASSES]
     weights: Weights = {}
-    for layer, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:])):
+    for layer in range(len(sizes) - 1):
+        inputs, outputs = sizes[layer : layer + 2]
         weights[f"w{layer}"] = (random.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)).astype(np.float32)
         weights[f"b{layer}"] = np.zeros(outputs, dtype=np.float32)
     return weights
