@@ -51,8 +51,8 @@ extends_documentation_fragment:
   - podyard.gpu.attributes
 attributes:
   check_mode:
-    support: none
-    details: The command is not run, the task is skipped.
+    support: partial
+    details: The command is not run, and the task is skipped, for nobody can tell what a command would do.
   diff_mode:
     support: none
     details: Nobody can tell what a command changes.

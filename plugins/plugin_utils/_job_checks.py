@@ -110,7 +110,7 @@ def runs_dir(job: Job) -> Iterator[str]:
     """The run directories can be made, and are never themselves copied to a pod: they hold a private key."""
     path = Path(job["runs_dir"]).expanduser().absolute()
     job["runs_dir"] = str(path)
-    nearest = next(parent for parent in (path, *path.parents) if parent.exists())
+    nearest = _nearest(path)
     if not nearest.is_dir():
         yield f"train_runs_dir: {nearest} is no directory, so that no run can be kept there."
     elif not os.access(nearest, os.W_OK | os.X_OK):
@@ -174,6 +174,11 @@ def environment(job: Job) -> Iterator[str]:
             # As YAML writes them, for that is where they come from.
             made[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     job["env"] = made
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the lowest directory above it that exists."""
+    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def _directory(job: Job, name: str) -> Iterator[str]:

@@ -71,7 +71,7 @@ def test_the_result_is_plain_and_hidden(variables):
     result = act(ActionModule, {}, {**variables, **trusted({"train_env": {"HF_TOKEN": "hf_secret"}})})
     assert result["_ansible_no_log"] is True and result["changed"] is False
     assert json.loads(json.dumps(result["job"])) == result["job"]
-    assert type(result["job"]["env"]["HF_TOKEN"]) is str
+    assert result["job"]["env"]["HF_TOKEN"].__class__ is str
 
 
 def test_undefined(variables):

@@ -35,7 +35,7 @@ class TestRunRecord:
     def test_a_relative_path(self, run_dir):
         result = act(run_record.ActionModule, {"path": "runs/r1", "begin": "plan", "set": trusted({"name": "digits"})})
         assert result["changed"] is True and result["run"] == json.loads((run_dir / "run.json").read_text())
-        assert type(result["run"]["name"]) is str
+        assert result["run"]["name"].__class__ is str
         assert act(run_record.ActionModule, {"path": "runs/r1", "begin": "plan"})["changed"] is False
 
     def test_text_is_converted(self, run_dir):

@@ -113,9 +113,9 @@ class Page(HTMLParser):
         self.feed(html)
         self.text = re.sub(r"\s+", " ", " ".join(self.words))
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        for name, value in attributes:
+        for name, value in attrs:
             if name in ("src", "href", "xlink:href", "data", "action", "srcset") and not value.startswith("#"):
                 self.loaded.append((tag, value))
 
