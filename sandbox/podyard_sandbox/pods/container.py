@@ -27,6 +27,8 @@ from .spec import PodError, PodSpec
 # What a container engine leaves to root in a container; sshd needs some of them, and none reaches the machine.
 _CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP",
                  "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+# Parts of /proc through which root, even without any capability, could change the whole machine.
+_MACHINE_SETTINGS = ("acpi", "fs", "mtrr", "sys", "sysrq-trigger")
 NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc")
 # bubblewrap must not hand anything of the sandbox's environment on. As long as a pod's command does not run yet, its
 # processes are bubblewrap's own, and MARK in their environment tells whose they are; the pod itself never sees it.
@@ -85,7 +87,10 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
         found += ["--ro-bind", str(disk / "gpus"), "/run/nvidia-persistenced/gpus"]
     if spec.mount_path is not None:
         found += ["--bind", str(volume), spec.mount_path]
-    return [*found, "--ro-bind-try", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
+    found += ["--ro-bind-try", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev"]
+    for name in _MACHINE_SETTINGS if os.geteuid() == 0 else ():
+        found += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+    return [*found, "--chdir", "/"]
 
 
 class Container:
