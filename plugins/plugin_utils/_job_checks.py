@@ -132,30 +132,35 @@ def patterns(job: Job) -> Iterator[str]:
 
 def public_keys(job: Job) -> Iterator[str]:
     """Keys are given as text or as files; without any, the user's own. They end up as text."""
-    given = job["ssh_public_keys"]
-    if given is None:
-        given = [str(path) for path in sorted(Path.home().glob(".ssh/*.pub"))]
     keys: list[str] = []
-    for number, entry in enumerate(given):
+    if job["ssh_public_keys"] is None:
+        for path in sorted(Path.home().glob(".ssh/*.pub")):
+            # Nobody named these files: what is no key among them is nobody's fault.
+            keys += _keys_of(path)[0]
+    for number, entry in enumerate(job["ssh_public_keys"] or []):
         text = entry.strip()
-        path = Path(text).expanduser().absolute()
-        if not PUBLIC_KEY.fullmatch(text):
-            if "\n" in text or "PRIVATE" in text:
-                yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
-                continue
-            try:
-                text = path.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is no text"
-                yield (
-                    f"train_ssh_public_keys[{number}]: {entry} is no public key, and {path} cannot be read: {reason}."
-                )
-                continue
-            if not PUBLIC_KEY.fullmatch(text):
-                yield f"train_ssh_public_keys[{number}]: the file {path} holds no public key."
-                continue
-        keys.append(text)
-    job["ssh_public_keys"] = keys
+        if PUBLIC_KEY.fullmatch(text):
+            keys.append(text)
+        elif "\n" in text or "PRIVATE" in text:
+            yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
+        else:
+            found, fault = _keys_of(Path(text).expanduser().absolute())
+            keys += found
+            if fault:
+                yield f"train_ssh_public_keys[{number}]: {entry} is no public key, and {fault}."
+    job["ssh_public_keys"] = list(dict.fromkeys(keys))
+
+
+def _keys_of(path: Path) -> tuple[list[str], str | None]:
+    """The public keys in a file, and what is wrong with it. Certificates are left out: no server takes them as keys."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        return [], f"{path} cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return [], f"{path} is no text"
+    keys = [line for line in lines if PUBLIC_KEY.fullmatch(line) and "-cert-v01@" not in line.split()[0]]
+    return keys, None if keys else f"{path} holds none"
 
 
 def environment(job: Job) -> Iterator[str]:

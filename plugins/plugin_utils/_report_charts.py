@@ -31,6 +31,10 @@ CLOCK_UNITS = ((180.0, "seconds", 1.0), (5 * 3600.0, "minutes", 60.0), (math.inf
 MOST_CHARTS = 8
 # More points than a chart has pixels only make the page heavy.
 MOST_POINTS = 1200
+# Up to this many points, each one is marked.
+MOST_MARKED = 40
+# Without a date in it, the same run makes the same page.
+NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 # Colours that nobody would choose, each replaced by a variable of the page's style; text and frame first.
 PAINT = {"#010203": "var(--ink)", "#040506": "var(--faint)"}
 LINES = {f"#0a0b0{number}": f"var(--line{number})" for number in range(1, 7)}
@@ -122,8 +126,32 @@ def draw(chart: Chart) -> str:
         from matplotlib.ticker import MaxNLocator
     except ImportError as error:
         raise NoCharts(f"Curves are left out: the Python library matplotlib cannot be loaded ({error}).") from error
+    with mpl.rc_context(_style(chart)):
+        figure = Figure(figsize=(5.2, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        for color, (name, line) in zip(itertools.cycle(LINES), chart.lines.items(), strict=False):
+            xs, ys = _thinned(*line)
+            marker = "o" if sum(map(math.isfinite, ys)) <= MOST_MARKED else ""
+            axes.plot(xs, ys, color=color, linewidth=1.6, marker=marker, markersize=3, label=name)
+        axes.set_xlabel(chart.across)
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+        axes.set_ylim(bottom=chart.floor, top=None if chart.top is None else chart.top * 1.04)
+        if chart.across not in [unit for _limit, unit, _scale in CLOCK_UNITS]:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        if len(chart.lines) > 1:
+            # Above the axes, where it covers no line.
+            columns = min(4, len(chart.lines))
+            figure.legend(frameon=False, loc="outside upper right", ncols=columns, handlelength=1.4)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    return _inline(buffer.getvalue(), chart.title)
+
+
+def _style(chart: Chart) -> dict[str, Any]:
+    """What matplotlib is told for this drawing only: colours to be replaced, text as text, ids that stay the same."""
     ink, faint = PAINT
-    style = {
+    return {
         "svg.fonttype": "none",
         "svg.hashsalt": chart.title,
         # A metric may be called anything, also what would be read as a formula.
@@ -139,28 +167,6 @@ def draw(chart: Chart) -> str:
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(5.2, 2.7), layout="constrained")
-        axes = figure.add_subplot()
-        for color, (name, (xs, ys)) in zip(itertools.cycle(LINES), chart.lines.items(), strict=False):
-            xs, ys = _thinned(xs, ys)
-            marker = "o" if sum(map(math.isfinite, ys)) <= 40 else ""
-            axes.plot(xs, ys, color=color, linewidth=1.6, marker=marker, markersize=3, label=name)
-        axes.set_xlabel(chart.across)
-        axes.grid(axis="y")
-        axes.set_axisbelow(True)
-        axes.set_ylim(bottom=chart.floor, top=None if chart.top is None else chart.top * 1.04)
-        if chart.across not in [unit for _limit, unit, _scale in CLOCK_UNITS]:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        if len(chart.lines) > 1:
-            # Above the axes, where it covers no line.
-            columns = min(4, len(chart.lines))
-            figure.legend(frameon=False, loc="outside upper right", ncols=columns, handlelength=1.4)
-        buffer = io.StringIO()
-        figure.savefig(
-            buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        )
-    return _inline(buffer.getvalue(), chart.title)
 
 
 def _thinned(xs: list[float], ys: list[float]) -> Line:

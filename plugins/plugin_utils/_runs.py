@@ -133,7 +133,8 @@ class RunRecord:
         return record, _without_running_cost(record) != _without_running_cost(before)
 
     def _edited(self, before: dict[str, Any], edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        record = copy.deepcopy(before) or _new_record(self.directory.name)
+        record = {**_new_record(self.directory.name), **copy.deepcopy(before)}
+        record["pods"] = [{**dict.fromkeys(POD_FIELDS), **pod} for pod in record["pods"]]
         edit(record)
         _merge_pods(record["pods"], pods_of_ledger(self.directory), fill=True)
         _price(record)
@@ -152,6 +153,10 @@ def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str,
         raise RunError(f"A run's outcome is one of {', '.join(OUTCOMES)}, not '{outcome}'.")
     if begin is not None and begin not in STAGES:
         raise RunError(f"A run's stage is one of {', '.join(STAGES)}, not '{begin}'.")
+    for name, key in (("pods", "id"), ("artifacts", "path")):
+        entries = (values or {}).get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, Mapping) and entry.get(key) for entry in entries):
+            raise RunError(f"{name} of a record must be a list of objects that have each a value for '{key}'.")
     foreign = sorted(set(values or {}) & set(OWN_FIELDS))
     if foreign:
         raise RunError(f"{', '.join(foreign)} of a record cannot be set by hand; use begin, end_stages and outcome.")
@@ -268,7 +273,7 @@ def _price(record: dict[str, Any]) -> None:
 def _without_running_cost(record: dict[str, Any]) -> str:
     """The record as text to compare, without the cost of living pods, which grows on its own."""
     plain = copy.deepcopy(record)
-    if any(not pod["gone_at"] for pod in plain.get("pods", [])):
+    if any(not pod.get("gone_at") for pod in plain.get("pods", [])):
         plain.pop("cost_usd", None)
         for pod in plain["pods"]:
             pod.pop("cost_usd", None)

@@ -169,8 +169,8 @@ class TestWithoutConnection:
         (directory / "connection.json").unlink()
         (directory / "run.json").write_text('{"outcome": "succeeded"}')
         assert execute(command="true")["msg"] == (
-            f"Run r1 has no connection.json in {directory.parent}/latest: its pod is not reachable yet, or was given back "
-            "(outcome: succeeded)."
+            f"Run r1 has no connection.json in {directory.parent}/latest: its pod is not reachable yet, or was given "
+            "back (outcome: succeeded)."
         )
 
     @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"ssh": ""}', '{"ssh": 5}', '{"ssh": "a \'b"}'])

@@ -340,6 +340,21 @@ class TestPublicKeys:
         assert build(options, given)["ssh_public_keys"] == [KEY]
         assert build(options, given, train_ssh_public_keys=[])["ssh_public_keys"] == []
 
+    def test_what_lies_beside_them(self, options, given, tmp_path):
+        """Nobody named these files, so nothing is wrong with the job."""
+        ssh = tmp_path / "home" / ".ssh"
+        (ssh / "id_ed25519.pub").write_text(KEY)
+        (ssh / "id_ed25519-cert.pub").write_text(KEY.replace("ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com"))
+        (ssh / "notes.pub").write_text("opening hours: 5 to 11")
+        (ssh / "picture.pub").write_bytes(b"\xff\xd8")
+        (ssh / "gone.pub").symlink_to("nowhere")
+        assert build(options, given)["ssh_public_keys"] == [KEY]
+
+    def test_several_in_one_file(self, options, given, tmp_path):
+        other = KEY.replace("me@home", "you@home")
+        (tmp_path / "team.pub").write_text(f"# the team\n{KEY}\n\n{other}\n{KEY}\n")
+        assert build(options, given, train_ssh_public_keys="team.pub")["ssh_public_keys"] == [KEY, other]
+
     def test_text_and_file(self, options, given, tmp_path):
         (tmp_path / "a.pub").write_text(KEY + "\n")
         other = KEY.replace("me@home", "you@home")

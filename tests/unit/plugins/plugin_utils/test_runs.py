@@ -165,6 +165,20 @@ class TestMerge:
         with pytest.raises(RunError, match=rf"{name} of a record cannot be set by hand"):
             record.apply(values={name: []})
 
+    @pytest.mark.parametrize(
+        ("name", "entries"), [("pods", "x"), ("pods", [5]), ("pods", [{"id": None}]), ("artifacts", [{"bytes": 1}])]
+    )
+    def test_entries_without_identity(self, record, name, entries):
+        with pytest.raises(RunError, match=rf"{name} of a record must be a list of objects"):
+            record.apply(values={name: entries})
+        assert not record.directory.exists()
+
+    def test_a_record_in_which_something_is_missing(self, record):
+        record.apply(begin="plan")
+        record.path.write_text('{"run_id": "r1", "pods": [{"provider": "runpod", "id": "abc", "name": "n"}]}')
+        run, _changed = record.apply(outcome="failed", error="no")
+        assert run["outcome"] == "failed" and run["pods"][0]["gone_proved"] is None and run["stages"] == []
+
 
 class TestLedger:
     def test_pods_that_only_the_ledger_knows(self, record):
