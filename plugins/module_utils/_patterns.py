@@ -5,6 +5,7 @@
 
 Private to this collection.
 """
+
 from __future__ import annotations
 
 import re

@@ -6,6 +6,7 @@
 Needs nothing but the standard library and imports nothing of this collection, since the follower also sends this file's
 text to the Python of a host.
 """
+
 from __future__ import annotations
 
 import base64

@@ -3,6 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Module podyard.gpu.training: start a training exactly once and detached, or stop it."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

@@ -3,6 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Module podyard.gpu.training_info: state, new log, metrics and checkpoints of a training."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

@@ -8,6 +8,7 @@ Private to this collection.
 Ansible's connection can run one command at a time, gathers its output in memory and has no time limit; moving bytes and
 looking at a pod that may be gone need more. The options, and the shared master connection, stay those of Ansible.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -102,7 +103,9 @@ class SshHost:
                 "Compression=no",
                 *([] if self.chooses_cipher else ["-o", "Ciphers=^aes128-gcm@openssh.com"]),
             ]
-        return [self.executable, *first, *self.arguments]
+        # -C wins over Compression=no, wherever it stands.
+        rest = [text for text in self.arguments if not (bulk and text == "-C")]
+        return [self.executable, *first, *rest]
 
     def command(self, remote: str, *, own: bool = False, bulk: bool = False) -> list[str]:
         """The whole local command that runs the text `remote` in the host's shell."""

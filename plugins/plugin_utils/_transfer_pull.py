@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a host to the controller. Private to this collection."""
+
 from __future__ import annotations
 
 import contextlib
@@ -43,6 +44,7 @@ class Pull:
         self.wanted: dict[str, str | None] = {}  # SHA-256 of the host's file by path
         self.links: dict[str, str] = {}
         self.skipped: list[str] = []
+        self._made: set[Path] = set()
 
     def run(self) -> Report:
         """Fetch what differs and prove it. Raises AnsibleActionFail, AnsibleConnectionFailure, TreeError."""
@@ -155,7 +157,7 @@ class Pull:
                 self.wanted[path] = self.remote.hashes[path]
             report.sent.update(self._move(report.resent, again=True))
             more, wrong = self._compare(report.resent)
-            good += more
+            good = [*good, *more]
         for path in good:
             self._place(path)
         if wrong:
@@ -182,8 +184,8 @@ class Pull:
         if not self.request.verify:
             return list(tree.files), [path for path in paths if path not in tree.files]
         hashes = hash_tree(tree)
-        good = [path for path in paths if path in hashes and hashes[path] == self.wanted[path]]
-        return good, [path for path in paths if path not in set(good)]
+        good = {path for path in paths if path in hashes and hashes[path] == self.wanted[path]}
+        return sorted(good), [path for path in paths if path not in good]
 
     def _place(self, path: str) -> None:
         """Put a file that has arrived to its place, in one step."""
@@ -201,8 +203,11 @@ class Pull:
     def _clear_way(self, place: Path) -> None:
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
+        if place.parent in self._made:
+            return
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(place.parent)
         except (FileExistsError, NotADirectoryError):
             raise AnsibleActionFail(
                 f"{shown(str(place.parent))} is a file, and a directory is needed there; remove it."

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Moving files with tar over ssh, for hosts without rsync. Private to this collection."""
+
 from __future__ import annotations
 
 import contextlib
@@ -81,6 +82,8 @@ def push(job: Job) -> dict[str, int]:
             for path in job.paths:
                 moved[path] = _add(archive, job, path)
         process.stdin.close()
+        # Nothing but a banner comes back, but nobody may hang up on the one who sends it.
+        _drain(process.stdout)
 
     _with_ssh(job, remote, work)
     return moved
@@ -128,9 +131,16 @@ def pull(job: Job) -> dict[str, int]:
                 # The host decides neither what is written here nor where.
                 if member.isreg() and path in wanted:
                     moved[path] = _extract(archive, member, job.local / path)
+        _drain(process.stdout)
 
     _with_ssh(job, script(_PACK, job.remote), work)
     return moved
+
+
+def _drain(stream: IO[bytes] | None) -> None:
+    """Read what is left, up to its end."""
+    while stream is not None and stream.read(BLOCK):
+        continue
 
 
 def _skip_banner(stream: IO[bytes]) -> None:

@@ -4,6 +4,7 @@
 """A real SSH server for the tests of what works on a pod: every connection is an sshd of its own, so that each can be
 cut.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -232,11 +233,18 @@ class Plays:
         """What the play started last has printed so far."""
         return (self.last / "output").read_text()
 
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """Kill ansible-playbook with its workers, which have sessions of their own and would go on."""
+        if process.poll() is None:
+            for part in reversed(_family(psutil.Process(process.pid))):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    part.kill()
+                    part.wait(timeout=10) if part.pid != process.pid else None
+            process.wait(timeout=10)
+
     def close(self) -> None:
         for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=10)
+            self.kill(process)
         for control in Path(self.sockets).iterdir():
             command = ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "none"]
             subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL)
