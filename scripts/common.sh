@@ -52,7 +52,7 @@ with_lock() {
     shift
     exec {descriptor}>".cache/$name.lock"
     if ! flock --nonblock "$descriptor"; then
-        say "waiting for another $name in this clone to end"
+        say "another call in this clone is busy with $name; waiting for it"
         flock "$descriptor"
     fi
     "$@" {descriptor}>&- || status=$?
