@@ -218,9 +218,10 @@ class ApiSession:
         if status >= 500:
             kind = errors.Ambiguous if method in ("POST", "PATCH") else errors.ServerError
             return kind(lead, **facts)
+        if status == 403:
+            return errors.Forbidden(f"{lead} The key has no right to this, or the account has none.", **facts)
         kinds: dict[int, type[errors.CloudError]] = {
             402: errors.PaymentRequired,
-            403: errors.Forbidden,
             404: errors.NotFound,
             # The server gave up reading the request; whether it acted on it is as unknown as after a time-out.
             408: errors.Ambiguous,

@@ -192,7 +192,9 @@ class Ladder:
             young = not self._seen and self._polls.clock.monotonic() - self._begun < self._grace
             if young or self._absences < 2:
                 return pod
-            raise self._lost(pod, "does not exist any more", error) from error
+            seconds = self._polls.clock.monotonic() - self._begun
+            never = f"was never shown by the provider in the {seconds:.0f} s since it was rented"
+            raise self._lost(pod, "does not exist any more" if self._seen else never, error) from error
         except (errors.ServerError, errors.Unreachable, errors.RateLimited, errors.BadAnswer) as error:
             self._progress.remind(f"{pod.label()}: {error.message}")
             return pod
