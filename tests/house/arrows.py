@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,7 @@ def tracked(*suffixes: str, root: Path = ROOT) -> list[str]:
 
 def imports_of(path: str, root: Path = ROOT) -> Iterator[Import]:
     """All imports of a file, wherever they stand in it; `from package import name` counts as `package.name` too."""
-    tree = ast.parse((root / path).read_text(encoding="utf-8"), path)
-    for node in ast.walk(tree):
+    for node in _import_nodes((root / path).read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(path, alias.name, node.lineno)
@@ -71,6 +71,11 @@ def imports_of(path: str, root: Path = ROOT) -> Iterator[Import]:
             base = _absolute(path, node)
             for alias in node.names:
                 yield Import(path, f"{base}.{alias.name}", node.lineno)
+
+
+@lru_cache(maxsize=1000)  # most files are read again and again without having changed
+def _import_nodes(source: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom)))
 
 
 def _absolute(path: str, node: ast.ImportFrom) -> str:

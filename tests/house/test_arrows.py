@@ -45,21 +45,42 @@ ALLOWED = [
 ]
 
 
-@pytest.fixture
-def copy(tmp_path):
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
     """A copy of the collection's and the sandbox's Python files, known to a git of its own."""
+    copy = tmp_path_factory.mktemp("copy")
     for name in tracked(".py"):
         if name.startswith(("plugins/", "sandbox/")):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    return tmp_path
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    return copy
 
 
-def plant(copy, path, line):
-    (copy / path).parent.mkdir(parents=True, exist_ok=True)
-    with (copy / path).open("a", encoding="utf-8") as file:
-        file.write(f"\n{line}\n")
+@pytest.fixture(scope="module")
+def before(copy):
+    """What is wrong in the copy before anything was planted."""
+    return violations(copy)
+
+
+@pytest.fixture
+def plant(copy):
+    """Add lines to a file of the copy for one test."""
+    planted = []
+
+    def add(path, lines):
+        file = copy / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        planted.append((file, file.read_bytes() if file.exists() else None))
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"\n{lines}\n")
+
+    yield add
+    for file, content in planted:
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
 
 
 def test_every_import_points_the_right_way():
@@ -67,18 +88,16 @@ def test_every_import_points_the_right_way():
 
 
 @pytest.mark.parametrize("path, line, why", PLANTED)
-def test_a_planted_import_against_the_arrows_is_found(copy, path, line, why):
-    before = violations(copy)
-    plant(copy, path, line)
+def test_a_planted_import_against_the_arrows_is_found(copy, before, plant, path, line, why):
+    plant(path, line)
     (found,) = set(violations(copy)) - set(before)
     assert found.startswith(path)
     assert why in found
 
 
 @pytest.mark.parametrize("path, line", ALLOWED)
-def test_an_import_along_the_arrows_is_fine(copy, path, line):
-    before = violations(copy)
-    plant(copy, path, line)
+def test_an_import_along_the_arrows_is_fine(copy, before, plant, path, line):
+    plant(path, line)
     assert violations(copy) == before
 
 
