@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-STATE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+STATE = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "state")
 
 
 def test_what_matched_is_here(host):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import testinfra
 
-OWN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "own"
+OWN = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "state") / "own"
 
 
 @pytest.fixture

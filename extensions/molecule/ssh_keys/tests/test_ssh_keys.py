@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import testinfra
 
-KEYS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "made-keys"
+KEYS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "state") / "made-keys"
 
 
 @pytest.fixture

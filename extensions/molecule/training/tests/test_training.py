@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 RUN = "/workspace/t/run"
-HOME = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "trained"
+HOME = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "state") / "trained"
 
 
 def test_it_ran_once(host):
