@@ -124,7 +124,13 @@ def all_parts() -> list[Part]:
         *ansible_test("219"),
         pytest("sandbox", "sandbox-test", "tests/sandbox"),
         *ansible_test("221"),
-        Part("molecule", "molecule", ["molecule", "test", "--all"]),
+        # Its usual place for state is named after the clone's directory alone, and another clone may have the same name.
+        Part(
+            "molecule",
+            "molecule",
+            ["molecule", "test", "--all"],
+            environment={"MOLECULE_EPHEMERAL_DIRECTORY": "{directory}/molecule"},
+        ),
         pytest("unit", "unit", "tests/unit"),
         pytest("house", "unit", "tests/house"),
         *gates(),
@@ -206,6 +212,9 @@ class Suite:
             python = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         return [word.replace("{junit}", str(junit)).replace("{python}", python) for word in part.command]
 
+    def _environment(self, part: Part) -> dict[str, str]:
+        return {name: value.replace("{directory}", str(self.directory)) for name, value in part.environment.items()}
+
     def _execute(self, part: Part, output: typing.IO[bytes]) -> bool:
         """Run the command in a session of its own, so that all it started can be ended with it."""
         with self._lock:
@@ -214,7 +223,7 @@ class Suite:
             process = subprocess.Popen(
                 self._command(part),
                 cwd=self.tree(part),
-                env={**os.environ, **part.environment},
+                env={**os.environ, **self._environment(part)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
