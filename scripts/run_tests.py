@@ -124,7 +124,7 @@ def all_parts() -> list[Part]:
         *ansible_test("219"),
         pytest("sandbox", "sandbox-test", "tests/sandbox"),
         *ansible_test("221"),
-        # Its usual place for state is named after the clone's directory alone, and another clone may have the same name.
+        # Its usual place for state is named after the clone's directory alone, and two clones may share it.
         Part(
             "molecule",
             "molecule",
