@@ -39,7 +39,7 @@ def connect(
     *,
     api_key: str | None = None,
     api_url: str | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Provider:
     """A driver that is ready to be asked; no request is made yet.
 
@@ -47,9 +47,10 @@ def connect(
         ``RUNPOD_API_KEY``, ``.env`` in the working directory, ``~/.runpod/config.toml``).
     :param api_url: host of the API from an option; else from the environment (runpod: ``RUNPOD_API_BASE_URL``), else
         the vendor's.
+    :param environ: environment variables, by default this process's own.
     :raises AuthError: when there is no key, naming every place that was looked at.
     :raises BadRequest: for an unknown provider or an unusable URL.
     """
     if name not in _DRIVERS:
         raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
-    return _DRIVERS[name](api_key or None, api_url or None, environ)
+    return _DRIVERS[name](api_key or None, api_url or None, os.environ if environ is None else environ)

@@ -408,7 +408,7 @@ pods_gone:
       gone_at: "2026-07-15T15:10:42Z"
       reason:
 failure:
-  description: What is known of the error, with the provider's own words in RV(failure.detail).
+  description: What is known of the error; C(detail) holds the provider's own words.
   returned: failure
   type: dict
   sample:

@@ -230,7 +230,7 @@ def test_a_refused_offer_makes_room_for_the_next():
 
 def test_all_out_of_stock_is_no_capacity_with_every_attempt():
     renting = Renting(
-        FakeCloud().plan("create", *[errors.NoCapacity("none left", detail="none left") for _ in range(3)])
+        FakeCloud().plan("create", *[errors.NoCapacity("none left", detail="none left") for _offer in range(3)])
     )
     with pytest.raises(errors.NoCapacity, match="All 3 offers that fit were tried") as caught:
         renting.run()
@@ -239,7 +239,7 @@ def test_all_out_of_stock_is_no_capacity_with_every_attempt():
 
 
 def test_all_forbidden_is_the_keys_fault():
-    renting = Renting(FakeCloud().plan("create", *[errors.Forbidden("access denied.") for _ in range(3)]))
+    renting = Renting(FakeCloud().plan("create", *[errors.Forbidden("access denied.") for _offer in range(3)]))
     with pytest.raises(errors.Forbidden, match="the key may lack the right"):
         renting.run()
 

@@ -159,7 +159,7 @@ def test_a_rate_limit_beyond_the_budget_is_said():
 def test_a_status_is_an_error_of_the_family(status, kind):
     with Conversation(expect("GET", "/v2/x").problem(status, "no")) as api, pytest.raises(errors.CloudError) as caught:
         get(session(api.url))
-    assert type(caught.value) is kind
+    assert caught.type is kind
     assert caught.value.status == status
     assert "no" in str(caught.value)
 

@@ -78,7 +78,7 @@ def test_a_create_of_which_nothing_is_known_is_ambiguous_and_sent_once(answer):
 def test_a_refused_create_says_whether_another_offer_is_worth_a_try(status, detail, kind, elsewhere):
     with Conversation(expect("POST", PODS).problem(status, detail)) as api, pytest.raises(errors.CloudError) as caught:
         driver(api).create(cloud.request("x"))
-    assert type(caught.value) is kind
+    assert caught.type is kind
     assert caught.value.elsewhere == elsewhere
     assert detail.rstrip(".") in str(caught.value)
     assert str(caught.value) == caught.value.message
