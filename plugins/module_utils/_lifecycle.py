@@ -242,7 +242,12 @@ class Lifecycle:
             if pod.id != kept.id and pod.phase != _pod.GONE and self._mine(pod.name)
         ]
         results = self.work.end(twins)
-        require_gone(self.work.provider, results)
+        try:
+            require_gone(self.work.provider, results)
+        except errors.NotProvedGone as error:
+            # The task fails, so nobody would use the pod that was kept: it is given back too.
+            error.facts["pods_gone"] = results + self.work.end([kept])
+            raise
         return results
 
     # -- a pod that is there

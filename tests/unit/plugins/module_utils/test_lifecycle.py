@@ -217,6 +217,24 @@ def test_a_late_twin_of_an_ambiguous_create_is_ended(world):
     assert [gone["id"] for gone in outcome.gone] == ["n2"]
 
 
+def test_a_late_twin_that_does_not_end_takes_the_kept_pod_along(world):
+    def drop(asked):
+        world.cloud.make(asked)
+        world.cloud.make(asked)
+        raise errors.Ambiguous("dropped")
+
+    def refuse(_pod_id):
+        raise errors.Forbidden("no right")
+
+    world.cloud.plan("create", drop).plan("terminate", refuse)
+    with pytest.raises(errors.NotProvedGone, match="n2") as caught:
+        world.ensure("present")
+    assert [(gone["id"], gone["gone_proved"]) for gone in caught.value.facts["pods_gone"]] == [
+        ("n2", False),
+        ("n1", True),
+    ]
+
+
 def test_an_unknown_price_is_warned_of(world):
     world.cloud.contract_price = None
     outcome = world.ensure("present", max_price=1.0)

@@ -245,7 +245,7 @@ def test_a_fresh_pod_may_be_invisible_for_the_grace(world):
 def test_a_pod_that_stays_invisible_is_lost_after_the_grace(world):
     world.cloud.pods.clear()
     begun = world.time.now
-    with pytest.raises(errors.PodLost, match="never shown by the provider in the 6[0-9] s"):
+    with pytest.raises(errors.PodLost, match=r"never shown by the provider in the 6\d s"):
         world.climb(grace=60.0)
     assert 60 <= world.time.now - begun <= 70
 
