@@ -127,6 +127,27 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     return changes
 
 
+def refuse_unreachable(wanted: Wanted, target: str) -> None:
+    """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
+
+    :param target: the stage to wait for.
+    :raises BadRequest: when one is missing.
+    """
+    stage = _pod.STAGES.index(target)
+    ports = wanted.ports if wanted.ports is not None else PORTS
+    if stage >= _pod.STAGES.index(_pod.ADDRESSED) and _pod.SSH_PORT not in ports:
+        raise BadRequest(
+            f"The pod {wanted.name} was not rented: without {_pod.SSH_PORT} in ports it never gets an address for SSH, "
+            f"and the wait is for the stage {target}. Add the port, or wait for the stage running only."
+        )
+    keys = wanted.public_keys or str((wanted.env or {}).get("PUBLIC_KEY") or "").strip()
+    if stage > _pod.STAGES.index(_pod.ADDRESSED) and not keys:
+        raise BadRequest(
+            f"The pod {wanted.name} was not rented: without a public key (option public_keys) its image starts no SSH "
+            f"server, and the wait is for the stage {target}."
+        )
+
+
 def _refuse_unchangeable(pod: Pod, wanted: Wanted) -> None:
     """GPU, count, cloud, place and the kind of storage are fixed when a pod is rented."""
     differing = []

@@ -163,7 +163,7 @@ class Lifecycle:
                 f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference."
             )
         first = self._first_attempt()
-        self._refuse_unreachable()
+        _changes.refuse_unreachable(wanted, self.readiness.target if self.readiness is not None else _pod.RENTED)
         offers = _market.rank(work.provider, wanted.query())
         for offer in offers:
             work.provider.check(self._request(offer, first))
@@ -196,27 +196,6 @@ class Lifecycle:
         names = [pod.name for pod in self.work.provider.list()] if PodName.parse_identity(self.wanted.name) else []
         parsed = [PodName.parse(name) for name in [*names, *self.work.ledger.names()] if self._mine(name)]
         return max((name.attempt for name in parsed if name is not None), default=0) + 1
-
-    def _refuse_unreachable(self) -> None:
-        """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
-
-        :raises BadRequest: when one is missing.
-        """
-        target = self.readiness.target if self.readiness is not None else _pod.RENTED
-        ports = self.wanted.ports if self.wanted.ports is not None else _changes.PORTS
-        if _pod.STAGES.index(target) >= _pod.STAGES.index(_pod.ADDRESSED) and _pod.SSH_PORT not in ports:
-            raise errors.BadRequest(
-                f"The pod {self.wanted.name} was not rented: without {_pod.SSH_PORT} in ports it never gets an "
-                "address for SSH, and the "
-                f"wait is for the stage {target}. Add the port, or wait for the stage running only."
-            )
-        keys = self.wanted.public_keys or str((self.wanted.env or {}).get("PUBLIC_KEY") or "").strip()
-        if _pod.STAGES.index(target) > _pod.STAGES.index(_pod.ADDRESSED) and not keys:
-            raise errors.BadRequest(
-                f"The pod {self.wanted.name} was not rented: without a public key (option public_keys) its "
-                "image starts no SSH server, "
-                f"and the wait is for the stage {target}."
-            )
 
     def _accept(self, pod: Pod) -> Reached:
         """Wait for a pod that was rented by this call."""
