@@ -13,32 +13,14 @@ from collections.abc import Mapping
 # By this variable every process of a training can be told, wherever it went in the process tree.
 MARKER = "PODYARD_RUN_DIR"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Variables that a shell may hold fast; assigning to them would end it.
+FIXED = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"})
 # What belongs to a login or a process and not to the pod. PUBLIC_KEY is of no use to a training, and printing the
 # environment is a common habit.
-NOT_THE_PODS = frozenset(
-    [
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "PWD",
-        "OLDPWD",
-        "SHLVL",
-        "TERM",
-        "HOSTNAME",
-        "MAIL",
-        "_",
-        "PUBLIC_KEY",
-        "LS_COLORS",
-        "SSH_CLIENT",
-        "SSH_CONNECTION",
-        "SSH_TTY",
-        "SSH_AUTH_SOCK",
-        "INIT_VERSION",
-        "BASH_ENV",
-        "ENV",
-    ]
-)
+NOT_THE_PODS = FIXED | {
+    *("HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "SHLVL", "TERM", "HOSTNAME", "MAIL", "_", "PUBLIC_KEY"),
+    *("LS_COLORS", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "INIT_VERSION", "BASH_ENV", "ENV"),
+}
 
 # Arguments: directory, token, seconds between samples, file with the environment, directory to train in, shell.
 # The one who can make the directory `once` is the only one who ever trains here: making a directory is atomic on every
@@ -94,12 +76,12 @@ put pid "$(identity "$$")"
 head -c 65536 /dev/zero >.reserve
 beat </dev/null >/dev/null 2>&1 &
 beat=$!
-. "$environment"
-rm -f "$environment"
 # Ending the training's processes must not end its bookkeeping.
 trap ':' TERM INT
 if cd "$place"; then
-  setsid "$shell" "$dir/command.sh" </dev/null >>"$dir/train.log" 2>&1 &
+  # Read there and not here, where a variable of the training could take the place of one of ours.
+  setsid sh -c '. "$1" && rm -f "$1" && exec "$2" "$3"' sh "$environment" "$shell" "$dir/command.sh" \
+    </dev/null >>"$dir/train.log" 2>&1 &
   child=$!
   put child "$(identity "$child")"
   while :; do
@@ -111,6 +93,7 @@ else
   echo "There is no directory $place to train in." >>"$dir/train.log"
   code=126
 fi
+rm -f "$environment"
 rm -f "$dir/.reserve"
 kill "$beat" 2>/dev/null
 put ended_at "$(now)"

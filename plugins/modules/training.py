@@ -148,7 +148,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch
 from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all, members
-from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import NAME
+from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import FIXED, NAME
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, state_of
 from ansible_collections.podyard.gpu.plugins.module_utils._training_stop import settle
 
@@ -177,9 +177,9 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
         return {"changed": False, "msg": f"The training in {directory} was started before; it is {before['state']}."}
     if module.check_mode:
         return {"changed": True, "msg": f"The training would be started in {directory}."}
-    bad = [name for name in module.params["env"] if not NAME.fullmatch(str(name))]
+    bad = [name for name in module.params["env"] if not NAME.fullmatch(str(name)) or name in FIXED]
     if bad:
-        raise Refused(f"These names in env are no names of environment variables: {', '.join(map(repr, sorted(bad)))}.")
+        raise Refused(f"These names in env cannot be set in a shell: {', '.join(map(repr, sorted(bad)))}.")
     launch = Launch(directory, secrets.token_hex(8))
     try:
         command = launch.write(module.params)
