@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the integration tests: a sandbox of their own, jobs, and ansible-playbook as a user starts it."""
+
 from __future__ import annotations
 
 import pytest
-
 from harness import REPOSITORY, Cloud, Job, Playbook
 
 

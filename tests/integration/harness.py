@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the integration tests share: the sandbox, a small job, ansible-playbook as a process, and waiting for conditions."""
+"""What the integration tests share: the sandbox, a small job, ansible-playbook as a process, waiting for conditions."""
+
 from __future__ import annotations
 
 import json
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,12 @@ def wait_for(condition: Callable[[], T], what: str, timeout: float = 90) -> T:
         time.sleep(0.1)  # the pace of looking, not a wait for anything
 
 
+def ran(command: Sequence[str | Path] | str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a short command to its end and return what came of it, whatever that is."""
+    # Two minutes are many times what any of these commands takes on a loaded machine.
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
 class Cloud:
     """A sandbox with its own state directory."""
 
@@ -68,7 +75,7 @@ class Cloud:
 
     def command(self, *arguments: str) -> str:
         environ = {**os.environ, "PODYARD_SANDBOX_HOME": str(self.home)}
-        done = subprocess.run([BIN / "podyard-sandbox", *arguments], env=environ, capture_output=True, text=True, timeout=120)
+        done = ran([BIN / "podyard-sandbox", *arguments], env=environ)
         if done.returncode != 0:
             raise AssertionError(f"podyard-sandbox {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
         return done.stdout
@@ -77,7 +84,7 @@ class Cloud:
         wheels = REPOSITORY / ".cache" / "wheels"
         self.command("up", *(["--wheels", str(wheels)] if wheels.is_dir() else []))
         for line in self.command("env").splitlines():
-            name, _, value = line.removeprefix("export ").partition("=")
+            name, value = line.removeprefix("export ").split("=", 1)
             self.settings[name] = value.strip("'\"")
 
     def down(self) -> None:
@@ -98,7 +105,9 @@ class Cloud:
         return [
             request
             for request in self.status()["requests"]
-            if request["method"] == "POST" and request["path"] == "/v2/pods" and name_part in (request.get("name") or "")
+            if request["method"] == "POST"
+            and request["path"] == "/v2/pods"
+            and name_part in (request.get("name") or "")
         ]
 
     def fault(self, name: str, *options: str) -> None:
@@ -139,7 +148,9 @@ class Job:
 
     def train(self, steps: int, mode: str = "succeed") -> None:
         """Make the training take `steps` fifths of a second and then succeed or fail."""
-        self.variables["train_command"] = f"python3 {{{{ train_code_dir }}}}/train.py {steps} {mode} {{{{ train_output_dir }}}}"
+        self.variables["train_command"] = (
+            f"python3 {{{{ train_code_dir }}}}/train.py {steps} {mode} {{{{ train_output_dir }}}}"
+        )
 
     def write(self) -> Path:
         path = self.directory / "job.yml"
@@ -180,7 +191,9 @@ class Playbook:
         self.processes: list[subprocess.Popen[str]] = []
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "RUNPOD_", "VAST_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "RUNPOD_", "VAST_"))
+        }
         home = self.directory / "home"
         home.mkdir(exist_ok=True)
         return {
@@ -207,8 +220,14 @@ class Playbook:
         command = [str(BIN / "ansible-playbook"), book, "-e", f"@{job.write()}", *arguments]
         with open(self.directory / "output.txt", "w") as output:
             process = subprocess.Popen(
-                command, env=self.environ, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                text=True, start_new_session=True,
+                command,
+                env=self.environ,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
             )
         self.processes.append(process)
         return process

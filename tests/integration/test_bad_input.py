@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bad input gets one clear sentence, before anything is rented, and an exit code that is not zero."""
+
 from __future__ import annotations
 
 import re
@@ -45,7 +46,9 @@ def test_refused_before_any_pod(cloud, job, playbook, case):
 
 def test_values_that_come_as_text_are_converted(cloud, job, playbook):
     """As surveys and -e give them; check mode ends after the plan."""
-    done = playbook.run(job, "--check", "-e", "train_gpu_count=1", "-e", "train_max_price=5.5", "-e", "train_gpus='RTX 4090,RTX A6000'")
+    done = playbook.run(
+        job, "--check", "-e", "train_gpu_count=1", "-e", "train_max_price=5.5", "-e", "train_gpus='RTX 4090,RTX A6000'"
+    )
     assert done.code == 0, done.output
     assert not cloud.creates(f"podyard-{job.name}-")
 

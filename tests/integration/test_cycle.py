@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole cycle against the sandbox, as a user starts it: rent, reach, train, fetch, give back, report."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,10 +11,9 @@ import os
 import re
 import shlex
 import stat
-import subprocess
 
 import pytest
-from harness import REPOSITORY, wait_for
+from harness import BIN, REPOSITORY, Playbook, ran, wait_for
 
 STAGES = ["plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report"]
 
@@ -25,8 +25,11 @@ def digits(job):
     assert (example / "data").is_dir(), "the set-up makes the example's data before the tests run"
     for variable in ("train_command", "train_artifacts", "train_consistency_grace", "train_gpus", "train_image"):
         del job.variables[variable]
-    job.variables |= {"train_code": str(example / "src"), "train_dataset": str(example / "data"),
-                      "train_requirements": str(example / "requirements.txt")}
+    job.variables |= {
+        "train_code": str(example / "src"),
+        "train_dataset": str(example / "data"),
+        "train_requirements": str(example / "requirements.txt"),
+    }
     return job
 
 
@@ -90,8 +93,6 @@ def test_check_mode_is_the_plan(cloud, job, playbook):
 
 def test_two_at_once(cloud, job, playbook, tmp_path):
     """Two runs of one job, started together, have a pod each and do not meet."""
-    from harness import Playbook
-
     (tmp_path / "other").mkdir()
     other = Playbook(cloud, tmp_path / "other", REPOSITORY)
     try:
@@ -102,7 +103,11 @@ def test_two_at_once(cloud, job, playbook, tmp_path):
     assert codes == [0, 0], playbook.output() + other.output()
     pods = cloud.pods(f"podyard-{job.name}-")
     assert len(pods) == 2 and all(pod["gone_at"] for pod in pods)
-    runs = [json.loads(path.read_text()) for path in (job.directory / "runs").glob("*/run.json") if not path.parent.is_symlink()]
+    runs = [
+        json.loads(path.read_text())
+        for path in (job.directory / "runs").glob("*/run.json")
+        if not path.parent.is_symlink()
+    ]
     assert sorted(run["outcome"] for run in runs) == ["succeeded", "succeeded"]
     assert {run["pods"][0]["id"] for run in runs} == {pod["id"] for pod in pods}
 
@@ -117,29 +122,28 @@ def test_while_it_runs(cloud, job, playbook):
     [pod] = cloud.living(f"podyard-{job.name}-")
     assert connection["pod_id"] == pod["id"] and connection["provider"] == "runpod" and connection["mode"] == "direct"
     assert (connection["host"], connection["port"]) == (pod["ssh"]["host"], pod["ssh"]["port"])
-    typed = subprocess.run([*shlex.split(connection["ssh"]), "hostname"], capture_output=True, text=True, timeout=60, env=playbook.environ)
+    typed = ran([*shlex.split(connection["ssh"]), "hostname"], env=playbook.environ)
     assert typed.returncode == 0, typed.stderr
-    copied = subprocess.run(
-        f"{connection['rsync']} {shlex.quote(connection['user'] + '@' + connection['host'])}:/etc/hostname {shlex.quote(str(job.directory))}/",
-        shell=True, capture_output=True, text=True, timeout=60, env=playbook.environ,
-    )
+    source = shlex.quote(f"{connection['user']}@{connection['host']}:/etc/hostname")
+    copied = ran(f"{connection['rsync']} {source} {shlex.quote(str(job.directory))}/", shell=True, env=playbook.environ)
     assert copied.returncode == 0, copied.stderr
     assert (job.directory / "hostname").read_text().strip() == typed.stdout.strip()
     assert "StrictHostKeyChecking=yes" in connection["ssh"], "the host key was in the pod's log, so it is checked"
 
     where = ["-e", f"run_id={job.run.name}", "-e", f"runs_dir={job.directory}/runs"]
-    command = [playbook.environ["PATH"].split(os.pathsep)[0] + "/ansible-playbook", "podyard.gpu.exec", *where]
-    good = subprocess.run([*command, "-e", "command='echo from the pod; nvidia-smi -L'"], env=playbook.environ, cwd=job.directory,
-                          capture_output=True, text=True, timeout=120)
+    command = [BIN / "ansible-playbook", "podyard.gpu.exec", *where, "-e"]
+    here = {"env": playbook.environ, "cwd": job.directory}
+    good = ran([*command, "command='echo from the pod; nvidia-smi -L'"], **here)
     assert good.returncode == 0, good.stdout + good.stderr
     assert "from the pod" in good.stdout and "RTX 4090" in good.stdout
-    bad = subprocess.run([*command, "-e", "command='exit 3'"], env=playbook.environ, cwd=job.directory, capture_output=True, text=True, timeout=120)
+    bad = ran([*command, "command='exit 3'"], **here)
     assert bad.returncode != 0 and "3" in bad.stdout
 
     process.terminate()
     process.wait(timeout=60)
     wait_for(lambda: not cloud.living(f"podyard-{job.name}-"), "the guard")
-    told = [playbook.output(), *(path.read_text(errors="replace") for path in job.run.rglob("*") if path.is_file() and "id_ed25519" not in path.name)]
+    files = [path for path in job.run.rglob("*") if path.is_file() and "id_ed25519" not in path.name]
+    told = [playbook.output(), *(path.read_text(errors="replace") for path in files)]
     for secret in ("hf_a_secret_of_the_user", cloud.settings["RUNPOD_API_KEY"]):
         assert not [text for text in told if secret in text]
     for path in [job.run, *job.run.rglob("*")]:
@@ -151,7 +155,8 @@ def test_an_image_without_rsync(cloud, job, playbook):
     job.variables["train_image"] = "runpod/base:1.0-slim"
     done = playbook.run(job)
     assert done.code == 0, done.output
-    assert [artifact["bytes"] for artifact in job.record["artifacts"] if artifact["path"].endswith("model.bin")] == [5000]
+    sizes = {artifact["path"]: artifact["bytes"] for artifact in job.record["artifacts"]}
+    assert sizes["artifacts/model.bin"] == 5000
 
 
 @pytest.mark.parametrize(

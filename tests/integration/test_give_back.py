@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """However a run ends, the pod is gone, proved gone, and the exit says that there is no trained model."""
+
 from __future__ import annotations
 
 import json
@@ -88,7 +89,7 @@ class TestFailingTask:
         done = playbook.run(job)
         assert done.code != 0
         assert "no-such-*.file" in job.record["error"]
-        assert (job.run / "artifacts" / "model.bin").stat().st_size == 5000, "what was there is brought home all the same"
+        assert (job.run / "artifacts" / "model.bin").stat().st_size == 5000, "what was there comes home all the same"
         assert_given_back(cloud, job)
 
 
@@ -151,7 +152,7 @@ def test_a_create_that_outlives_its_controller(cloud, job, playbook):
     cloud.fault("latency", "--times", "1", "--param", "operation=createPod", "--param", "seconds=4")
     process = playbook.start(job)
     wait_for(
-        lambda: "creating" in (job.run / "attempts.jsonl").read_text() if (job.run / "attempts.jsonl").exists() else False,
+        lambda: (job.run / "attempts.jsonl").is_file() and "creating" in (job.run / "attempts.jsonl").read_text(),
         "the create",
     )
     os.kill(process.pid, signal.SIGKILL)

@@ -143,7 +143,7 @@ def _accounts(etc: Path) -> None:
     _write(etc / "passwd", "".join(f"{line}\n" for line in users))
     _write(etc / "group", "".join(f"{line}\n" for line in groups))
     # "*" is no password that anybody could type, and, unlike "!", not a locked account, which sshd would refuse.
-    _write(etc / "shadow", "".join(f"{line.split(':')[0]}:*:19000:0:99999:7:::\n" for line in users), 0o600)
+    _write(etc / "shadow", "".join(f"{line.split(':', 1)[0]}:*:19000:0:99999:7:::\n" for line in users), 0o600)
 
 
 def _sshd_config(port: int, penalties: bool) -> str:

@@ -67,7 +67,7 @@ def profile_for_image(image: str) -> str:
     for profile in ("nosshd", "nopython"):
         if profile in name:
             return profile
-    repository, _, tag = name.rpartition(":") if ":" in name.rsplit("/", 1)[-1] else (name, "", "")
+    repository, tag = name.rsplit(":", 1) if ":" in name.rsplit("/", 1)[-1] else (name, "")
     if repository.endswith("slim") or tag.endswith("slim"):
         return "slim"
     return "runpod" if name.startswith("runpod/") else "nosshd"
