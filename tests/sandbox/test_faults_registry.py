@@ -14,8 +14,8 @@ from podyard_sandbox.faults import KINDS, FaultError, Faults
 README = Path(__file__).resolve().parents[2] / "sandbox" / "README.md"
 
 
-def strikes(faults: Faults, name: str, chances: int, /, **facts: str | tuple[str, ...]) -> list[bool]:
-    return [faults.strike(name, **facts) is not None for _chance in range(chances)]
+def strikes(faults: Faults, kind: str, chances: int, **facts: str | tuple[str, ...]) -> list[bool]:
+    return [faults.strike(kind, **facts) is not None for _chance in range(chances)]
 
 
 def test_every_time() -> None:
