@@ -209,8 +209,8 @@ torch:
       type: str
 """
 
-import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -244,7 +244,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     found["gpus"], versions, trouble = gpus(module.run_command)
     found.update(versions)
-    found["disk"] = disk(wishes["mount"] or os.path.expanduser("~"))
+    found["disk"] = disk(wishes["mount"] or str(Path.home()))
     found["python"], found["torch"] = python(
         module.run_command, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
     )

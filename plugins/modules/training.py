@@ -142,6 +142,7 @@ msg:
 
 import os
 import secrets
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -185,7 +186,7 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
         command = launch.write(module.params)
     except OSError as error:
         raise Refused(f"The training cannot be set up in {directory}: {error.strerror}: {error.filename}.") from error
-    home = os.path.expanduser("~")
+    home = str(Path.home())
     clean = ["env", "-i", f"PATH={os.environ.get('PATH', os.defpath)}", f"HOME={home}"]
     setsid = module.get_bin_path("setsid", required=True)
     # The shell is gone at once; what it leaves behind has a session of its own and none of our pipes.
