@@ -248,7 +248,8 @@ class Plays:
         for control in Path(self.sockets).iterdir():
             command = ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "none"]
             subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL)
-        shutil.rmtree(self.sockets)
+        # A master that ends removes its socket at the same time.
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
 
 def _results(output: str) -> Iterator[tuple[str, dict[str, Any]]]:
