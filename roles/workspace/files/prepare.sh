@@ -21,7 +21,7 @@ if [ -z "$requirements" ]; then
 fi
 
 case $root in
-    "~" | "~/"*) root=$HOME${root#"~"} ;;
+    \~ | \~/*) root=$HOME${root#"~"} ;;
 esac
 venv=$root/$name
 
