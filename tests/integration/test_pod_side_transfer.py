@@ -413,7 +413,7 @@ def test_two_pulls_into_one_directory_do_not_mix(plays, tmp_path):
     (there / "big.bin").write_bytes(os.urandom(8 << 20))
     pull = task("pull", there, tmp_path / "back", bandwidth_limit=1)
     first = plays.start(pull)
-    wait_for(lambda: (tmp_path / "back" / ".podyard-incoming").exists(), "the first pull's directory")
+    wait_for((tmp_path / "back" / ".podyard-incoming").exists, "the first pull's directory")
     second = plays.run(pull)
     assert second.code == 2
     assert "Another transfer is fetching into" in second["transfer"]["msg"]
