@@ -41,6 +41,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     RELEASED,
     GuardFile,
     Watched,
+    end_all,
     identity,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
@@ -53,6 +54,7 @@ class Pace:
     `look`: between two looks for a release; half a second keeps the end of a run short and costs nothing.
     `poll`: between two looks at a pod that is ending; None is the polite pace of the library.
     `first`, `most`: the pause after the first failed try, doubled up to the most: the API's quota counts by the minute.
+    `grace`: for a process of the controller's to end by itself; the pods, which cost money, wait for it meanwhile.
     `patience`: three days, so that an outage or a lapsed key over a weekend is survived.
     """
 
@@ -60,6 +62,7 @@ class Pace:
     poll: float | None = None
     first: float = 1.0
     most: float = 60.0
+    grace: float = 2.0
     patience: float = 72 * 3600.0
 
 
@@ -101,6 +104,7 @@ class Guard:
         self.record = RunRecord(orders.run_dir)
         self.providers: dict[str, Provider] = {}
         self.gone: dict[str, dict[str, Any]] = {}
+        self.left: list[Any] = []
         self.state: dict[str, Any] = {
             "state": ARMED,
             **identity(os.getpid()),
@@ -132,6 +136,8 @@ class Guard:
     def keep_watch(self) -> bool:
         """Wait until the controller ends (True) or the guard is released (False)."""
         while not self.watched.ended_within(self.orders.pace.look):
+            left = self.watched.descendants()
+            self.left = self.left if left is None else left
             if self.file.read().get("state") == RELEASED:
                 self.log("released: ends without touching a pod")
                 return False
@@ -158,6 +164,7 @@ class Guard:
             raise_fence(self.orders.run_dir)
         except (CloudError, OSError) as error:
             self.log(f"the fence cannot be raised: {error}")
+        self._end_left()
         left = list(self.providers)
         end = time.monotonic() + self.orders.pace.patience
         pause = self.orders.pace.first
@@ -172,6 +179,12 @@ class Guard:
             pause = min(self.orders.pace.most, pause * 2)
         self._conclude(not left, stage)
         return not left
+
+    def _end_left(self) -> None:
+        """End what the controller left running: nobody waits for its transfers, waits and follow-ups any more."""
+        ended = end_all(self.left, self.orders.pace.grace)
+        if ended:
+            self.log(f"ended what the controller had left running: {', '.join(map(str, sorted(ended)))}")
 
     def _try(self, name: str) -> bool:
         """Give back what one provider has of the run; False when something is not proved gone: try again."""

@@ -35,6 +35,21 @@ READY = "armed"
 SAME_START = 5.0
 
 
+def end_all(processes: list[Any], grace: float) -> list[int]:
+    """End those of these processes that still run: SIGTERM, and SIGKILL after `grace` seconds; returns their numbers.
+
+    A number that another process has by now is left alone: psutil compares the start before it sends a signal.
+    """
+    living = [process for process in processes if process.is_running()]
+    for process in living:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    for process in psutil.wait_procs(living, timeout=grace)[1]:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    return [process.pid for process in living]
+
+
 class GuardFile:
     """guard.json of a run directory. Changes of state are made under guard.lock, so that only one side decides."""
 
@@ -106,6 +121,18 @@ class Watched:
                 self._descriptor = os.pidfd_open(who["pid"])
         if not lives(who):
             raise ProcessLookupError(f"process {who['pid']} has ended")
+
+    def descendants(self) -> list[Any] | None:
+        """The processes (psutil's, which know their own start) that descend from it now, without this one.
+
+        None when it has ended: then they have other parents, and cannot be told from strangers any more. What a
+        controller began after the last look before its end is therefore not known; it ends by itself.
+        """
+        try:
+            children = psutil.Process(self._who["pid"]).children(recursive=True)
+        except psutil.Error:
+            return None
+        return [child for child in children if child.pid != os.getpid()] if lives(self._who) else None
 
     def ended_within(self, seconds: float) -> bool:
         """Wait for the end of the process, but not longer than this; True when it has ended."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -172,6 +173,18 @@ class Job:
             return any(entry["name"] == stage for entry in self.record["stages"])
         except (FileNotFoundError, KeyError):
             return False
+
+
+def running_for(home: Path) -> list[str]:
+    """Command lines of the processes that were started with this home directory, a zombie's left out."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOME") == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
 
 
 @dataclass

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 import pytest
-from harness import wait_for
+from harness import running_for, wait_for
 
 # An rsync that fails as on a full disk as soon as it is asked to write into the dataset's directory.
 FULL_DISK = """#!/bin/sh
@@ -126,6 +127,12 @@ class TestSignal:
         wait_for(lambda: guard_state(job) in ("gave_back", "released"), "the guard's end")
         wait_for(lambda: not cloud.living(f"podyard-{job.name}-"), "the end of the pod")
         assert_given_back(cloud, job)
+        # A master of shared connections ends by itself, a minute after the last one, and costs nothing.
+        wait_for(
+            lambda: not [line for line in running_for(job.directory / "home") if not line.startswith("ssh:")],
+            "the end of what ansible-playbook left running, and of the guard",
+            timeout=20,
+        )
 
     def test_during_a_module(self, cloud, job, playbook, how):
         cloud.fault("never-ready", "--share", "1")
@@ -136,14 +143,15 @@ class TestSignal:
     def test_during_an_action_plugin(self, cloud, job, playbook, how):
         job.train(600)
         process = playbook.start(job)
-        wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
+        wait_for(lambda: "step 9" in playbook.output(), "the training's log on the screen")
         self.finish(cloud, job, process, how)
 
     def test_during_a_transfer(self, cloud, job, playbook, how, tmp_path):
         mark = tmp_path / "transfer-runs"
         playbook.program_before("rsync", STUCK.format(rsync=RSYNC, mark=mark))
         process = playbook.start(job)
-        wait_for(mark.exists, "the transfer of the dataset")
+        # The guard looks twice a second for what the controller runs; it has seen the transfer after one.
+        wait_for(lambda: mark.exists() and time.time() - mark.stat().st_mtime > 1, "the transfer of the dataset")
         self.finish(cloud, job, process, how)
 
 

@@ -21,7 +21,13 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard, _guard_main
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Guard, Orders, Pace
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, release
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import GuardFile, Watched, identity, lives
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
+    GuardFile,
+    Watched,
+    end_all,
+    identity,
+    lives,
+)
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
 from ansible_collections.podyard.gpu.tests.unit.plugins.plugin_utils.loopback_cloud import KEY, LoopbackCloud, wait_for
 
@@ -416,3 +422,33 @@ def test_orders_keep_the_key_out_of_their_text(orders):
     assert KEY not in repr(orders)
     assert Orders.parse(orders.dump()) == orders
     assert json.loads(orders.dump())["environ"]["RUNPOD_API_KEY"] == KEY
+
+
+FAMILY = """
+import subprocess, sys
+deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_controller_leaves_running_is_ended():
+    """Its descendants are known while it lives, whatever session they are in, and ended even when they are deaf."""
+    parent = subprocess.Popen([sys.executable, "-c", FAMILY], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = psutil.Process(int(parent.stdout.readline()))
+    watched = Watched(identity(parent.pid))
+    try:
+        left = watched.descendants()
+        assert [process.pid for process in left] == [child.pid]
+        parent.kill()
+        parent.communicate()
+        assert watched.descendants() is None
+        assert child.is_running(), "nobody has ended it yet"
+        assert end_all(left, grace=0.1) == [child.pid]
+        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the end of the child")
+        assert end_all([], grace=0.1) == []
+    finally:
+        if child.is_running():
+            child.kill()
