@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
+
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree, scan
@@ -16,7 +17,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashC
 class ActionModule(ControllerAction):
     """Say what a transfer of the tree will move, and hash it while no pod waits for that."""
 
-    ARGUMENTS = {
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
         "path": {"type": "path", "required": True},
         "include": {"type": "list", "elements": "str", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},

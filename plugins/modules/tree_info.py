@@ -12,8 +12,8 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Says how many files, of which size, M(podyard.gpu.transfer) will have to move.
-  - Computes the SHA-256 of each file and remembers it, so that the transfer finds it done and no rented pod waits for it. A file that
-    has not changed since it was last hashed is not read again.
+  - Computes the SHA-256 of each file and remembers it, so that the transfer finds it done and no rented pod waits for
+    it. A file that has not changed since it was last hashed is not read again.
 options:
   path:
     description:

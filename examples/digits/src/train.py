@@ -153,7 +153,7 @@ class Trainer:
         random = np.random.default_rng([self.options.seed, self.epoch])
         rate = self.options.rate * 0.5 * (1 + np.cos(np.pi * (self.epoch - 1) / self.options.epochs))
         losses = []
-        for _ in range(self.options.passes):
+        for _number in range(self.options.passes):
             images, order = shifted(data.images, random), random.permutation(len(data.labels))
             for start in range(0, len(order), self.options.batch):
                 batch = order[start : start + self.options.batch]
