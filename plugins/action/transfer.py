@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -21,6 +22,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
 
 display = Display()
+# A connection that broke is mostly there again within seconds; the pause doubles, for a host that needs longer.
+RECONNECT_PAUSE = 2.0
 
 ARGUMENTS: dict[str, Any] = {
     "direction": {"type": "str", "required": True, "choices": ["push", "pull"]},
@@ -32,6 +35,7 @@ ARGUMENTS: dict[str, Any] = {
     "delete": {"type": "bool", "default": False},
     "bandwidth_limit": {"type": "float", "default": 0.0},
     "method": {"type": "str", "choices": ["auto", "rsync", "tar"], "default": "auto"},
+    "reconnects": {"type": "int", "default": 2},
 }
 
 
@@ -51,8 +55,9 @@ class ActionModule(ActionBase):
         try:
             request = self._request(options)
             label = self._task.delegate_to or (task_vars or {}).get("inventory_hostname")
-            mover = Mover(SshHost.of(self._connection, label), request, display.display)
-            report, seconds = timed((Push if options["direction"] == "push" else Pull)(mover).run)
+            host = SshHost.of(self._connection, label)
+            kind = Push if options["direction"] == "push" else Pull
+            report, seconds = timed(lambda: _moved(kind, host, request, options["reconnects"]))
         except (TreeError, BadPattern) as error:
             raise AnsibleActionFail(str(error)) from error
         result.update(self._shown(report, seconds))
@@ -92,3 +97,20 @@ class ActionModule(ActionBase):
         if self._task.diff:
             result["diff"] = report.diff()
         return result
+
+
+def _moved(kind: type[Push] | type[Pull], host: SshHost, request: Request, reconnects: int) -> Report:
+    """Move the tree; when the connection breaks, go on over a new one, up to so many times.
+
+    Raises AnsibleConnectionFailure when it does not come back.
+    """
+    for number in range(reconnects + 1):
+        try:
+            return kind(Mover(host, request, display.display)).run()
+        except AnsibleConnectionFailure as error:
+            if number == reconnects:
+                raise
+            display.display(f"transfer: {error}; it goes on over a new connection")
+            host.drop_master()
+            time.sleep(RECONNECT_PAUSE * 2**number)
+    raise AnsibleActionFail("reconnects must not be negative.")

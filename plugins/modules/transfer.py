@@ -74,6 +74,11 @@ options:
     type: str
     choices: [auto, rsync, tar]
     default: auto
+  reconnects:
+    description:
+      - How often a transfer whose connection breaks goes on over a new one, before the host counts as unreachable.
+    type: int
+    default: 2
 notes:
   - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are
     refused.

@@ -284,24 +284,36 @@ def test_a_banner_of_the_shell_does_no_harm(tmp_path, tree):
         assert content(tmp_path / "there") == arrived(tree)
 
 
-@pytest.mark.parametrize("method", ["rsync", "tar"])
-def test_an_interrupted_push_fails_clearly_and_goes_on(plays, tmp_path, method):
+def cut_a_push(plays, tmp_path, method, **options):
+    """Begin a push of six MiB, cut its connection when a third has arrived, and wait for the end of the play."""
     source, there = tmp_path / "source", tmp_path / "there"
     source.mkdir()
     for number in range(6):
         (source / f"{number}.bin").write_bytes(os.urandom(1 << 20))
-    push = task("push", source, there, method=method)
     # Slow enough that the cut surely hits it: six MiB at one a second.
-    slow = {**push, "podyard.gpu.transfer": {**push["podyard.gpu.transfer"], "bandwidth_limit": 1}}
-    process = plays.start(slow)
+    process = plays.start(task("push", source, there, method=method, bandwidth_limit=1, **options))
     wait_for(lambda: sum(1 for place in there.glob("*.bin") if place.stat().st_size == 1 << 20) >= 2, "two whole files")
     plays.server.cut()
-    ran = plays.finish(process)
+    return plays.finish(process)
+
+
+@pytest.mark.parametrize("method", ["rsync", "tar"])
+def test_a_push_goes_on_over_a_new_connection(plays, tmp_path, method):
+    ran = cut_a_push(plays, tmp_path, method)
+    assert ran.code == 0, ran.output
+    assert "it goes on over a new connection" in ran.output
+    assert content(tmp_path / "there") == content(tmp_path / "source")
+    assert 0 < len(ran["transfer"]["sent"]) <= 4
+
+
+@pytest.mark.parametrize("method", ["rsync", "tar"])
+def test_an_interrupted_push_fails_clearly_and_goes_on(plays, tmp_path, method):
+    ran = cut_a_push(plays, tmp_path, method, reconnects=0)
     assert ran.code == 4, ran.output
     assert "transfer (push source)" in ran["transfer"]["msg"]
     assert "Traceback" not in ran.output
-    result = plays.good(push)["transfer"]
-    assert content(there) == content(source)
+    result = plays.good(task("push", tmp_path / "source", tmp_path / "there", method=method))["transfer"]
+    assert content(tmp_path / "there") == content(tmp_path / "source")
     assert 0 < len(result["sent"]) <= 4
 
 
@@ -350,7 +362,7 @@ def test_an_unreachable_host_is_said_so(plays, tmp_path):
     plays.server.refusing = True
     try:
         plays.server.cut()
-        ran = plays.run(task("push", tmp_path / "one.txt", tmp_path / "there"))
+        ran = plays.run(task("push", tmp_path / "one.txt", tmp_path / "there", reconnects=1))
     finally:
         plays.server.refusing = False
     assert ran.code == 4
@@ -364,6 +376,7 @@ def test_an_unreachable_host_is_said_so(plays, tmp_path):
         ({"include": ["../x"]}, "leads out of the tree"),
         ({"delete": True, "include": ["*.py"]}, "delete is for a push without include"),
         ({"bandwidth_limit": -1}, "cannot be negative"),
+        ({"reconnects": -1}, "reconnects must not be negative"),
         ({"sorce": "x"}, "Unsupported parameters"),
     ],
 )
