@@ -154,7 +154,7 @@ def test_ansible_reaches_the_pod_with_nothing_but_the_inventory(rented, host_key
         lambda: call if (call := rented.call("ansible", *ping, known_hosts_file=str(mine))).returncode == 0 else None,
         "an answer to a ping over SSH",
     )
-    assert '"ping": "pong"' in done.stdout
+    assert "pong" in done.stdout
     assert "[WARNING]" not in done.stdout + done.stderr
     assert mine.exists(), "the host key of an unknown pod is remembered, and not in the user's own file"
     assert not (rented.directory / "home" / ".ssh" / "known_hosts").exists()
