@@ -105,6 +105,14 @@ def test_the_action_group_has_every_module():
     assert sorted(group) == modules
 
 
+def test_the_api_group_has_every_module_that_takes_a_key():
+    """module_defaults for a group fails on a member that does not know the option."""
+    group = yaml.safe_load(text_of("meta/runtime.yml") or "")["action_groups"]["api"]
+    modules = Path(ROOT, "plugins/modules").glob("[!_]*.py")
+    takes_key = ("podyard.gpu.api\n", "  api_key:\n")
+    assert sorted(group) == sorted(path.stem for path in modules if any(text in path.read_text() for text in takes_key))
+
+
 def test_every_action_plugin_is_documented_by_a_module_of_its_name():
     actions = {path.stem for path in Path(ROOT, "plugins/action").glob("[!_]*.py")}
     assert actions
