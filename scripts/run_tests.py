@@ -29,7 +29,6 @@ import xml.etree.ElementTree
 from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BIN = pathlib.Path(sys.executable).parent
 # A part that hangs must not keep the others' results back; the longest takes about a third of this.
 PART_LIMIT_S = 20 * 60
 # Long enough for a run that a test has started to give its pod back, and for the test to stop its sandbox.

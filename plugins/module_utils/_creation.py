@@ -349,10 +349,38 @@ def settle(work: Work, name: str) -> Pod | None:
     """
     event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
     age = (datetime.now(timezone.utc) - datetime.fromisoformat(event["time"].replace("Z", "+00:00"))).total_seconds()
+    left = max(0.0, work.grace - age)
+    if event["event"] == _ledger.CREATED and event.get("id"):
+        return _settle_known(work, event, left)
     cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
-    found = look_up(work, name, cause, grace=max(0.0, work.grace - age))
+    found = look_up(work, name, cause, grace=left)
     if found is None:
         work.ledger.write(_ledger.GONE, name, work.provider.name, gpu=event.get("gpu"), reason="never appeared")
     else:
         write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
     return found
+
+
+def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
+    """The same for a pod that was made and is not listed: it is there by its id, or it is ended and proved gone.
+
+    That the list does not show it proves nothing: its host may be lost, or the list behind the times.
+
+    :raises NotProvedGone: when it may still cost money.
+    """
+    try:
+        pod = work.provider.get(event["id"])
+    except errors.NotFound:
+        pod = Pod(
+            work.provider.name,
+            event["id"],
+            event["name"],
+            _pod.UNKNOWN,
+            gpu=event.get("gpu") or "",
+            usd_per_hour=event.get("usd_per_hour"),
+        )
+    else:
+        if pod.phase != _pod.GONE:
+            return pod
+    require_gone(work.provider, work.end([pod], settle=left))
+    return None

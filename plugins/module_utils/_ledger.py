@@ -14,6 +14,7 @@ looked for), ``gone`` (ended and proved absent, or never appeared).
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -61,9 +62,14 @@ class Ledger:
         }
         directory = Path(self.run_dir)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, (json.dumps(line) + "\n").encode())
+            size = os.fstat(descriptor).st_size
+            # A line that a crash has torn would swallow this one.
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            data = ("\n" * torn + json.dumps(line) + "\n").encode()
+            if os.write(descriptor, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), FILE)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -81,12 +81,6 @@ def prefix_of_run(project: str, run_id: str) -> str:
     return f"{PREFIX}-{project}-{run_id}-"
 
 
-def belongs_to_run(name: str | None, project: str, run_id: str) -> bool:
-    """True when the name is of our own pattern and of exactly this run. Only such pods are ever ended run-wide."""
-    parsed = PodName.parse(name)
-    return parsed is not None and (parsed.project, parsed.run_id) == (project, run_id)
-
-
 def slug(text: str) -> str:
     """A project name made of any text: lower case, everything else than a-z, 0-9, _ and - becomes -, 24 characters at
     most.

@@ -17,7 +17,7 @@ description:
     run's pods, proves that they are gone, and writes that into the run's record. Ansible itself runs neither
     C(rescue) nor C(always) on a signal.
   - The process has a session of its own, so that signals to C(ansible-playbook), its group or its terminal do not
-    reach it. It goes on for days when the provider cannot be reached or refuses the key, and writes every try to
+    reach it. It goes on for three days when the provider cannot be reached or refuses the key, and writes every try to
     C(guard.log) in the run's directory. Its state is in C(guard.json).
   - Arm it before anything is rented. When it does not stand, the task fails. Before it stands it lists the pods of
     the account once, so that the key and the way to the provider are proved.

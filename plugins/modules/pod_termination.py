@@ -140,7 +140,11 @@ def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
     providers = [open_provider(module, name) for name in params["providers"]]
     if module.check_mode:
         return [result for provider in providers for result in pods_of_run(provider, prefix)]
-    raise_fence(params["run_dir"])
+    try:
+        raise_fence(params["run_dir"])
+    except (CloudError, OSError) as error:
+        # The pods cost money now; that a create may still come is said, and looked for with the grace below.
+        module.warn(f"The fence of the run cannot be raised ({error}); see that nothing rents for it any more.")
     done: list[dict[str, Any]] = []
     for provider in providers:
         results = give_back_run(

@@ -52,7 +52,8 @@ options:
     default: 5
   max_hours:
     description:
-      - Stop the training when this many hours have passed since its start. V(0) means no limit.
+      - Stop the training when this many hours have passed since O(rented_at), or since its start where that is not
+        given. V(0) means no limit.
     type: float
     default: 0
   max_cost:

@@ -157,9 +157,12 @@ class Follower:
 
     def cost(self) -> float:
         """What the run has cost so far, in USD."""
+        return self.limits.earlier_cost + self.limits.usd_per_hour * self.lived_hours()
+
+    def lived_hours(self) -> float:
+        """Hours since the pod was rented; where that is not known, since the training began."""
         begun = self.limits.rented_at or parse_time(self.found.get("started_at"))
-        hours = max(0.0, (datetime.now(UTC) - begun).total_seconds() / 3600) if begun else 0.0
-        return self.limits.earlier_cost + self.limits.usd_per_hour * hours
+        return max(0.0, (datetime.now(UTC) - begun).total_seconds() / 3600) if begun else 0.0
 
     def _progress(self) -> None:
         if self.clock() - self._said_at < PROGRESS_SECONDS:
@@ -207,8 +210,10 @@ class Follower:
             return self._end(
                 "stopped", "max_cost", f"It has cost {text.usd(self.cost())} and may cost {text.usd(limits.max_cost)}."
             )
-        if limits.max_hours and (self.found["seconds"] or 0) >= limits.max_hours * 3600:
-            why = f"It ran for {self._elapsed()} and may run {limits.max_hours:g} h."
+        if limits.max_hours and self.lived_hours() >= limits.max_hours:
+            lived = text.duration(self.lived_hours() * 3600)
+            who = "The pod" if limits.rented_at else "It"
+            why = f"{who} has lived for {lived} and may live {limits.max_hours:g} h."
             return self._end("stopped", "max_hours", why)
         if limits.stall_timeout and idle >= limits.stall_timeout:
             return self._end(

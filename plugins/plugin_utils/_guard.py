@@ -11,6 +11,7 @@ the pods are proved gone. Its orders, and with them the API key, come over stand
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -222,6 +223,10 @@ class Guard:
         else:
             end = "no pod of this run was left to give back."
         self.log(end)
+        if done:
+            # It says how to reach a pod that is no more; another one may have its address soon.
+            with contextlib.suppress(OSError):
+                (self.orders.run_dir / "connection.json").unlink()
         self.state.update(
             state=GAVE_BACK if done else FAILED, ended_at=now(), pods=pods, error=None if done else self.state["error"]
         )

@@ -150,6 +150,7 @@ def test_the_archive_holds_what_a_user_needs_and_nothing_else(tmp_path):
     assert {"plugins", "roles", "playbooks", "meta", "inventory", "examples", "README.md", "COPYING"} <= names
     assert names <= {
         "COPYING", "CHANGELOG.md", "CHANGELOG.rst", "FILES.json", "MANIFEST.json", "README.md", "changelogs",
-        "examples", "inventory", "meta", "playbooks", "plugins", "requirements.txt", "roles",
+        "docs", "examples", "inventory", "meta", "playbooks", "plugins", "requirements.txt", "requirements-example.txt",
+        "roles",
     }  # fmt: skip
     assert not [name for name in inside if name.endswith(".pyc") or "/data/" in name or "/runs/" in name]

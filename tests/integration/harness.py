@@ -168,12 +168,6 @@ class Job:
         """The newest run's run.json."""
         return json.loads((self.run / "run.json").read_text())
 
-    def stage_begun(self, stage: str) -> bool:
-        try:
-            return any(entry["name"] == stage for entry in self.record["stages"])
-        except (FileNotFoundError, KeyError):
-            return False
-
 
 def running_for(home: Path) -> list[str]:
     """Command lines of the processes that were started with this home directory, a zombie's left out."""
@@ -193,6 +187,12 @@ class Done:
 
     code: int
     output: str
+
+
+def heed_signals() -> None:
+    """Undo what a shell's background job or nohup hands down: there, SIGINT and SIGHUP are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Playbook:
@@ -241,6 +241,7 @@ class Playbook:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                preexec_fn=heed_signals,
             )
         self.processes.append(process)
         return process

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 
-from harness import wait_for
+from harness import REPOSITORY, Playbook, wait_for
 
 # An ssh that lets the first pod be reached once, which is the look whether it is ready, and never again.
 ONCE = """#!/bin/sh
@@ -48,6 +48,46 @@ def test_a_run_goes_on_after_its_controller_was_lost(cloud, job, playbook):
     assert steps == list(range(40)), "each line once, whoever fetched it"
     [pod] = cloud.pods(f"podyard-{job.name}-")
     assert pod["gone_at"]
+
+
+def test_a_run_that_another_one_works_on_is_left_alone(cloud, job, playbook, tmp_path):
+    """The second call is refused before it writes or ends anything of the first one's."""
+    job.train(40)
+    job.variables["train_run_id"] = "mine"
+    first = playbook.start(job)
+    wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
+    (tmp_path / "other").mkdir()
+    other = Playbook(cloud, tmp_path / "other", REPOSITORY)
+    second = other.run(job)
+    assert second.code != 0
+    assert "another ansible-playbook" in " ".join(second.output.split())
+    assert first.wait(timeout=120) == 0, playbook.output()
+    assert job.record["outcome"] == "succeeded"
+    assert [stage["name"] for stage in job.record["stages"]].count("plan") == 1
+    assert len(cloud.creates(f"podyard-{job.name}-")) == 1
+
+
+def test_a_pod_that_nobody_proved_gone_is_ended(cloud, job, playbook):
+    """Controller and guard died after the record said how the run went: the next call ends the pod, then reports."""
+    job.train(600)
+    job.variables["train_run_id"] = "unproved"
+    process = playbook.start(job)
+    wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
+    guard = json.loads((job.run / "guard.json").read_text())["pid"]
+    os.kill(guard, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    [pod] = cloud.living(f"podyard-{job.name}-")
+    cloud.fault("host-lost", "--times", "1", "--param", f"pod={pod['id']}")
+    wait_for(lambda: not cloud.living(f"podyard-{job.name}-"), "the loss of the host")
+
+    done = playbook.run(job)
+    assert done.code != 0
+    assert job.record["outcome"] == "lost"
+    [told] = job.record["pods"]
+    assert told["gone_proved"]
+    job.variables["train_name"] = "renamed"
+    assert "renamed" in " ".join(playbook.run(job).output.split())
 
 
 def test_a_host_that_is_not_fit_is_replaced(cloud, job, playbook, tmp_path):

@@ -174,6 +174,7 @@ def test_survives(cloud, job, playbook, fault, options):
     cloud.fault(fault, *options)
     done = playbook.run(job)
     assert done.code == 0, done.output
+    assert [entry["hits"] for entry in cloud.status()["faults"] if entry["name"] == fault] >= [1], "the fault struck"
     [pod] = cloud.pods(f"podyard-{job.name}-")
     assert pod["gone_at"]
     assert job.record["pods"][0]["gone_proved"]

@@ -28,6 +28,14 @@ case "$*" in
 esac
 exec {rsync} "$@"
 """
+# An rsync that says that it runs and waits for a word before it does.
+WAITING = """#!/bin/sh
+case "$*" in
+  *--server*|*--version*) exec {rsync} "$@" ;;
+  */data*) touch {mark}; while [ ! -e {go} ]; do sleep 0.1; done ;;
+esac
+exec {rsync} "$@"
+"""
 RSYNC = "/usr/bin/rsync"
 
 
@@ -40,6 +48,7 @@ def assert_given_back(cloud, job, *, pods: int = 1) -> None:
     assert {pod["id"] for pod in told} == {pod["id"] for pod in made}
     assert all(pod["gone_proved"] and pod["gone_at"] for pod in told)
     assert job.record["outcome"] not in ("running", "succeeded")
+    assert not (job.run / "connection.json").exists(), "it holds live values only"
 
 
 def guard_state(job) -> str:
@@ -103,6 +112,32 @@ def test_a_host_that_is_lost_in_mid_training(cloud, job, playbook):
     cloud.fault("host-lost", "--times", "1", "--param", f"pod={pod['id']}")
     assert process.wait(timeout=120) != 0
     assert job.record["outcome"] == "lost"
+    assert_given_back(cloud, job)
+
+
+def test_a_host_that_is_lost_before_the_training(cloud, job, playbook, tmp_path):
+    """Ansible calls it UNREACHABLE and runs neither rescue nor always."""
+    mark = tmp_path / "transfer-runs"
+    playbook.program_before("rsync", WAITING.format(rsync=RSYNC, mark=mark, go=tmp_path / "go"))
+    process = playbook.start(job)
+    wait_for(mark.exists, "the transfer of the dataset")
+    [pod] = cloud.living(f"podyard-{job.name}-")
+    cloud.fault("host-lost", "--times", "1", "--param", f"pod={pod['id']}")
+    wait_for(lambda: not cloud.living(f"podyard-{job.name}-"), "the loss of the host")
+    (tmp_path / "go").touch()
+    assert process.wait(timeout=120) != 0
+    assert job.record["outcome"] == "lost"
+    assert "became unreachable in the stage data" in job.record["error"]
+    assert_given_back(cloud, job)
+
+
+def test_settings_of_the_user_do_not_keep_the_pod(cloud, job, playbook):
+    playbook.environ |= {"ANSIBLE_ANY_ERRORS_FATAL": "true", "ANSIBLE_STRATEGY": "ansible.builtin.free"}
+    job.train(3, "fail")
+    done = playbook.run(job)
+    assert done.code != 0
+    assert "exit code 7" in job.record["error"]
+    assert "report.html" in done.output, "the play of the report was reached"
     assert_given_back(cloud, job)
 
 

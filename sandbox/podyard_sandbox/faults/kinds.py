@@ -164,7 +164,7 @@ _ALL = (
     ),
     FaultKind(
         "host-lost",
-        "The pod's processes die and its data are gone; the API says 404, or RUNNING with a dead port.",
+        "Processes and data of the pod are gone: of a living pod named by `pod` at once, else of the next to start.",
         {
             "pod": _POD,
             "after": _AFTER,

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from . import images
 from .disk import FOLDERS, SHARED_ETC
+from .gpus import FACTS_PATH
 from .log import LineSplitter, PodLog
 from .spec import PodError, PodSpec
 
@@ -84,7 +85,7 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     for name in ("/run/lock", "/run/sshd"):
         found += ["--perms", "0755", "--dir", name]
     if spec.gpu_count > 0:
-        found += ["--ro-bind", str(disk / "gpus"), "/run/nvidia-persistenced/gpus"]
+        found += ["--ro-bind", str(disk / "gpus"), FACTS_PATH]
     if spec.mount_path is not None:
         found += ["--bind", str(volume), spec.mount_path]
     found += ["--ro-bind-try", "/sys", "/sys", "--proc", "/proc", "--dev", "/dev"]

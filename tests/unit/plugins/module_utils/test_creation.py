@@ -400,3 +400,21 @@ def test_an_old_entry_costs_two_looks_and_no_grace(tmp_path):
     assert _creation.settle(work(cloud, time, tmp_path), "x") is None
     assert cloud.count("list") == 2
     assert sum(time.slept) <= 5
+
+
+def test_a_pod_that_was_made_and_is_not_listed_is_proved_gone(tmp_path):
+    """Its host may be lost, or the list behind the times: only its own absence, twice, ends the matter."""
+    ledger, cloud, time = Ledger(tmp_path), FakeCloud(), FakeTime()
+    ledger.write(_ledger.CREATED, f"{IDENTITY}-1", "fake", pod_id="p1", usd_per_hour=0.69)
+    assert _creation.settle(work(cloud, time, tmp_path), f"{IDENTITY}-1") is None
+    assert cloud.count("terminate") >= 1
+    last = ledger.read()[-1]
+    assert (last["event"], last["id"]) == ("gone", "p1")
+
+
+def test_a_pod_that_the_list_forgets_is_still_the_pod(tmp_path):
+    ledger, cloud = Ledger(tmp_path), FakeCloud(pod("p1", f"{IDENTITY}-1"))
+    ledger.write(_ledger.CREATED, f"{IDENTITY}-1", "fake", pod_id="p1", usd_per_hour=0.69)
+    found = _creation.settle(work(cloud, run_dir=tmp_path), f"{IDENTITY}-1")
+    assert found is not None and found.id == "p1"
+    assert cloud.count("terminate") == 0

@@ -57,3 +57,5 @@ def test_a_line_torn_by_a_crash_is_left_out(tmp_path):
     with open(tmp_path / "attempts.jsonl", "a", encoding="utf-8") as file:
         file.write('{"time": "2026-')
     assert [event["name"] for event in ledger.read()] == ["a"]
+    ledger.write(_ledger.CREATING, "b", "fake")
+    assert [event["name"] for event in ledger.pending()] == ["a", "b"], "the torn line does not swallow the next"

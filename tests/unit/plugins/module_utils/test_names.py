@@ -67,14 +67,6 @@ def test_what_is_no_identity_is_none(text):
     assert PodName.parse_identity(text) is None
 
 
-def test_a_run_owns_its_own_pods_only():
-    assert _names.belongs_to_run("podyard-digits-r1-0-1", "digits", "r1")
-    assert not _names.belongs_to_run("podyard-digits-r1-0-1", "digits", "r")
-    assert not _names.belongs_to_run("podyard-other-digits-r1-0-1", "digits", "r1")
-    assert not _names.belongs_to_run("podyard-digits-r1-0", "digits", "r1")
-    assert not _names.belongs_to_run(None, "digits", "r1")
-
-
 @pytest.mark.parametrize(
     ("text", "made"),
     [("Digits", "digits"), ("My Model (v2)", "my-model-v2"), ("  --x", "x"), ("a_b", "a_b"), ("x" * 40, "x" * 24)],

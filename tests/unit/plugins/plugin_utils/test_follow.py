@@ -216,15 +216,17 @@ def test_a_cost_limit_stops_the_training_and_keeps_its_last_words(follow):
 
 def test_below_the_limits_nothing_is_stopped(follow):
     rented = datetime.now(UTC) - timedelta(hours=2)
-    limits = {"max_cost": 1.5, "usd_per_hour": 0.5, "rented_at": rented, "max_hours": 1}
+    limits = {"max_cost": 1.5, "usd_per_hour": 0.5, "rented_at": rented, "max_hours": 2.1}
     verdict, _follower = follow(Host({"seconds": 3599.0}, END), **limits)
     assert verdict.outcome == "succeeded"
 
 
 def test_a_time_limit_stops_the_training(follow):
-    verdict, _follower = follow(Host({"seconds": 3599.0}, {"seconds": 3600.0}), max_hours=1)
+    """The hours of the pod count, not those of the training: the pull of an image and the push of data cost as much."""
+    rented = datetime.now(UTC) - timedelta(hours=1, seconds=1)
+    verdict, _follower = follow(Host({"seconds": 60.0}), max_hours=1, rented_at=rented)
     assert (verdict.outcome, verdict.reason) == ("stopped", "max_hours")
-    assert "It ran for 1:00:00 and may run 1 h." in verdict.message
+    assert "The pod has lived for 1:00:01 and may live 1 h." in verdict.message
 
 
 def test_a_stalled_training_is_stopped_and_failed(follow):
