@@ -93,6 +93,12 @@ def _processes(run_dir):
         psutil.Process(state["pid"]).kill()
 
 
+def heed_signals() -> None:
+    """Undo what a shell's background job or nohup hands down: there, SIGINT and SIGHUP are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture(name="controller")
 def _controller(orders, processes):
     def start(collection: Path = COLLECTION, terminal: str = "") -> subprocess.Popen[bytes]:
@@ -101,6 +107,7 @@ def _controller(orders, processes):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
         processes.append(process)
         process.stdin.write(orders.dump().encode())
