@@ -113,7 +113,9 @@ def environment(spec: PodSpec) -> dict[str, str]:
 
 def script(name: str) -> str:
     """The text of a script that images carry (`start.sh`, `nvidia-smi`)."""
-    return files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+    text = files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+    # The images' own start script names its shell so, and a pod's process list shows it.
+    return text.replace("#!/usr/bin/env bash", "#!/bin/bash", 1)
 
 
 class Programs:

@@ -429,4 +429,8 @@ def test_values_of_the_environment_do_not_mask_the_result(ensure):
     assert result["changed"] is False
     assert result["pod"]["mounts"][0]["path"] == value
     assert result["pod"]["name"] == f"{NAME}-1"
-    assert result["invocation"]["module_args"]["env"] == {"HOME_OF_MODELS": "(not shown)", "ONE": "(not shown)"}
+    # Before 2.21, ansible-core returned a module's arguments with its result.
+    invocation = result.get("invocation")
+    assert invocation is None or invocation["module_args"]["env"] == {
+        "HOME_OF_MODELS": "(not shown)", "ONE": "(not shown)",
+    }  # fmt: skip
