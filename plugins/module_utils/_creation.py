@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
@@ -24,7 +23,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     GRACE,
     PROOF,
     QUICK,
+    pod_of,
     require_gone,
+    seconds_since,
     terminate_and_prove,
     write_quietly,
 )
@@ -348,8 +349,7 @@ def settle(work: Work, name: str) -> Pod | None:
     The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
     """
     event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
-    age = (datetime.now(timezone.utc) - datetime.fromisoformat(event["time"].replace("Z", "+00:00"))).total_seconds()
-    left = max(0.0, work.grace - age)
+    left = max(0.0, work.grace - seconds_since(event["time"]))
     if event["event"] == _ledger.CREATED and event.get("id"):
         return _settle_known(work, event, left)
     cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
@@ -371,14 +371,7 @@ def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
     try:
         pod = work.provider.get(event["id"])
     except errors.NotFound:
-        pod = Pod(
-            work.provider.name,
-            event["id"],
-            event["name"],
-            _pod.UNKNOWN,
-            gpu=event.get("gpu") or "",
-            usd_per_hour=event.get("usd_per_hour"),
-        )
+        pod = pod_of(event)
     else:
         if pod.phase != _pod.GONE:
             return pod

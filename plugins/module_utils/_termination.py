@@ -238,7 +238,7 @@ def give_back_run(
         recorded = _recorded(ledger, prefix, provider.name)
         fresh = {pod.id: pod for pod in recorded + listed if pod.id not in done}
         # A young pod may not be shown yet; of an older one the provider's "no such pod" is believed.
-        young = any(_age(pod) < grace for pod in recorded if pod.id in fresh)
+        young = any(seconds_since(str(pod.created_at)) < grace for pod in recorded if pod.id in fresh)
         results = terminate_and_prove(
             provider,
             list(fresh.values()),
@@ -282,23 +282,28 @@ def _recorded(ledger: Ledger, prefix: str, provider: str) -> list[Pod]:
     """
     last = {event["name"]: event for event in ledger.read()}
     return [
-        Pod(
-            provider,
-            event["id"],
-            event["name"],
-            _pod.UNKNOWN,
-            usd_per_hour=event.get("usd_per_hour"),
-            created_at=event["time"],
-        )
+        pod_of(event)
         for event in last.values()
         if event["event"] == _ledger.CREATED and event.get("id") and _expected(event, prefix, provider)
     ]
 
 
-def _age(pod: Pod) -> float:
-    """Seconds since the pod was made, by our own clock."""
-    made = datetime.fromisoformat(str(pod.created_at).replace("Z", "+00:00"))
-    return (datetime.now(timezone.utc) - made).total_seconds()
+def pod_of(event: dict[str, Any]) -> Pod:
+    """The pod that an entry of the ledger tells of: what is known of it without asking the provider."""
+    return Pod(
+        event["provider"],
+        event["id"],
+        event["name"],
+        _pod.UNKNOWN,
+        gpu=event.get("gpu"),
+        usd_per_hour=event.get("usd_per_hour"),
+        created_at=event["time"],
+    )
+
+
+def seconds_since(moment: str) -> float:
+    """Seconds since an RFC 3339 time in UTC, by our own clock."""
+    return (datetime.now(timezone.utc) - datetime.fromisoformat(moment.replace("Z", "+00:00"))).total_seconds()
 
 
 def _never_appeared(ledger: Ledger, prefix: str, provider: str) -> None:

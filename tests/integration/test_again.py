@@ -28,16 +28,21 @@ exec /usr/bin/ssh "$@"
 """
 
 
+def lose_controller(job, process) -> None:
+    """What a machine that goes down does: the guard and ansible-playbook end without a word."""
+    guard = json.loads((job.run / "guard.json").read_text())["pid"]
+    os.kill(guard, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+
+
 def test_a_run_goes_on_after_its_controller_was_lost(cloud, job, playbook):
     """The machine of the controller went down, with the guard: the pod lives, and the next call finds it."""
     job.train(40)
     job.variables["train_run_id"] = "again"
     process = playbook.start(job)
     wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
-    guard = json.loads((job.run / "guard.json").read_text())["pid"]
-    os.kill(guard, signal.SIGKILL)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    lose_controller(job, process)
 
     done = playbook.run(job)
     assert done.code == 0, done.output
@@ -73,10 +78,7 @@ def test_a_pod_that_nobody_proved_gone_is_ended(cloud, job, playbook):
     job.variables["train_run_id"] = "unproved"
     process = playbook.start(job)
     wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
-    guard = json.loads((job.run / "guard.json").read_text())["pid"]
-    os.kill(guard, signal.SIGKILL)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    lose_controller(job, process)
     [pod] = cloud.living(f"podyard-{job.name}-")
     cloud.fault("host-lost", "--times", "1", "--param", f"pod={pod['id']}")
     wait_for(lambda: not cloud.living(f"podyard-{job.name}-"), "the loss of the host")
