@@ -216,7 +216,8 @@ def test_what_cannot_be_a_pod(lab: Lab, change: dict[str, object], words: str) -
 
 def test_log_lines_have_numbers_and_can_be_followed(lab: Lab) -> None:
     three = "for i in 1 2 3; do echo line $i; sleep 0.1; done"
-    lab.start(args=f"bash -c '{three}; printf \"a\\xff\\r\\nlast\"; sleep infinity'")
+    said = f"{three}; printf \"a\\xff\\r\\nlast\"; touch /workspace/said"
+    lab.start(args=f"bash -c '{said}; sleep infinity'")
 
     async def first_four() -> list[LogLine]:
         seen: list[LogLine] = []
@@ -232,7 +233,8 @@ def test_log_lines_have_numbers_and_can_be_followed(lab: Lab) -> None:
     assert lines[0].at < lines[1].at
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/2", lines[0].event_id)
     assert [line.text for line in lab.runtime.log("p1").lines(tail=2)] == ["line 3", unreadable]
-    # What had no line end yet is not lost when the container ends.
+    # What had no line end yet is not lost when the container ends. The shell writes it after the line before it.
+    lab.until(lambda: list(lab.home.glob("pods/*/p1/volume/said")), "the pod has written its last words")
     lab.do(lab.runtime.stop("p1"))
     assert lab.log_texts()[-1] == "last"
 
