@@ -73,7 +73,7 @@ EXAMPLES = r"""
 - name: See whether a file is there
   podyard.gpu.exec:
     run_id: 20260715_140000_1f2e
-    runs_dir: /srv/runs
+    runs_dir: ./runs
     command: test -e /workspace/podyard/digits/data/labels.csv
     fail_on_rc: false
     timeout: 30

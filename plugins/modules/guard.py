@@ -87,14 +87,14 @@ seealso:
 EXAMPLES = r"""
 - name: Watch over what is rented from here on
   podyard.gpu.guard:
-    run_dir: runs/20260715_140000_1f2e
+    run_dir: runs/20260716_090000_5c3d
     project: digits
-    run_id: 20260715_140000_1f2e
+    run_id: 20260716_090000_5c3d
 
 - name: Let the guard go, now that all is proved gone
   podyard.gpu.guard:
     state: released
-    run_dir: runs/20260715_140000_1f2e
+    run_dir: runs/20260716_090000_5c3d
 """
 
 RETURN = r"""

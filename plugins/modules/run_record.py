@@ -69,18 +69,22 @@ seealso:
 EXAMPLES = r"""
 - name: Begin the transfer of the data
   podyard.gpu.run_record:
-    path: runs/20260715_140000_1f2e
+    path: runs/20260716_090000_5c3d
     begin: data
 
 - name: Keep what was rented
   podyard.gpu.run_record:
-    path: runs/20260715_140000_1f2e
+    path: runs/20260716_090000_5c3d
     set:
-      pods: ["{{ rented.pod }}"]
+      pods:
+        - provider: runpod
+          id: 7h9k2m4n6p
+          name: podyard-digits-20260716_090000_5c3d-0-1
+          usd_per_hour: 0.69
 
 - name: Say that it went wrong
   podyard.gpu.run_record:
-    path: runs/20260715_140000_1f2e
+    path: runs/20260716_090000_5c3d
     outcome: failed
     error: The training ended with exit code 7.
 """

@@ -123,7 +123,7 @@ EXAMPLES = r"""
     checkpoints: ["checkpoints/*"]
     max_cost: 5.00
     usd_per_hour: 0.69
-    rented_at: "2026-11-22T10:15:04Z"
+    rented_at: "{{ now(utc=true).isoformat() }}"
     stall_timeout: 1800
   register: __followed
   failed_when: false
