@@ -23,7 +23,7 @@ from podyard_sandbox.home import Home, default_home
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodError
 from podyard_sandbox.process import ProcessError, down, living, status, up
-from podyard_sandbox.settings import AlreadyUp, Settings
+from podyard_sandbox.settings import TRAFFIC_VARIABLE, AlreadyUp, Settings
 
 _DEFAULTS = Settings()
 
@@ -51,6 +51,12 @@ def main(context: click.Context, home: Path | None) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory of wheels; pods then install from it and never from the internet.",
 )
+@click.option(
+    "--traffic",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar=TRAFFIC_VARIABLE,
+    help=f"Directory for a record of every exchange, secrets hidden; else ${TRAFFIC_VARIABLE}, else none is made.",
+)
 @click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_obj
@@ -59,6 +65,7 @@ def up_command(
     pace: str | None,
     balance: float | None,
     wheels: Path | None,
+    traffic: Path | None,
     foreground: bool,
     ready_fd: int | None,
 ) -> None:
@@ -67,12 +74,13 @@ def up_command(
         pace or _DEFAULTS.pace,
         _DEFAULTS.balance if balance is None else balance,
         wheels.absolute() if wheels is not None else None,
+        traffic.absolute() if traffic is not None else None,
     )
     if foreground:
         _foreground(home, settings, ready_fd)
         return
-    chosen = {"pace": pace, "balance": balance, "wheels": str(settings.wheels) if settings.wheels else None}
-    given = {name: value for name, value in chosen.items() if value is not None}
+    chosen = {"pace": pace, "balance": balance, "wheels": settings.wheels, "traffic": settings.traffic}
+    given = {name: str(v) if isinstance(v, Path) else v for name, v in chosen.items() if v is not None}
     facts, started = _or_fail(lambda: up(home, settings, given))
     click.echo(
         f"The sandbox is up{'' if started else ' already'}: {facts['url']} (pid {facts['pid']}), state in {home.root}"

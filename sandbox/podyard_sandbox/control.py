@@ -20,6 +20,7 @@ from podyard_sandbox.faults import KINDS, FaultError, Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.traffic import Traffic
 
 _WANTED_FAULT = 'A fault is given as {"name": "...", "params": {}, "times": null, "share": null}.'
 
@@ -27,12 +28,21 @@ _WANTED_FAULT = 'A fault is given as {"name": "...", "params": {}, "times": null
 class Control:
     """What a person, or a test, may do to the sandbox."""
 
-    def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str, facts: Callable[[], dict]) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        faults: Faults,
+        ledger: Ledger,
+        api_key: str,
+        facts: Callable[[], dict],
+        traffic: Traffic,
+    ) -> None:
         self._cloud = cloud
         self._faults = faults
         self._ledger = ledger
         self._key = api_key
         self._facts = facts
+        self._traffic = traffic
         self._wheels: Path | None = None
 
     def install(self, app: web.Application) -> None:
@@ -104,7 +114,7 @@ class Control:
         return web.json_response({"cleared": cleared})
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Change pace, balance or wheels of the running sandbox: ``{"pace", "balance", "wheels"}``."""
+        """Change the running sandbox: ``{"pace", "balance", "wheels", "traffic"}``, the last two directories."""
         self._authenticate(request)
         body: dict[str, Any] = await request.json()
         if "pace" in body:
@@ -113,6 +123,8 @@ class Control:
             self._cloud.set_balance(float(body["balance"]))
         if "wheels" in body:
             self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
+        if "traffic" in body:
+            self._traffic.record_to(Path(body["traffic"]))
         return web.json_response({"pace": self._cloud.pace.name, "balance_usd": self._cloud.balance()})
 
     async def list_wheels(self, request: web.Request) -> web.Response:

@@ -106,6 +106,8 @@ def _spawn(home: Home, settings: Settings) -> None:
     command += ["--pace", settings.pace, "--balance", str(settings.balance)]
     if settings.wheels is not None:
         command += ["--wheels", str(settings.wheels)]
+    if settings.traffic is not None:
+        command += ["--traffic", str(settings.traffic)]
     reading, writing = os.pipe()
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

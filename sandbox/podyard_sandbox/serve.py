@@ -25,6 +25,7 @@ from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.runpod.app import Shell
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.settings import AlreadyUp, Settings
+from podyard_sandbox.traffic import Traffic
 
 # A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
 _LAST_ANSWERS = 1.0
@@ -60,8 +61,10 @@ class Server:
         self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
         app = web.Application(client_max_size=_BODY_LIMIT)
         Shell(self.cloud, faults, ledger, key).install(app)
-        control = Control(self.cloud, faults, ledger, key, lambda: self.facts)
+        self._traffic = Traffic(self._settings.traffic)
+        control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic)
         control.install(app)
+        self._traffic.install(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -78,6 +81,7 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.cloud.close()
         await self._runner.cleanup()
+        self._traffic.close()
         await self._runtime.sweep()
 
 

@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
+
+TRAFFIC_VARIABLE = "PODYARD_SANDBOX_TRAFFIC"
 
 
 class AlreadyUp(Exception):
     """Another daemon serves this home."""
 
 
+def _traffic_of_environment() -> Path | None:
+    named = os.environ.get(TRAFFIC_VARIABLE)
+    return Path(named).absolute() if named else None
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels."""
+    """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels, one for a record
+    of the traffic (else that of the environment, else no record).
+    """
 
     pace: str = "fast"
     balance: float = 100.0
     wheels: Path | None = None
+    traffic: Path | None = field(default_factory=_traffic_of_environment)

@@ -273,3 +273,15 @@ def test_machine_that_can_make_no_pods(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(PodRuntime, "check", check)
     result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), "up", "--foreground"])
     assert (result.exit_code, result.output) == (1, "Error: bwrap is missing; install bubblewrap\n")
+
+
+def test_traffic_is_recorded_where_the_option_or_the_environment_says(program, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    program("up", "--traffic", str(first))
+    assert program.api().names() == []
+    program.environ["PODYARD_SANDBOX_TRAFFIC"] = str(second)
+    program("up")
+    assert program.api().names() == []
+    for directory in (first, second):
+        [line] = [line for path in directory.iterdir() for line in path.read_text().splitlines()]
+        assert json.loads(line)["operation"] == "listPods"

@@ -17,6 +17,7 @@ from podyard_sandbox.moment import parse_time
 from podyard_sandbox.pods import LogLine, PodLog
 from podyard_sandbox.runpod.problems import invalid
 from podyard_sandbox.runpod.validation import number, one_of
+from podyard_sandbox.traffic import note_event
 
 _SOURCES = ("container", "system")
 _MOST_LINES = 5000
@@ -75,17 +76,19 @@ async def stream(request: web.Request, logs: dict[str, PodLog], headers: dict[st
     )
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):  # the reader goes when it has enough
-        await _send_all(response, question, [logs[source] for source in question.sources])
+        async for event in _events(question, [logs[source] for source in question.sources]):
+            await response.write(event)
+            note_event(response, event)
     return response
 
 
-async def _send_all(response: web.StreamResponse, question: _Question, logs: list[PodLog]) -> None:
+async def _events(question: _Question, logs: list[PodLog]) -> AsyncIterator[bytes]:
     old = sorted((line for log in logs for line in log.lines()), key=_moment)
     last = {log.source: max((line.seq for line in log.lines()), default=0) for log in logs}
     for line in question.backfill(old):
-        await response.write(_event(line))
+        yield _event(line)
     async for new in _follow(logs, last):
-        await response.write(b": keep-alive\n\n" if new is None else _event(new))
+        yield b": keep-alive\n\n" if new is None else _event(new)
 
 
 async def _follow(logs: list[PodLog], last: dict[str, int]) -> AsyncIterator[LogLine | None]:
