@@ -83,3 +83,51 @@ class Meter:
     def _begin(self, interval: Interval) -> None:
         self.close(interval.start)
         self.intervals.append(interval)
+
+
+# USD per GB and month of a network volume: a first price up to so many GB, and another beyond.
+_VOLUME_STEP_GB = 1000
+_VOLUME_USD = {"STANDARD": (0.07, 0.05), "HIGH_PERFORMANCE": (0.14, 0.14)}
+
+
+def volume_price(size_gb: int, kind: str) -> float:
+    """USD per hour of a network volume; the price of the faster kind is made up."""
+    first, beyond = _VOLUME_USD[kind]
+    below = min(size_gb, _VOLUME_STEP_GB)
+    return (below * first + (size_gb - below) * beyond) / _HOURS_PER_MONTH
+
+
+@dataclass
+class VolumeMeter:
+    """The bill of one network volume: hour by hour, an hour begun is an hour paid, at the size it began with."""
+
+    changes: list[tuple[float, float]] = field(default_factory=list)
+    end: float | None = None
+
+    def hold(self, size_gb: int, kind: str, now: float) -> None:
+        """The volume has this size from now on, which the hours that begin from now on cost."""
+        self.changes.append((now, volume_price(size_gb, kind)))
+
+    def close(self, now: float) -> None:
+        """No hour begins from now on."""
+        if self.end is None:
+            self.end = now
+
+    def hours(self, now: float) -> list[tuple[float, float]]:
+        """Every hour that has begun: when, and what it costs in USD."""
+        if not self.changes:
+            return []
+        until = now if self.end is None else self.end
+        began, found = self.changes[0][0], []
+        for number in range(max(1, math.ceil((until - began) / _SECONDS_PER_HOUR))):
+            moment = began + number * _SECONDS_PER_HOUR
+            found.append((moment, [usd for since, usd in self.changes if since <= moment][-1]))
+        return found
+
+    def cost_usd(self, now: float) -> float:
+        """USD so far."""
+        return round(sum(usd for _moment, usd in self.hours(now)), 6)
+
+    def rate(self) -> float:
+        """USD per hour that the volume costs at this moment."""
+        return self.changes[-1][1] if self.changes and self.end is None else 0.0

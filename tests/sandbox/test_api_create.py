@@ -118,7 +118,7 @@ def test_what_is_just_allowed(api: Api, changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"templateId": "30zmvf89kd", "image": None},
+        {"templateId": "unknown", "image": None},
         {"registry": "abc"},
         {"mounts": {"network": [{"volumeId": "agv6w2qcg7", "path": "/workspace"}]}},
     ],

@@ -15,9 +15,12 @@ from typing import Any
 
 OPERATIONS = (
     "listPods", "createPod", "getPod", "updatePod", "deletePod", "podAction", "getPodLogs",
+    "listNetworkVolumes", "createNetworkVolume", "getNetworkVolume", "updateNetworkVolume", "deleteNetworkVolume",
+    "listTemplates", "createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listPublicTemplates",
+    "listRegistries", "createRegistry", "getRegistry", "deleteRegistry",
     "getSshKeys", "updateSshKeys", "listGpuTypes", "getGpuType", "listDataCenters", "getDataCenter", "graphql",
 )  # fmt: skip
-READS = "listPods,getPod,getSshKeys,listGpuTypes,getGpuType,listDataCenters,getDataCenter"
+READS = ",".join(name for name in OPERATIONS if name.startswith(("list", "get")) and name != "getPodLogs")
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,18 @@ _ALL = (
         {"operation": _operation("*"), "seconds": Param(float, 1.0, "seconds")},
     ),
     # The other reading of what is in doubt
+    FaultKind(
+        "volume-delete-unguarded",
+        "A network volume is deleted although pods use it; else that is refused with 400.",
+    ),
+    FaultKind(
+        "template-delete-unguarded",
+        "A template is deleted although a pod was made from it; else that is refused with 400.",
+    ),
+    FaultKind(
+        "lower-case-data-center",
+        "A data centre in lower case is taken at a create, and broken later; else it is unknown.",
+    ),
     FaultKind(
         "older-service",
         "The API as first published: no paging of lists, and no cmd, entrypoint, minRamPerGpu, minVcpuCountPerGpu.",

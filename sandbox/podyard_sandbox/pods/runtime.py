@@ -26,6 +26,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 _SETTLED = 10.0
 # Seconds between two looks at a pod's processes: the API's readers poll no faster than that.
 _SAMPLE = 1.0
+# Below the directory of all pods; no pod's id begins with a dot.
+_VOLUMES = ".volumes"
 
 _T = TypeVar("_T")
 
@@ -109,6 +111,10 @@ class PodRuntime:
             if log is not None:
                 log.close()
 
+    async def destroy_volume(self, volume_id: str) -> None:
+        """Remove what is on a network volume; a pod that has it mounted sees it go."""
+        await _in_thread(disk.remove, self._folder / _VOLUMES / volume_id)
+
     async def restart(self, pod_id: str) -> RunningPod:
         """Stop the pod and start it again as it was: as after any reset, its public port and host keys are new."""
         spec = self._known(pod_id).spec
@@ -165,11 +171,16 @@ class PodRuntime:
         # Pods' secrets are on these disks; on a shared machine they are nobody else's to read.
         for folder in (self._root, self._folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place, volume = pod.folder / "disk", pod.folder / "volume"
+        place, volume = pod.folder / "disk", self._volume(pod)
         volume.mkdir(mode=0o755, parents=True, exist_ok=True)
         disk.remove(place)
         disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
         return container.options(pod.spec, place, volume, self._programs, ports.environment())
+
+    def _volume(self, pod: _Pod) -> Path:
+        """The directory that the pod sees at its mount."""
+        shared = pod.spec.network_volume
+        return pod.folder / "volume" if shared is None else self._folder / _VOLUMES / shared
 
     async def _supervise(self, pod: _Pod, words: list[str]) -> None:
         """Restart the container whenever its command ends, for ever, on a fresh disk and with the same port."""

@@ -29,6 +29,7 @@ class PodSpec:
     `id` names the pod for the runtime, `profile` is one of `PROFILES`, `env` the container's environment (names to
     text), `args` the text that replaces the image's own command (None: the image's own), `ports` entries like
     "22/tcp" or "8888/http", `mount_path` where the persistent directory is seen (None: no persistent storage),
+    `network_volume` the storage that is seen there, which pods share and which outlives them (None: the pod's own),
     `gpu_name` what nvidia-smi calls the GPU, `gpu_memory_gb` of one GPU, `sshd_delay` the seconds between the
     container's start and sshd's, `find_links` the address of a page of wheels that pip uses instead of any index.
     Raises PodError when a value could not make a pod.
@@ -41,6 +42,7 @@ class PodSpec:
     args: str | None = field(default=None, repr=False)
     ports: tuple[str, ...] = ("22/tcp",)
     mount_path: str | None = "/workspace"
+    network_volume: str | None = None
     gpu_name: str = "NVIDIA GeForce RTX 4090"
     gpu_count: int = 1
     gpu_memory_gb: int = 24
@@ -52,6 +54,8 @@ class PodSpec:
     def __post_init__(self) -> None:
         if not _POD_ID.fullmatch(self.id):
             raise PodError(f"the pod id {self.id!r} is not made of letters, digits, - and _")
+        if self.network_volume is not None and not _POD_ID.fullmatch(self.network_volume):
+            raise PodError(f"pod {self.id}: {self.network_volume!r} is not the id of a volume")
         if not _HOSTNAME.fullmatch(self.hostname):
             raise PodError(f"pod {self.id}: {self.hostname!r} is not a host name")
         if self.profile not in PROFILES:

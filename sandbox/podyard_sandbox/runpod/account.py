@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from podyard_sandbox.meter import Meter
+from podyard_sandbox.meter import Meter, VolumeMeter
 
 SPEND_LIMIT = 80.0  # USD per hour; the limit of a new account
 
@@ -22,6 +22,6 @@ class Account:
     email: str = "sandbox@podyard.invalid"
     ssh_keys: list[str] = field(default_factory=list)
 
-    def balance(self, meters: Iterable[Meter], now: float) -> float:
-        """USD left after what the pods have cost so far."""
+    def balance(self, meters: Iterable[Meter | VolumeMeter], now: float) -> float:
+        """USD left after what pods and network volumes have cost so far."""
         return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)

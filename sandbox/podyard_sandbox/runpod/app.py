@@ -18,13 +18,14 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import Exchange, begin
 from podyard_sandbox.runpod.handlers import Handlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+from podyard_sandbox.runpod.resources.handlers import ResourceHandlers
 
 _logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _NOT_SERVED = re.compile(
-    r"/v2/(clusters|serverless|templates|network-volumes|registries|secrets|billing|catalog/(cpus|templates))(/|$)"
+    r"/v2/(clusters|serverless|registries/delegations|secrets|billing|catalog/cpus)(/|$)"
 )
 
 
@@ -35,10 +36,12 @@ class Shell:
         self._ledger = ledger
         self._access = Access(cloud, faults, api_key)
         self._handlers = Handlers(cloud, self._access)
+        self._resources = ResourceHandlers(cloud)
 
     def install(self, app: web.Application) -> None:
         """Add the API to an application, beside whatever else it serves."""
         app.add_routes(self._handlers.routes())
+        app.add_routes(self._resources.routes())
         app.middlewares.append(self.middleware)
 
     @web.middleware

@@ -78,15 +78,20 @@ class Mounts(_Body):
     network: Annotated[list[NetworkMount], Field(max_length=1)] = Field(default_factory=list)
 
 
-class _Container(_Body):
+class _Settings(_Body):
+    """What pods and templates have in common."""
+
     image: str = ""
     args: str = ""
-    cmd: list[str] = Field(default_factory=list)
-    entrypoint: list[str] = Field(default_factory=list)
     disk: Annotated[Int, Field(ge=1)] = 50
     ports: list[str] = Field(default_factory=list)
     env: dict[str, str] = Field(default_factory=dict)
     registry: str | None = None
+
+
+class _Container(_Settings):
+    cmd: list[str] = Field(default_factory=list)
+    entrypoint: list[str] = Field(default_factory=list)
     mounts: Mounts = Field(default_factory=Mounts)
     globalNetworking: bool = False
     templateId: Annotated[str, Field(min_length=1)] = "-"
@@ -121,6 +126,56 @@ class UpdateSshKeys(_Body):
     """``PUT /v2/account/ssh-keys``: all keys the account is to have."""
 
     keys: list[Annotated[str, Field(pattern=_SSH_KEY)]]
+
+
+class CreateVolume(_Body):
+    """``POST /v2/network-volumes``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    size: Annotated[Int, Field(ge=10, le=4096)]
+    dataCenter: Annotated[str, Field(min_length=1)]
+    type: Annotated[Literal["STANDARD", "HIGH_PERFORMANCE"] | None, NoNull] = None
+
+
+class UpdateVolume(_Body):
+    """``PATCH /v2/network-volumes/{id}``; that it must not be empty is checked apart."""
+
+    name: Annotated[str, Field(min_length=1)] = "-"
+    size: Annotated[Int, Field(ge=10, le=4096)] = 10
+
+
+class CreateRegistry(_Body):
+    """``POST /v2/registries``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    username: Annotated[str, Field(min_length=1)]
+    password: Annotated[str, Field(min_length=1)]
+
+
+class TemplateMounts(_Body):
+    """A template's storage: no network volume."""
+
+    persistent: Annotated[PersistentMount | None, NoNull] = None
+
+
+class UpdateTemplate(_Settings):
+    """``PATCH /v2/templates/{id}``: only the fields that are given change."""
+
+    name: Annotated[str, Field(min_length=1)] = "-"
+    mounts: TemplateMounts = Field(default_factory=TemplateMounts)
+    serverless: bool = False
+    public: bool = False
+    category: Literal["CPU", "NVIDIA", "AMD"] = "NVIDIA"
+    startSsh: bool = True
+    startJupyter: bool = True
+    allowedCudaVersions: list[CudaVersion] = Field(default_factory=list)
+
+
+class CreateTemplate(UpdateTemplate):
+    """``POST /v2/templates``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    image: str
 
 
 # Fields that came after the API was first published, by the place in the body.

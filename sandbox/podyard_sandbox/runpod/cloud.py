@@ -14,16 +14,18 @@ from typing import Any
 
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.ledger import Ledger
-from podyard_sandbox.meter import Meter
+from podyard_sandbox.meter import Meter, VolumeMeter
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
-from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
+from podyard_sandbox.runpod.bodies import CreatePod, CreateVolume, UpdatePod
 from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.lifecycle import Lifecycle, lag
 from podyard_sandbox.runpod.places import DATA_CENTERS
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, capacity, conflict, not_found
+from podyard_sandbox.runpod.resources import Registries, Templates, Volume, Volumes
+from podyard_sandbox.runpod.resources.merging import changed_by, created_from
 from podyard_sandbox.runpod.rules import changed_config, new_config, resets
 from podyard_sandbox.runpod.stock import Machine, Stock, Wanted
 
@@ -48,8 +50,11 @@ class Cloud:
         self.account = Account(balance)
         self._ledger = ledger
         self._pods: dict[str, Pod] = {}
-        self._meters: list[Meter] = []
+        self._meters: list[Meter | VolumeMeter] = []
         self._made = 0
+        self.volumes = Volumes()
+        self.templates = Templates()
+        self.registries = Registries()
         self._life = Lifecycle(runtime, self.stock, self.account, faults, self._note, self._vanish)
         self.pace = pace
 
@@ -79,6 +84,58 @@ class Cloud:
         """USD per hour that the account spends now, stopped disks included."""
         return round(sum(meter.rate() for meter in self._meters), 6)
 
+    # What pods use
+
+    def create_volume(self, body: CreateVolume, lower_case_ok: bool = False) -> Volume:
+        """Make a network volume, which is billed from now on.
+
+        Raises:
+            Problem: 400 if it cannot be had there.
+        """
+        volume = self.volumes.create(body, lower_case_ok)
+        self._meters.append(volume.meter)
+        return volume
+
+    async def delete_volume(self, volume: Volume) -> None:
+        """Remove a network volume and what is on it."""
+        self.volumes.delete(volume)
+        await self.runtime.destroy_volume(volume.id)
+
+    def uses_volume(self, volume_id: str) -> list[str]:
+        """The ids of the pods, stopped ones too, that have the volume."""
+        return [pod.id for pod in self if pod.leaving is None and pod.config.network_volume == volume_id]
+
+    def uses_template(self, template_id: str) -> bool:
+        """Whether a pod that is still there was made from the template."""
+        return any(pod.leaving is None and pod.template_id == template_id for pod in self)
+
+    def uses_registry(self, registry_id: str) -> bool:
+        """Whether a pod that is still there pulls its image with the credential."""
+        return any(pod.leaving is None and pod.config.registry == registry_id for pod in self)
+
+    def completed(self, body: CreatePod) -> CreatePod:
+        """The body of a create with what its template adds.
+
+        Raises:
+            Problem: 404 if the template is not there, 422 if it is none for pods.
+        """
+        return created_from(self.templates.readable(body.templateId), body) if body.given("templateId") else body
+
+    def completed_change(self, body: UpdatePod) -> UpdatePod:
+        """The same for the body of a change."""
+        return changed_by(self.templates.readable(body.templateId), body) if body.given("templateId") else body
+
+    def check_references(self, body: CreatePod | UpdatePod) -> None:
+        """See that what a body names is there.
+
+        Raises:
+            Problem: 404 if the registry credential or the network volume is not.
+        """
+        if body.registry is not None:
+            self.registries.find(body.registry)
+        for mount in body.mounts.network:
+            self.volumes.find(mount.volumeId)
+
     # Rent
 
     def rent(self, body: CreatePod) -> Pod:
@@ -106,6 +163,7 @@ class Cloud:
             usd_per_hour=round(self._price(gpu.id, body.cloud) * gpu.count, 4),
             start_ssh=body.startSsh,
             jupyter_password=secrets.token_urlsafe(12) if body.startJupyter else None,
+            template_id=body.templateId if body.given("templateId") else None,
         )
 
     def admit(self, pod: Pod) -> None:
@@ -138,7 +196,11 @@ class Cloud:
         faults = self.faults.on("no-capacity")
         decided: dict[int, bool] = {}  # a create is one chance for each fault, however many machines there are
 
+        homes = {self.volumes.find(mount.volumeId).data_center for mount in body.mounts.network}
+
         def refuse(machine: Machine) -> bool:
+            if homes and machine.data_center not in homes:
+                return True
             if body.globalNetworking and not DATA_CENTERS[machine.data_center].global_network:
                 return True
             fitting = [fault for fault in faults if fault.fits(machine_words(machine))]

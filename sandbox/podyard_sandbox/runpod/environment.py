@@ -50,6 +50,8 @@ def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> 
         "RUNPOD_CPU_COUNT": str(_CPUS_PER_GPU * pod.gpu_count),
         "RUNPOD_API_KEY": pod.key,
     }
+    if pod.config.network_volume is not None:
+        platform["RUNPOD_VOLUME_ID"] = pod.config.network_volume
     return {**image_versions(pod.config.image), **injected, **pod.config.env, **platform}
 
 
@@ -68,6 +70,7 @@ def pod_spec(pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str |
         args=pod.config.args or None,
         ports=tuple(pod.config.ports),
         mount_path=pod.config.mount_path,
+        network_volume=pod.config.network_volume,
         gpu_name=" ".join(pod.gpu_id.split()),
         gpu_count=pod.gpu_count,
         gpu_memory_gb=gpu.memory,

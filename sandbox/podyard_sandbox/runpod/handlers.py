@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from typing import Any
 
 from aiohttp import web
@@ -19,13 +16,12 @@ from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, Updat
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.logs import stream
+from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, invalid
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 from podyard_sandbox.runpod.rules import check_create, check_update
-from podyard_sandbox.runpod.validation import number, parse, read_json
+from podyard_sandbox.runpod.validation import parse, read_json
 from podyard_sandbox.runpod.wire import example_json, pod_json
-
-_MOST_PODS = 1000  # a page
 
 
 class Handlers:
@@ -58,18 +54,8 @@ class Handlers:
 
     async def list_pods(self, request: web.Request) -> web.Response:
         """All pods, or a page of them."""
-        limit = number(request.query, "limit", _MOST_PODS, low=1, high=_MOST_PODS)
-        after = _cursor(request.query["cursor"]) if "cursor" in request.query else 0
-        if (fault := self._cloud.faults.strike("small-pages")) is not None:
-            limit = min(limit, max(1, fault.params["size"]))
-        older = self._cloud.faults.strike("older-service") is not None
-        pods = await self._cloud.read_all()
-        if older:
-            return web.json_response({"pods": self._shown(pods)})
-        rest = [pod for pod in pods if pod.seq > after]
-        page, more = rest[:limit], len(rest) > limit
-        cursor = base64.urlsafe_b64encode(f"pods:{page[-1].seq}".encode()).decode() if more else None
-        return web.json_response({"pods": self._shown(page), "pagination": {"hasNextPage": more, "nextCursor": cursor}})
+        pods, rest = page(request.query, self._cloud.faults, "pods", await self._cloud.read_all())
+        return web.json_response({"pods": self._shown(pods), **rest})
 
     async def create_pod(self, request: web.Request) -> web.Response:
         """Rent a pod."""
@@ -79,7 +65,9 @@ class Handlers:
         current().name = name
         older = faults.strike("older-service") is not None
         body = parse(CreatePod, raw, older=older, blame_valid=faults.strike("blames-valid-fields") is not None)
+        body = self._cloud.completed(body)
         check_create(body)
+        self._cloud.check_references(body)
         self._refuse_by_fault(body)
         if self._struck(faults.strike("create-drops-line-unmade", name=name)):
             raise DroppedLine
@@ -105,7 +93,9 @@ class Handlers:
         pod = self._find(request)
         raw = await read_json(request)
         body = parse(UpdatePod, raw, older=self._cloud.faults.strike("older-service") is not None)
+        body = self._cloud.completed_change(body)
         check_update(pod.config, body)
+        self._cloud.check_references(body)
         await self._cloud.change(pod, body)
         current().name = pod.config.name
         return web.json_response(self._json(pod))
@@ -211,18 +201,3 @@ class Handlers:
             if pod.ssh_port() is not None:
                 pod.stale_reads = max(0, pod.stale_reads - 1)
         return shown
-
-
-def _cursor(text: str) -> int:
-    """The pod's number after which a page begins.
-
-    Raises:
-        Problem: 422 if the cursor is none of this list's.
-    """
-    try:
-        plain = base64.b64decode(text, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        plain = ""
-    if not re.fullmatch(r"pods:\d{1,9}", plain):
-        raise invalid(["$.cursor: the cursor does not belong to this list"])
-    return int(plain.removeprefix("pods:"))

@@ -74,6 +74,11 @@ class Config:
         return self.mounts["network"][0]["path"] if "network" in self.mounts else None
 
     @property
+    def network_volume(self) -> str | None:
+        """The id of its network volume, if it has one."""
+        return self.mounts["network"][0]["volumeId"] if "network" in self.mounts else None
+
+    @property
     def volume_gb(self) -> int:
         """Size of the volume disk, 0 without one."""
         return self.mounts["persistent"]["size"] if "persistent" in self.mounts else 0
@@ -86,6 +91,7 @@ class Pod:
     Attributes:
         seq: the how-manieth pod it is; lists are in this order.
         machine: the host to which it is tied, also while it is stopped.
+        template_id: the template it was made from, which the API does not show.
         holds_gpu: whether GPUs of the machine are its own now.
         assigned: whether the API shows the machine yet.
         generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
@@ -108,6 +114,7 @@ class Pod:
     usd_per_hour: float
     start_ssh: bool
     jupyter_password: str | None
+    template_id: str | None = None
     id: str = field(default_factory=new_id)
     host_suffix: str = field(default_factory=lambda: secrets.token_hex(4))
     key: str = field(default_factory=lambda: "rpa_pod" + secrets.token_hex(20), repr=False)

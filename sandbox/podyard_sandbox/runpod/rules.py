@@ -10,9 +10,9 @@ import re
 import shlex
 from typing import Any
 
-from podyard_sandbox.runpod.bodies import CreatePod, Mounts, UpdatePod
+from podyard_sandbox.runpod.bodies import CreatePod, CreateTemplate, Mounts, UpdatePod, UpdateTemplate
 from podyard_sandbox.runpod.pod import Config
-from podyard_sandbox.runpod.problems import Problem, not_found
+from podyard_sandbox.runpod.problems import Problem
 
 _MOST_ENV = 50
 _MOST_HTTP_PORTS = 10
@@ -23,7 +23,7 @@ def check_create(body: CreatePod) -> None:
     """The rules for a new pod.
 
     Raises:
-        Problem: 400 for a broken rule, 404 for a template, registry credential or volume that is not there.
+        Problem: 400 for a broken rule.
     """
     if (body.gpu is None) == (body.cpu is None):
         raise Problem(400, "exactly one of gpu or cpu must be set")
@@ -34,10 +34,7 @@ def check_create(body: CreatePod) -> None:
     if body.mounts.network and body.cloud != "SECURE":
         raise Problem(400, "network volumes are only available in the SECURE cloud")
     _check_mounts(body.mounts)
-    _check_container(body)
-    # The sandbox holds no network volumes, so that any id is an unknown one.
-    if body.mounts.network:
-        raise not_found()
+    check_settings(body)
 
 
 def check_update(config: Config, body: UpdatePod) -> None:
@@ -48,7 +45,7 @@ def check_update(config: Config, body: UpdatePod) -> None:
     """
     mounts = body.mounts
     _check_mounts(mounts)
-    _check_container(body)
+    check_settings(body)
     if mounts.given("network") and not mounts.network:
         raise Problem(400, "mounts.network cannot be cleared")
     for kind in ("persistent", "network"):
@@ -65,7 +62,12 @@ def _check_mounts(mounts: Mounts) -> None:
         raise Problem(400, "mounts.persistent and mounts.network are mutually exclusive")
 
 
-def _check_container(body: CreatePod | UpdatePod) -> None:
+def check_settings(body: CreatePod | UpdatePod | CreateTemplate | UpdateTemplate) -> None:
+    """The rules for the settings of a container.
+
+    Raises:
+        Problem: 400 for a broken rule.
+    """
     if len(body.env) > _MOST_ENV:
         raise Problem(400, f"a pod can have at most {_MOST_ENV} environment variables")
     for port in body.ports:
@@ -73,9 +75,6 @@ def _check_container(body: CreatePod | UpdatePod) -> None:
             raise Problem(400, f"port {port!r} is not of the form <port>/tcp or <port>/http")
     if sum(port.endswith("/http") for port in body.ports) > _MOST_HTTP_PORTS:
         raise Problem(400, f"a pod can expose at most {_MOST_HTTP_PORTS} HTTP ports")
-    # The account has no templates and no registry credentials, so that any id is an unknown one.
-    if body.given("templateId") or body.registry is not None:
-        raise not_found()
 
 
 def new_config(body: CreatePod) -> Config:

@@ -139,6 +139,8 @@ def _words(detail: ErrorDetails) -> str:
         return f"minLength: got {len(value)}, want {context['min_length']}"
     if kind == "greater_than_equal":
         return f"minimum: got {value}, want {context['ge']}"
+    if kind == "less_than_equal":
+        return f"maximum: got {value}, want {context['le']}"
     if kind == "too_long":
         return f"maxItems: got {context['actual_length']}, want {context['max_length']}"
     if kind == "string_pattern_mismatch":
@@ -151,6 +153,16 @@ def _json_type(value: Any) -> str:
         return "null"
     names = {bool: "boolean", str: "string", list: "array", dict: "object"}
     return names.get(type(value), "number")
+
+
+def not_empty(raw: Any) -> None:
+    """A change must change something.
+
+    Raises:
+        Problem: 422 for an empty object.
+    """
+    if raw == {}:
+        raise invalid(["$: minProperties: got 0, want 1"])
 
 
 def words(query: Mapping[str, str], name: str, pattern: str) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists by the page: ``limit`` and ``cursor`` of the query, and the answer's ``pagination``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from podyard_sandbox.faults import Faults
+from podyard_sandbox.runpod.problems import invalid
+from podyard_sandbox.runpod.resources.shelf import Numbered
+from podyard_sandbox.runpod.validation import number
+
+_MOST = 1000  # a page
+
+Thing = TypeVar("Thing", bound=Numbered)
+
+
+def page(
+    query: Mapping[str, str], faults: Faults, name: str, things: Sequence[Thing]
+) -> tuple[list[Thing], dict[str, Any]]:
+    """The things of the page that was asked for, and what the answer has beside them.
+
+    Args:
+        name: of the list, as the answer has it; a cursor of another list is refused.
+
+    Raises:
+        Problem: 422 if limit or cursor is malformed.
+    """
+    limit = number(query, "limit", _MOST, low=1, high=_MOST)
+    after = _number(query["cursor"], name) if "cursor" in query else 0
+    if (fault := faults.strike("small-pages")) is not None:
+        limit = min(limit, max(1, fault.params["size"]))
+    if faults.strike("older-service") is not None:
+        return list(things), {}
+    rest = [thing for thing in things if thing.seq > after]
+    shown, more = rest[:limit], len(rest) > limit
+    cursor = base64.urlsafe_b64encode(f"{name}:{shown[-1].seq}".encode()).decode() if more else None
+    return shown, {"pagination": {"hasNextPage": more, "nextCursor": cursor}}
+
+
+def _number(cursor: str, name: str) -> int:
+    """The number of the thing after which a page begins."""
+    try:
+        plain = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        plain = ""
+    if not re.fullmatch(rf"{name}:\d{{1,9}}", plain):
+        raise invalid(["$.cursor: the cursor does not belong to this list"])
+    return int(plain.removeprefix(f"{name}:"))

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on network volumes, templates and registry credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import current
+from podyard_sandbox.runpod.paging import page
+from podyard_sandbox.runpod.problems import Problem
+from podyard_sandbox.runpod.resources.registries import Registry
+from podyard_sandbox.runpod.resources.volumes import Volume
+from podyard_sandbox.runpod.rules import check_settings
+from podyard_sandbox.runpod.validation import not_empty, one_of, parse, read_json
+
+_SOURCES = ("official", "verified", "community")
+
+
+class ResourceHandlers:
+    """The operations, by the names that the API's description gives them."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def routes(self) -> list[web.RouteDef]:
+        """Method, path and operation of everything that is served."""
+        volumes, templates, registries = "/v2/network-volumes", "/v2/templates", "/v2/registries"
+        registry = f"{registries}/{{id:(?!delegations$)[^/]+}}"
+        return [
+            web.get(volumes, self.list_volumes, name="listNetworkVolumes", allow_head=False),
+            web.post(volumes, self.create_volume, name="createNetworkVolume"),
+            web.get(f"{volumes}/{{id}}", self.get_volume, name="getNetworkVolume", allow_head=False),
+            web.patch(f"{volumes}/{{id}}", self.update_volume, name="updateNetworkVolume"),
+            web.delete(f"{volumes}/{{id}}", self.delete_volume, name="deleteNetworkVolume"),
+            web.get(templates, self.list_templates, name="listTemplates", allow_head=False),
+            web.post(templates, self.create_template, name="createTemplate"),
+            web.get(f"{templates}/{{id}}", self.get_template, name="getTemplate", allow_head=False),
+            web.patch(f"{templates}/{{id}}", self.update_template, name="updateTemplate"),
+            web.delete(f"{templates}/{{id}}", self.delete_template, name="deleteTemplate"),
+            web.get("/v2/catalog/templates", self.list_public, name="listPublicTemplates", allow_head=False),
+            web.get(registries, self.list_registries, name="listRegistries", allow_head=False),
+            web.post(registries, self.create_registry, name="createRegistry"),
+            web.get(registry, self.get_registry, name="getRegistry", allow_head=False),
+            web.delete(registry, self.delete_registry, name="deleteRegistry"),
+        ]
+
+    # Network volumes
+
+    async def list_volumes(self, request: web.Request) -> web.Response:
+        """The account's volumes."""
+        shown, rest = page(request.query, self._cloud.faults, "networkVolumes", list(self._cloud.volumes))
+        return web.json_response({"networkVolumes": [_volume(volume) for volume in shown], **rest})
+
+    async def create_volume(self, request: web.Request) -> web.Response:
+        """A new volume."""
+        body = parse(CreateVolume, await read_json(request))
+        current().name = body.name
+        lower = body.dataCenter != body.dataCenter.upper() and self._struck("lower-case-data-center")
+        return web.json_response(_volume(self._cloud.create_volume(body, lower)), status=201)
+
+    async def get_volume(self, request: web.Request) -> web.Response:
+        """One volume."""
+        return web.json_response(_volume(self._cloud.volumes.find(request.match_info["id"])))
+
+    async def update_volume(self, request: web.Request) -> web.Response:
+        """A new name or a larger size."""
+        volume = self._cloud.volumes.find(request.match_info["id"])
+        current().name = volume.name
+        raw = await read_json(request)
+        not_empty(raw)
+        self._cloud.volumes.change(volume, parse(UpdateVolume, raw))
+        return web.json_response(_volume(volume))
+
+    async def delete_volume(self, request: web.Request) -> web.Response:
+        """Remove a volume that no pod uses."""
+        volume = self._cloud.volumes.find(request.match_info["id"])
+        current().name = volume.name
+        used = self._cloud.uses_volume(volume.id)
+        if used and not self._struck("volume-delete-unguarded"):
+            raise Problem(400, f"network volume is in use by {_pods(used)} and cannot be deleted")  # made up
+        await self._cloud.delete_volume(volume)
+        return web.Response(status=204)
+
+    # Templates
+
+    async def list_templates(self, request: web.Request) -> web.Response:
+        """The account's own."""
+        shown, rest = page(request.query, self._cloud.faults, "templates", list(self._cloud.templates))
+        return web.json_response({"templates": [template.to_json() for template in shown], **rest})
+
+    async def create_template(self, request: web.Request) -> web.Response:
+        """A new template."""
+        body = parse(CreateTemplate, await read_json(request))
+        current().name = body.name
+        self._check(body)
+        return web.json_response(self._cloud.templates.create(body).to_json(), status=201)
+
+    async def get_template(self, request: web.Request) -> web.Response:
+        """One template, own or public."""
+        return web.json_response(self._cloud.templates.readable(request.match_info["id"]).to_json())
+
+    async def update_template(self, request: web.Request) -> web.Response:
+        """Change an own template; pods that were made from it stay as they are."""
+        template = self._cloud.templates.find(request.match_info["id"])
+        current().name = template.name
+        body = parse(UpdateTemplate, await read_json(request))
+        self._check(body)
+        self._cloud.templates.change(template, body)
+        return web.json_response(template.to_json())
+
+    async def delete_template(self, request: web.Request) -> web.Response:
+        """Remove an own template that no pod was made from."""
+        template = self._cloud.templates.find(request.match_info["id"])
+        current().name = template.name
+        if self._cloud.uses_template(template.id) and not self._struck("template-delete-unguarded"):
+            raise Problem(400, "template is in use by a pod and cannot be deleted")  # made up
+        self._cloud.templates.delete(template)
+        return web.Response(status=204)
+
+    async def list_public(self, request: web.Request) -> web.Response:
+        """One slice of the catalogue's templates; no pages."""
+        sources = one_of(request.query, "source", _SOURCES)
+        found = self._cloud.templates.catalogue(sources[0] if sources else "official")
+        return web.json_response({"templates": [template.to_json() for template in found]})
+
+    # Registry credentials
+
+    async def list_registries(self, request: web.Request) -> web.Response:
+        """The account's credentials, without the secret part."""
+        shown, rest = page(request.query, self._cloud.faults, "registries", list(self._cloud.registries))
+        return web.json_response({"registries": [_registry(registry) for registry in shown], **rest})
+
+    async def create_registry(self, request: web.Request) -> web.Response:
+        """A new credential."""
+        body = parse(CreateRegistry, await read_json(request))
+        current().name = body.name
+        return web.json_response(_registry(self._cloud.registries.create(body)), status=201)
+
+    async def get_registry(self, request: web.Request) -> web.Response:
+        """One credential."""
+        return web.json_response(_registry(self._cloud.registries.find(request.match_info["id"])))
+
+    async def delete_registry(self, request: web.Request) -> web.Response:
+        """Forget a credential that no pod uses."""
+        registry = self._cloud.registries.find(request.match_info["id"])
+        current().name = registry.name
+        if self._cloud.uses_registry(registry.id):
+            raise Problem(400, "registry credential is in use by a pod and cannot be deleted")  # made up
+        self._cloud.registries.delete(registry)
+        self._cloud.templates.forget_registry(registry.id)
+        return web.Response(status=204)
+
+    # Helpers
+
+    def _check(self, body: CreateTemplate | UpdateTemplate) -> None:
+        check_settings(body)
+        if body.registry is not None:
+            self._cloud.registries.find(body.registry)
+
+    def _struck(self, name: str) -> bool:
+        if self._cloud.faults.strike(name) is None:
+            return False
+        current().fault = name
+        return True
+
+
+def _volume(volume: Volume) -> dict[str, Any]:
+    return {
+        "id": volume.id,
+        "name": volume.name,
+        "size": volume.size,
+        "dataCenter": volume.data_center,
+        "type": volume.type,
+    }
+
+
+def _registry(registry: Registry) -> dict[str, Any]:
+    return {"id": registry.id, "name": registry.name}
+
+
+def _pods(ids: list[str]) -> str:
+    return f"pod{'s' if len(ids) > 1 else ''} {', '.join(ids)}"

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Credentials for private images: written once, and never shown again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from podyard_sandbox.runpod.bodies import CreateRegistry
+from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
+
+
+@dataclass(eq=False)
+class Registry:
+    """A registry credential."""
+
+    seq: int
+    name: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    id: str = field(default_factory=short_id)
+
+
+class Registries(Shelf[Registry]):
+    """The account's registry credentials."""
+
+    def create(self, body: CreateRegistry) -> Registry:
+        """Keep a credential."""
+        return self._put(Registry(self._next(), body.name, body.username, body.password))
+
+    def delete(self, registry: Registry) -> None:
+        """Forget a credential."""
+        self._drop(registry)
