@@ -9,11 +9,12 @@ The only place that knows which providers there are: a third one needs a folder 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Setting, Sources
 
 Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
 
@@ -54,3 +55,22 @@ def connect(
     if name not in _DRIVERS:
         raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
     return _DRIVERS[name](api_key or None, api_url or None, os.environ if environ is None else environ)
+
+
+def settings(name: str) -> Sequence[Setting]:
+    """The settings by environment of a provider.
+
+    :raises BadRequest: for an unknown provider.
+    """
+    if name not in _DRIVERS:
+        raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.variables import TABLE
+
+    return {"runpod": TABLE}[name]
+
+
+def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
+    """Where the key of an account would be taken from when no option gives it: its name there, and the place."""
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod import settings as runpod
+
+    return {"runpod": runpod.key_origin}[name](environ, sources)

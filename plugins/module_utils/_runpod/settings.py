@@ -13,22 +13,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
 
 KEY_VARIABLE = "RUNPOD_API_KEY"
 URL_VARIABLE = "RUNPOD_API_BASE_URL"
 DEFAULT_URL = "https://api.runpod.io"
 #: The vendor's Python tools write ``api_key = "…"`` under a profile, its command line tool ``apikey = '…'``.
-_TOML_KEY = re.compile(r"""^\s*api_?key\s*=\s*(["'])(?P<key>[^"']+)\1\s*(#.*)?$""", re.IGNORECASE | re.MULTILINE)
+_TOML_KEY = re.compile(r"""^\s*api_?key\s*=\s*(["'])(?P<key>[^"']+)\1\s*(#.*)?$""", re.IGNORECASE)
+_TOML_PROFILE = re.compile(r"""^\s*\[\s*["']?(?P<name>[^\]"']*?)["']?\s*\]\s*(#.*)?$""")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
-    """The API key: option, environment, ``.env`` in the working directory, ``~/.runpod/config.toml``.
+    """The API key: option, environment, ``.env``, ``~/.runpod/config.toml``.
 
     :raises AuthError: when there is none, or when it cannot be one (blanks, control characters).
     """
-    config = Path(environ.get("HOME") or "~").expanduser() / ".runpod" / "config.toml"
-    key = option or environ.get(KEY_VARIABLE) or dotenv(KEY_VARIABLE) or _from_config(config)
+    config = config_file(environ)
+    key = option or _found(KEY_VARIABLE, environ) or _from_config(config)
     if not key or not key.strip():
         raise AuthError(
             f"There is no API key for RunPod: set the option api_key, the environment variable {KEY_VARIABLE}, "
@@ -42,12 +44,26 @@ def find_key(option: str | None, environ: Mapping[str, str]) -> str:
     return key
 
 
+def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
+    """Where a key would be taken from that no option gives: its name there, and the place. None without one."""
+    found = sources.find(KEY_VARIABLE)
+    if found is not None:
+        return KEY_VARIABLE, found[1]
+    config = config_file(environ)
+    return ("api_key", str(config)) if _from_config(config) else None
+
+
+def config_file(environ: Mapping[str, str]) -> Path:
+    """The configuration file of the vendor's own tools."""
+    return Path(environ.get("HOME") or "~").expanduser() / ".runpod" / "config.toml"
+
+
 def find_url(option: str | None, environ: Mapping[str, str]) -> str:
     """Scheme, host and port of the API: option, environment, ``.env``, else the vendor's.
 
     :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
     """
-    text = (option or environ.get(URL_VARIABLE) or dotenv(URL_VARIABLE) or DEFAULT_URL).strip().rstrip("/")
+    text = (option or _found(URL_VARIABLE, environ) or DEFAULT_URL).strip().rstrip("/")
     for path in ("/v2", "/graphql"):
         text = text[: -len(path)] if text.endswith(path) else text
     parts = urlsplit(text)
@@ -65,27 +81,29 @@ def find_url(option: str | None, environ: Mapping[str, str]) -> str:
     return text
 
 
-def dotenv(name: str, directory: Path | None = None) -> str | None:
-    """The value of ``name`` in the ``.env`` file of the working directory (``NAME=value``, quotes and ``export``
-    allowed).
-    """
-    try:
-        text = ((directory or Path.cwd()) / ".env").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    match = re.search(rf"^\s*(?:export\s+)?{re.escape(name)}\s*=\s*(.*?)\s*$", text, re.MULTILINE)
-    if match is None:
-        return None
-    value = match[1]
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1] or None
-    return value.split(" #", 1)[0].rstrip() or None
+def _found(name: str, environ: Mapping[str, str]) -> str | None:
+    """The text under this name in the environment or a ``.env`` file."""
+    found = Sources(environ).find(name)
+    return found[0] if found is not None else None
 
 
 def _from_config(path: Path) -> str | None:
-    """The key in the vendor's configuration file; None when there is no such file or no key in it."""
+    """The key in the vendor's configuration file; None when there is no such file or no key in it.
+
+    Of several profiles ``default`` counts, else the one that stands before all profiles. Which of others is meant
+    nobody can know; a single one is taken.
+    """
     try:
-        match = _TOML_KEY.search(path.read_text(encoding="utf-8"))
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    return match["key"] if match else None
+    keys: dict[str, str] = {}
+    profile = ""
+    for line in lines:
+        heading, entry = _TOML_PROFILE.match(line), _TOML_KEY.match(line)
+        if heading:
+            profile = heading["name"]
+        elif entry:
+            keys.setdefault(profile, entry["key"])
+    single = next(iter(keys.values())) if len(keys) == 1 else None
+    return keys.get("default") or keys.get("") or single

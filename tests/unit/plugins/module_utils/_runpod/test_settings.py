@@ -45,6 +45,26 @@ def test_the_vendors_command_line_tool_writes_its_own_form(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[work]\napi_key = 'w'\n[default]\napi_key = 'd'\n", "d"),
+        ("apikey = 'top'\n[work]\napi_key = 'w'\n", "top"),
+        ("[work]\napi_key = 'w'\n", "w"),
+        ("['default'] # mine\napi_key = \"d\"\n[b]\napi_key = 'b'\n", "d"),
+    ],
+)
+def test_of_several_profiles_the_default_one_counts(tmp_path, text, key):
+    write_config(tmp_path, text)
+    assert find_key(None, environ(tmp_path)) == key
+
+
+def test_of_several_other_profiles_none_is_guessed(tmp_path):
+    write_config(tmp_path, "[a]\napi_key = 'a'\n[b]\napi_key = 'b'\n")
+    with pytest.raises(AuthError):
+        find_key(None, environ(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("line", "value"),
     [("RUNPOD_API_KEY=plain # why", "plain"), ('RUNPOD_API_KEY="a # b"', "a#b"), ("RUNPOD_API_KEY = x ", "x")],
 )
