@@ -13,6 +13,7 @@ from aiohttp import web
 
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access, RawAnswer, operation
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import Exchange, begin
@@ -81,8 +82,10 @@ class Shell:
             if request.path.startswith("/v2/") or request.path == "/graphql":
                 await self._access.admit(request)
             return await handler(request)
-        except (Problem, RawAnswer) as refused:
-            return refused.response()
+        except Problem as problem:
+            return graphql.refusal(problem) if request.path == "/graphql" else problem.response()
+        except RawAnswer as raw:
+            return raw.response()
         except web.HTTPNotFound:
             return _no_route(request).response()
         except web.HTTPMethodNotAllowed as error:

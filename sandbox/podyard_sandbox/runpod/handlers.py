@@ -18,8 +18,8 @@ from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.logs import stream
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
-from podyard_sandbox.runpod.rules import check_create, check_update
+from podyard_sandbox.runpod.renting import rent
+from podyard_sandbox.runpod.rules import check_update
 from podyard_sandbox.runpod.validation import parse, read_json
 from podyard_sandbox.runpod.wire import example_json, pod_json
 
@@ -65,22 +65,7 @@ class Handlers:
         current().name = name
         older = faults.strike("older-service") is not None
         body = parse(CreatePod, raw, older=older, blame_valid=faults.strike("blames-valid-fields") is not None)
-        body = self._cloud.completed(body)
-        check_create(body)
-        self._cloud.check_references(body)
-        self._refuse_by_fault(body)
-        if self._struck(faults.strike("create-drops-line-unmade", name=name)):
-            raise DroppedLine
-        pod = self._cloud.rent(body)
-        current().pod_id = pod.id
-        if self._struck(faults.strike("phantom", name=name)):
-            self._cloud.drop(pod)
-            return web.json_response(self._json(pod), status=201)
-        self._cloud.admit(pod)
-        if self._struck(faults.strike("create-drops-line", name=name)):
-            raise DroppedLine
-        if self._struck(faults.strike("create-500-but-made", name=name)):
-            raise Problem(500, INTERNAL)
+        pod = rent(self._cloud, body)
         return web.json_response(self._json(pod), status=201)
 
     async def get_pod(self, request: web.Request) -> web.Response:
@@ -132,13 +117,9 @@ class Handlers:
         return web.json_response({"keys": self._cloud.account.ssh_keys})
 
     async def graphql(self, request: web.Request) -> web.Response:
-        """The balance."""
-        try:
-            data = graphql.answer(self._cloud, await read_json(request))
-        except graphql.GraphQLError as error:
-            code = {"code": "GRAPHQL_VALIDATION_FAILED"}
-            return web.json_response({"errors": [{"message": str(error), "extensions": code}]}, status=400)
-        return web.json_response({"data": data})
+        """What is left of the older API."""
+        status, document = await graphql.answer(self._cloud, await read_json(request))
+        return web.json_response(document, status=status)
 
     # Catalogue
 
@@ -170,17 +151,6 @@ class Handlers:
         shown = self._json(pod)
         self._struck(await self._cloud.terminate(pod, shown))
         return web.Response(status=204)
-
-    def _refuse_by_fault(self, body: CreatePod) -> None:
-        faults = self._cloud.faults
-        gpu = body.gpu.id if body.gpu is not None else ""
-        fault = self._struck(faults.strike("create-refused", gpu=gpu))
-        if fault is not None:
-            raise Problem(fault.params["status"], fault.params["detail"])
-        image = faults.peek("image-not-found", image=body.image)
-        if image is not None and image.params["reading"] == "refused" and image.strikes():
-            self._struck(image)
-            raise Problem(422, f"image {body.image} was not found in the registry")  # the text is made up
 
     def _struck(self, fault: Fault | None) -> Fault | None:
         """Note in the ledger that a fault struck this request."""

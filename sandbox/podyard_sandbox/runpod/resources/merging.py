@@ -22,7 +22,7 @@ def created_from(template: Template, body: CreatePod) -> CreatePod:
     """
     update = _settings(template, body)
     if not body.given("mounts") and template.persistent is not None and body.cpu is None:
-        update["mounts"] = Mounts(persistent=PersistentMount(**template.persistent))
+        update["mounts"] = Mounts.model_construct(persistent=PersistentMount.model_construct(**template.persistent))
     for name, value in (("startSsh", template.start_ssh), ("startJupyter", template.start_jupyter)):
         if not body.given(name):
             update[name] = value

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A document against the schema, and what comes of it in the service's shape.
+
+What the schema does not allow is answered 400; what goes wrong later is answered 200 with ``errors``. The words are the
+reference implementation's: its JavaScript form sets names in double quotes where the Python form sets single ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from aiohttp import web
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    build_schema,
+    execute,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.graphql.account import account_fields
+from podyard_sandbox.runpod.graphql.catalogue import catalogue_fields
+from podyard_sandbox.runpod.graphql.changing import changing_fields
+from podyard_sandbox.runpod.graphql.deploying import deploying_fields
+from podyard_sandbox.runpod.graphql.keeping import keeping_fields
+from podyard_sandbox.runpod.graphql.pods import get_pod
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+
+_logger = logging.getLogger(__name__)
+
+# Introspection is off in the service.
+_RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
+_QUOTED = re.compile(r"'([^']*)'")
+# The code of a refusal that has none of its own, as once seen by a client.
+_REFUSED = "RUNPOD"
+_STATUS_CODES = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}  # made up
+# Of these the HTTP status itself tells; every other refusal comes as 200.
+_BY_STATUS = (401, 403, 410, 413, 429, 500, 502, 503, 504)
+
+
+@lru_cache(maxsize=1)
+def schema() -> GraphQLSchema:
+    """The schema of the package's ``schema.graphql``."""
+    return build_schema(resources.files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8"))
+
+
+async def answer(cloud: Cloud, request: Any) -> tuple[int, dict[str, Any]]:
+    """HTTP status and document of a request's answer.
+
+    Raises:
+        DroppedLine: a fault drops the connection.
+    """
+    query = request.get("query") if isinstance(request, dict) else None
+    if not isinstance(query, str):
+        return 400, _errors([{"message": "Must provide query string."}], "BAD_REQUEST")
+    try:
+        document = parse(query)
+    except GraphQLError as error:
+        return 400, _errors([error.formatted], "GRAPHQL_PARSE_FAILED")
+    if faults := validate(schema(), document, _RULES):
+        return 400, _errors([fault.formatted for fault in faults], "GRAPHQL_VALIDATION_FAILED")
+    result = await _execute(cloud, document, request)
+    if result.data is None and result.errors and all(error.path is None for error in result.errors):
+        return 400, _errors([error.formatted for error in result.errors], "BAD_USER_INPUT")
+    if not result.errors:
+        return 200, {"data": result.data}
+    return 200, {"errors": [_refused(error) for error in result.errors], "data": result.data}
+
+
+def refusal(problem: Problem) -> web.Response:
+    """A refusal from before the query was read (no key, too many requests, …), in this API's shape."""
+    code = _STATUS_CODES.get(problem.status, _REFUSED)
+    status = problem.status if problem.status in _BY_STATUS else 400
+    return web.json_response(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
+
+
+async def _execute(cloud: Cloud, document: DocumentNode, request: dict[str, Any]) -> ExecutionResult:
+    variables, name = request.get("variables"), request.get("operationName")
+    result = execute(
+        schema(),
+        document,
+        root_value=_root(cloud),
+        variable_values=variables if isinstance(variables, dict) else None,
+        operation_name=name if isinstance(name, str) else None,
+    )
+    if inspect.isawaitable(result):
+        result = await result
+    return result
+
+
+def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    """What answers the fields of both roots, by their names."""
+
+    def pod(_info: Any, input: dict[str, Any] | None = None) -> Any:
+        return get_pod(cloud, (input or {}).get("podId"))
+
+    return {
+        "pod": pod,
+        **account_fields(cloud),
+        **catalogue_fields(cloud),
+        **deploying_fields(cloud),
+        **changing_fields(cloud),
+        **keeping_fields(cloud),
+    }
+
+
+def _refused(error: GraphQLError) -> dict[str, Any]:
+    """What a resolver refused, with its code.
+
+    Raises:
+        DroppedLine: a fault drops the connection.
+    """
+    cause = error.original_error
+    if isinstance(cause, DroppedLine):
+        raise cause
+    shown = dict(error.formatted)
+    if isinstance(cause, Problem):
+        code = "INTERNAL_SERVER_ERROR" if cause.status >= 500 else _REFUSED
+        shown |= {"message": "; ".join(cause.errors or [cause.detail]), "extensions": {"code": code}}
+    elif cause is not None and not isinstance(cause, GraphQLError):
+        _logger.error("GraphQL failed in the sandbox itself", exc_info=cause)
+        shown |= {"message": INTERNAL, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
+    return shown
+
+
+def _errors(found: list[Any], code: str) -> dict[str, Any]:
+    return {"errors": [{**each, "message": _words(each["message"]), "extensions": {"code": code}} for each in found]}
+
+
+def _words(message: str) -> str:
+    return _QUOTED.sub(r'"\1"', message)

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Templates, registry credentials and network volumes; texts marked "made up" are not the service's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.graphql.catalogue import data_center
+from podyard_sandbox.runpod.graphql.deploying import settings
+from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.problems import Problem
+from podyard_sandbox.runpod.resources import Registry, Template, Volume
+from podyard_sandbox.runpod.rules import check_settings
+from podyard_sandbox.runpod.validation import parse
+
+
+def keeping_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    """The mutations of all three."""
+    return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud)}
+
+
+def show_template(template: Template) -> dict[str, Any]:
+    """A template."""
+    volume = template.persistent or {}
+    return {
+        "id": template.id,
+        "name": template.name,
+        "imageName": template.image,
+        "dockerArgs": template.args,
+        "containerDiskInGb": template.disk,
+        "volumeInGb": volume.get("size", 0),
+        "volumeMountPath": volume.get("path"),
+        "ports": ",".join(template.ports),
+        "env": [{"key": key, "value": value} for key, value in template.env.items()],
+        "isServerless": template.serverless,
+        "isPublic": template.public,
+        "startSsh": template.start_ssh,
+        "startJupyter": template.start_jupyter,
+        "readme": "",
+        "containerRegistryAuthId": template.registry,
+    }
+
+
+def show_registry(registry: Registry) -> dict[str, Any]:
+    """A registry credential, without its secret part."""
+    return {"id": registry.id, "name": registry.name}
+
+
+def show_volume(cloud: Cloud, volume: Volume) -> dict[str, Any]:
+    """A network volume."""
+    return {
+        "id": volume.id,
+        "name": volume.name,
+        "size": volume.size,
+        "dataCenterId": volume.data_center,
+        "dataCenter": data_center(cloud, DATA_CENTERS[volume.data_center.upper()]),
+    }
+
+
+def _template_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    def save(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        raw = {**settings(input), "name": input["name"]}
+        for given, name in (("isServerless", "serverless"), ("isPublic", "public")):
+            if input.get(given) is not None:
+                raw[name] = input[given]
+        raw.pop("templateId", None)
+        template = _saved_template(cloud, raw, input.get("id"))
+        size = input["volumeInGb"]
+        template.persistent = {"size": size, "path": input.get("volumeMountPath") or "/workspace"} if size else None
+        return show_template(template)
+
+    def delete(_info: Any, templateName: str | None = None) -> None:
+        template = next((each for each in cloud.templates if each.name == templateName), None)
+        if template is None:
+            raise Problem(404, "template not found")  # made up
+        if cloud.uses_template(template.id) and cloud.faults.strike("template-delete-unguarded") is None:
+            raise Problem(400, "template is in use by a pod and cannot be deleted")  # made up
+        cloud.templates.delete(template)
+
+    return {"saveTemplate": save, "deleteTemplate": delete}
+
+
+def _saved_template(cloud: Cloud, raw: dict[str, Any], template_id: str | None) -> Template:
+    """The template with this id, changed; or a new one, whose name no other may have."""
+    if template_id:
+        change = parse(UpdateTemplate, raw)
+        check_settings(change)
+        template = cloud.templates.find(template_id)
+        cloud.templates.change(template, change)
+        return template
+    body = parse(CreateTemplate, {"image": "", **raw})
+    check_settings(body)
+    if body.registry is not None:
+        cloud.registries.find(body.registry)
+    if any(template.name == body.name for template in cloud.templates):
+        raise Problem(400, "Template name must be unique.")  # seen by clients, perhaps not to the letter
+    return cloud.templates.create(body)
+
+
+def _registry_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    def save(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        return show_registry(cloud.registries.create(parse(CreateRegistry, input)))
+
+    def update(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        registry = cloud.registries.find(input["id"])
+        registry.username, registry.password = input["username"], input["password"]
+        return show_registry(registry)
+
+    def delete(_info: Any, registryAuthId: str | None = None) -> bool:
+        registry = cloud.registries.find(registryAuthId or "")
+        if cloud.uses_registry(registry.id):
+            raise Problem(400, "registry credential is in use by a pod and cannot be deleted")  # made up
+        cloud.registries.delete(registry)
+        cloud.templates.forget_registry(registry.id)
+        return True
+
+    return {"saveRegistryAuth": save, "updateRegistryAuth": update, "deleteRegistryAuth": delete}
+
+
+def _volume_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    def create(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        raw = {"name": input["name"], "size": input["size"], "dataCenter": input["dataCenterId"]}
+        return show_volume(cloud, cloud.create_volume(parse(CreateVolume, raw)))
+
+    def update(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        volume = cloud.volumes.find(input["id"])
+        raw = {name: input[name] for name in ("name", "size") if input.get(name) is not None}
+        cloud.volumes.change(volume, parse(UpdateVolume, raw))
+        return show_volume(cloud, volume)
+
+    async def delete(_info: Any, input: dict[str, Any]) -> None:
+        try:
+            volume = cloud.volumes.find(input["id"])
+        except Problem:
+            raise Problem(404, "Tried to delete nonexistent network volume") from None
+        if (used := cloud.uses_volume(volume.id)) and cloud.faults.strike("volume-delete-unguarded") is None:
+            raise Problem(400, f"network volume is in use by {', '.join(used)} and cannot be deleted")  # made up
+        await cloud.delete_volume(volume)
+
+    return {"createNetworkVolume": create, "updateNetworkVolume": update, "deleteNetworkVolume": delete}

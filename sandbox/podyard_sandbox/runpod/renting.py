@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rent of a pod, from whichever API it was asked for, and the faults that a create meets."""
+
+from __future__ import annotations
+
+from podyard_sandbox.faults import Fault
+from podyard_sandbox.runpod.bodies import CreatePod
+from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import current
+from podyard_sandbox.runpod.pod import Pod
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+from podyard_sandbox.runpod.rules import check_create
+
+
+def rent(cloud: Cloud, body: CreatePod) -> Pod:
+    """The pod that the body asks for; a phantom is a pod that was never there.
+
+    Raises:
+        Problem: the create is refused, or the service says so although it made the pod.
+        DroppedLine: a fault drops the connection.
+    """
+    faults, name = cloud.faults, body.name
+    current().name = name
+    body = cloud.completed(body)
+    check_create(body)
+    cloud.check_references(body)
+    _refuse_by_fault(cloud, body)
+    if _struck(faults.strike("create-drops-line-unmade", name=name)):
+        raise DroppedLine
+    pod = cloud.rent(body)
+    current().pod_id = pod.id
+    if _struck(faults.strike("phantom", name=name)):
+        cloud.drop(pod)
+        return pod
+    cloud.admit(pod)
+    if _struck(faults.strike("create-drops-line", name=name)):
+        raise DroppedLine
+    if _struck(faults.strike("create-500-but-made", name=name)):
+        raise Problem(500, INTERNAL)
+    return pod
+
+
+def _refuse_by_fault(cloud: Cloud, body: CreatePod) -> None:
+    gpu = body.gpu.id if body.gpu is not None else ""
+    fault = _struck(cloud.faults.strike("create-refused", gpu=gpu))
+    if fault is not None:
+        raise Problem(fault.params["status"], fault.params["detail"])
+    image = cloud.faults.peek("image-not-found", image=body.image)
+    if image is not None and image.params["reading"] == "refused" and image.strikes():
+        _struck(image)
+        raise Problem(422, f"image {body.image} was not found in the registry")  # the text is made up
+
+
+def _struck(fault: Fault | None) -> Fault | None:
+    """Note in the ledger that a fault struck this request."""
+    if fault is not None:
+        current().fault = fault.kind.name
+    return fault
