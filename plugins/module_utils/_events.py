@@ -41,7 +41,9 @@ def read_events(
         empty list.
     """
     items: queue.Queue[Any] = queue.Queue()
-    arguments = (api, path, dict(query), deadline, items)
+    # The deadline is for the reading: a log that is not read makes the host keys unknown, so it waits for its turn.
+    moment = api.admit("GET", attempted)
+    arguments = (api, path, dict(query), deadline, items, moment)
     threading.Thread(target=_pump, args=arguments, name="podyard-events", daemon=True).start()
     payloads: list[str] = []
     end = time.monotonic() + deadline
@@ -62,7 +64,9 @@ def read_events(
         payloads.append(item)
 
 
-def _pump(api: ApiSession, path: str, query: dict[str, Any], deadline: float, items: queue.Queue[Any]) -> None:
+def _pump(
+    api: ApiSession, path: str, query: dict[str, Any], deadline: float, items: queue.Queue[Any], moment: float
+) -> None:
     """Read the stream into ``items``: payloads, then _END, the refusing Response, or the error that ended it."""
     import requests
 
@@ -78,6 +82,7 @@ def _pump(api: ApiSession, path: str, query: dict[str, Any], deadline: float, it
                 allow_redirects=False,
             ) as answer,
         ):
+            api.budget.learn(answer.status_code, answer.headers, moment)
             if answer.status_code >= 300:
                 items.put(decode(answer.status_code, answer.content, answer.headers))
                 return

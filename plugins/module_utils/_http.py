@@ -7,14 +7,16 @@ collection.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, Budget, kind_of
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     TOO_MANY,
     Attempts,
@@ -94,6 +96,7 @@ class ApiSession:
         clock: Clock | None = None,
         patience: Patience | None = None,
         timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        budget: Budget | None = None,
     ) -> None:
         if LIBRARY_PROBLEM is not None:
             raise errors.CloudError(
@@ -107,6 +110,8 @@ class ApiSession:
         self._patience = patience or Patience()
         self._timeouts = timeouts
         self._session = self.fresh_session()
+        self._urgent = False
+        self.budget = budget or Budget(title, self.base_url, key, clock=self._clock)
 
     def fresh_session(self) -> Any:
         """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see
@@ -137,8 +142,9 @@ class ApiSession:
         :param secrets: values of this request that no message may repeat.
         :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
         """
-        attempts = Attempts(self._patience, self._clock)
+        attempts = Attempts(self._patience, self._clock, tell=self.budget.tell)
         while True:
+            moment = self.admit(method, attempted, attempts.waited)
             try:
                 answer = self._send(method, path, body, query, secrets)
             except errors.CloudError as error:
@@ -148,12 +154,38 @@ class ApiSession:
                 error.message = f"Could not {attempted}: {error.message}"
                 error.args = (error.message,)
                 raise
+            self.budget.learn(answer.status, answer.headers, moment)
             if answer.status < 300:
                 return answer
             limited = answer.status == TOO_MANY
             if may_repeat(method, answer.status, sent=True) and attempts.pause(asked_pause(answer.headers), limited):
                 continue
             raise self.refusal(method, answer, attempted, attempts.waited)
+
+    def admit(self, method: str, attempted: str, waited: float = 0.0) -> float:
+        """Wait until the budget of all who use the key allows one more request; the moment of its sending.
+
+        :param waited: seconds that this request has waited before.
+        :raises RateLimited: when that would take longer than a person should be left without news.
+        """
+        kind = GIVE_BACK if self._urgent else kind_of(method)
+        moment, short = self.budget.take(kind, max(0.0, self._patience.budget - waited))
+        if short:
+            raise errors.RateLimited(
+                f"Could not {attempted}: the requests that {self.title} allows are used up for another {short:.0f} s. "
+                "Nothing was sent. Try again later, or with fewer runs at once.",
+                retry_after=short,
+            )
+        return moment
+
+    @contextlib.contextmanager
+    def urgently(self) -> Iterator[None]:
+        """Inside the block every request is one that gives money back: it waits for no others."""
+        before, self._urgent = self._urgent, True
+        try:
+            yield
+        finally:
+            self._urgent = before
 
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str]
@@ -220,6 +252,8 @@ class ApiSession:
             return kind(lead, **facts)
         if status == 403:
             return errors.Forbidden(f"{lead} The key has no right to this, or the account has none.", **facts)
+        if status == 410:
+            lead += " The service has given this up: look for a newer release of this collection."
         kinds: dict[int, type[errors.CloudError]] = {
             402: errors.PaymentRequired,
             404: errors.NotFound,
@@ -259,7 +293,7 @@ def _innermost(error: Any) -> str:
 
 def decode(status: int, content: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> Response:
     """An answer made of what came over the wire. A body that is empty or no JSON is data None, never an exception."""
-    text = content.decode("utf-8", errors="replace")
+    text = content.decode("utf-8-sig", errors="replace")
     data = None
     if text.strip():
         try:

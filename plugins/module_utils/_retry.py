@@ -16,12 +16,16 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 TOO_MANY = 429
-_WINDOW = re.compile(r'"[^"]*"((?:\s*;\s*[a-z]+=[0-9.]+)+)')
+#: From so many seconds on a wait is told to people.
+TOLD = 2.0
+#: One entry of ``RateLimit`` and ``RateLimit-Policy``: ``"minute";r=12;t=44``; some services leave the quotes out.
+_WINDOW = re.compile(r'"?([A-Za-z][\w-]*)"?((?:\s*;\s*[a-z]+=[0-9.]+)+)')
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,21 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
     date = email.utils.parsedate_tz(text) if text else None
     if date is not None:
         return max(0.0, email.utils.mktime_tz(date) - time.time())
-    resets = []
-    for window in _WINDOW.findall(lowered.get("ratelimit", "")):
-        values = dict(re.findall(r"([a-z]+)=([0-9.]+)", window))
-        if float(values.get("r", "1")) == 0 and "t" in values:
-            resets.append(float(values["t"]))
+    resets = [told["t"] for told in told_windows(headers).values() if told.get("r") == 0 and "t" in told]
     return max(resets) if resets else None
+
+
+def told_windows(headers: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """What ``RateLimit`` and ``RateLimit-Policy`` tell of each window, by its name: ``r`` requests left, ``t`` seconds
+    to its reset, ``q`` requests in all, ``w`` seconds in all; only what can be read."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    windows: dict[str, dict[str, float]] = {}
+    for header in ("ratelimit-policy", "ratelimit"):
+        for name, figures in _WINDOW.findall(lowered.get(header, "")):
+            told = windows.setdefault(name.lower(), {})
+            for letter, number in re.findall(r"([a-z]+)=(\d+(?:\.\d+)?)", figures):
+                told[letter] = float(number)
+    return windows
 
 
 @dataclass
@@ -79,6 +92,7 @@ class Attempts:
     clock: Clock
     failures: int = 0
     waited: float = 0.0
+    tell: Callable[[str], None] | None = None
 
     def pause(self, asked: float | None, limited: bool) -> bool:
         """Wait before the next send. False, without waiting, when the tries or the budget are used up.
@@ -97,6 +111,8 @@ class Attempts:
         )
         if self.waited + seconds > self.patience.budget:
             return False
+        if limited and seconds > TOLD and self.tell is not None:
+            self.tell(f"Too many requests: waiting {seconds:.0f} s, as the server asks")
         self.clock.sleep(seconds)
         self.waited += seconds
         return True
