@@ -75,6 +75,7 @@ class Access:
         pod = next((pod for pod in self._cloud if hmac.compare_digest(pod.key.encode(), key.strip().encode())), None)
         if pod is None:
             raise Problem(401, "invalid api key")  # the text is made up
+        current().authenticated = True
         if asked not in _POD_OPERATIONS or self._strike("pod-key-no-rights", asked):
             raise Problem(403, "access denied")
         if request.match_info.get("id") != pod.id:
