@@ -209,3 +209,19 @@ def test_host_that_was_lost_comes_back_by_a_restart(api: Api) -> None:
     api.until(pod["id"], is_running)
     before = api.status()["pods"][0]["billed_seconds"]
     until(lambda: api.status()["pods"][0]["billed_seconds"], lambda seconds: seconds > before)
+
+
+def test_package_mirror_down(sandbox: ServerThread, api: Api) -> None:
+    api.fault("package-mirror-down", times=1)
+    api.running()
+    api.running()
+    assert [spec.packages for spec in sandbox.pods.specs] == [False, True]
+
+
+@pytest.mark.parametrize(("told", "shown"), [("null", None), ("user", "user")])
+def test_ssh_user_told(api: Api, told: str, shown: str | None) -> None:
+    assert api.running()["ssh"]["direct"]["username"] == "root"
+    api.fault("ssh-user-told", user=told)
+    direct = api.running()["ssh"]["direct"]
+    assert direct["username"] == shown
+    assert direct["command"] == f"ssh {'user@' if shown else ''}127.0.0.1 -p {direct['port']}"

@@ -31,6 +31,7 @@ LACKS = {
     ("registry.example:5000/me/train", "nosshd"),
     ("runpod/base:nopython", "nopython"),
     ("me/nosshd:1", "nosshd"),
+    ("me/train:nonroot", "nonroot"),
     ("pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime", "nosshd"),
     ("nvidia/cuda:12.8.1-devel-ubuntu24.04", "nosshd"),
     ("ubuntu", "nosshd"),

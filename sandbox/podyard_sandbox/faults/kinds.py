@@ -156,6 +156,16 @@ _ALL = (
         {"name": _NAME},
     ),
     FaultKind(
+        "package-mirror-down",
+        "The pod's apt-get cannot reach the place that it has packages from.",
+        {"name": _NAME},
+    ),
+    FaultKind(
+        "ssh-user-told",
+        "The pod's ssh.direct names this user instead of root, whoever its image lets in.",
+        {"user": Param(str, "null", "a user's name, or null for none"), "name": _NAME},
+    ),
+    FaultKind(
         "stale-port",
         "After a start or restart the pod's old port is shown for this many reads more.",
         {"reads": Param(int, 5, _READS), "name": _NAME},

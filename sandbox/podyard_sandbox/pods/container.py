@@ -22,6 +22,7 @@ from pathlib import Path
 from . import images
 from .disk import FOLDERS, SHARED_ETC
 from .gpus import FACTS_PATH
+from .launch import PLACE
 from .log import LineSplitter, PodLog
 from .spec import PodError, PodSpec
 
@@ -72,10 +73,7 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     found = [*NAMESPACES, *privileges(), "--hostname", spec.hostname, "--clearenv"]
     for name, value in {**images.environment(spec), **extra}.items():
         found += ["--setenv", name, value]
-    links = programs.of(spec.profile, gpu=spec.gpu_count > 0)
-    found += system_folders(bin_folder=links / "bin", sbin_folder=links / "sbin")
-    for covered in programs.covered(spec.profile):
-        found += ["--ro-bind", str(disk / "nothing"), covered]
+    found += _programs(spec, disk, programs)
     found += ["--bind", str(disk / "usr-local"), "/usr/local", "--bind", str(disk / "etc"), "/etc"]
     for name in SHARED_ETC:
         found += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
@@ -84,6 +82,8 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     found += ["--ro-bind", str(disk / "start.sh"), "/start.sh", "--dir", "/boot", "--tmpfs", "/run"]
     for name in ("/run/lock", "/run/sshd"):
         found += ["--perms", "0755", "--dir", name]
+    if spec.launch is not None:
+        found += ["--ro-bind", str(disk.parent / "launch"), PLACE]
     if spec.gpu_count > 0:
         found += ["--ro-bind", str(disk / "gpus"), FACTS_PATH]
     if spec.mount_path is not None:
@@ -92,6 +92,21 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     for name in _MACHINE_SETTINGS if os.geteuid() == 0 else ():
         found += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     return [*found, "--chdir", "/"]
+
+
+def _programs(spec: PodSpec, disk: Path, programs: images.Programs) -> Iterator[str]:
+    """Options for the pod's programs, and for those that it could install."""
+    links = programs.of(spec.profile, gpu=spec.gpu_count > 0)
+    yield from system_folders(bin_folder=links / "bin", sbin_folder=links / "sbin")
+    for covered in programs.covered(spec.profile):
+        yield from ("--ro-bind", str(disk / "nothing"), covered)
+    for folder in ("bin", "sbin"):
+        if (own := disk / f"usr-{folder}").is_dir():
+            yield from ("--bind", str(own), f"/usr/{folder}")
+    for path, place in programs.ready(spec.profile):
+        yield from ("--ro-bind", str(path), place)
+    if not spec.packages:
+        yield from ("--ro-bind", str(disk / "nothing"), f"{images.PACKAGES}/mirror-down")
 
 
 class Container:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import gpus, images
+from . import gpus, images, launch
 from .spec import PodSpec
 
 # Directories of the disk that are seen at the same place in the pod, besides /etc, and their modes.
@@ -30,6 +30,9 @@ _COPIED_ETC = (
 _VAR = {"cache": 0o755, "lib": 0o755, "local": 0o755, "log": 0o755, "mail": 0o755, "opt": 0o755, "spool": 0o755,
         "tmp": 0o1777, "lib/dpkg": 0o755, "lib/apt": 0o755}
 _USR_LOCAL = ("bin", "etc", "include", "lib", "sbin", "share", "src")
+
+# The number of the user that an image has who is not root.
+_LOGIN_ID = 1000
 
 _BASHRC = """\
 # ~/.bashrc: executed by bash(1) for non-login shells.
@@ -71,11 +74,15 @@ def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None
     for name in _USR_LOCAL:
         _folder(disk / "usr-local" / name, 0o755)
     _etc(disk / "etc", spec)
-    _write(disk / "etc/ssh/sshd_config", _sshd_config(sshd_port, penalties))
-    for name, text in ((".bashrc", _BASHRC), (".profile", _PROFILE)):
+    _folder(disk / "etc/ssh/sshd_config.d", 0o755)
+    _write(disk / "etc/ssh/sshd_config", _sshd_config(sshd_port, penalties, images.PROFILES[spec.profile].login))
+    bashrc = _BASHRC if spec.launch is None else launch.BASHRC
+    for name, text in ((".bashrc", bashrc), (".profile", _PROFILE)):
         _write(disk / "root" / name, text)
     delay = f"{max(0.0, spec.sshd_delay):g}"
-    _write(disk / "start.sh", images.script("start.sh").replace("@SSHD_DELAY@", delay), 0o755)
+    login = images.PROFILES[spec.profile].login
+    start = images.script("start.sh").replace("@SSHD_DELAY@", delay).replace("@LOGIN@", login)
+    _write(disk / "start.sh", start, 0o755)
     _write(disk / "gpus", gpus.facts(spec), 0o400)
     _write(disk / "nothing", "", 0o444)
 
@@ -112,13 +119,17 @@ def _etc(etc: Path, spec: PodSpec) -> None:
             elif source.is_file():
                 # A link out of /etc (resolv.conf into /run, say) would lead nowhere in the pod.
                 shutil.copy2(source, target, follow_symlinks=not _inside_usr(source))
-    _accounts(etc)
+    _accounts(etc, spec)
     _write(etc / "hostname", f"{spec.hostname}\n")
     hosts = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", f"127.0.0.1\t{spec.hostname}")
     _write(etc / "hosts", "".join(f"{line}\n" for line in hosts))
     _write(etc / "machine-id", f"{secrets.token_hex(16)}\n")
     _write(etc / "environment", f'PATH="{images.PATH}"\n')
-    _write(etc / "runpod.txt", _BANNER.format(mount=spec.mount_path or "nothing"))
+    if spec.launch is None:
+        _write(etc / "runpod.txt", _BANNER.format(mount=spec.mount_path or "nothing"))
+    else:
+        _folder(etc / "pam.d", 0o755)
+        _write(etc / "pam.d/sshd", launch.PAM)
     (etc / "mtab").symlink_to("/proc/mounts")
     if spec.find_links is not None:
         _write(etc / "pip.conf", _pip_conf(spec.find_links))
@@ -128,7 +139,7 @@ def _inside_usr(path: Path) -> bool:
     return path.is_symlink() and path.resolve().is_relative_to("/usr")
 
 
-def _accounts(etc: Path) -> None:
+def _accounts(etc: Path, spec: PodSpec) -> None:
     """The pod's users. As a normal user of this machine all files and processes of the pod are that user's, and so
     the pod's `root` gets that number; there is then no group `tty`, for nobody could give a terminal to it."""
     uid, gid = os.geteuid(), os.getegid()
@@ -138,16 +149,23 @@ def _accounts(etc: Path) -> None:
         groups += ["daemon:x:1:", "adm:x:4:", "tty:x:5:", "staff:x:50:", "utmp:x:43:", "users:x:100:"]
         users += ["daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin", "_apt:x:100:65534::/nonexistent:/usr/sbin/nologin",
                   "sshd:x:102:65534::/run/sshd:/usr/sbin/nologin"]
+    login = images.PROFILES[spec.profile].login
+    if login != "root":
+        number = f"{uid or _LOGIN_ID}:{gid or _LOGIN_ID}"
+        users.append(f"{login}:x:{number}:{login}:/home/{login}:/bin/bash")
     users.append("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin")
     groups.append("nogroup:x:65534:")
+    if login != "root" and uid == 0:
+        groups.append(f"{login}:x:{_LOGIN_ID}:")
     _write(etc / "passwd", "".join(f"{line}\n" for line in users))
     _write(etc / "group", "".join(f"{line}\n" for line in groups))
     # "*" is no password that anybody could type, and, unlike "!", not a locked account, which sshd would refuse.
     _write(etc / "shadow", "".join(f"{line.split(':', 1)[0]}:*:19000:0:99999:7:::\n" for line in users), 0o600)
 
 
-def _sshd_config(port: int, penalties: bool) -> str:
+def _sshd_config(port: int, penalties: bool, login: str) -> str:
     lines = [
+        "Include /etc/ssh/sshd_config.d/*.conf",
         f"Port {port}",
         "ListenAddress 127.0.0.1",
         "HostKey /etc/ssh/ssh_host_ed25519_key",
@@ -167,6 +185,8 @@ def _sshd_config(port: int, penalties: bool) -> str:
         f"SetEnv PATH={images.PATH}",
         "Subsystem sftp internal-sftp",
     ]
+    if login != "root":
+        lines.append(f"AllowUsers {login}")
     if penalties:
         lines.append("PerSourcePenalties no")
     return "".join(f"{line}\n" for line in lines)

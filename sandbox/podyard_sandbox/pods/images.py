@@ -6,6 +6,8 @@
 All images share this machine's /usr. What an image lacks is left out of its /usr/bin and /usr/sbin: both are
 directories of links into the real ones, which are seen as /usr/.bin and /usr/.sbin (at the same depth, so that a
 program that looks for its files beside itself finds them), and there an empty file covers what the image lacks.
+The pod's own apt-get puts links to what lies ready in /usr/.packages into /usr/bin and /usr/sbin, which are the pod's
+own where its image lacks anything.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from pathlib import Path
 
 from .spec import PodError, PodSpec
 
+PACKAGES = "/usr/.packages"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RSYNC = ("rsync", "rsync-ssl", "rrsync")
@@ -31,11 +35,13 @@ _PYTHON = ("python", "python[23]*", "pip", "pip[23]*", "pydoc*", "py3*", "2to3*"
 
 @dataclass(frozen=True)
 class Profile:
-    """An image: shell patterns of the programs it lacks, its environment, and its command (None: the start script)."""
+    """An image: shell patterns of the programs it lacks, its environment, its command (None: the start script), and
+    the only user that its sshd lets in."""
 
     lacks: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     command: tuple[str, ...] | None = None
+    login: str = "root"
 
 
 # Pods' own images keep caches on the volume and let pip write into the system's Python.
@@ -54,17 +60,20 @@ PROFILES: dict[str, Profile] = {
     # bash waits for sleep here instead of becoming it, so that PID 1 collects ended processes.
     "nosshd": Profile(lacks=(*_RSYNC, *_SSHD), command=("/bin/bash", "-c", "sleep infinity; exit $?")),
     "nopython": Profile(lacks=_PYTHON, environment=_RUNPOD_ENVIRONMENT),
+    "vast": Profile(environment=(("SHELL", "/bin/bash"),), command=("/bin/bash", "-c", "sleep infinity; exit $?")),
+    "nonroot": Profile(environment=_RUNPOD_ENVIRONMENT, login="user"),
 }
 
 
 def profile_for_image(image: str) -> str:
     """The profile that stands for an image's name.
 
-    A name or tag that says `nosshd`, `nopython` or ends in `slim` means that; RunPod's own images (`runpod/…`) have
-    everything; all others (plain `pytorch/pytorch`, `nvidia/cuda`, `ubuntu`) come without an SSH server.
+    A name or tag that says `nosshd`, `nopython`, `nonroot` (SSH for its user `user` only) or ends in `slim` means that;
+    RunPod's own images (`runpod/…`) have everything; all others (plain `pytorch/pytorch`, `nvidia/cuda`, `ubuntu`) come
+    without an SSH server.
     """
     name = re.sub(r"^(docker\.io|registry\.hub\.docker\.com)/", "", image.strip().lower()).split("@")[0]
-    for profile in ("nosshd", "nopython"):
+    for profile in ("nosshd", "nopython", "nonroot"):
         if profile in name:
             return profile
     repository, tag = name.rsplit(":", 1) if ":" in name.rsplit("/", 1)[-1] else (name, "")
@@ -79,6 +88,8 @@ def command(spec: PodSpec) -> list[str]:
     `args` is one text that is split as a shell would, or the JSON object {"entrypoint": […], "cmd": […]}.
     Raises PodError when it is neither.
     """
+    if spec.launch is not None and spec.launch.script:
+        return ["/run/vast/launch.sh"]
     if spec.args is None or not spec.args.strip():
         return list(PROFILES[spec.profile].command or ("/start.sh",))
     if spec.args.lstrip().startswith("{"):
@@ -112,7 +123,7 @@ def environment(spec: PodSpec) -> dict[str, str]:
 
 
 def script(name: str) -> str:
-    """The text of a script that images carry (`start.sh`, `nvidia-smi`)."""
+    """The text of a script that images carry (`start.sh`, `nvidia-smi`, `apt-get`)."""
     text = files(__package__).joinpath("files", name).read_text(encoding="utf-8")
     # The images' own start script names its shell so, and a pod's process list shows it.
     return text.replace("#!/usr/bin/env bash", "#!/bin/bash", 1)
@@ -144,11 +155,18 @@ class Programs:
         python = draft / "bin" / "python"
         if (draft / "bin" / "python3").is_symlink() and not python.is_symlink():
             python.symlink_to("/usr/.bin/python3")
-        if gpu:
-            stand_in = draft / "bin" / "nvidia-smi"
-            stand_in.write_text(script("nvidia-smi"), encoding="utf-8")
-            stand_in.chmod(0o755)
+        for name in ("apt-get", "nvidia-smi") if gpu else ("apt-get",):
+            (draft / "bin" / name).unlink(missing_ok=True)
+            (draft / "bin" / name).write_text(script(name), encoding="utf-8")
+            (draft / "bin" / name).chmod(0o755)
+        (draft / "bin" / "apt").unlink(missing_ok=True)
+        (draft / "bin" / "apt").symlink_to("apt-get")
         draft.rename(made)
+
+    def copy(self, profile: str, target: Path, *, gpu: bool) -> None:
+        """Make a pod's own `usr-bin` and `usr-sbin` below `target`, into which it may install what its image lacks."""
+        for folder in ("bin", "sbin") if PROFILES[profile].lacks else ():
+            shutil.copytree(self.of(profile, gpu=gpu) / folder, target / f"usr-{folder}", symlinks=True)
 
     def covered(self, profile: str) -> Iterator[str]:
         """Paths below the real directories, as the pod sees them, that an empty file must cover."""
@@ -157,6 +175,15 @@ class Programs:
                 path = Path("/usr", folder, name)
                 if _lacks(profile, name) and not path.is_symlink() and path.is_file():
                     yield f"/usr/.{folder}/{name}"
+
+
+    def ready(self, profile: str) -> Iterator[tuple[Path, str]]:
+        """What the image lacks and this machine has: where it is, and where the pod's apt-get finds it."""
+        for folder in ("bin", "sbin"):
+            for name in _names(folder):
+                path = Path("/usr", folder, name)
+                if _lacks(profile, name) and path.is_file():
+                    yield path, f"{PACKAGES}/{folder}/{name}"
 
 
 def _names(folder: str) -> list[str]:

@@ -48,11 +48,12 @@ class PublicPorts:
     is reached at that same number; a number above 65535 asks for a port that is the same on both sides.
     """
 
-    def __init__(self, asked: tuple[str, ...], *, avoid: frozenset[int] = frozenset()) -> None:
+    def __init__(self, asked: tuple[str, ...], *, avoid: frozenset[int] = frozenset(), gateway: bool = False) -> None:
         self._held: list[Reservation] = []
         self.ports: dict[str, int] = {}
         # sshd always has a port to listen on; it is published only if 22/tcp was asked for.
         self.sshd = self._reserve(avoid)
+        self.gateway = self._reserve(avoid) if gateway else None
         for entry in asked:
             number, kind = entry.split("/")
             if kind == "tcp":

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import container, disk, images, leftovers, machine
+from . import container, disk, images, launch, leftovers, machine
 from .log import PodLog
 from .ports import PublicPorts
 from .spec import PodError, PodSpec, RunningPod, Utilisation
@@ -41,6 +41,7 @@ class _Pod:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ports: PublicPorts | None = None
     last_ports: frozenset[int] = frozenset()
+    built: bool = False
     running: RunningPod | None = None
     container: container.Container | None = None
     meter: Meter | None = None
@@ -79,7 +80,7 @@ class PodRuntime:
             if pod.running is not None:
                 raise PodError(f"pod {spec.id} runs already; stop it before it is started again")
             self._pods[spec.id], pod.spec = pod, spec
-            pod.ports = PublicPorts(spec.ports, avoid=pod.last_ports)
+            pod.ports = PublicPorts(spec.ports, avoid=pod.last_ports, gateway=spec.launch is not None)
             pod.last_ports = frozenset(pod.ports.ports.values())
             try:
                 made = await self._launch(pod, words)
@@ -87,15 +88,22 @@ class PodRuntime:
                 await self._end(pod)
                 raise
             pod.meter = Meter(spec)
-            pod.running = RunningPod(spec.id, dict(pod.ports.ports), datetime.now(UTC), made.pid)
+            pod.running = RunningPod(
+                spec.id, dict(pod.ports.ports), datetime.now(UTC), made.pid, gateway=pod.ports.gateway
+            )
             pod.tasks = [asyncio.create_task(self._supervise(pod, words)), asyncio.create_task(self._measure(pod))]
             return pod.running
 
-    async def stop(self, pod_id: str) -> None:
-        """End every process of the pod and wipe all but its volume; nothing to do when it does not run."""
+    async def stop(self, pod_id: str, *, wipe: bool = True) -> None:
+        """End every process of the pod and wipe all but its volume, or with `wipe` False nothing; nothing to do when
+        it does not run."""
         pod = self._known(pod_id)
         async with pod.lock:
-            await self._end(pod)
+            await self._end(pod, wipe=wipe)
+
+    def set_keys(self, pod_id: str, keys: tuple[str, ...], *, rewrite: bool = False) -> None:
+        """Change the keys that may log in to a pod that Vast.ai launched; its own script takes them over soon."""
+        launch.set_keys(self._known(pod_id).folder / "launch", keys, rewrite=rewrite)
 
     async def destroy(self, pod_id: str) -> None:
         """End the pod and remove all of it, its volume and logs too; nothing to do when there is none."""
@@ -173,9 +181,21 @@ class PodRuntime:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place, volume = pod.folder / "disk", self._volume(pod)
         volume.mkdir(mode=0o755, parents=True, exist_ok=True)
-        disk.remove(place)
-        disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
-        return container.options(pod.spec, place, volume, self._programs, ports.environment())
+        if not pod.built:
+            disk.remove(place)
+            disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
+            self._programs.copy(pod.spec.profile, place, gpu=pod.spec.gpu_count > 0)
+            pod.built = pod.spec.launch is not None  # a container of RunPod's never finds its disk again
+        return container.options(pod.spec, place, volume, self._programs, self._environment(pod, ports, found))
+
+    def _environment(self, pod: _Pod, ports: PublicPorts, found: machine.Machine) -> dict[str, str]:
+        """What a container's environment says of its ports; what Vast.ai tells one beside lies ready afterwards."""
+        if pod.spec.launch is None or ports.gateway is None:
+            return ports.environment()
+        script = images.script("vast.sh").replace("@SSHD_DELAY@", f"{max(0.0, pod.spec.sshd_delay):g}")
+        both = (ports.sshd, ports.gateway)
+        launch.prepare(pod.folder / "launch", pod.spec.launch, script, ports=both, penalties=found.penalties)
+        return launch.environment(ports.ports)
 
     def _volume(self, pod: _Pod) -> Path:
         """The directory that the pod sees at its mount."""
@@ -191,6 +211,9 @@ class PodRuntime:
                 code = await pod.container.wait()
                 pod.container = None
                 system.add(f"container exited with code {code}")
+                if pod.spec.launch is not None and pod.running is not None:
+                    pod.running.exit_code = code
+                    return
             pause = _FIRST_PAUSE if clock() - began > _SETTLED else pause
             system.add(f"restarting container in {pause:g} s")
             await asyncio.sleep(pause)
@@ -210,7 +233,7 @@ class PodRuntime:
             pod.meter.sample(pod.container.pid if pod.container is not None else None)
             await asyncio.sleep(_SAMPLE)
 
-    async def _end(self, pod: _Pod) -> None:
+    async def _end(self, pod: _Pod, *, wipe: bool = True) -> None:
         """End the pod's processes, give its ports back, wipe its disk; also after a start that failed half-way."""
         for task in pod.tasks:
             task.cancel()
@@ -222,7 +245,9 @@ class PodRuntime:
         if pod.ports is not None:
             pod.ports.release()
         pod.tasks, pod.container, pod.running, pod.ports, pod.meter = [], None, None, None, None
-        await _in_thread(disk.remove, pod.folder / "disk")
+        if wipe:
+            pod.built = False
+            await _in_thread(disk.remove, pod.folder / "disk")
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:

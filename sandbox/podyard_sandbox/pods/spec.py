@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-PROFILES = ("runpod", "slim", "nosshd", "nopython")
+from .launch import Launch
+
+PROFILES = ("runpod", "vast", "slim", "nosshd", "nopython", "nonroot")
 
 _POD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -31,7 +33,8 @@ class PodSpec:
     "22/tcp" or "8888/http", `mount_path` where the persistent directory is seen (None: no persistent storage),
     `network_volume` the storage that is seen there, which pods share and which outlives them (None: the pod's own),
     `gpu_name` what nvidia-smi calls the GPU, `gpu_memory_gb` of one GPU, `sshd_delay` the seconds between the
-    container's start and sshd's, `find_links` the address of a page of wheels that pip uses instead of any index.
+    container's start and sshd's, `find_links` the address of a page of wheels that pip uses instead of any index,
+    `launch` how Vast.ai starts it (None: as RunPod does), `packages` whether the pod's apt-get can reach the place that it has packages from.
     Raises PodError when a value could not make a pod.
     """
 
@@ -50,6 +53,8 @@ class PodSpec:
     driver_version: str = "570.124.06"
     sshd_delay: float = 0.0
     find_links: str | None = None
+    packages: bool = True
+    launch: Launch | None = None
 
     def __post_init__(self) -> None:
         if not _POD_ID.fullmatch(self.id):
@@ -84,12 +89,15 @@ class PodSpec:
 @dataclass
 class RunningPod:
     """A started pod: `ports` maps asked ports ("22/tcp") to public ones on 127.0.0.1; `pid` is the host's number of
-    the pod's PID 1, and changes when the container restarts by itself; times are UTC."""
+    the pod's PID 1, and changes when the container restarts by itself; times are UTC. `gateway` is where its sshd takes
+    what comes over Vast.ai's gateway; `exit_code` that of a container that ended and is not restarted."""
 
     pod_id: str
     ports: dict[str, int]
     started_at: datetime
     pid: int
+    gateway: int | None = None
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True)

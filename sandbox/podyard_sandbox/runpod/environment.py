@@ -55,7 +55,9 @@ def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> 
     return {**image_versions(pod.config.image), **injected, **pod.config.env, **platform}
 
 
-def pod_spec(pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str | None) -> PodSpec:
+def pod_spec(
+    pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str | None, packages: bool = True
+) -> PodSpec:
     """What the pod runtime needs to know; the host name is a new one at each start.
 
     Raises:
@@ -78,4 +80,5 @@ def pod_spec(pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str |
         driver_version=DRIVERS[cuda],
         sshd_delay=sshd_delay,
         find_links=find_links,
+        packages=packages,
     )

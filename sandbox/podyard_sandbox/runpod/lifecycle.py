@@ -173,7 +173,8 @@ class Lifecycle:
         literal_null = pod.start_ssh and self._faults.strike("public-key-null", name=pod.words) is not None
         env = container_env(pod, self._account.ssh_keys, literal_null)
         delay = self.pace.direct + self.pace.sshd + (late.params["seconds"] if late else 0.0)
-        spec = pod_spec(pod, env, delay, self.find_links)
+        packages = self._faults.strike("package-mirror-down", name=pod.words) is None
+        spec = pod_spec(pod, env, delay, self.find_links, packages)
         async with pod.lock:
             if pod.generation != generation:
                 return
@@ -191,6 +192,9 @@ class Lifecycle:
             pod.direct_at = None
         else:
             pod.direct_at = time.monotonic() + self.pace.direct
+        told = self._faults.strike("ssh-user-told", name=pod.words)
+        user = told.params["user"] if told else "root"
+        pod.ssh_user = None if user == "null" else user
         if pod.old_port is not None:
             fault = self._faults.strike("stale-port", name=pod.words)
             pod.stale_reads = fault.params["reads"] if fault else _STALE_READS

@@ -97,6 +97,7 @@ class Pod:
         generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
         direct_at: monotonic time from which the public SSH port is shown; None: never.
         old_port, stale_reads: the SSH port from before the last start, and for how many reads it is still shown.
+        ssh_user: whom ssh.direct names, since its last start.
         network_at_start: whether global networking was asked for when the container started.
         lost: the host died, yet the API goes on saying RUNNING.
         hidden: while it lasts, reads do not show the pod yet.
@@ -129,6 +130,7 @@ class Pod:
     direct_at: float | None = None
     old_port: int | None = None
     stale_reads: int = 0
+    ssh_user: str | None = "root"
     network_at_start: bool = False
     lost: bool = False
     hidden: Lag | None = None

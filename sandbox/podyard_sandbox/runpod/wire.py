@@ -68,7 +68,8 @@ def _direct(pod: Pod) -> dict[str, Any] | None:
     port = pod.ssh_port()
     if port is None:
         return None
-    return {"host": "127.0.0.1", "port": port, "username": "root", "command": f"ssh root@127.0.0.1 -p {port}"}
+    whom = "127.0.0.1" if pod.ssh_user is None else f"{pod.ssh_user}@127.0.0.1"
+    return {"host": "127.0.0.1", "port": port, "username": pod.ssh_user, "command": f"ssh {whom} -p {port}"}
 
 
 def _runtime(pod: Pod, runtime: PodRuntime) -> dict[str, Any] | None:

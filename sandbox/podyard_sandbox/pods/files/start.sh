@@ -36,9 +36,15 @@ setup_ssh() {
         return 0
     fi
     echo "Setting up SSH..."
-    mkdir -p ~/.ssh
-    echo "$PUBLIC_KEY" >> ~/.ssh/authorized_keys
-    chmod 700 -R ~/.ssh
+    local home=~@LOGIN@
+    mkdir -p "$home/.ssh"
+    echo "$PUBLIC_KEY" >> "$home/.ssh/authorized_keys"
+    chmod 700 -R "$home/.ssh"
+    if [[ @LOGIN@ != root ]]; then
+        cp -n ~/.bashrc ~/.profile "$home/"
+        chown -R @LOGIN@ "$home"
+        chown @LOGIN@ /workspace
+    fi
     make_host_keys
     sleep @SSHD_DELAY@
     /usr/sbin/sshd
