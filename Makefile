@@ -14,7 +14,7 @@ ARGS ?=
 PYTHON ?=
 export ARGS PYTHON
 
-PARTS := lint unit sandbox-test integration molecule sanity
+PARTS := lint unit sandbox-test integration molecule sanity conformance
 
 .PHONY: help setup train test $(PARTS) down clean
 
@@ -48,11 +48,14 @@ molecule: ## run the roles alone against SSH hosts
 sanity: ## run ansible-test sanity and units on every supported ansible-core
 	@scripts/test.sh sanity
 
+conformance: ## hold the sandbox and the driver against RunPod's own description, and RunPod's SDK against the sandbox
+	@scripts/test.sh conformance
+
 down: ## stop the sandbox of this clone with all its pods
 	@scripts/down.sh
 
 clean: ## stop the sandbox, then remove all that was installed or built here (runs/ stays)
 	@scripts/down.sh
-	@rm -rf .venv .venv-core219 .venv-core221 .cache .sandbox .ansible build sandbox/*.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf .venv .venv-core219 .venv-core221 .venv-runpod-sdk .cache .sandbox .ansible build sandbox/*.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		examples/digits/data examples/digits/.mypy_cache examples/digits/.ruff_cache changelogs/.plugin-cache.yaml
 	@find plugins sandbox tests scripts examples -name __pycache__ -prune -exec rm -rf {} +

@@ -5,9 +5,12 @@
 """Run the parts of the test suite, two at a time, and close with one line that counts.
 
 Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``molecule``,
-``sanity``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
+``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
 ``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests (read from its
 JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
+
+Every sandbox that a part starts records its traffic below that directory, and when all else has ended, the last part
+holds all of it against the API's description.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ STOP_LIMIT_S = 60
 # Two cores is the machine this is made for.
 AT_ONCE = 2
 LOG_LINES_SHOWN = 150
+TRAFFIC = "tests/conformance/test_traffic.py"
 CORES = {"219": "2.19", "221": "2.21"}
 
 
@@ -44,7 +48,7 @@ class Part:
     """One command and where its JUnit files are (none: a gate, which counts one).
 
     ``tree`` names a copy of the working tree to run in, at a path as Ansible wants it; empty means the clone itself.
-    ``absent`` says why this machine cannot run the part.
+    ``absent`` says why this machine cannot run the part. ``last``: it looks at what the others left.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Part:
     environment: dict[str, str] = field(default_factory=dict)
     junit: str = ""
     absent: str = ""
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,10 @@ def gates() -> list[Part]:
     return [*parts, Part("antsibull-docs", "lint", [*docs, "--check-extra-docs-refs", "."], tree="docs")]
 
 
-def pytest(name: str, group: str, path: str) -> Part:
+def pytest(name: str, group: str, *paths: str, last: bool = False) -> Part:
     """Return a directory of tests as a part. No cache is kept, so that two calls at once do not meet."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml={junit}", path]
-    return Part(name, group, command, junit=f"{name.replace(' ', '-')}.xml")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml={junit}", *paths]
+    return Part(name, group, command, junit=f"{name.replace(' ', '-')}.xml", last=last)
 
 
 def ansible_test(core: str) -> list[Part]:
@@ -130,6 +135,8 @@ def all_parts() -> list[Part]:
             ["molecule", "test", "--all"],
             environment={"MOLECULE_EPHEMERAL_DIRECTORY": "{directory}/molecule"},
         ),
+        pytest("conformance", "conformance", "tests/conformance", f"--ignore={TRAFFIC}"),
+        pytest("traffic", "conformance", TRAFFIC, last=True),
         pytest("unit", "unit", "tests/unit"),
         pytest("house", "unit", "tests/house"),
         *gates(),
@@ -212,7 +219,9 @@ class Suite:
         return [word.replace("{junit}", str(junit)).replace("{python}", python) for word in part.command]
 
     def _environment(self, part: Part) -> dict[str, str]:
-        return {name: value.replace("{directory}", str(self.directory)) for name, value in part.environment.items()}
+        record = {"PODYARD_SANDBOX_TRAFFIC": str(self.directory / "traffic")}
+        own = {name: value.replace("{directory}", str(self.directory)) for name, value in part.environment.items()}
+        return {**record, **own}
 
     def _execute(self, part: Part, output: typing.IO[bytes]) -> bool:
         """Run the command in a session of its own, so that all it started can be ended with it."""
@@ -294,7 +303,8 @@ def main(group: str) -> int:
     suite.prepare(parts)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as lanes:
         try:
-            outcomes = list(lanes.map(suite.run, parts))
+            outcomes = list(lanes.map(suite.run, [part for part in parts if not part.last]))
+            outcomes += [suite.run(part) for part in parts if part.last]
         except BaseException:
             lanes.shutdown(wait=False, cancel_futures=True)
             suite.stop()

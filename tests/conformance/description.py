@@ -11,6 +11,7 @@ may hold any field beside those it names, and a field that it does not name is e
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-FILE = Path(__file__).resolve().parents[3] / "shared" / "specs" / "runpod-rest-v2-openapi.json"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "specs" / "runpod-rest-v2-openapi.json"
+FILE = Path(os.environ.get("PODYARD_RUNPOD_DESCRIPTION", _BESIDE))
 ABSENT = f"RunPod's description of REST v2 is not at {FILE}, so nothing is held against it"
 METHODS = ("get", "post", "put", "patch", "delete")
 # Of these the map of unknown fields is the better judge: it names each field, and none that another error brought in.

@@ -15,9 +15,9 @@ from exchanges import report
 RECORDED = os.environ.get("PODYARD_SANDBOX_TRAFFIC")
 
 
-@pytest.mark.skipif(not RECORDED, reason="no traffic was recorded: only `make test` as a whole does that")
+@pytest.mark.skipif(not RECORDED, reason="no traffic was recorded; `make test` does that")
 def test_all_that_was_said_in_this_test_run_is_as_described(judge, record_property, capsys):
-    files = sorted(Path(RECORDED).glob("*.jsonl"))
+    files = sorted(Path(RECORDED).rglob("*.jsonl"))
     assert files, f"no sandbox has recorded anything in {RECORDED}"
     started = time.monotonic()
     for file in files:

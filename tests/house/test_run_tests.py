@@ -102,6 +102,17 @@ def test_the_closing_line_and_the_exit_code(program, monkeypatch, capsys):
     assert "why" in lines
 
 
+def test_a_last_part_waits_for_all_others_and_finds_what_they_recorded(program, monkeypatch, tmp_path, capsys):
+    write = 'sleep 0.2; mkdir -p "$PODYARD_SANDBOX_TRAFFIC"; touch "$PODYARD_SANDBOX_TRAFFIC/{name}"'
+    parts = [program.Part(name, "group", ["sh", "-c", write.format(name=name)]) for name in ("a", "b", "c")]
+    look = 'cd "$PODYARD_SANDBOX_TRAFFIC" && [ "$(ls)" = "$(printf "a\nb\nc")" ]'
+    last = program.Part("look", "group", ["sh", "-c", look], last=True)
+    monkeypatch.setattr(program, "all_parts", lambda: [last, *parts])
+    assert program.main("group") == 0, capsys.readouterr().out
+    directory = program.ROOT / capsys.readouterr().out.split("logs are in ")[1].splitlines()[0]
+    assert not (directory / "traffic").exists(), "the record is large, and nobody asks for it after a success"
+
+
 def test_an_unknown_part_is_refused(program):
     assert program.main("untit") == 2
 
