@@ -14,9 +14,11 @@ from typing import Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import Shelf
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import Setting, Sources
 
 Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
+OpenShelf = Callable[[Optional[str], Optional[str], Mapping[str, str]], Shelf]
 
 
 def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
@@ -27,7 +29,15 @@ def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
     return RunPod(find_key(api_key, environ), find_url(api_url, environ))
 
 
+def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import find_key, find_url
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.shelf import RunPodShelf
+
+    return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ))
+
+
 _DRIVERS: dict[str, Connect] = {"runpod": _runpod}
+_SHELVES: dict[str, OpenShelf] = {"runpod": _runpod_shelf}
 
 
 def names() -> list[str]:
@@ -55,6 +65,11 @@ def connect(
     if name not in _DRIVERS:
         raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
     return _DRIVERS[name](api_key or None, api_url or None, os.environ if environ is None else environ)
+
+
+def shelf(name: str, *, api_key: str | None = None, api_url: str | None = None) -> Shelf:
+    """What the account holds beside pods; key and address as for ``connect``, and no request is made yet."""
+    return _SHELVES[name](api_key or None, api_url or None, os.environ)
 
 
 def settings(name: str) -> Sequence[Setting]:

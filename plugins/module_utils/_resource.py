@@ -4,13 +4,13 @@
 """Resources that only one provider has (templates, volumes, credentials): declared there, not programmed. Private to
 this collection.
 
-A driver says what its resource is called, where it is listed, which fields it has and what may be done to them. Query,
-difference, create, change and delete are the same for all of them and are here, and check mode goes the same way as a
-real run up to the first request that changes something.
+A driver says what its resource is called, where it is listed, which fields it has and what may be done to them. How it
+is found is the same for all and is here; how it is made, changed and deleted is in ``_resource_changes``.
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -50,6 +50,8 @@ class Field:
     :param grows: may only get larger.
     :param secret: no value of it is ever shown; of a dictionary the names are.
     :param write_only: the service never returns it, so that a difference cannot be seen.
+    :param refers: the kind of resource that it names, by id or by name; the wire has the id.
+    :param check: what is wrong with a value, as the end of a sentence (``must be …``); None: nothing.
     """
 
     option: str
@@ -62,6 +64,8 @@ class Field:
     grows: bool = False
     secret: bool = False
     write_only: bool = False
+    refers: str = ""
+    check: Callable[[Any], str | None] = lambda _value: None
 
     def normal(self, value: Any) -> Any:
         """An option's value, spelled as one that came from the wire."""
@@ -78,8 +82,8 @@ class Page:
     more: Callable[[Any], Mapping[str, Any] | None] = lambda _data: None
 
 
-#: (store, the object as it is on the wire, the wanted options) -> nothing; raises when it may not be done.
-Guard = Callable[["Store", Mapping[str, Any], Mapping[str, Any]], None]
+#: (store, the options of what is to be made) -> nothing; raises when it may not be made.
+Guard = Callable[["Store", Mapping[str, Any]], None]
 #: (store, the object) -> who uses it, as words for a message.
 Users = Callable[["Store", Mapping[str, Any]], Sequence[str]]
 
@@ -95,9 +99,13 @@ class Resource:
     :param update: the verb of a change; empty: it can only be replaced.
     :param unwrap: the object in the answer to a create or change; None when the answer does not hold it.
     :param by_id: objects that are not in the list can be read by their id (those of others).
+    :param sources: other lists of the same kind, which are not the account's own: word -> (path, query).
+    :param derive: properties that follow from the options, shown with them: a price.
+    :param remark: what belongs into the message of a create or change, as a sentence: what it costs.
+    :param advice: what a person should be warned of, as sentences.
+    :param may_create: looked at before a create; it only reads, and raises when the service would refuse.
     :param users: who uses an object; while anybody does, it is not deleted.
-    :param before_create: looked at before a create (the object is then empty), ``before_change`` before a change.
-    :param in_use: what to do about the users, as a sentence.
+    :param free: how its users let go of it, as a sentence.
     """
 
     kind: str
@@ -110,16 +118,19 @@ class Resource:
     update: str = "PATCH"
     unwrap: Callable[[Any], Any] = same
     by_id: bool = False
+    sources: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    derive: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _values: {}
+    remark: Callable[[Mapping[str, Any]], str] = lambda _values: ""
+    advice: Callable[[Mapping[str, Any]], Sequence[str]] = lambda _values: ()
+    may_create: Guard | None = None
     users: Users | None = None
-    before_create: tuple[Guard, ...] = ()
-    before_change: tuple[Guard, ...] = ()
-    in_use: str = ""
+    free: str = ""
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """An object of the wire in the words of our options, id and name first; secrets in the clear."""
         found = {"id": text(raw.get(self.id_key)), "name": text(raw.get(self.identity))}
         found.update({each.option: each.from_wire(raw.get(each.wire)) for each in self.fields if not each.write_only})
-        return found
+        return {**found, **self.derive(found)}
 
     def show(self, values: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """``values`` with every secret masked; one that differs from ``before`` is marked, so that a diff shows it."""
@@ -180,15 +191,18 @@ def read_list(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, or in check mode would be. ``before`` and ``after`` are in the words of our options, with secrets
-    masked, and None where the object does not exist; ``changes`` are the options that differed.
+    """What was done, or in check mode would be.
+
+    ``before`` and ``after`` are in the words of our options with secrets masked, None where there is no object.
+    ``changes`` are the options that differed; ``warnings`` are sentences that a person should read.
     """
 
     changed: bool
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    message: str
     changes: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,19 +226,31 @@ class Wanted:
 
 
 class Store:
-    """All objects of one kind in one account."""
+    """All objects of one kind in one account.
 
-    def __init__(self, api: ApiSession, resource: Resource, polls: Polls | None = None, grace: float = GRACE) -> None:
+    :param kinds: all kinds of that provider, for a field that names an object of another kind.
+    :param grace: seconds after a create for which a list may not show the object yet.
+    """
+
+    def __init__(
+        self,
+        api: ApiSession,
+        resource: Resource,
+        kinds: Mapping[str, Resource] | None = None,
+        *,
+        polls: Polls | None = None,
+        grace: float = GRACE,
+    ) -> None:
         self.api = api
         self.resource = resource
         self.polls = polls or Polls()
-        self._grace = grace
+        self.grace = grace
+        self._kinds = kinds or {}
 
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    def all(self) -> list[Mapping[str, Any]]:
-        """Every object, as it is on the wire."""
-        return read_list(self.api, self.resource.path, self.resource.page)
+    def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
+        """Every object as it is on the wire, of the account or of another list (a key of ``sources``)."""
+        path, query = self.resource.sources[source] if source else (self.resource.path, {})
+        return read_list(self.api, path, self.resource.page, query)
 
     def find(self, reference: str) -> Mapping[str, Any]:
         """The object whose id, or else whose name, is ``reference``.
@@ -232,8 +258,7 @@ class Store:
         :raises BadRequest: when there is none (with the names there are), or when several have that name.
         """
         listed = self.all()
-        found = next((raw for raw in listed if raw.get(self.resource.id_key) == reference), None)
-        found = found or self._only(listed, reference) or self._foreign(reference)
+        found = self._with_id(listed, reference) or self._only(listed, reference) or self._foreign(reference)
         if found is None:
             raise errors.BadRequest(
                 f"{self.api.title} has no {self.resource.title} {reference!r} in this account, neither by id nor by "
@@ -241,24 +266,55 @@ class Store:
             )
         return found
 
-    def lookup(self, wanted: Wanted) -> Mapping[str, Any] | None:
-        """The object that is meant, or None when there is none of that name.
+    def get(self, object_id: str) -> Mapping[str, Any] | None:
+        """The object of this id, of the account or, where that can be read, of others."""
+        return self._with_id(self.all(), object_id) or self._foreign(object_id)
 
-        :raises BadRequest: when the id is unknown, or when several have the name.
+    def lookup(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        """The account's own object that is meant, or None when there is none.
+
+        :raises BadRequest: when several have the name, or when another has the one that this shall get.
         """
         listed = self.all()
         if wanted.id is None:
             return self._only(listed, wanted.name or "")
-        return next((raw for raw in listed if raw.get(self.resource.id_key) == wanted.id), None)
+        found = self._with_id(listed, wanted.id)
+        other = self._only([raw for raw in listed if raw is not found], wanted.name) if wanted.name else None
+        if found is not None and other is not None:
+            raise errors.BadRequest(
+                f"{self.resource.label(found)} cannot get the name {wanted.name!r}, for "
+                f"{self.resource.label(other)} has it already, and by its name neither could be found any more."
+            )
+        return found
+
+    def resolved(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``values`` with the ids of the objects that they name.
+
+        :raises BadRequest: for one that does not exist.
+        """
+        found = dict(values)
+        for each in self.resource.fields:
+            if each.refers and found.get(each.option):
+                other = Store(self.api, self._kinds[each.refers]).find(str(found[each.option]))
+                found[each.option] = other.get(self._kinds[each.refers].id_key)
+        return found
+
+    def path(self, object_id: Any) -> str:
+        """An object's path; an id from outside can not lead elsewhere."""
+        return f"{self.resource.path}/{quote(str(object_id), safe='')}"
+
+    def _with_id(self, listed: Sequence[Mapping[str, Any]], object_id: str) -> Mapping[str, Any] | None:
+        return next((raw for raw in listed if raw.get(self.resource.id_key) == object_id), None)
 
     def _only(self, listed: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+        """The object of this name. :raises BadRequest: when there are several."""
         found = [raw for raw in listed if raw.get(self.resource.identity) == name]
         if len(found) > 1:
             ids = ", ".join(str(raw.get(self.resource.id_key)) for raw in found)
             raise errors.BadRequest(
-                f"{len(found)} objects of the kind {self.resource.title} on {self.api.title} have the name {name!r}, "
-                f"and it must not be guessed which is meant. Give the id of one of them ({ids}), or rename or delete "
-                "the others."
+                f"The name {name!r} belongs to {len(found)} objects of the kind {self.resource.title} on "
+                f"{self.api.title}, and which is meant must not be guessed. Give the id of one of them ({ids}), or "
+                "rename or delete the others."
             )
         return found[0] if found else None
 
@@ -268,7 +324,7 @@ class Store:
             return None
         attempted = f"read the {self.resource.title} {reference} on {self.api.title}"
         try:
-            data = self.api.request("GET", self._path(reference), attempted=attempted).data
+            data = self.api.request("GET", self.path(reference), attempted=attempted).data
         except errors.NotFound:
             return None
         raw = self.resource.unwrap(data)
@@ -278,6 +334,48 @@ class Store:
         names = sorted(f"{raw.get(self.resource.identity)} ({raw.get(self.resource.id_key)})" for raw in listed)
         return f"are: {', '.join(names)}" if names else "is none at all"
 
-    def _path(self, object_id: Any) -> str:
-        """The object's path; an id from outside can not lead elsewhere."""
-        return f"{self.resource.path}/{quote(str(object_id), safe='')}"
+
+@dataclass(frozen=True)
+class BillQuery:
+    """What bills are asked for.
+
+    :param kind: what was billed: ``all``, ``pods``, ``network_volumes``, ….
+    :param object_id: only of this pod or volume; None: of all.
+    :param bucket: length of one record: ``hour``, ``day``, ``week``, ``month``, ``year``.
+    :param last: so many of these up to now; else from ``start`` (RFC 3339) to ``end``.
+    """
+
+    kind: str = "all"
+    object_id: str | None = None
+    bucket: str = "day"
+    last: int | None = None
+    start: str | None = None
+    end: str | None = None
+
+
+class KeyList(abc.ABC):
+    """The SSH public keys of an account where they are one list, one line of type, blob and comment each."""
+
+    @abc.abstractmethod
+    def read(self) -> list[str]:
+        """Every entry."""
+
+    @abc.abstractmethod
+    def write(self, lines: Sequence[str]) -> None:
+        """Replace the whole list."""
+
+
+class Shelf(abc.ABC):
+    """What one account holds beside pods."""
+
+    @abc.abstractmethod
+    def store(self, kind: str) -> Store:
+        """All objects of a kind."""
+
+    @abc.abstractmethod
+    def keys(self) -> KeyList:
+        """The account's SSH keys."""
+
+    @abc.abstractmethod
+    def bills(self, query: BillQuery) -> dict[str, Any]:
+        """What was billed: {"records", "totals", "query"}, amounts in USD."""

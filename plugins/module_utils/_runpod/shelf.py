@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything of a RunPod account that is no pod, opened with one key. Private to this collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery, Shelf, Store
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod import billing
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod.account_keys import AccountKeys
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod.resources import RESOURCES
+
+
+class RunPodShelf(Shelf):
+    """See Shelf."""
+
+    def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None) -> None:
+        self._api = session or ApiSession("RunPod", api_url, api_key)
+
+    def store(self, kind: str) -> Store:
+        """See Shelf."""
+        return Store(self._api, RESOURCES[kind], RESOURCES)
+
+    def keys(self) -> AccountKeys:
+        """See Shelf."""
+        return AccountKeys(self._api)
+
+    def bills(self, query: BillQuery) -> dict[str, Any]:
+        """See Shelf."""
+        return billing.bills(self._api, query)
