@@ -114,8 +114,11 @@ download_wheels() {
 TRAIN_FILES=(requirements.txt requirements-example.txt sandbox/pyproject.toml examples/digits/requirements.txt scripts/setup.sh)
 TEST_FILES=("${TRAIN_FILES[@]}" requirements-test.txt tests/unit/requirements.txt)
 
+SDK_FILES=(requirements-sdk.txt scripts/setup.sh)
+NO_SDK=.cache/no-runpod-sdk
+
 train_is_ready() { [ -L "$COLLECTION" ] && [ -d .cache/wheels ] && is_stamped .venv .podyard-train "${TRAIN_FILES[@]}"; }
-test_is_ready() { train_is_ready && is_stamped .venv .podyard-test "${TEST_FILES[@]}" && cores_are_ready; }
+test_is_ready() { train_is_ready && is_stamped .venv .podyard-test "${TEST_FILES[@]}" && cores_are_ready && sdk_is_ready; }
 
 set_up_train() {
     local python
@@ -167,12 +170,31 @@ set_up_core() {
     fingerprint ".venv-core$core" "${TEST_FILES[@]}" >".venv-core$core/.podyard-test"
 }
 
+sdk_is_ready() { [ -f "$NO_SDK" ] || is_stamped .venv-runpod-sdk .podyard-test "${SDK_FILES[@]}"; }
+
+# RunPod's own SDK, for the tests that let it loose on the sandbox. Only those need it: where it cannot be had, a note
+# makes them be skipped with the reason, and all else is tested.
+set_up_sdk() {
+    rm -f "$NO_SDK"
+    ! is_stamped .venv-runpod-sdk .podyard-test "${SDK_FILES[@]}" || return 0
+    make_environment .venv-runpod-sdk "$(readlink -f .venv/bin/python)"
+    say "installing RunPod's Python SDK into .venv-runpod-sdk (some 200 MB)"
+    if .venv-runpod-sdk/bin/pip install --quiet -r requirements-sdk.txt; then
+        fingerprint .venv-runpod-sdk "${SDK_FILES[@]}" >.venv-runpod-sdk/.podyard-test
+    else
+        say "RunPod's SDK could not be installed: the tests with it will be skipped; 'rm $NO_SDK' tries again"
+        rm -rf .venv-runpod-sdk
+        touch "$NO_SDK"
+    fi
+}
+
 set_up_test() {
     ! test_is_ready || return 0
     say "installing the test tools into .venv"
     .venv/bin/pip install --quiet -r requirements-test.txt -r requirements.txt
     set_up_core 219
     set_up_core 221
+    set_up_sdk
     fingerprint .venv "${TEST_FILES[@]}" >.venv/.podyard-test
 }
 

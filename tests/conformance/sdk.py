@@ -35,7 +35,7 @@ class Sdk:
     It finds a home directory of its own, and of the settings of whoever runs the tests nothing.
     """
 
-    def __init__(self, home: Path, url: str, key: str | None) -> None:
+    def __init__(self, home: Path, url: str) -> None:
         self.home = home
         self.environ = {"HOME": str(home), "PATH": f"{home}/bin:{os.environ['PATH']}", "RUNPOD_API_BASE_URL": url}
         # Its SSH must not write into the known hosts of whoever runs the tests; HOME does not keep it from that.
@@ -43,8 +43,6 @@ class Sdk:
         ssh = home / "bin" / "ssh"
         ssh.write_text(f'#!/bin/sh\nexec {_path("ssh")} -F none -o UserKnownHostsFile=/dev/null "$@"\n')
         ssh.chmod(0o755)
-        # A proxy of the environment knows no sandbox.
-        self.environ |= {name: "127.0.0.1" for name in ("no_proxy", "NO_PROXY")}
         self._process = subprocess.Popen(
             [PYTHON, Path(__file__).with_name("sdk_calls.py")],
             env=self.environ,
@@ -53,8 +51,6 @@ class Sdk:
             stdout=subprocess.PIPE,
             text=True,
         )
-        if key is not None:
-            self.api_key(key)
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +45,20 @@ def nothing_left(cloud: Cloud) -> Iterator[None]:
         rest(cloud, "DELETE", f"/v2/pods/{pod['id']}")
 
 
-@pytest.fixture
-def sdk(cloud: Cloud, tmp_path: Path) -> Iterator[Sdk]:
-    """The SDK with the account's key."""
-    client = Sdk(tmp_path / "home", cloud.settings["RUNPOD_API_BASE_URL"], cloud.settings["RUNPOD_API_KEY"])
+@pytest.fixture(scope="module")
+def process(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sdk]:
+    """The SDK's process: one for all tests, since its import alone takes more than a second."""
+    client = Sdk(tmp_path_factory.mktemp("sdk") / "home", cloud.settings["RUNPOD_API_BASE_URL"])
     yield client
     client.close()
+
+
+@pytest.fixture
+def sdk(process: Sdk, cloud: Cloud) -> Sdk:
+    """The SDK with the account's key, and with nothing that another test has configured."""
+    process.api_key(cloud.settings["RUNPOD_API_KEY"])
+    shutil.rmtree(process.home / ".runpod", ignore_errors=True)
+    return process
 
 
 @pytest.fixture
@@ -284,7 +293,7 @@ def test_no_capacity(sdk: Sdk, wish: dict[str, Any]) -> None:
 
 
 def test_no_capacity_by_a_fault_that_leaves_the_other_cloud(sdk: Sdk, cloud: Cloud) -> None:
-    cloud.fault("no-capacity", "cloud=SECURE")
+    cloud.fault("no-capacity", "--param", "cloud=SECURE")
     with pytest.raises(Raised, match="QueryError: There are no longer any instances"):
         sdk.create_pod("refused", IMAGE, GPU, cloud_type="SECURE")
     made = sdk.create_pod("taken", IMAGE, GPU)  # cloud_type ALL is the SDK's default
