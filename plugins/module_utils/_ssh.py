@@ -33,6 +33,7 @@ PROBE = (
     'if [ -n "$v" ]; then echo "podyard:python=$v $p"; break; fi; done; '
     "echo podyard:end"
 )
+_REFUSED = re.compile(r"Permission denied|Too many authentication failures|[Ll]og ?in as the user", re.ASCII)
 _PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
 
 
@@ -112,6 +113,30 @@ def probe(run: Run, argv: Sequence[str]) -> Probe:
         )
     found = _PYTHON.search(out)
     return Probe(True, True, python=found[2] if found else None, python_version=found[1] if found else None)
+
+
+def is_refused(found: Probe) -> bool:
+    """Whether this user may not log in, while another one may: the key is refused, or an image's own answer to root
+    names the user to take.
+    """
+    return not found.answered and _REFUSED.search(found.problem) is not None
+
+
+def log_in(
+    run: Run, endpoints: Sequence[Endpoint], known_hosts: str, mode: str, key: str | None
+) -> tuple[Probe, Endpoint]:
+    """Try to log in at the same address as one user after the other, until one is let in.
+
+    :returns: what the last try brought, and where.
+    """
+    refused = []
+    for endpoint in endpoints:
+        found = probe(run, command(endpoint, known_hosts, mode, key, PROBE))
+        if not is_refused(found):
+            return found, endpoint
+        refused.append((endpoint.user, found.problem))
+    words = "; ".join(f"as {user}: {problem}" for user, problem in refused) if len(refused) > 1 else refused[0][1]
+    return Probe(False, False, problem=words), endpoints[0]
 
 
 def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:

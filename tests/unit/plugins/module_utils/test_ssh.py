@@ -177,3 +177,10 @@ def test_a_key_that_everybody_may_read_is_refused_as_ssh_would(key, tmp_path):
     (tmp_path / "a").chmod(0o644)
     with pytest.raises(BadRequest, match="cannot be used"):
         _ssh.check_key(run, path, [public])
+
+
+def test_a_refusal_is_a_matter_of_the_user_and_a_silence_is_not():
+    assert _ssh.is_refused(_ssh.Probe(False, False, problem="root@h: Permission denied (publickey)."))
+    assert _ssh.is_refused(_ssh.Probe(True, False, problem='Please login as the user "ubuntu" rather than "root".'))
+    assert not _ssh.is_refused(_ssh.Probe(False, False, problem="Connection reset by peer"))
+    assert not _ssh.is_refused(_ssh.Probe(True, True, problem="Permission denied"))
