@@ -258,6 +258,18 @@ _ALL = (
         "Answers come this much later.",
         {"operation": _operation("*"), "seconds": Param(float, 1.0, "seconds")},
     ),
+    FaultKind(
+        "graphql-gone",
+        "GraphQL has been switched off, as is announced; the balance is nowhere else.",
+        {
+            "reading": Param(
+                str,
+                "410",
+                "410, 404: that status; schema: it no longer knows the fields; html: a page instead of JSON",
+                ("410", "404", "schema", "html"),
+            )
+        },
+    ),
     # The other reading of what is in doubt
     FaultKind(
         "volume-delete-unguarded",

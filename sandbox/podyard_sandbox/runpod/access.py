@@ -17,7 +17,7 @@ from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, not_
 from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
 
 # What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
-_POD_OPERATIONS = ("getPod", "deletePod", "podAction", "getPodLogs")
+_POD_OPERATIONS = ("getPod", "deletePod", "podAction", "getPodLogs", "graphql")
 _PROXY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\n"
 
 
@@ -76,9 +76,10 @@ class Access:
         if pod is None:
             raise Problem(401, "invalid api key")  # the text is made up
         current().authenticated = True
+        current().only_pod = pod.id
         if asked not in _POD_OPERATIONS or self._strike("pod-key-no-rights", asked):
             raise Problem(403, "access denied")
-        if request.match_info.get("id") != pod.id:
+        if asked != "graphql" and request.match_info.get("id") != pod.id:
             raise not_found()
 
     def _count(self, asked: str) -> None:

@@ -59,6 +59,8 @@ class Shell:
         except DroppedLine:
             response = _drop(request)
         finally:
+            if exchange.mutation is not None:
+                number = self._ledger.begin_request(request.method, request.path, exchange.mutation)
             self._end(number, status, exchange)
         if not response.prepared:
             response.headers.update(self._access.headers(request))

@@ -18,12 +18,16 @@ class Exchange:
         id: for the x-request-id header.
         authenticated: whether the key was good, so that the answer carries the quota.
         empty_for: seconds for which the answer is to show the minute's quota as used up.
+        only_pod: the one pod that the key is for, if it is a pod's own.
+        mutation: what GraphQL was to change, by its name there.
         pod_id, name, fault: for the ledger: which pod it was about, and which fault struck.
     """
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     authenticated: bool = False
     empty_for: int | None = None
+    only_pod: str | None = None
+    mutation: str | None = None
     pod_id: str | None = None
     name: str | None = None
     fault: str | None = None

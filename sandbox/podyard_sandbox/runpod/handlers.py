@@ -118,6 +118,8 @@ class Handlers:
 
     async def graphql(self, request: web.Request) -> web.Response:
         """What is left of the older API."""
+        if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
+            return graphql.gone(fault)
         status, document = await graphql.answer(self._cloud, await read_json(request))
         return web.json_response(document, status=status)
 

@@ -8,6 +8,6 @@ It is another door to the same cloud: a pod made here is the same pod in REST.
 
 from __future__ import annotations
 
-from podyard_sandbox.runpod.graphql.engine import answer, refusal
+from podyard_sandbox.runpod.graphql.engine import answer, gone, refusal
 
-__all__ = ["answer", "refusal"]
+__all__ = ["answer", "gone", "refusal"]

@@ -85,7 +85,10 @@ def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any], gpu_id
     body = parse(CreatePod, raw)
     if (mounts := _mounts(given)) is not None:
         body = body.model_copy(update={"mounts": mounts})
-    times = {action: parse_time(given[name]) for name, action in _AT.items() if given.get(name)}
+    try:
+        times = {action: parse_time(given[name]) for name, action in _AT.items() if given.get(name)}
+    except ValueError as error:
+        raise Problem(400, str(error)) from None
     pod = rent(cloud, body)
     for action, moment in times.items():
         _at(cloud, pod, moment, action)

@@ -21,17 +21,23 @@ from aiohttp import web
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
+    OperationType,
     build_schema,
     execute,
+    get_operation_ast,
     parse,
     specified_rules,
     validate,
 )
 
+from podyard_sandbox.faults import Fault
+from podyard_sandbox.runpod.access import RawAnswer
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.graphql.account import account_fields
 from podyard_sandbox.runpod.graphql.catalogue import catalogue_fields
 from podyard_sandbox.runpod.graphql.changing import changing_fields
@@ -48,6 +54,8 @@ _QUOTED = re.compile(r"'([^']*)'")
 # The code of a refusal that has none of its own, as once seen by a client.
 _REFUSED = "RUNPOD"
 _STATUS_CODES = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}  # made up
+# What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
+_POD_FIELDS = ("pod", "podStop", "podTerminate")
 # Of these the HTTP status itself tells; every other refusal comes as 200.
 _BY_STATUS = (401, 403, 410, 413, 429, 500, 502, 503, 504)
 
@@ -88,8 +96,25 @@ def refusal(problem: Problem) -> web.Response:
     return web.json_response(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
 
 
+def gone(fault: Fault) -> web.Response:
+    """The answer once this API is switched off, in one of the ways in which that may be done."""
+    reading = fault.params["reading"]
+    if reading == "schema":
+        message = 'Cannot query field "clientBalance" on type "User".'
+        return web.json_response(_errors([{"message": message}], "GRAPHQL_VALIDATION_FAILED"), status=400)
+    if reading == "html":
+        return RawAnswer(200, "<html><body><h1>RunPod</h1></body></html>\n").response()
+    if reading == "404":
+        return Problem(404, "The requested path was not found.").response()
+    return web.json_response({"error": "GraphQL has been retired", "status": 410}, status=410)
+
+
 async def _execute(cloud: Cloud, document: DocumentNode, request: dict[str, Any]) -> ExecutionResult:
     variables, name = request.get("variables"), request.get("operationName")
+    operation = get_operation_ast(document, name)
+    if operation is not None and operation.operation is OperationType.MUTATION:
+        fields = [each for each in operation.selection_set.selections if isinstance(each, FieldNode)]
+        current().mutation = ",".join(field.name.value for field in fields)
     result = execute(
         schema(),
         document,
@@ -108,7 +133,7 @@ def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     def pod(_info: Any, input: dict[str, Any] | None = None) -> Any:
         return get_pod(cloud, (input or {}).get("podId"))
 
-    return {
+    fields = {
         "pod": pod,
         **account_fields(cloud),
         **catalogue_fields(cloud),
@@ -116,6 +141,20 @@ def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         **changing_fields(cloud),
         **keeping_fields(cloud),
     }
+    only = current().only_pod
+    return fields if only is None else {name: _narrowed(name, field, only) for name, field in fields.items()}
+
+
+def _narrowed(name: str, field: Callable[..., Any], only: str) -> Callable[..., Any]:
+    """The field as a pod's own key may use it: on this pod alone. A probe of another found that none was there."""
+
+    def narrowed(info: Any, **arguments: Any) -> Any:
+        if name not in _POD_FIELDS:
+            raise Problem(403, "access denied")
+        given = (arguments.get("input") or {}).get("podId")
+        return field(info, **(arguments if given == only else {"input": {"podId": ""}}))
+
+    return narrowed
 
 
 def _refused(error: GraphQLError) -> dict[str, Any]:
