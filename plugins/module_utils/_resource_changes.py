@@ -68,21 +68,21 @@ class _Task:
     def _create(self, old: Mapping[str, Any] | None = None) -> Outcome:
         """Make it. ``old`` is the object that it replaces and that was deleted."""
         values = self._values_of_new()
-        before = self.resource.read(old) if old is not None else None
+        before, done = (None, "made") if old is None else (self.resource.read(old), "deleted and made anew")
         if self.check:
             after: dict[str, Any] = {"id": None, "name": self.wanted.name}
             for each in self.resource.fields:
                 if not each.write_only:
                     value = values.get(each.option)
                     after[each.option] = each.from_wire(None) if value is None else each.normal(value)
-            return self._outcome("made", None, before, {**after, **self.resource.derive(after)}, tuple(values))
+            return self._outcome(done, None, before, {**after, **self.resource.derive(after)}, tuple(values))
         body: dict[str, Any] = {self.resource.identity: self.wanted.name}
         for each in self.resource.fields:
             sent = each.to_wire(values[each.option]) if each.option in values else None
             if sent not in (None, ""):  # an empty text was seen to count as a value where none was meant
                 body[each.wire] = sent
         found, notes = self._post(body, old)
-        return self._outcome("made", found, before, self.resource.read(found), tuple(values), notes)
+        return self._outcome(done, found, before, self.resource.read(found), tuple(values), notes)
 
     def _values_of_new(self) -> dict[str, Any]:
         """The given values and the defaults of the others. :raises BadRequest: when it cannot be made of them."""

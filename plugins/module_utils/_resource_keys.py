@@ -45,7 +45,8 @@ def ensure(
     ours = {identity(line): line for line in map(checked, wanted)}
     before = keys.read()
     after = merged(before, ours, state)
-    changes = tuple(title(line) for id_, line in ours.items() if differs(before, id_, state))
+    known = {identity(line): line for line in before}
+    changes = tuple(title(known.get(id_, line)) for id_, line in ours.items() if differs(before, id_, state))
     if not changes:
         message = f"The SSH keys of the account are as wanted; it has {len(before)}."
         return Outcome(False, shown(before), shown(before), message)

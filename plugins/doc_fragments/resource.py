@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of the modules for what an account holds beside pods."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """``STATE`` and, under INFO, ``INFO`` in ``_resource_arguments`` hold the same."""
+
+    DOCUMENTATION = r"""
+options:
+  name:
+    description:
+      - The name by which it is found again. The provider allows a name twice; such a one is refused here, since which
+        is meant must not be guessed.
+      - Together with O(id) it is the name that the object shall have.
+    type: str
+  id:
+    description:
+      - The provider's id of an object that exists. None is made when it does not.
+    type: str
+  state:
+    description:
+      - V(present), it exists as the options say. Options that are not given stay as they are.
+      - V(absent), it does not exist. It is not deleted while anything uses it.
+    type: str
+    choices: [present, absent]
+    default: present
+  wait_timeout:
+    description:
+      - Seconds to wait for those who use the object to let go of it, before it is deleted.
+      - With V(0) the module fails at once and names them.
+    type: float
+    default: 0
+"""
+
+    INFO = r"""
+options:
+  name:
+    description:
+      - Only what has this name. If not given, everything.
+    type: str
+  id:
+    description:
+      - Only what has this id.
+    type: str
+"""

@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.runpod_ssh_key: SSH keys of a RunPod account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runpod_ssh_key
+short_description: Add SSH keys to a RunPod account, or remove them
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Adds public keys to the account, which get into every pod that is rented with
+    O(podyard.gpu.runpod_template#module:start_ssh) or the console, or removes them. All other keys of the account stay
+    as they are.
+  - A key is its type and its blob. A key that is there under another comment is there.
+  - RunPod only knows the whole list, which is read, merged and written. Two to three seconds later it is read again; if
+    another writer undid the change meanwhile, it is made again, and keys of others that this writer dropped are put
+    back.
+options:
+  key:
+    description:
+      - The public keys, one line each, as in the files that end in C(.pub). A text may hold several lines.
+    type: list
+    elements: str
+  path:
+    description:
+      - A file with public keys, one on each line, instead of O(key). It is read on the host where the module runs.
+    type: path
+  state:
+    description:
+      - V(present), the account has these keys.
+      - V(absent), it does not.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+attributes:
+  check_mode:
+    support: full
+    details: Reads the keys and predicts the result. Nothing is changed.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+notes:
+  - Keys get into a pod when its container starts. Pods that run already do not get a new key, and keep one that was
+    removed.
+seealso:
+  - module: podyard.gpu.runpod_ssh_key_info
+  - module: podyard.gpu.runpod_template
+"""
+
+EXAMPLES = r"""
+- name: Let my key into all pods from now on
+  podyard.gpu.runpod_ssh_key:
+    path: ~/.ssh/id_ed25519.pub
+
+- name: The same for a colleague
+  podyard.gpu.runpod_ssh_key:
+    key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ colleague@example.com
+
+- name: The colleague has left
+  podyard.gpu.runpod_ssh_key:
+    key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ
+    state: absent
+"""
+
+RETURN = r"""
+keys:
+  description: All keys of the account, those of others too.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: The whole line.
+      type: str
+      sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@example.com
+    type:
+      description: The kind of key; V(none) for an entry that is no key.
+      type: str
+      sample: ssh-ed25519
+    fingerprint:
+      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is no key.
+      type: str
+      sample: SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ
+    comment:
+      description: What its owner wrote behind it.
+      type: str
+      sample: me@example.com
+msg:
+  description: What was done, or in check mode would be, as a sentence.
+  returned: always
+  type: str
+  sample: "SSH keys of the account that were added: me@example.com. It then has 2."
+changes:
+  description: Comments, or else fingerprints, of the keys that were added or removed.
+  returned: success
+  type: list
+  elements: str
+  sample: [me@example.com]
+failure:
+  description: What is known of the error; C(detail) holds the provider's own words.
+  returned: failure
+  type: dict
+  sample:
+    kind: BadRequest
+    status: 422
+    code:
+    request_id: 3f1c
+    detail: Request validation failed.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
+from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys as ssh_keys
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError
+
+PROVIDER = "runpod"
+ARGUMENTS = {
+    "key": {"type": "list", "elements": "str", "no_log": False},
+    "path": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **API,
+}
+
+
+def given(module: AnsibleModule) -> list[str]:
+    """The lines of the options that may be keys: no empty ones and no remarks.
+
+    :raises BadRequest: for a file that cannot be read, and when there is no key at all.
+    """
+    path, texts = module.params["path"], module.params["key"] or []
+    if path is not None:
+        try:
+            with open(path, encoding="utf-8") as file:
+                texts = [file.read()]
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise BadRequest(
+                f"The file of SSH public keys {path} cannot be read: {why}. Make a key with: ssh-keygen -t ed25519"
+            ) from error
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        where = f"the file {path}" if path is not None else "the option key"
+        raise BadRequest(f"There is no SSH public key in {where}; nothing was changed.")
+    return found
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_one_of=[("key", "path")],
+        mutually_exclusive=[("key", "path")],
+    )
+    try:
+        account = shared.open_shelf(module, PROVIDER).keys()
+        outcome = ssh_keys.ensure(account, given(module), module.params["state"], check=module.check_mode)
+    except CloudError as error:
+        module.fail_json(**failure(error))
+    result = shared.result(module, outcome, "keys")
+    module.exit_json(**{**result, "keys": [ssh_keys.described(line) for line in result["keys"]["keys"]]})
+
+
+if __name__ == "__main__":
+    main()
