@@ -50,6 +50,15 @@ class Machine:
         bash = shutil.which("bash") or "bash"
         return subprocess.run([bash, *command], env=environ, capture_output=True, text=True, timeout=60, check=False)
 
+    def step(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run steps of the set-up by their names, without the rest of it."""
+        whole = (self.clone / "scripts" / "setup.sh").read_text()
+        steps = self.clone / "scripts" / "steps.sh"
+        steps.write_text(whole[: whole.index("case $LEVEL in")] + script)
+        environ = {"PATH": str(self.bin), "HOME": str(self.clone)}
+        command = [shutil.which("bash") or "bash", str(steps), "test"]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
     def called(self, name: str) -> list[str]:
         return [line for line in self.calls.read_text().splitlines() if line.startswith(name + " ")]
 
@@ -100,6 +109,27 @@ def test_a_machine_without_apt_is_told_what_it_lacks(machine):
     done = machine.set_up()
     assert done.returncode != 0
     assert "no apt-get: rsync bubblewrap" in done.stderr
+
+
+@pytest.mark.parametrize("installs", [True, False])
+def test_the_sdk_is_installed_or_its_absence_is_said(machine, installs):
+    for name in ("rm", "touch", "true"):
+        (machine.bin / name).symlink_to(shutil.which(name) or name)
+    shutil.copy(ROOT / "requirements-sdk.txt", machine.clone)
+    machine.program("pip", f"exit {0 if installs else 1}")
+    # A Python that makes of a virtual environment what the set-up looks at.
+    made = f'mkdir -p "$3/bin"; : >"$3/pyvenv.cfg"; for each in python pip; do {shutil.which("cp")} '
+    machine.program("python", f'[ "$2" != venv ] || {{ {made} "{machine.bin}/$each" "$3/bin/$each"; done; }}')
+    (machine.clone / ".venv" / "bin").mkdir(parents=True)
+    (machine.clone / ".venv" / "bin" / "python").symlink_to(machine.bin / "python")
+    done = machine.step("set_up_sdk; sdk_is_ready || exit 3; set_up_sdk")
+    assert done.returncode == 0, done.stderr
+    environment, note = machine.clone / ".venv-runpod-sdk", machine.clone / ".cache" / "no-runpod-sdk"
+    assert (environment / ".podyard-test").exists() == installs
+    assert note.exists() != installs
+    assert ("will be skipped" in done.stderr) != installs
+    # What is there is not installed again; what could not be had is tried again at the next set-up.
+    assert len(machine.called("pip")) == (1 if installs else 2)
 
 
 def test_an_unknown_level_is_refused(machine):
