@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
@@ -28,6 +29,7 @@ class ActionModule(ControllerAction):
         "consistency_grace": {"type": "float", "default": 60},
         "api_key": {"type": "str", "no_log": True},
         "api_url": {"type": "str"},
+        "env_file": {"type": "str"},
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -59,5 +61,5 @@ class ActionModule(ControllerAction):
             grace=arguments["consistency_grace"],
             api_key=arguments["api_key"],
             api_url=arguments["api_url"],
-            environ=dict(os.environ),
+            environ={**os.environ, **({FILES_VARIABLE: arguments["env_file"]} if arguments["env_file"] else {})},
         )

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible import context
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable, AnsibleValueOmittedError
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
 
 SPEC = Path(__file__).absolute().parents[2] / "roles" / "train" / "meta" / "argument_specs.yml"
@@ -30,19 +33,29 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
             options = _job_spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
-            defaults = {name: option.get("default") for name, option in options.items() if name not in task_vars}
+            given = {name: value for name, value in task_vars.items() if name.startswith(_job_spec.PREFIX)}
+            settings = self._settings(given, task_vars)
+            known = {**{name: _job_spec.default(name, option) for name, option in options.items()}, **settings.values}
+            others = {name: value for name, value in known.items() if not _job_spec.is_given(given.get(name))}
 
             def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
-                return self._fill(name, value, {**defaults, **task_vars, **late})
+                return self._fill(name, value, {**task_vars, **others, **late})
 
-            given = {name: value for name, value in task_vars.items() if name.startswith(_job_spec.PREFIX)}
-            job = build(options, given, fill)
+            job = build(options, given, fill, settings.values)
+            job.update(settings=settings.told, env_file=os.pathsep.join(settings.files))
+            keep_at_home(job, settings.files)
         except (BadJob, Problem) as error:
             if self._task.no_log:
                 # Ansible would hide the very sentences that have to be read; none of them holds a secret.
                 Display().error(str(error), wrap_text=False)
             raise AnsibleActionFail(str(error)) from error
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
+
+    def _settings(self, given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
+        """What the environment and .env files say for all that is not given."""
+        has_value = [name for name, value in given.items() if _job_spec.is_given(value)]
+        env_file = self._fill("train_env_file", given.get("train_env_file"), task_vars)
+        return read(has_value, env_file, context.CLIARGS.get("extra_vars") or (), os.environ)
 
     def _fill(self, name: str, value: Any, variables: dict[str, Any]) -> Any:
         """Fill in the templates of a value; None for one that is omitted. Raises Problem with the end of a sentence."""

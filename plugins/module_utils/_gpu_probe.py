@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -124,6 +125,24 @@ def disk(path: str) -> dict[str, Any]:
     except OSError as error:
         found["error"] = error.strerror
     return found
+
+
+def directory(path: str) -> dict[str, Any]:
+    """Whether the user of this login can work in a directory: it is there and writable, or can be made."""
+    place = os.path.abspath(os.path.expanduser(path))
+    nearest = place
+    while not os.path.isdir(nearest) and nearest != "/":
+        nearest = os.path.dirname(nearest)
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = f"number {os.geteuid()}"
+    try:
+        # Tried, not asked: what the modes allow a read-only or a network file system may still refuse.
+        os.rmdir(tempfile.mkdtemp(dir=nearest, prefix=".podyard-"))
+    except OSError:
+        return {"path": place, "usable": False, "user": user}
+    return {"path": place, "usable": True, "user": user}
 
 
 def python(run: Run, name: str, *, compute: bool, seconds: int) -> tuple[dict[str, Any], dict[str, Any] | None]:

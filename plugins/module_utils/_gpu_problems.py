@@ -49,7 +49,8 @@ def problems(wishes: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: 
         told = [f"The pod has no usable GPU: {nvidia_error}."]
     else:
         told = [*_gpus(wishes, found["gpus"]), *_versions(wishes, found)]
-    return [*told, *_disk(wishes, found["disk"]), *_python(wishes, found["python"]), *_torch(found)]
+    told += [*_disk(wishes, found["disk"]), *_directory(found.get("directory"))]
+    return [*told, *_python(wishes, found["python"]), *_torch(found)]
 
 
 def _gpus(wishes: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[str]:
@@ -93,6 +94,14 @@ def _disk(wishes: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
         yield f"Nothing can be written to {disk['path']}: {disk['error']}."
     elif least is not None and not disk["network"] and disk["free_gb"] < least:
         yield f"{disk['path']} has {disk['free_gb']:.1f} GiB free, and {least:g} GiB are needed."
+
+
+def _directory(directory: Mapping[str, Any] | None) -> Iterator[str]:
+    if directory is not None and not directory["usable"]:
+        yield (
+            f"The user {directory['user']}, as whom SSH logs in, cannot write to {directory['path']} nor make it: "
+            "choose a directory of that user's own (train_mount_path), or an image that lets root in (train_ssh_user)."
+        )
 
 
 def _python(wishes: Mapping[str, Any], python: Mapping[str, Any]) -> Iterator[str]:

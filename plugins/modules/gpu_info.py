@@ -42,6 +42,11 @@ options:
     description:
       - Directory that must be there and writable, such as V(/workspace).
     type: path
+  directory:
+    description:
+      - Directory that the user of the login must be able to write to, or to make.
+      - A user who is not root mostly cannot do that in V(/workspace).
+    type: path
   min_disk_free_gb:
     description:
       - Free space in GiB that O(mount) needs (without O(mount) the home directory).
@@ -168,6 +173,20 @@ disk:
     error:
       description: Why nothing could be written, or V(null).
       type: str
+directory:
+  description: What was found out about O(directory); V(null) without it.
+  type: dict
+  returned: success
+  contains:
+    path:
+      description: Full path.
+      type: str
+    usable:
+      description: Whether it can be written to, or made.
+      type: bool
+    user:
+      description: The user of the login.
+      type: str
 python:
   description: The Python that will train.
   type: dict
@@ -215,7 +234,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._gpu_probe import disk, gpus, python
+from ansible_collections.podyard.gpu.plugins.module_utils._gpu_probe import directory, disk, gpus, python
 from ansible_collections.podyard.gpu.plugins.module_utils._gpu_problems import problems
 
 ARGUMENTS: dict[str, Any] = {
@@ -225,6 +244,7 @@ ARGUMENTS: dict[str, Any] = {
     "min_driver_version": {"type": "str"},
     "min_free_gpu_memory_gb": {"type": "float"},
     "mount": {"type": "path"},
+    "directory": {"type": "path"},
     "min_disk_free_gb": {"type": "float"},
     "python": {"type": "str", "default": "python3"},
     "min_python_version": {"type": "str"},
@@ -245,6 +265,7 @@ def main() -> None:
     found["gpus"], versions, trouble = gpus(module.run_command)
     found.update(versions)
     found["disk"] = disk(wishes["mount"] or str(Path.home()))
+    found["directory"] = directory(wishes["directory"]) if wishes["directory"] else None
     found["python"], found["torch"] = python(
         module.run_command, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
     )

@@ -57,6 +57,10 @@ options:
       - Seconds in which a pod whose create got no clear answer may still appear. Waited for only after such a create.
     type: float
     default: 60
+  env_file:
+    description:
+      - Files of settings, separated by colons, in which the guard looks for the key besides its environment.
+    type: str
   api_key:
     description:
       - The API key. Default is where the provider's own tools look for it. It reaches the guard through a pipe and is

@@ -35,13 +35,16 @@ class BadJob(Exception):
         super().__init__(problems[0] if len(problems) == 1 else f"The job has {len(problems)} faults:{listed}")
 
 
-def build(options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill) -> dict[str, Any]:
+def build(
+    options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`).
 
-    `options` declares the variables, `variables` holds them as they were given, templates and all. Raises BadJob.
+    `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
+    values, by variable, that settings of the environment have for those that were not given. Raises BadJob.
     """
     problems = _job_spec.unknown_names(variables, options, [name for name in LATE if name not in options])
-    values = _Values(options, variables, fill)
+    values = _Values(options, variables, fill, settings or {})
     for name in FIRST:
         values.take(name, {})
     # Where a name is missing, its place is held, so that the other values can be looked at all the same.
@@ -66,10 +69,13 @@ def build(options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill) 
 class _Values:
     """The values of a job, one after the other; a faulty one becomes None, a problem, and unusable."""
 
-    def __init__(self, options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill, settings: Mapping[str, Any]
+    ) -> None:
         self._options = options
         self._variables = variables
         self._fill = fill
+        self._settings = settings
         self.job: dict[str, Any] = {}
         self.problems: list[str] = []
         self.unusable: set[str] = set()
@@ -96,6 +102,8 @@ class _Values:
                     hint = " It is known only to a job with a train_dataset."
                 raise Problem(f"{name} cannot be filled in: {problem}.{hint}") from problem
         if not _job_spec.is_given(value):
+            if name in self._settings:
+                return _job_spec.convert(name, option, self._settings[name])
             if option.get("required"):
                 raise Problem(f"{name} is missing: {_first_sentence(option)}")
             return _job_spec.default(name, option)

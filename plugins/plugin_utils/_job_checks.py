@@ -25,6 +25,7 @@ ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
 REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
+USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 POD_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
 
@@ -51,6 +52,49 @@ def texts(job: Job) -> Iterator[str]:
     metrics = PurePosixPath(job["metrics_file"] or "")
     if metrics.is_absolute() or ".." in metrics.parts:
         yield f"train_metrics_file must be a path below the output directory, not '{metrics}'."
+
+
+def what(job: Job) -> Iterator[str]:
+    """Something says which GPU and which image."""
+    if not job["gpus"]:
+        yield (
+            "train_gpus is missing: GPU models that will do, the wanted one first. RUNPOD_GPU_TYPE in the environment "
+            "or in a .env file may say it too."
+        )
+    if not job["image"] and not job["template"]:
+        yield (
+            "train_image is missing: The container image. RUNPOD_WORKER_IMAGE in the environment or in a .env file, or "
+            "a template (train_template, RUNPOD_TEMPLATE_ID), may say it too."
+        )
+
+
+def storage(job: Job) -> Iterator[str]:
+    """One kind of storage, where it is to be had."""
+    if not job["network_volume"]:
+        return
+    if job["volume_size"] is not None:
+        yield (
+            "train_network_volume and train_volume_size were both given, but only one of them can be mounted at "
+            "train_mount_path: leave one of them out."
+        )
+    if "COMMUNITY" in job["clouds"]:
+        yield (
+            "train_network_volume is only to be had on hosts of the kind SECURE: take COMMUNITY out of train_clouds, "
+            "or do without the network volume."
+        )
+
+
+def logins(job: Job) -> Iterator[str]:
+    """Users have names, and the private key is a file."""
+    for name, users in (("ssh_user", [job["ssh_user"]]), ("ssh_users", job["ssh_users"] or [])):
+        for user in users:
+            if user and not USER.fullmatch(user):
+                yield f"train_{name}: '{user}' cannot be the name of a user."
+    if job["ssh_private_key"]:
+        path = Path(job["ssh_private_key"]).expanduser().absolute()
+        job["ssh_private_key"] = str(path)
+        if not path.is_file() or not os.access(path, os.R_OK):
+            yield f"train_ssh_private_key: {path} is no file that this user can read."
 
 
 def names(job: Job) -> Iterator[str]:
@@ -206,7 +250,10 @@ def _directory(job: Job, name: str) -> Iterator[str]:
 #: name of the values that a check needs -> the check, in the order in which people read a job.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
     (("name", "run_id"), names),
+    (("gpus", "image", "template"), what),
     ((), numbers),
+    (("network_volume", "volume_size", "clouds"), storage),
+    (("ssh_user", "ssh_users", "ssh_private_key"), logins),
     (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),
     (("code",), code),
     (("dataset",), dataset),

@@ -21,6 +21,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 PREFIX = "train_"
 # Their values may be secrets and are never shown.
 SECRET = ("train_env",)
+# What holds when neither the job nor a setting says anything else.
+USUAL = {"train_disk": 20, "train_mount_path": "/workspace"}
 WORDS = {
     "str": "text",
     "path": "a path",
@@ -90,8 +92,8 @@ def convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
 
 
 def default(name: str, option: Mapping[str, Any]) -> Any:
-    """The declared default of a variable, converted; None when there is none."""
-    value = option.get("default")
+    """The declared or usual default of a variable, converted; None when there is none."""
+    value = option.get("default", USUAL.get(name))
     return None if value is None else convert(name, option, value)
 
 

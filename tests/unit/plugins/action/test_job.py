@@ -111,3 +111,48 @@ def test_a_declaration_of_ones_own(variables, tmp_path):
         act(ActionModule, {"spec": str(spec)}, variables)
     with pytest.raises(AnsibleActionFail, match=r"Unsupported parameters"):
         act(ActionModule, {"name": "x"}, variables)
+
+
+def test_settings_of_the_environment_stand_in_and_are_told_without_their_values(variables, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    del variables["train_gpus"], variables["train_image"]
+    (tmp_path / ".env").write_text("RUNPOD_API_KEY=rpa_secret\nRUNPOD_WORKER_IMAGE='{{ 1 + 1 }}'\n")
+    for name in ("RUNPOD_API_KEY", "RUNPOD_WORKER_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RUNPOD_GPU_TYPE", "L40S, RTX 4090")
+    monkeypatch.setenv("RUNPOD_CONTAINER_DISK_GB", "40")
+    with pytest.raises(AnsibleActionFail, match=r"RUNPOD_WORKER_IMAGE, set in .*must be one word"):
+        job_of(variables)
+    (tmp_path / ".env").write_text("RUNPOD_API_KEY=rpa_secret\nRUNPOD_WORKER_IMAGE={{1+1}}\n")
+    job = job_of(variables, train_command="python x.py --disk {{ train_disk }} {{ train_gpus | first }}")
+    assert (job["gpus"], job["image"], job["disk"]) == (["L40S", "RTX 4090"], "{{1+1}}", 40)
+    assert job["command"] == "python x.py --disk 40 L40S"
+    assert job["env_file"] == str(tmp_path / ".env")
+    assert "RUNPOD_GPU_TYPE from the environment as train_gpus" in job["settings"]
+    assert "rpa_secret" not in json.dumps(job)
+    explicit = job_of(variables, train_gpus=["A40"], train_disk=20)
+    assert (explicit["gpus"], explicit["disk"]) == (["A40"], 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train_network_volume": "data", "train_volume_size": 50}, "train_network_volume and train_volume_size"),
+        ({"train_network_volume": "data", "train_clouds": ["COMMUNITY"]}, "take COMMUNITY out of train_clouds"),
+        ({"train_ssh_user": "no body"}, "train_ssh_user: 'no body' cannot be the name of a user"),
+        ({"train_ssh_users": ["-oProxyCommand=x"]}, "cannot be the name of a user"),
+        ({"train_ssh_private_key": "nowhere"}, "train_ssh_private_key: .*nowhere is no file"),
+        ({"train_bootstrap_ssh": "sometimes"}, "train_bootstrap_ssh must be auto or always or never"),
+        ({"train_env_file": "nowhere"}, "train_env_file: there is no file"),
+        ({"train_image": None}, "train_image is missing: .*RUNPOD_WORKER_IMAGE.*train_template"),
+        ({"train_gpus": None}, "train_gpus is missing: .*RUNPOD_GPU_TYPE"),
+    ],
+)
+def test_what_cannot_be_is_refused(variables, changes, words):
+    with pytest.raises(AnsibleActionFail, match=words):
+        job_of(variables, **changes)
+
+
+def test_a_template_may_bring_the_image(variables):
+    job = job_of(variables, train_image=None, train_template="ours")
+    assert (job["image"], job["template"], job["mount_path"]) == (None, "ours", "/workspace")

@@ -74,7 +74,7 @@ def found(**changes: Any) -> dict[str, Any]:
         "torch": {"version": "2.8", "cuda": "12.8", "devices": 1, "milliseconds": [0.1], "error": None},
     }  # fmt: skip
     for name, value in changes.items():
-        base[name] = {**base[name], **value} if isinstance(value, dict) else value
+        base[name] = {**base.get(name, {}), **value} if isinstance(value, dict) else value
     return base
 
 
@@ -106,6 +106,11 @@ def test_a_good_pod_has_no_problem():
         ({}, {"gpus": [{**GPU, "memory_free_mb": 4000}]}, "20.1 of 24.0 GiB of its memory in use before the training"),
         ({"min_disk_free_gb": 60}, {}, "/workspace has 50.0 GiB free, and 60 GiB are needed."),
         ({}, {"disk": {"exists": False}}, "There is no directory /workspace on the pod."),
+        (
+            {},
+            {"directory": {"path": "/workspace", "usable": False, "user": "ubuntu"}},
+            "The user ubuntu, as whom SSH logs in, cannot write to /workspace nor make it: choose a directory",
+        ),
         ({}, {"disk": {"writable": False, "error": "Read-only file system"}}, "written to /workspace: Read-only"),
         ({}, {"python": {"path": None}}, "There is no python3 on the pod."),
         ({}, {"python": {"version": None, "error": "exec format error"}}, "does not run: exec format error."),

@@ -85,6 +85,19 @@ def test_a_pod_as_rented(pod):
     assert not list(pod.mount.glob(".podyard-*"))
 
 
+def test_a_directory_that_can_be_made_will_do(pod):
+    found = pod.measure(directory=str(pod.mount / "not" / "yet"))
+    assert found["directory"]["usable"] is True and found["directory"]["path"] == str(pod.mount / "not" / "yet")
+    assert found["problems"] == pod.measure()["problems"]
+    assert pod.measure()["directory"] is None
+
+
+def test_a_directory_that_nobody_can_make_is_a_problem(pod):
+    found = pod.measure(directory="/proc/podyard")
+    assert found["directory"]["usable"] is False
+    assert any("/proc/podyard" in problem for problem in found["problems"])
+
+
 def test_tools_are_found_or_null(pod):
     assert pod.measure(tools=["sh", "no-such-tool"])["tools"] == {"sh": "/usr/bin/sh", "no-such-tool": None}
 

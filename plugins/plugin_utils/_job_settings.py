@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of the environment and of .env files for a job. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import exactly
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_checks import ACCOUNT_KEYS
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
+
+NAME = ".env"
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What settings say for a job.
+
+    `values` by variable; `told`, a line for each setting in force, without its value; `files`, those that modules must
+    read too, for the key.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+def beside(extra_vars: Iterable[Any]) -> list[Path]:
+    """The .env files beside the job's files, as -e @FILE names these; the last first, for there the last wins."""
+    jobs = [text[1:] for text in map(str, extra_vars) if text.startswith("@")]
+    places = [Path(job).expanduser().absolute().parent / NAME for job in reversed(jobs)]
+    return [place for place in dict.fromkeys(places) if place.is_file()]
+
+
+def read(
+    given: Collection[str], env_file: str | None, extra_vars: Iterable[Any], environ: Mapping[str, str]
+) -> JobSettings:
+    """What the environment and .env files say for all variables that are not `given`. Raises Problem."""
+    if env_file and not Path(env_file).expanduser().is_file():
+        raise Problem(f"train_env_file: there is no file {Path(env_file).expanduser().absolute()}.")
+    named = [name for name in environ.get(_settings.FILES_VARIABLE, "").split(os.pathsep) if name]
+    found = [Path(env_file).expanduser()] if env_file else beside(extra_vars)
+    usual = [Path(NAME)] if Path(NAME).is_file() else []
+    files = list(dict.fromkeys(str(Path(path).absolute()) for path in [*named, *found, *usual]))
+    strange = next((path for path in files if os.pathsep in path), None)
+    if strange is not None:
+        raise Problem(f"The file of settings {strange} cannot be used, since there is a {os.pathsep!r} in its path.")
+    told: list[str] = []
+    values: dict[str, Any] = {}
+    try:
+        for provider in _providers.names():
+            full = {**environ, _settings.FILES_VARIABLE: os.pathsep.join(files)}
+            sources = _settings.Sources(full)
+            taken = _settings.take(_providers.settings(provider), sources, given)
+            key = _providers.key_origin(provider, full, sources)
+            told += _settings.lines(
+                {name: each for name, each in taken.items() if not each.setting.secret}, [key] if key else []
+            )
+            told += [each.setting.remark for each in taken.values() if each.setting.remark]
+            values.update((each.setting.variable, _for_a_job(each)) for each in taken.values() if each.setting.variable)
+    except CloudError as error:
+        raise Problem(error.message) from error
+    return JobSettings(values, told, files)
+
+
+def _for_a_job(found: _settings.Found) -> Any:
+    """A file of public keys is one entry of a list of keys."""
+    return [found.value] if found.setting.variable == "train_ssh_public_keys" else found.value
+
+
+def keep_at_home(job: dict[str, Any], files: Iterable[str]) -> None:
+    """Leave files of settings, and every .env with an account's key in it, out of what is sent to the pod."""
+    for tree in ("code", "dataset"):
+        if not job.get(tree):
+            continue
+        own = Path(job[tree]) / NAME
+        kept = [Path(path) for path in files]
+        if own.is_file() and any(name in own.read_text(encoding="utf-8", errors="replace") for name in ACCOUNT_KEYS):
+            kept.append(own)
+        inside = {path.relative_to(job[tree]).as_posix() for path in kept if Path(job[tree]) in path.parents}
+        job[f"{tree}_exclude"] = [*job[f"{tree}_exclude"], *(exactly(path) for path in sorted(inside))]
