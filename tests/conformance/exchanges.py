@@ -149,7 +149,8 @@ class Judge:
         if response is None:
             if operation is not None:
                 yield Fault("status", "undocumented-status", f"{status} is no answer of this operation")
-            yield from self._content({PROBLEM: {"schema": ERROR}}, entry)
+            if status >= 400:
+                yield from self._content({PROBLEM: {"schema": ERROR}}, entry)
             return
         response = self._description.whole(response)
         content = list(self._content(response.get("content", {}), entry))

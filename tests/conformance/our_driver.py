@@ -15,6 +15,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors as erro
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, OfferQuery, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery, Wanted
 from ansible_collections.podyard.gpu.plugins.module_utils._resource_changes import ensure
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod.billing import KINDS as BILLS
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.shelf import RunPodShelf
 
@@ -58,7 +59,7 @@ def _keys_and_bills(shelf: RunPodShelf) -> None:
     keys = shelf.keys()
     keys.write([KEY, *keys.read()])
     assert keys.read() == [KEY]
-    for kind in ("all", "pods", "network_volumes"):
+    for kind in BILLS:
         shelf.bills(BillQuery(kind, bucket="hour", last=3))
         shelf.bills(BillQuery(kind, start="2026-06-01", end="2026-06-02T12:00:00Z"))
     shelf.bills(BillQuery("pods", object_id="none"))
