@@ -16,7 +16,7 @@ export ARGS PYTHON
 
 PARTS := lint unit sandbox-test integration molecule sanity conformance
 
-.PHONY: help setup train test $(PARTS) down clean
+.PHONY: help setup train test $(PARTS) env-template down clean
 
 help: ## say what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ sanity: ## run ansible-test sanity and units on every supported ansible-core
 
 conformance: ## hold the sandbox and the driver against RunPod's own description, and RunPod's SDK against the sandbox
 	@scripts/test.sh conformance
+
+env-template: ## print a documented .env file with every setting
+	@cat examples/env.template
 
 down: ## stop the sandbox of this clone with all its pods
 	@scripts/down.sh

@@ -158,4 +158,6 @@ def test_the_template_in_examples_is_what_the_table_makes():
     if not file.exists():
         pytest.skip("the examples are not part of an installed collection")
     wanted = _settings.template({name: _providers.settings(name) for name in _providers.names()})
-    assert file.read_text(encoding="utf-8") == wanted
+    licence, text = file.read_text(encoding="utf-8").split("\n\n", 1)
+    assert text == wanted
+    assert all(line.startswith("# ") for line in licence.splitlines())

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.settings_info: which settings of the environment there are, and which of them are set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction
+
+
+class ActionModule(ControllerAction):
+    """Names and places only: no value of a setting is returned."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"show": {"type": "bool", "default": False}}
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        tables = {name: _providers.settings(name) for name in _providers.names()}
+        try:
+            sources = _settings.Sources(os.environ)
+        except CloudError as error:
+            raise AnsibleActionFail(error.message) from error
+        listed = [
+            {
+                "provider": provider,
+                **{name: getattr(setting, name) for name in ("name", "meaning", "unit", "option", "variable", "example")},
+                "origin": (sources.find(setting.name) or (None, None))[1],
+            }
+            for provider, table in tables.items()
+            for setting in table
+        ]
+        template = _settings.template(tables)
+        if arguments["show"]:
+            Display().display(template)
+        return {"changed": False, "settings": listed, "template": template, "directory": str(Path.cwd())}
