@@ -65,6 +65,15 @@ class Meter:
         usd = sum(interval.seconds(now) * interval.usd_per_hour for interval in self.intervals)
         return round(usd / _SECONDS_PER_HOUR, 6)
 
+    def between(self, start: float, end: float, now: float) -> tuple[float, float]:
+        """USD of a stretch of time, for the GPU or CPU and for the stopped disk; seconds count where they begin."""
+        usd = {True: 0.0, False: 0.0}
+        for interval in self.intervals:
+            until = interval.start + interval.seconds(now)
+            seconds = max(0.0, min(end, until) - max(start, interval.start))
+            usd[interval.gpu] += seconds * interval.usd_per_hour / _SECONDS_PER_HOUR
+        return round(usd[True], 6), round(usd[False], 6)
+
     def rate(self) -> float:
         """USD per hour that the pod costs at this moment."""
         if self.intervals and self.intervals[-1].end is None:

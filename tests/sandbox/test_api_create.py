@@ -23,6 +23,7 @@ def gpu(**changes: Any) -> dict[str, Any]:
 
 def test_answer_to_a_create(api: Api) -> None:
     body = wanted(mounts={"persistent": {"size": 20, "path": "/workspace"}}, env={"RUN_ID": "a1", "PUBLIC_KEY": "k"})
+    api.fault("older-service", times=2)  # the fields that came later have a test of their own
     answer = api.post("/v2/pods", json=body)
     assert answer.status_code == 201
     pod = answer.json()
@@ -141,7 +142,9 @@ def test_references_to_what_is_not_there(api: Api, changes: dict[str, Any]) -> N
         {"gpu": gpu(id="NVIDIA H100 80GB HBM3"), "cloud": "COMMUNITY"},
         {"gpu": gpu(id="AMD Instinct MI300X OAM")},
         {"dataCenterIds": ["EUR-IS-2"], "gpu": gpu(count=5)},
-        {"gpu": None, "cpu": {"id": "cpu3c", "vcpuCount": 2}},
+        {"gpu": None, "cpu": {"id": "cpu9x", "vcpuCount": 2}},
+        {"gpu": None, "cpu": {"id": "cpu5m", "vcpuCount": 4}},
+        {"gpu": None, "cpu": {"id": "cpu3c", "vcpuCount": 2}, "cloud": "COMMUNITY"},
     ],
 )
 def test_capacity(api: Api, changes: dict[str, Any]) -> None:

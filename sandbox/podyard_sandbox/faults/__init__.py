@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from podyard_sandbox.faults.kinds import KINDS, OPERATIONS, FaultKind, Param
-from podyard_sandbox.faults.registry import Fault, FaultError, Faults
+from podyard_sandbox.faults.registry import Fact, Fault, FaultError, Faults
 
-__all__ = ["KINDS", "OPERATIONS", "Fault", "FaultError", "FaultKind", "Faults", "Param"]
+__all__ = ["KINDS", "OPERATIONS", "Fact", "Fault", "FaultError", "FaultKind", "Faults", "Param"]

@@ -18,7 +18,11 @@ OPERATIONS = (
     "listNetworkVolumes", "createNetworkVolume", "getNetworkVolume", "updateNetworkVolume", "deleteNetworkVolume",
     "listTemplates", "createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listPublicTemplates",
     "listRegistries", "createRegistry", "getRegistry", "deleteRegistry",
-    "getSshKeys", "updateSshKeys", "listGpuTypes", "getGpuType", "listDataCenters", "getDataCenter", "graphql",
+    "listSecrets", "createSecret", "getSecret", "updateSecret", "deleteSecret",
+    "listBilling", "listPodBilling", "listNetworkVolumeBilling", "listServerlessBilling", "listEndpointBilling",
+    "listClusterBilling",
+    "getSshKeys", "updateSshKeys", "listGpuTypes", "getGpuType", "listCpuTypes", "getCpuType", "listDataCenters",
+    "getDataCenter", "graphql",
 )  # fmt: skip
 READS = ",".join(name for name in OPERATIONS if name.startswith(("list", "get")) and name != "getPodLogs")
 
@@ -80,18 +84,18 @@ _ALL = (
     ),
     FaultKind(
         "create-500-but-made",
-        "The create answers 500 although the pod was made and bills.",
-        {"name": _NAME},
+        "The create answers 500 although it was made (and a pod bills).",
+        {"name": _NAME, "operation": _operation("createPod")},
     ),
     FaultKind(
         "create-drops-line",
-        "The create makes the pod and drops the connection without an answer.",
-        {"name": _NAME},
+        "It is made, and the connection dropped without an answer.",
+        {"name": _NAME, "operation": _operation("createPod")},
     ),
     FaultKind(
         "create-drops-line-unmade",
-        "The create drops the connection without an answer and makes no pod.",
-        {"name": _NAME},
+        "The connection is dropped without an answer, and nothing is made.",
+        {"name": _NAME, "operation": _operation("createPod")},
     ),
     FaultKind(
         "create-refused",
@@ -128,6 +132,11 @@ _ALL = (
         {"status": Param(str, "STARTING", "where it hangs", ("PROVISIONING", "STARTING")), "name": _NAME},
     ),
     FaultKind(
+        "slow-stage",
+        "A stage on the pod's way lasts so much longer: provisioning, starting, restarting, direct or sshd.",
+        {"seconds": Param(float, 5.0, "seconds"), "stage": _only("a stage"), "name": _NAME},
+    ),
+    FaultKind(
         "no-direct-ssh",
         "The pod runs, but its ssh.direct stays null.",
         {"name": _NAME},
@@ -144,6 +153,30 @@ _ALL = (
             "image": _only("an image"),
             "reading": Param(str, "error", "error: the pod ends in ERROR; refused: 422", ("error", "refused")),
         },
+    ),
+    FaultKind(
+        "image-needs-credentials",
+        "The image is private: without a registry credential it cannot be pulled, and the pod ends in ERROR.",
+        {"image": _only("an image")},
+    ),
+    FaultKind(
+        "pull-rate-limited",
+        "The registry has had too many pulls: without a registry credential the pod ends in ERROR.",
+        {"image": _only("an image")},
+    ),
+    FaultKind(
+        "image-store-broken",
+        "The host cannot unpack the image; the system log says why, and the pod ends in ERROR.",
+        {
+            "reading": Param(str, "layer", "layer: the host's store is damaged; uid: the image's", ("layer", "uid")),
+            "image": _only("an image"),
+            "name": _NAME,
+        },
+    ),
+    FaultKind(
+        "restart-loop",
+        "The container's command ends at once: the pod is RUNNING, and its container starts again and again.",
+        {"name": _NAME},
     ),
     FaultKind(
         "cuda-too-old",
@@ -216,8 +249,13 @@ _ALL = (
     ),
     FaultKind(
         "small-pages",
-        "A list holds at most so many pods a page, whatever limit was asked for.",
-        {"size": Param(int, 2, "pods a page")},
+        "A list holds at most so many objects a page, whatever limit was asked for.",
+        {"size": Param(int, 2, "objects a page")},
+    ),
+    FaultKind(
+        "env-withheld",
+        "Answers show the pod's env empty; else they show it in clear.",
+        {"name": _NAME},
     ),
     # What any request meets
     FaultKind(
@@ -247,6 +285,25 @@ _ALL = (
             "status": Param(int, 503, "HTTP status", (500, 502, 503, 504)),
             "body": Param(str, "json", "json: a problem document; html: a proxy's page; empty", _BODIES),
         },
+    ),
+    FaultKind(
+        "odd-body",
+        "What was asked is done, and the answer has its status, but the body is a proxy's page or empty.",
+        {
+            "operation": _operation("*"),
+            "body": Param(str, "empty", "html: a proxy's page; empty", ("html", "empty")),
+        },
+    ),
+    FaultKind(
+        "agent-refused",
+        "The front refuses clients whose User-Agent is like this with 403 and its own text, as it always does "
+        "Python-urllib's.",
+        {"agent": _only("a User-Agent")},
+    ),
+    FaultKind(
+        "graphql-gone",
+        "GraphQL is no longer served, or no longer knows the balance.",
+        {"reading": Param(str, "410", "the status; or schema: the field is unknown", ("410", "404", "schema"))},
     ),
     FaultKind(
         "drops-line",
@@ -285,7 +342,7 @@ _ALL = (
     ),
     FaultKind(
         "older-service",
-        "The API as first published: no paging of lists, and no cmd, entrypoint, minRamPerGpu, minVcpuCountPerGpu.",
+        "The API as first published: no paging, no secrets, no cmd, entrypoint, minRamPerGpu, minVcpuCountPerGpu.",
     ),
     FaultKind(
         "as-in-example",
@@ -295,6 +352,19 @@ _ALL = (
     FaultKind(
         "blames-valid-fields",
         "When a required field is missing, the validator lists all the valid fields as not allowed, too.",
+    ),
+    FaultKind(
+        "data-center-priority",
+        "A create may say dataCenterPriority: with custom, dataCenterIds are tried in their order; else it is unknown.",
+    ),
+    FaultKind(
+        "title-case-enums",
+        "The catalogue spells what is left High, Medium, Low, None instead of HIGH, MEDIUM, LOW, NONE.",
+    ),
+    FaultKind(
+        "cpu-disk-cap",
+        "A CPU pod's container disk may have at most so many GB for each vCPU; a create that asks for more gets 400.",
+        {"gb": Param(int, 10, "GB for each vCPU")},
     ),
     FaultKind(
         "pod-key-no-rights",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 
 from aiohttp import web
 
@@ -100,18 +101,35 @@ class Access:
 class RawAnswer(Exception):
     """An answer that is no problem document: a proxy's page, or nothing at all."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, kind: str = "text/html") -> None:
         super().__init__(status)
         self.status = status
         self.text = text
+        self.kind = kind if text else "text/plain"
 
     def response(self) -> web.Response:
         """The answer."""
-        return web.Response(status=self.status, text=self.text, content_type="text/html" if self.text else "text/plain")
+        return web.Response(status=self.status, text=self.text, content_type=self.kind)
+
+
+def gone(reading: str) -> Exception:
+    """GraphQL after its end, as somebody may read the announcement; all texts are made up but the second."""
+    if reading == "410":
+        return RawAnswer(410, json.dumps({"error": "GraphQL API has been retired", "status": 410}), "application/json")
+    if reading == "404":
+        return RawAnswer(404, json.dumps({"message": "The requested path was not found."}), "application/json")
+    message = 'Cannot query field "clientBalance" on type "User".'
+    errors = [{"message": message, "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]
+    return RawAnswer(400, json.dumps({"errors": errors}), "application/json")
 
 
 def _server_error(fault: Fault) -> Exception:
     status, body = fault.params["status"], fault.params["body"]
     if body == "json":
         return Problem(status, INTERNAL)
-    return RawAnswer(status, _PROXY_PAGE.format(status=status) if body == "html" else "")
+    return RawAnswer(status, page_of(status) if body == "html" else "")
+
+
+def page_of(status: int) -> str:
+    """What a proxy says in the place of an API."""
+    return _PROXY_PAGE.format(status=status)

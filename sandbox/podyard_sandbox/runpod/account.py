@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account: its SSH keys and its money."""
+"""The account: its SSH keys, its secrets and its money."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from podyard_sandbox.meter import Meter, VolumeMeter
+from podyard_sandbox.runpod.resources.secrets import Secrets
 
 SPEND_LIMIT = 80.0  # USD per hour; the limit of a new account
 
@@ -21,6 +22,7 @@ class Account:
     id: str = "user_sandbox"
     email: str = "sandbox@podyard.invalid"
     ssh_keys: list[str] = field(default_factory=list)
+    secrets: Secrets = field(default_factory=Secrets)
 
     def balance(self, meters: Iterable[Meter | VolumeMeter], now: float) -> float:
         """USD left after what pods and network volumes have cost so far."""

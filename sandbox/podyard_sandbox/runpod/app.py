@@ -14,19 +14,21 @@ from aiohttp import web
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod import graphql
-from podyard_sandbox.runpod.access import Access, RawAnswer, operation
+from podyard_sandbox.runpod.access import Access, RawAnswer, operation, page_of
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import Exchange, begin
+from podyard_sandbox.runpod.exchange import Exchange, begin, current
 from podyard_sandbox.runpod.handlers import Handlers
+from podyard_sandbox.runpod.looking import LookingHandlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 from podyard_sandbox.runpod.resources.handlers import ResourceHandlers
+from podyard_sandbox.runpod.resources.secret_handlers import SecretHandlers
 
 _logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _NOT_SERVED = re.compile(
-    r"/v2/(clusters|serverless|registries/delegations|secrets|billing|catalog/cpus)(/|$)"
+    r"/v2/(clusters|serverless|registries/delegations)(/|$)"
 )
 
 
@@ -35,14 +37,16 @@ class Shell:
 
     def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str) -> None:
         self._ledger = ledger
+        self._faults = faults
         self._access = Access(cloud, faults, api_key)
         self._handlers = Handlers(cloud, self._access)
-        self._resources = ResourceHandlers(cloud)
+        self._rooms = (ResourceHandlers(cloud), SecretHandlers(cloud), LookingHandlers(cloud))
 
     def install(self, app: web.Application) -> None:
         """Add the API to an application, beside whatever else it serves."""
         app.add_routes(self._handlers.routes())
-        app.add_routes(self._resources.routes())
+        for room in self._rooms:
+            app.add_routes(room.routes())
         app.middlewares.append(self.middleware)
 
     @web.middleware
@@ -78,12 +82,12 @@ class Shell:
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The answer, be it a refusal."""
-        if (refusal := _edge(request)) is not None:
+        if (refusal := self._edge(request)) is not None:
             return refusal
         try:
             if request.path.startswith("/v2/") or request.path == "/graphql":
                 await self._access.admit(request)
-            return await handler(request)
+            return self._odd(request, await handler(request))
         except Problem as problem:
             return graphql.refusal(problem) if request.path == "/graphql" else problem.response()
         except RawAnswer as raw:
@@ -99,14 +103,24 @@ class Shell:
             _logger.exception("%s %s failed in the sandbox itself", request.method, request.path)
             return Problem(500, INTERNAL).response()
 
+    def _edge(self, request: web.Request) -> web.Response | None:
+        """What never reaches the API: an agent that the front refuses, and the API's first generation."""
+        agent = request.headers.get("User-Agent", "")
+        if agent.startswith("Python-urllib/") or self._faults.strike("agent-refused", agent=agent):
+            return web.Response(status=403, text="error code: 1010", content_type="text/plain")
+        if request.path == "/v1" or request.path.startswith("/v1/"):
+            return web.json_response({"error": "REST API v1 has been retired", "status": 410}, status=410)
+        return None
 
-def _edge(request: web.Request) -> web.Response | None:
-    """What never reaches the API: an agent that the front refuses, and the API's first generation."""
-    if request.headers.get("User-Agent", "").startswith("Python-urllib/"):
-        return web.Response(status=403, text="error code: 1010", content_type="text/plain")
-    if request.path == "/v1" or request.path.startswith("/v1/"):
-        return web.json_response({"error": "REST API v1 has been retired", "status": 410}, status=410)
-    return None
+    def _odd(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """The answer, in whose place a fault may put a proxy's page or nothing."""
+        if response.prepared or response.status >= 400:
+            return response
+        fault = self._faults.strike("odd-body", operation=operation(request))
+        if fault is None:
+            return response
+        current().fault = fault.kind.name
+        return RawAnswer(response.status, page_of(response.status) if fault.params["body"] == "html" else "").response()
 
 
 def _no_route(request: web.Request) -> Problem:

@@ -53,8 +53,8 @@ class Gpu(_Body):
 class Cpu(_Body):
     """The CPUs of a create."""
 
-    id: str
-    vcpuCount: Annotated[Int, Field(ge=2)] = 2
+    id: Annotated[str, Field(min_length=1)]
+    vcpuCount: Annotated[Int, Field(ge=2)]
 
 
 class PersistentMount(_Body):
@@ -105,6 +105,7 @@ class CreatePod(_Container):
     gpu: Annotated[Gpu | None, NoNull] = None
     cpu: Annotated[Cpu | None, NoNull] = None
     dataCenterIds: list[str] = Field(default_factory=list)
+    dataCenterPriority: Literal["availability", "custom"] = "availability"
     startSsh: bool = False
     startJupyter: bool = False
 
@@ -178,5 +179,21 @@ class CreateTemplate(UpdateTemplate):
     image: str
 
 
+class UpdateSecret(_Body):
+    """``PATCH /v2/secrets/{id}``; that it must not be empty is checked apart."""
+
+    value: Annotated[str, Field(min_length=1)] = "-"
+    description: str = ""
+
+
+class CreateSecret(UpdateSecret):
+    """``POST /v2/secrets``."""
+
+    name: Annotated[str, Field(min_length=1)]
+    value: Annotated[str, Field(min_length=1)]
+
+
 # Fields that came after the API was first published, by the place in the body.
 NEWER_FIELDS = {"$": ("cmd", "entrypoint"), "$.gpu": ("minRamPerGpu", "minVcpuCountPerGpu")}
+# What one client was seen to send, and no description has.
+DOUBTFUL_FIELDS = {"$": ("dataCenterPriority",)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podyard_sandbox.runpod.cloud import Cloud, machine_words
+from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
 from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.problems import Problem, not_found
@@ -131,24 +132,29 @@ def _gpu(cloud: Cloud, gpu: GpuType, scope: _Scope) -> dict[str, Any]:
     if not scope.asked:
         return shown
     machines = scope.machines(cloud, gpu.id)
-    left = _left(cloud, machines)
-    shown["availability"] = level(left, scope.count)
-    places = [
-        {"id": place, "name": DATA_CENTERS[place].name, "availability": level(_at(left, place), scope.count)}
-        for place in dict.fromkeys(machine.data_center for machine in machines)
-    ]
+    rest = left(cloud, machines)
+    shown["availability"] = level(rest, scope.count)
     if shown["availability"] != "NONE":
-        shown["dataCenters"] = places
+        shown["dataCenters"] = place_levels(cloud, machines, scope.count)
     versions = sorted({machine.cuda for machine in machines if machine.cuda is not None}, key=version)
     if versions:
         shown["cudaVersions"] = [
-            {"version": cuda, "available": any(m.cuda == cuda and m.free >= scope.count for m in left)}
+            {"version": cuda, "available": any(m.cuda == cuda and m.free >= scope.count for m in rest)}
             for cuda in versions
         ]
     return shown
 
 
-def _left(cloud: Cloud, machines: Sequence[Machine]) -> list[Machine]:
+def place_levels(cloud: Cloud, machines: Sequence[Machine], count: int) -> list[dict[str, Any]]:
+    """What is left of some machines in each of their data centres."""
+    rest = left(cloud, machines)
+    return [
+        {"id": place, "name": DATA_CENTERS[place].name, "availability": level(_at(rest, place), count)}
+        for place in dict.fromkeys(machine.data_center for machine in machines)
+    ]
+
+
+def left(cloud: Cloud, machines: Sequence[Machine]) -> list[Machine]:
     """The machines without those that a fault shows as full."""
     return [machine for machine in machines if not _shown_full(cloud, machine)]
 
@@ -172,10 +178,16 @@ def _data_center(cloud: Cloud, place: DataCenter, include: tuple[str, ...]) -> d
         "compliance": list(place.compliance),
     }
     machines = _at(cloud.stock.machines, place.id)
-    if "GPU_AVAILABILITY" in include and machines:
-        left = _left(cloud, machines)
-        shown["gpuAvailability"] = [
-            {"id": gpu_id, "name": GPUS[gpu_id].name, "availability": level([m for m in left if m.gpu_id == gpu_id], 1)}
-            for gpu_id in dict.fromkeys(machine.gpu_id for machine in machines)
-        ]
+    rest = left(cloud, machines)
+    for kind, known, least in (("GPU", GPUS, 1), ("CPU", CPUS, 2)):
+        offered = [each for each in dict.fromkeys(machine.gpu_id for machine in machines) if each in known]
+        if f"{kind}_AVAILABILITY" in include and offered:
+            shown[f"{kind.lower()}Availability"] = [
+                {"id": each, "name": known[each].name, "availability": level(_of(rest, each), least)}
+                for each in offered
+            ]
     return shown
+
+
+def _of(machines: Sequence[Machine], kind: str) -> list[Machine]:
+    return [machine for machine in machines if machine.gpu_id == kind]

@@ -14,47 +14,35 @@ from typing import Any
 
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.ledger import Ledger
-from podyard_sandbox.meter import Meter, VolumeMeter
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
-from podyard_sandbox.runpod.account import Account
-from podyard_sandbox.runpod.bodies import CreatePod, CreateVolume, UpdatePod
-from podyard_sandbox.runpod.gpus import GPUS
+from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
 from podyard_sandbox.runpod.lifecycle import Lifecycle, lag
-from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.placement import Placement, machine_words
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, capacity, conflict, not_found
-from podyard_sandbox.runpod.resources import Registries, Templates, Volume, Volumes
-from podyard_sandbox.runpod.resources.merging import changed_by, created_from
-from podyard_sandbox.runpod.rules import changed_config, new_config, resets
-from podyard_sandbox.runpod.stock import Machine, Stock, Wanted
+from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, conflict, locked, no_network, not_found
+from podyard_sandbox.runpod.resources.holdings import Holdings
+from podyard_sandbox.runpod.rules import changed_config, cpu_share, new_config, resets
+from podyard_sandbox.runpod.stock import Stock
+
+__all__ = ["Cloud", "machine_words"]
 
 _logger = logging.getLogger(__name__)
 # How often the balance is looked at. The service charges every five minutes; a test wants to see it sooner.
 _BALANCE_INTERVAL = 1.0
 
 
-def machine_words(machine: Machine) -> dict[str, str | tuple[str, ...]]:
-    """By what a fault may single out a machine."""
-    gpu = GPUS[machine.gpu_id]
-    return {"gpu": (gpu.id, gpu.name), "data_center": machine.data_center, "cloud": machine.cloud}
-
-
-class Cloud:
+class Cloud(Holdings):
     """The stand-in's state; what the API does to it, it does through these methods."""
 
     def __init__(self, runtime: PodRuntime, faults: Faults, ledger: Ledger, pace: Pace, balance: float) -> None:
-        self.runtime = runtime
+        super().__init__(runtime, balance)
         self.faults = faults
         self.stock = Stock()
-        self.account = Account(balance)
         self._ledger = ledger
         self._pods: dict[str, Pod] = {}
-        self._meters: list[Meter | VolumeMeter] = []
         self._made = 0
-        self.volumes = Volumes()
-        self.templates = Templates()
-        self.registries = Registries()
+        self._placement = Placement(self.stock, faults, self.volumes)
         self._life = Lifecycle(runtime, self.stock, self.account, faults, self._note, self._vanish)
         self.pace = pace
 
@@ -74,67 +62,7 @@ class Cloud:
     def balance(self) -> float:
         """USD that the account has left."""
         fault = self.faults.peek("low-balance")
-        return fault.params["usd"] if fault else self.account.balance(self._meters, time.time())
-
-    def set_balance(self, usd: float) -> None:
-        """Pay in or take out, so that so much is left."""
-        self.account.deposit += usd - self.account.balance(self._meters, time.time())
-
-    def spend(self) -> float:
-        """USD per hour that the account spends now, stopped disks included."""
-        return round(sum(meter.rate() for meter in self._meters), 6)
-
-    # What pods use
-
-    def create_volume(self, body: CreateVolume, lower_case_ok: bool = False) -> Volume:
-        """Make a network volume, which is billed from now on.
-
-        Raises:
-            Problem: 400 if it cannot be had there.
-        """
-        volume = self.volumes.create(body, lower_case_ok)
-        self._meters.append(volume.meter)
-        return volume
-
-    async def delete_volume(self, volume: Volume) -> None:
-        """Remove a network volume and what is on it."""
-        self.volumes.delete(volume)
-        await self.runtime.destroy_volume(volume.id)
-
-    def uses_volume(self, volume_id: str) -> list[str]:
-        """The ids of the pods, stopped ones too, that have the volume."""
-        return [pod.id for pod in self if pod.leaving is None and pod.config.network_volume == volume_id]
-
-    def uses_template(self, template_id: str) -> bool:
-        """Whether a pod that is still there was made from the template."""
-        return any(pod.leaving is None and pod.template_id == template_id for pod in self)
-
-    def uses_registry(self, registry_id: str) -> bool:
-        """Whether a pod that is still there pulls its image with the credential."""
-        return any(pod.leaving is None and pod.config.registry == registry_id for pod in self)
-
-    def completed(self, body: CreatePod) -> CreatePod:
-        """The body of a create with what its template adds.
-
-        Raises:
-            Problem: 404 if the template is not there, 422 if it is none for pods.
-        """
-        return created_from(self.templates.readable(body.templateId), body) if body.given("templateId") else body
-
-    def completed_change(self, body: UpdatePod) -> UpdatePod:
-        """The same for the body of a change."""
-        return changed_by(self.templates.readable(body.templateId), body) if body.given("templateId") else body
-
-    def check_references(self, body: CreatePod | UpdatePod) -> None:
-        """See that what a body names is there.
-
-        Raises:
-            Problem: 404 if the registry credential or the network volume is not.
-        """
-        if body.registry is not None:
-            self.registries.find(body.registry)
-        for mount in body.mounts.network:
-            self.volumes.find(mount.volumeId)
+        return fault.params["usd"] if fault else self.money()
 
     # Rent
 
@@ -144,26 +72,26 @@ class Cloud:
         Raises:
             Problem: 402 if the balance does not cover an hour, 400 if no machine is to be had.
         """
-        gpu = body.gpu
-        # A create without gpu.count was seen to get the capacity text, whatever the stock; there are no CPU hosts.
-        if gpu is None or not gpu.given("count") or gpu.id not in GPUS:
-            raise capacity()
-        if self.balance() < GPUS[gpu.id].price(body.cloud) * gpu.count:
+        if self.balance() < self._placement.price(body):
             self.faults.strike("low-balance")
             raise Problem(402, "insufficient balance")  # the text is made up
-        machine = self._place(body)
+        lower = any(place != place.upper() for place in body.dataCenterIds)
+        doomed = lower and self.faults.strike("lower-case-data-center") is not None
+        machine = self._placement.place(body, any_case=doomed)
         self._made += 1
         return Pod(
             seq=self._made,
             config=new_config(body),
             cloud=body.cloud,
-            gpu_id=gpu.id,
-            gpu_count=gpu.count,
+            gpu_id=body.gpu.id if body.gpu is not None else "",
+            gpu_count=body.gpu.count if body.gpu is not None else 0,
             machine=machine,
-            usd_per_hour=round(self._price(gpu.id, body.cloud) * gpu.count, 4),
+            usd_per_hour=self._placement.contract(body),
             start_ssh=body.startSsh,
             jupyter_password=secrets.token_urlsafe(12) if body.startJupyter else None,
             template_id=body.templateId if body.given("templateId") else None,
+            cpu=cpu_share(body),
+            doomed=doomed,
         )
 
     def admit(self, pod: Pod) -> None:
@@ -171,48 +99,12 @@ class Cloud:
         pod.hidden = lag(self.faults.strike("invisible-after-create", name=pod.words))
         self._pods[pod.id] = pod
         self._meters.append(pod.meter)
+        self.rented.append(pod)
         self._life.begin(pod)
 
     def drop(self, pod: Pod) -> None:
         """Forget a rented pod that was never there."""
-        self.stock.give_back(pod.machine, pod.gpu_count)
-
-    def _price(self, gpu_id: str, cloud: str) -> float:
-        gpu = GPUS[gpu_id]
-        fault = self.faults.strike("price-above", gpu=(gpu.id, gpu.name))
-        return gpu.price(cloud) * (fault.params["factor"] if fault else 1.0)
-
-    def _place(self, body: CreatePod) -> Machine:
-        gpu = body.gpu
-        assert gpu is not None
-        wanted = Wanted(
-            gpu_id=gpu.id,
-            count=gpu.count,
-            cloud=body.cloud,
-            data_centers=tuple(body.dataCenterIds),
-            cuda_versions=tuple(gpu.allowedCudaVersions),
-            min_cuda=gpu.minCudaVersion if gpu.given("minCudaVersion") else None,
-        )
-        faults = self.faults.on("no-capacity")
-        decided: dict[int, bool] = {}  # a create is one chance for each fault, however many machines there are
-
-        homes = {self.volumes.find(mount.volumeId).data_center for mount in body.mounts.network}
-
-        def refuse(machine: Machine) -> bool:
-            if homes and machine.data_center not in homes:
-                return True
-            if body.globalNetworking and not DATA_CENTERS[machine.data_center].global_network:
-                return True
-            fitting = [fault for fault in faults if fault.fits(machine_words(machine))]
-            for fault in fitting:
-                if fault.number not in decided:
-                    decided[fault.number] = fault.strikes()
-            return any(decided[fault.number] for fault in fitting)
-
-        machine = self.stock.place(wanted, refuse)
-        if machine is None:
-            raise capacity()
-        return machine
+        self.stock.give_back(pod.machine, pod.units)
 
     # Read
 
@@ -272,7 +164,7 @@ class Cloud:
         if action not in pod.actions or pod.leaving is not None:
             raise conflict(action, pod.status)
         if pod.config.locked and action in ("stop", "restart"):
-            raise Problem(409, "pod is locked")  # the text is made up
+            raise locked()
         if action == "start":
             self._start(pod)
         elif action == "restart":
@@ -283,8 +175,17 @@ class Cloud:
             await self._life.stop(pod)
 
     async def change(self, pod: Pod, body: UpdatePod) -> None:
-        """Change a pod's settings; most start a running container anew."""
-        old, pod.config = pod.config, changed_config(pod.config, body)
+        """Change a pod's settings; most start a running container anew.
+
+        Raises:
+            Problem: 409 if the pod is locked, 400 if its data centre has no global networking.
+        """
+        old, new = pod.config, changed_config(pod.config, body)
+        if old.locked and new.locked and pod.status == "RUNNING" and resets(old, new):
+            raise locked()
+        if new.global_networking and not old.global_networking and not self._placement.connected(pod):
+            raise no_network()
+        pod.config = new
         if resets(old, pod.config) and pod.status == "RUNNING":
             await self._life.restart(pod)
         else:
@@ -328,12 +229,20 @@ class Cloud:
         """End the pods, as the service does, once the money is spent."""
         while True:
             await asyncio.sleep(_BALANCE_INTERVAL)
-            if self.account.balance(self._meters, time.time()) > 0:
+            if self.money() > 0:
                 continue
             for pod in self:
                 if pod.leaving is None:
-                    _logger.warning("the balance is spent: pod %s ends", pod.id)
-                    await self._end(pod)
+                    await self._run_out(pod)
+
+    async def _run_out(self, pod: Pod) -> None:
+        """The money is spent: a pod whose data is on a network volume stops, any other ends with its data."""
+        if pod.config.network_volume is None:
+            _logger.warning("the balance is spent: pod %s ends", pod.id)
+            await self._end(pod)
+        elif pod.status != "EXITED":
+            _logger.warning("the balance is spent: pod %s stops", pod.id)
+            await self._life.stop(pod)
 
     async def close(self) -> None:
         """End every pod; the sandbox goes down."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from podyard_sandbox.pods import PodSpec, profile_for_image
 from podyard_sandbox.runpod.gpus import DRIVERS, GPUS
 from podyard_sandbox.runpod.pod import Pod
 
-_CPUS_PER_GPU = 8
+_NEVER = 86_400.0  # seconds; no sandbox lives so long
 _TAG_CUDA = re.compile(r"(?:^|[^a-z])cu(?:da)?(\d{2})\.?(\d)\.?(\d)?")
 _TAG_TORCH = re.compile(r"-torch(\d)(\d{1,2})(\d)(?!\d)|pytorch/pytorch:(\d+)\.(\d+)\.(\d+)")
 
@@ -26,6 +27,11 @@ def image_versions(image: str) -> dict[str, str]:
     if torch := _TAG_TORCH.search(image):
         found["PYTORCH_VERSION"] = ".".join(part for part in torch.groups() if part)
     return found
+
+
+def vcpus(pod: Pod) -> int:
+    """vCPUs of the whole pod."""
+    return pod.cpu.vcpus if pod.cpu is not None else GPUS[pod.gpu_id].host_vcpus * pod.gpu_count
 
 
 def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> dict[str, str]:
@@ -47,12 +53,17 @@ def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> 
         "RUNPOD_DC_ID": pod.machine.data_center,
         "RUNPOD_POD_HOSTNAME": f"{pod.id}-{pod.host_suffix}",
         "RUNPOD_GPU_COUNT": str(pod.gpu_count),
-        "RUNPOD_CPU_COUNT": str(_CPUS_PER_GPU * pod.gpu_count),
+        "RUNPOD_CPU_COUNT": str(vcpus(pod)),
         "RUNPOD_API_KEY": pod.key,
     }
     if pod.config.network_volume is not None:
         platform["RUNPOD_VOLUME_ID"] = pod.config.network_volume
     return {**image_versions(pod.config.image), **injected, **pod.config.env, **platform}
+
+
+def ending(spec: PodSpec) -> PodSpec:
+    """The same with a command that ends at once, so that nothing in the pod ever answers."""
+    return replace(spec, args="sh -c 'echo starting; exit 1'", sshd_delay=_NEVER)
 
 
 def pod_spec(
@@ -63,7 +74,7 @@ def pod_spec(
     Raises:
         PodError: a value of the renter's cannot make a pod.
     """
-    gpu, cuda = GPUS[pod.gpu_id], pod.machine.cuda or "12.8"
+    cuda = pod.machine.cuda or "12.8"
     return PodSpec(
         id=pod.id,
         hostname=secrets.token_hex(6),
@@ -75,7 +86,7 @@ def pod_spec(
         network_volume=pod.config.network_volume,
         gpu_name=" ".join(pod.gpu_id.split()),
         gpu_count=pod.gpu_count,
-        gpu_memory_gb=gpu.memory,
+        gpu_memory_gb=GPUS[pod.gpu_id].memory if pod.gpu_id else 0,
         cuda_version=cuda,
         driver_version=DRIVERS[cuda],
         sshd_delay=sshd_delay,

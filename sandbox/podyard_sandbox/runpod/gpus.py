@@ -29,6 +29,16 @@ class GpuType:
     community: bool = True
     manufacturer: str = "NVIDIA"
 
+    @property
+    def host_vcpus(self) -> int:
+        """vCPUs of the host that come with each GPU."""
+        return 8 if self.memory <= 24 else 16 if self.memory <= 48 else 24
+
+    @property
+    def host_ram(self) -> int:
+        """GB of the host's memory that come with each GPU."""
+        return max(48, 2 * self.memory)
+
     def price(self, cloud: str) -> float:
         """USD per hour and GPU in a cloud."""
         return self.secure_price if cloud == "SECURE" else self.community_price

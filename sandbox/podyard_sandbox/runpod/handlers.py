@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.faults import Fault
-from podyard_sandbox.runpod import catalog, graphql
-from podyard_sandbox.runpod.access import Access
+from podyard_sandbox.runpod import graphql
+from podyard_sandbox.runpod.access import Access, gone
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import current
@@ -21,7 +21,7 @@ from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.renting import rent
 from podyard_sandbox.runpod.rules import check_update
 from podyard_sandbox.runpod.validation import parse, read_json
-from podyard_sandbox.runpod.wire import example_json, pod_json
+from podyard_sandbox.runpod.wire import example_json, older_json, pod_json
 
 
 class Handlers:
@@ -43,10 +43,6 @@ class Handlers:
             web.get("/v2/pods/{id}/logs", self.get_pod_logs, name="getPodLogs", allow_head=False),
             web.get("/v2/account/ssh-keys", self.get_ssh_keys, name="getSshKeys", allow_head=False),
             web.put("/v2/account/ssh-keys", self.update_ssh_keys, name="updateSshKeys"),
-            web.get("/v2/catalog/gpus", self.list_gpu_types, name="listGpuTypes", allow_head=False),
-            web.get("/v2/catalog/gpus/{id}", self.get_gpu_type, name="getGpuType", allow_head=False),
-            web.get("/v2/catalog/datacenters", self.list_data_centers, name="listDataCenters", allow_head=False),
-            web.get("/v2/catalog/datacenters/{id}", self.get_data_center, name="getDataCenter", allow_head=False),
             web.post("/graphql", self.graphql, name="graphql"),
         ]
 
@@ -64,7 +60,13 @@ class Handlers:
         name = str(raw.get("name", "")) if isinstance(raw, dict) else ""
         current().name = name
         older = faults.strike("older-service") is not None
-        body = parse(CreatePod, raw, older=older, blame_valid=faults.strike("blames-valid-fields") is not None)
+        body = parse(
+            CreatePod,
+            raw,
+            older=older,
+            doubtful=faults.strike("data-center-priority") is not None,
+            blame_valid=faults.strike("blames-valid-fields") is not None,
+        )
         pod = rent(self._cloud, body)
         return web.json_response(self._json(pod), status=201)
 
@@ -120,26 +122,10 @@ class Handlers:
         """What is left of the older API."""
         if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
             return graphql.gone(fault)
+        if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
+            raise gone(fault.params["reading"])
         status, document = await graphql.answer(self._cloud, await read_json(request))
         return web.json_response(document, status=status)
-
-    # Catalogue
-
-    async def list_gpu_types(self, request: web.Request) -> web.Response:
-        """The GPUs."""
-        return web.json_response(catalog.list_gpus(self._cloud, request.query))
-
-    async def get_gpu_type(self, request: web.Request) -> web.Response:
-        """One GPU."""
-        return web.json_response(catalog.get_gpu(self._cloud, request.match_info["id"], request.query))
-
-    async def list_data_centers(self, request: web.Request) -> web.Response:
-        """The data centres."""
-        return web.json_response(catalog.list_data_centers(self._cloud, request.query))
-
-    async def get_data_center(self, request: web.Request) -> web.Response:
-        """One data centre."""
-        return web.json_response(catalog.get_data_center(self._cloud, request.match_info["id"], request.query))
 
     # Helpers
 
@@ -162,6 +148,10 @@ class Handlers:
 
     def _json(self, pod: Pod) -> dict[str, Any]:
         shown = pod_json(pod, self._cloud.runtime)
+        if self._cloud.faults.peek("older-service") is not None:
+            shown = older_json(shown)
+        if self._cloud.faults.strike("env-withheld", name=pod.words):
+            shown = {**shown, "env": {}}
         if pod.status == "PROVISIONING" and self._cloud.faults.strike("as-in-example", name=pod.words):
             return example_json(shown, pod)
         return shown

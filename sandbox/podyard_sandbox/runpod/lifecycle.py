@@ -26,7 +26,8 @@ from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
-from podyard_sandbox.runpod.environment import container_env, image_versions, pod_spec
+from podyard_sandbox.runpod.environment import container_env, ending, pod_spec
+from podyard_sandbox.runpod.image_troubles import image_trouble
 from podyard_sandbox.runpod.pod import SSH_PORT, Lag, Pod
 from podyard_sandbox.runpod.stock import Stock
 
@@ -66,16 +67,18 @@ class Lifecycle:
     def begin(self, pod: Pod) -> None:
         """Bring up a pod that was just rented; it is billed from now on."""
         pod.meter.hold_gpu(pod.usd_per_hour, pod.created_at)
+        pod.mounted_gb = pod.config.volume_gb
         self._system(pod, f"create pod {pod.id} on {pod.machine.data_center}")
         self._boot(pod, fresh=True)
 
     def start(self, pod: Pod) -> bool:
         """Start a stopped or failed pod; False if its machine's GPU was rented by another."""
         if not pod.holds_gpu:
-            if not self._stock.retake(pod.machine, pod.gpu_count):
+            if not self._stock.retake(pod.machine, pod.units):
                 return False
             pod.holds_gpu = True
             pod.meter.hold_gpu(pod.usd_per_hour, time.time())
+        pod.mounted_gb = pod.config.volume_gb
         self._boot(pod, fresh=False)
         return True
 
@@ -141,40 +144,32 @@ class Lifecycle:
         """Pass the stages before the container starts; False if the pod goes no further."""
         hang = self._faults.strike("never-ready", name=pod.words)
         if fresh:
-            await asyncio.sleep(self.pace.provisioning)
-            if pod.generation != generation or (hang and hang.params["status"] == "PROVISIONING"):
+            await asyncio.sleep(self._seconds(pod, "provisioning"))
+            if pod.generation != generation or pod.doomed or (hang and hang.params["status"] == "PROVISIONING"):
                 return False
             pod.assigned = True
             self._become(pod, "STARTING")
         self._system(pod, f"pulling image {pod.config.image}")
-        await asyncio.sleep(self.pace.starting if fresh else self.pace.restarting)
+        await asyncio.sleep(self._seconds(pod, "starting" if fresh else "restarting"))
         if pod.generation != generation or hang:
             return False
-        if (trouble := self._image_trouble(pod)) is not None:
+        if (trouble := image_trouble(self._faults, pod)) is not None:
             self._fail(pod, generation, trouble)
             return False
         return True
 
-    def _image_trouble(self, pod: Pod) -> str | None:
-        image = pod.config.image
-        fault = self._faults.peek("image-not-found", image=image)
-        if fault is not None and fault.params["reading"] == "error" and fault.strikes():
-            return f"failed to pull image {image}: manifest unknown: manifest unknown"
-        if self._faults.strike("cuda-too-old", image=image):
-            wanted = ".".join(image_versions(image).get("CUDA_VERSION", "12.8").split(".")[:2])
-            return (
-                "OCI runtime create failed: nvidia-container-cli: requirement error: "
-                f"unsatisfied condition: cuda>={wanted}, please update your driver to a newer version"
-            )
-        return None
-
     async def _run(self, pod: Pod, generation: int) -> None:
         late = self._faults.strike("sshd-late", name=pod.words)
         literal_null = pod.start_ssh and self._faults.strike("public-key-null", name=pod.words) is not None
-        env = container_env(pod, self._account.ssh_keys, literal_null)
-        delay = self.pace.direct + self.pace.sshd + (late.params["seconds"] if late else 0.0)
+        env = self._account.secrets.told(container_env(pod, self._account.ssh_keys, literal_null))
+        direct = self._seconds(pod, "direct")
+        delay = direct + self._seconds(pod, "sshd") + (late.params["seconds"] if late else 0.0)
         packages = self._faults.strike("package-mirror-down", name=pod.words) is None
         spec = pod_spec(pod, env, delay, self.find_links, packages)
+        if self._faults.strike("restart-loop", name=pod.words):
+            spec = ending(spec)
+        if pod.mounted_gb:
+            self._system(pod, f"mount volume of {pod.mounted_gb} GB at {pod.config.mount_path}")
         async with pod.lock:
             if pod.generation != generation:
                 return
@@ -182,16 +177,21 @@ class Lifecycle:
         if pod.generation != generation:
             return  # whoever overtook this start waits for the lock, and ends what was started
         pod.started_at = time.time()
-        self._show_port(pod)
+        self._show_port(pod, direct)
         self._become(pod, "RUNNING")
         if (fault := self._faults.strike("host-lost", pod=pod.words)) is not None:
             self.lose_host(pod, fault)
 
-    def _show_port(self, pod: Pod) -> None:
+    def _seconds(self, pod: Pod, stage: str) -> float:
+        """How long a stage lasts."""
+        slow = self._faults.strike("slow-stage", name=pod.words, stage=stage)
+        return getattr(self.pace, stage) + (slow.params["seconds"] if slow else 0.0)
+
+    def _show_port(self, pod: Pod, after: float) -> None:
         if self._faults.strike("no-direct-ssh", name=pod.words):
             pod.direct_at = None
         else:
-            pod.direct_at = time.monotonic() + self.pace.direct
+            pod.direct_at = time.monotonic() + after
         told = self._faults.strike("ssh-user-told", name=pod.words)
         user = told.params["user"] if told else "root"
         pod.ssh_user = None if user == "null" else user
@@ -237,7 +237,7 @@ class Lifecycle:
     def _free_gpu(self, pod: Pod) -> None:
         if pod.holds_gpu:
             pod.holds_gpu = False
-            self._stock.give_back(pod.machine, pod.gpu_count)
+            self._stock.give_back(pod.machine, pod.units)
 
     def _system(self, pod: Pod, line: str) -> None:
         self._runtime.log(pod.id, "system").add(line)

@@ -84,16 +84,28 @@ class Config:
         return self.mounts["persistent"]["size"] if "persistent" in self.mounts else 0
 
 
+@dataclass(frozen=True)
+class CpuShare:
+    """What a CPU pod has of its host; memory in GB."""
+
+    id: str
+    vcpus: int
+    memory: int
+
+
 @dataclass(eq=False)
 class Pod:
     """A pod of the account.
 
     Attributes:
         seq: the how-manieth pod it is; lists are in this order.
+        gpu_id, gpu_count: its GPUs; a CPU pod has "" and 0, and a share of a host's CPUs in ``cpu``.
         machine: the host to which it is tied, also while it is stopped.
         template_id: the template it was made from, which the API does not show.
         holds_gpu: whether GPUs of the machine are its own now.
         assigned: whether the API shows the machine yet.
+        doomed: whatever comes, it is never placed.
+        mounted_gb: the size that the volume disk's file system has, which grows at a start after a stop only.
         generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
         direct_at: monotonic time from which the public SSH port is shown; None: never.
         old_port, stale_reads: the SSH port from before the last start, and for how many reads it is still shown.
@@ -116,6 +128,8 @@ class Pod:
     start_ssh: bool
     jupyter_password: str | None
     template_id: str | None = None
+    cpu: CpuShare | None = None
+    doomed: bool = False
     id: str = field(default_factory=new_id)
     host_suffix: str = field(default_factory=lambda: secrets.token_hex(4))
     key: str = field(default_factory=lambda: "rpa_pod" + secrets.token_hex(20), repr=False)
@@ -132,6 +146,7 @@ class Pod:
     stale_reads: int = 0
     ssh_user: str | None = "root"
     network_at_start: bool = False
+    mounted_gb: int = 0
     lost: bool = False
     hidden: Lag | None = None
     leaving: Lag | None = None
@@ -139,6 +154,11 @@ class Pod:
     stopping: Lag | None = None
     generation: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    @property
+    def units(self) -> int:
+        """What it takes of its machine: GPUs, or vCPUs."""
+        return self.cpu.vcpus if self.cpu is not None else self.gpu_count
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -168,7 +188,7 @@ class Pod:
             "id": self.id,
             "name": self.config.name,
             "state": self.status,
-            "gpu": self.gpu_id,
+            "gpu": self.gpu_id if self.cpu is None else self.cpu.id,
             "gpu_count": self.gpu_count,
             "usd_per_hour": self.usd_per_hour,
             "created_at": self.created_at,

@@ -86,6 +86,16 @@ def not_found() -> Problem:
     return Problem(404, "resource not found")
 
 
+def locked() -> Problem:
+    """The pod must neither stop nor begin anew; status and text are made up."""
+    return Problem(409, "pod is locked")
+
+
+def no_network() -> Problem:
+    """Global networking cannot be had there; the text is made up."""
+    return Problem(400, "globalNetworking requires an NVIDIA GPU and a data center with global networking")
+
+
 def invalid(errors: list[str]) -> Problem:
     """The body or the query does not match the schema."""
     return Problem(422, "Request validation failed.", errors)

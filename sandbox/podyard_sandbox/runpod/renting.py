@@ -27,7 +27,7 @@ def rent(cloud: Cloud, body: CreatePod) -> Pod:
     check_create(body)
     cloud.check_references(body)
     _refuse_by_fault(cloud, body)
-    if _struck(faults.strike("create-drops-line-unmade", name=name)):
+    if _struck(faults.strike("create-drops-line-unmade", name=name, operation="createPod")):
         raise DroppedLine
     pod = cloud.rent(body)
     current().pod_id = pod.id
@@ -35,9 +35,9 @@ def rent(cloud: Cloud, body: CreatePod) -> Pod:
         cloud.drop(pod)
         return pod
     cloud.admit(pod)
-    if _struck(faults.strike("create-drops-line", name=name)):
+    if _struck(faults.strike("create-drops-line", name=name, operation="createPod")):
         raise DroppedLine
-    if _struck(faults.strike("create-500-but-made", name=name)):
+    if _struck(faults.strike("create-500-but-made", name=name, operation="createPod")):
         raise Problem(500, INTERNAL)
     return pod
 
@@ -47,6 +47,10 @@ def _refuse_by_fault(cloud: Cloud, body: CreatePod) -> None:
     fault = _struck(cloud.faults.strike("create-refused", gpu=gpu))
     if fault is not None:
         raise Problem(fault.params["status"], fault.params["detail"])
+    cap = cloud.faults.strike("cpu-disk-cap") if body.cpu is not None else None
+    if cap is not None and body.cpu is not None and body.disk > cap.params["gb"] * body.cpu.vcpuCount:
+        _struck(cap)
+        raise Problem(400, f"disk must be at most {cap.params['gb'] * body.cpu.vcpuCount} GB")  # made up
     image = cloud.faults.peek("image-not-found", image=body.image)
     if image is not None and image.params["reading"] == "refused" and image.strikes():
         _struck(image)

@@ -11,8 +11,9 @@ import shlex
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, CreateTemplate, Mounts, UpdatePod, UpdateTemplate
-from podyard_sandbox.runpod.pod import Config
-from podyard_sandbox.runpod.problems import Problem
+from podyard_sandbox.runpod.cpus import CPUS
+from podyard_sandbox.runpod.pod import Config, CpuShare
+from podyard_sandbox.runpod.problems import Problem, no_network
 
 _MOST_ENV = 50
 _MOST_HTTP_PORTS = 10
@@ -29,6 +30,8 @@ def check_create(body: CreatePod) -> None:
         raise Problem(400, "exactly one of gpu or cpu must be set")
     if body.cpu is not None and body.mounts.persistent is not None:
         raise Problem(400, "mounts.persistent is not supported on CPU pods")
+    if body.cpu is not None and body.globalNetworking:
+        raise no_network()
     if body.gpu is not None and body.gpu.allowedCudaVersions and body.gpu.given("minCudaVersion"):
         raise Problem(400, "gpu.allowedCudaVersions and gpu.minCudaVersion are mutually exclusive")
     if body.mounts.network and body.cloud != "SECURE":
@@ -90,6 +93,13 @@ def new_config(body: CreatePod) -> Config:
         mounts=_mounts(body.mounts),
         global_networking=body.globalNetworking,
     )
+
+
+def cpu_share(body: CreatePod) -> CpuShare | None:
+    """What a CPU pod has of its host; None for a GPU pod."""
+    if body.cpu is None:
+        return None
+    return CpuShare(body.cpu.id, body.cpu.vcpuCount, CPUS[body.cpu.id].memory(body.cpu.vcpuCount))
 
 
 def changed_config(config: Config, body: UpdatePod) -> Config:

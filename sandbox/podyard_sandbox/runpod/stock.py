@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from podyard_sandbox.runpod.cpus import CPU_RACKS
 from podyard_sandbox.runpod.gpus import GPUS, RACKS
 from podyard_sandbox.runpod.places import DATA_CENTERS
 
@@ -16,7 +17,10 @@ _LOW, _MEDIUM = 2, 12  # GPUs left, up to which stock counts as LOW or MEDIUM
 
 @dataclass(eq=False)
 class Machine:
-    """A host with GPUs of one type, and how many of them are free."""
+    """A host with GPUs of one type, and how many of them are free.
+
+    A host of CPU pods has vCPUs in the place of GPUs, and its flavour's id as theirs.
+    """
 
     gpu_id: str
     data_center: str
@@ -25,10 +29,18 @@ class Machine:
     gpus: int
     free: int
 
+    def roomy(self, ram: int, vcpus: int) -> bool:
+        """Whether each of its GPUs comes with so many GB of the host's memory and so many vCPUs."""
+        kind = GPUS.get(self.gpu_id)
+        return kind is None or (kind.host_ram >= ram and kind.host_vcpus >= vcpus)
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a pod, or a question to the catalogue, asks of a machine; an empty tuple or None asks for nothing."""
+    """What a pod, or a question to the catalogue, asks of a machine; an empty tuple or None asks for nothing.
+
+    ``ordered`` makes the order of the data centres a preference, which it is not otherwise.
+    """
 
     gpu_id: str
     count: int = 1
@@ -37,6 +49,9 @@ class Wanted:
     countries: tuple[str, ...] = ()
     cuda_versions: tuple[str, ...] = ()
     min_cuda: str | None = None
+    min_ram: int = 1
+    min_vcpus: int = 1
+    ordered: bool = False
 
     def fits(self, machine: Machine) -> bool:
         """Whether the machine is of the kind that was asked for, free or not."""
@@ -47,6 +62,7 @@ class Wanted:
             and (not self.data_centers or machine.data_center in self.data_centers)
             and (not self.countries or DATA_CENTERS[machine.data_center].country in self.countries)
             and self._cuda_fits(machine.cuda)
+            and machine.roomy(self.min_ram, self.min_vcpus)
         )
 
     def _cuda_fits(self, cuda: str | None) -> bool:
@@ -67,6 +83,10 @@ def _machines() -> Iterator[Machine]:
         for rack in racks:
             for _number in range(rack.machines):
                 yield Machine(gpu_id, rack.data_center, rack.cloud, rack.cuda, rack.gpus, rack.gpus)
+    for flavour, hosts in CPU_RACKS.items():
+        for host in hosts:
+            for _number in range(host.hosts):
+                yield Machine(flavour, host.data_center, "SECURE", None, host.vcpus, host.vcpus)
 
 
 @dataclass
@@ -82,12 +102,14 @@ class Stock:
     def place(self, wanted: Wanted, refuse: Callable[[Machine], bool] = lambda machine: False) -> Machine | None:
         """Take GPUs for a pod: the emptiest machine that fits, of those the newest driver, or None.
 
-        The order in which data centres were named is no preference among them: it is a filter.
+        The data centres that were named are a filter, and a preference only if it is said so.
         """
         candidates = [m for m in self.fitting(wanted) if m.free >= wanted.count and not refuse(m)]
         if not candidates:
             return None
-        best = max(candidates, key=lambda m: (m.free, version(m.cuda or "0")))
+        places = wanted.data_centers if wanted.ordered else ()
+        order = {place: -number for number, place in enumerate(places)}
+        best = max(candidates, key=lambda m: (order.get(m.data_center, 0), m.free, version(m.cuda or "0")))
         best.free -= wanted.count
         return best
 

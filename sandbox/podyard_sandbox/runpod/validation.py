@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from podyard_sandbox.runpod.bodies import NEWER_FIELDS, CreatePod
+from podyard_sandbox.runpod.bodies import DOUBTFUL_FIELDS, NEWER_FIELDS, CreatePod
 from podyard_sandbox.runpod.problems import Problem, invalid
 
 BODY_LIMIT = 102_400  # bytes
@@ -51,11 +51,14 @@ async def read_json(request: web.Request) -> Any:
         raise Problem(400, "request could not be processed") from None
 
 
-def parse(model: type[Body], raw: Any, *, older: bool = False, blame_valid: bool = False) -> Body:
+def parse(
+    model: type[Body], raw: Any, *, older: bool = False, doubtful: bool = False, blame_valid: bool = False
+) -> Body:
     """The body as a model.
 
     Args:
         older: refuse the fields that came later.
+        doubtful: know the fields, too, that no description has.
         blame_valid: when a required field is missing, list the valid fields as not allowed, too.
 
     Raises:
@@ -72,7 +75,9 @@ def parse(model: type[Body], raw: Any, *, older: bool = False, blame_valid: bool
         if model is CreatePod and "image" not in raw and "templateId" not in raw:
             faults.missing.setdefault("$", []).append("image")
         if older:
-            faults.refuse_newer(raw)
+            faults.refuse(raw, NEWER_FIELDS)
+        if not doubtful:
+            faults.refuse(raw, DOUBTFUL_FIELDS)
         if blame_valid and "$" in faults.missing:
             faults.extra["$"] = list(raw)
     if body is None or faults.texts():
@@ -98,12 +103,12 @@ class _Violations:
         else:
             self.other.append(f"{_place(detail['loc'])}: {_words(detail)}")
 
-    def refuse_newer(self, raw: dict[str, Any]) -> None:
-        """Count the fields that came later as unknown."""
+    def refuse(self, raw: dict[str, Any], fields: Mapping[str, Sequence[str]]) -> None:
+        """Count fields as unknown, each once."""
         gpu = raw.get("gpu")
-        for place, fields in NEWER_FIELDS.items():
+        for place, names in fields.items():
             given = raw if place == "$" else gpu if isinstance(gpu, dict) else {}
-            unknown = [name for name in fields if name in given]
+            unknown = [name for name in names if name in given and name not in self.extra.get(place, [])]
             if unknown:
                 self.extra.setdefault(place, []).extend(unknown)
 

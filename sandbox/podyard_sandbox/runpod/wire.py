@@ -10,6 +10,8 @@ from typing import Any
 
 from podyard_sandbox.moment import api_time
 from podyard_sandbox.pods import PodRuntime
+from podyard_sandbox.runpod.environment import vcpus
+from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.pod import Pod
 
 _PROXY_HOST = "ssh.runpod.io"
@@ -27,12 +29,19 @@ def example_json(shown: dict[str, Any], pod: Pod) -> dict[str, Any]:
     }
 
 
+def older_json(shown: dict[str, Any]) -> dict[str, Any]:
+    """A pod without the fields that came later."""
+    if "gpu" not in shown:
+        return shown
+    return {**shown, "gpu": {name: shown["gpu"][name] for name in ("id", "count")}}
+
+
 def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
     """A pod as get, list, create, patch and action answer it."""
     if pod.leaving is not None and pod.last_shown is not None:
         return pod.last_shown
     config = pod.config
-    return {
+    shown = {
         "id": pod.id,
         "name": config.name,
         "status": pod.status,
@@ -44,7 +53,6 @@ def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
         "ports": config.ports,
         "env": config.env,
         "registry": config.registry,
-        "gpu": {"id": pod.gpu_id, "count": pod.gpu_count},
         "cloud": pod.cloud,
         "dataCenterId": pod.machine.data_center if pod.assigned else None,
         "cudaVersion": pod.machine.cuda if pod.assigned else None,
@@ -57,6 +65,12 @@ def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
         "startedAt": api_time(pod.started_at) if pod.started_at is not None else None,
         "globalNetworking": _networking(pod),
     }
+    if pod.cpu is not None:
+        shown["cpu"] = {"id": pod.cpu.id, "vcpuCount": pod.cpu.vcpus, "memory": pod.cpu.memory}
+    else:
+        memory = GPUS[pod.gpu_id].host_ram * pod.gpu_count
+        shown["gpu"] = {"id": pod.gpu_id, "count": pod.gpu_count, "vcpuCount": vcpus(pod), "memory": memory}
+    return shown
 
 
 def _proxy(pod: Pod) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
+from podyard_sandbox.runpod.resources.making import made
 from podyard_sandbox.runpod.resources.registries import Registry
 from podyard_sandbox.runpod.resources.volumes import Volume
 from podyard_sandbox.runpod.rules import check_settings
@@ -62,7 +63,9 @@ class ResourceHandlers:
         body = parse(CreateVolume, await read_json(request))
         current().name = body.name
         lower = body.dataCenter != body.dataCenter.upper() and self._struck("lower-case-data-center")
-        return web.json_response(_volume(self._cloud.create_volume(body, lower)), status=201)
+        with made(self._cloud.faults, "createNetworkVolume", body.name):
+            volume = self._cloud.create_volume(body, lower)
+        return web.json_response(_volume(volume), status=201)
 
     async def get_volume(self, request: web.Request) -> web.Response:
         """One volume."""
@@ -99,7 +102,9 @@ class ResourceHandlers:
         body = parse(CreateTemplate, await read_json(request))
         current().name = body.name
         self._check(body)
-        return web.json_response(self._cloud.templates.create(body).to_json(), status=201)
+        with made(self._cloud.faults, "createTemplate", body.name):
+            template = self._cloud.templates.create(body)
+        return web.json_response(template.to_json(), status=201)
 
     async def get_template(self, request: web.Request) -> web.Response:
         """One template, own or public."""
@@ -140,7 +145,9 @@ class ResourceHandlers:
         """A new credential."""
         body = parse(CreateRegistry, await read_json(request))
         current().name = body.name
-        return web.json_response(_registry(self._cloud.registries.create(body)), status=201)
+        with made(self._cloud.faults, "createRegistry", body.name):
+            registry = self._cloud.registries.create(body)
+        return web.json_response(_registry(registry), status=201)
 
     async def get_registry(self, request: web.Request) -> web.Response:
         """One credential."""

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a pod is placed, and what it costs there."""
+
+from __future__ import annotations
+
+from podyard_sandbox.faults import Fact, Faults
+from podyard_sandbox.runpod.bodies import CreatePod
+from podyard_sandbox.runpod.cpus import CPUS
+from podyard_sandbox.runpod.gpus import GPUS
+from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.pod import Pod
+from podyard_sandbox.runpod.problems import Problem, capacity
+from podyard_sandbox.runpod.resources import Volumes
+from podyard_sandbox.runpod.stock import Machine, Stock, Wanted
+
+
+def machine_words(machine: Machine) -> dict[str, Fact]:
+    """By what a fault may single out a machine."""
+    name = GPUS[machine.gpu_id].name if machine.gpu_id in GPUS else machine.gpu_id
+    return {"gpu": (machine.gpu_id, name), "data_center": machine.data_center, "cloud": machine.cloud}
+
+
+class Placement:
+    """Finds machines for new pods."""
+
+    def __init__(self, stock: Stock, faults: Faults, volumes: Volumes) -> None:
+        self._stock = stock
+        self._faults = faults
+        self._volumes = volumes
+
+    def price(self, body: CreatePod) -> float:
+        """The catalogue's price of the whole pod, USD per hour.
+
+        Raises:
+            Problem: 400 if there is no such machine at all.
+        """
+        if body.cpu is not None:
+            if body.cpu.id not in CPUS:
+                raise capacity()
+            return CPUS[body.cpu.id].price(body.cpu.vcpuCount)
+        gpu = body.gpu
+        # A create without gpu.count was seen to get the capacity text, whatever the stock.
+        if gpu is None or not gpu.given("count") or gpu.id not in GPUS:
+            raise capacity()
+        return GPUS[gpu.id].price(body.cloud) * gpu.count
+
+    def connected(self, pod: Pod) -> bool:
+        """Whether the pod's machine can have global networking."""
+        return pod.cpu is None and DATA_CENTERS[pod.machine.data_center].global_network
+
+    def contract(self, body: CreatePod) -> float:
+        """The price that the pod is billed by, USD per hour."""
+        gpu = GPUS[body.gpu.id] if body.gpu is not None else None
+        words: Fact = (gpu.id, gpu.name) if gpu is not None else body.cpu.id if body.cpu is not None else ""
+        fault = self._faults.strike("price-above", gpu=words)
+        return round(self.price(body) * (fault.params["factor"] if fault else 1.0), 4)
+
+    def place(self, body: CreatePod, any_case: bool = False) -> Machine:
+        """Take what the pod needs of a machine.
+
+        Args:
+            any_case: take data centres in lower case, too.
+
+        Raises:
+            Problem: 400 if no machine is to be had.
+        """
+        wanted = _wanted(body, any_case)
+        homes = {self._volumes.find(mount.volumeId).data_center for mount in body.mounts.network}
+        faults = self._faults.on("no-capacity")
+        decided: dict[int, bool] = {}  # a create is one chance for each fault, however many machines there are
+
+        def refuse(machine: Machine) -> bool:
+            if homes and machine.data_center not in homes:
+                return True
+            if body.globalNetworking and not DATA_CENTERS[machine.data_center].global_network:
+                return True
+            fitting = [fault for fault in faults if fault.fits(machine_words(machine))]
+            for fault in fitting:
+                if fault.number not in decided:
+                    decided[fault.number] = fault.strikes()
+            return any(decided[fault.number] for fault in fitting)
+
+        machine = self._stock.place(wanted, refuse)
+        if machine is None:
+            raise capacity()
+        return machine
+
+
+def _wanted(body: CreatePod, any_case: bool) -> Wanted:
+    places = tuple(place.upper() if any_case else place for place in body.dataCenterIds)
+    ordered = body.dataCenterPriority == "custom"
+    if body.cpu is not None:
+        if not CPUS[body.cpu.id].fits(body.cpu.vcpuCount):
+            flavour = CPUS[body.cpu.id]
+            raise Problem(  # made up
+                400,
+                f"cpu.vcpuCount must be a power of two from {flavour.least} to {flavour.most} for {flavour.id}",
+            )
+        return Wanted(body.cpu.id, body.cpu.vcpuCount, body.cloud, places, ordered=ordered)
+    gpu = body.gpu
+    assert gpu is not None
+    return Wanted(
+        gpu_id=gpu.id,
+        count=gpu.count,
+        cloud=body.cloud,
+        data_centers=places,
+        cuda_versions=tuple(gpu.allowedCudaVersions),
+        min_cuda=gpu.minCudaVersion if gpu.given("minCudaVersion") else None,
+        min_ram=gpu.minRamPerGpu,
+        min_vcpus=gpu.minVcpuCountPerGpu,
+        ordered=ordered,
+    )

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The faults that a create meets, whatever it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from podyard_sandbox.faults import Faults
+from podyard_sandbox.runpod.exchange import current
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+
+
+@contextmanager
+def made(faults: Faults, operation: str, name: str) -> Iterator[None]:
+    """Around the making of something.
+
+    Raises:
+        DroppedLine: before or after it.
+        Problem: 500 after it.
+    """
+
+    def strikes(fault: str) -> bool:
+        if faults.strike(fault, name=name, operation=operation) is None:
+            return False
+        current().fault = fault
+        return True
+
+    if strikes("create-drops-line-unmade"):
+        raise DroppedLine
+    yield
+    if strikes("create-drops-line"):
+        raise DroppedLine
+    if strikes("create-500-but-made"):
+        raise Problem(500, INTERNAL)
