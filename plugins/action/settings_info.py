@@ -31,7 +31,10 @@ class ActionModule(ControllerAction):
         listed = [
             {
                 "provider": provider,
-                **{name: getattr(setting, name) for name in ("name", "meaning", "unit", "option", "variable", "example")},
+                **{
+                    name: getattr(setting, name)
+                    for name in ("name", "meaning", "unit", "option", "variable", "example")
+                },
                 "origin": (sources.find(setting.name) or (None, None))[1],
             }
             for provider, table in tables.items()
