@@ -7,84 +7,20 @@ Private to this collection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _gpus, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, Conflict, TooExpensive
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount, Offer, OfferQuery, Pod, PodRequest, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 
-#: GB of container disk when nobody says: official images unpack elsewhere, so this is room for packages and caches.
-DISK_GB = 20
-CLOUDS = ("SECURE",)
-PORTS = (_pod.SSH_PORT,)
 #: Environment variables that the service itself puts into a pod; whether it shows them again differs.
 _INJECTED = frozenset({"PUBLIC_KEY", "JUPYTER_PASSWORD"})
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
-    compared.
-    """
-
-    name: str | None = None
-    id: str | None = None
-    image: str | None = None
-    gpus: tuple[str, ...] = ()
-    gpu_count: int | None = None
-    clouds: tuple[str, ...] | None = None
-    regions: tuple[str, ...] | None = None
-    min_cuda_version: str | None = None
-    cuda_versions: tuple[str, ...] = ()
-    disk_gb: int | None = None
-    volume: Mount | None = None
-    network_volume: Mount | None = None
-    ports: tuple[str, ...] | None = None
-    env: Mapping[str, str] | None = field(default=None, repr=False)
-    public_keys: tuple[str, ...] = ()
-    registry: str | None = None
-    args: str | None = None
-    template_id: str | None = None
-    max_price: float | None = None
-    allow_reset: bool = False
-
-    def query(self) -> OfferQuery:
-        """What to look for in the market."""
-        return OfferQuery(
-            gpus=self.gpus,
-            gpu_count=self.gpu_count or 1,
-            clouds=self.clouds or CLOUDS,
-            regions=self.regions or (),
-            min_cuda_version=self.min_cuda_version,
-            cuda_versions=self.cuda_versions,
-            max_price=self.max_price,
-        )
-
-    def request(self, offer: Offer, name: str) -> PodRequest:
-        """The pod to rent on this offer under this name."""
-        return PodRequest(
-            name=name,
-            image=self.image,
-            gpu=offer.gpu,
-            gpu_id=offer.gpu_id,
-            gpu_count=offer.gpu_count,
-            cloud=offer.cloud,
-            regions=tuple(region.upper() for region in self.regions or ()),
-            min_cuda_version=self.min_cuda_version,
-            cuda_versions=self.cuda_versions,
-            disk_gb=self.disk_gb if self.disk_gb is not None else DISK_GB,
-            volume=self.volume,
-            network_volume=self.network_volume,
-            ports=self.ports if self.ports is not None else PORTS,
-            env=dict(self.env or {}),
-            public_keys=self.public_keys,
-            registry=self.registry,
-            args=self.args,
-            template_id=self.template_id,
-        )
 
 
 @dataclass(frozen=True)
@@ -106,76 +42,136 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     :raises TooExpensive: when the pod costs more than the cap.
     """
     _refuse_unchangeable(pod, wanted)
-    pairs: list[tuple[str, Any, Any]] = [
-        ("name", pod.name, wanted.name if wanted.id else None),
-        ("image", pod.image, wanted.image),
-        ("args", pod.args or "", wanted.args),
-        ("disk_gb", pod.disk_gb, wanted.disk_gb),
-        ("registry", pod.registry, wanted.registry),
+    registry = None if wanted.registry == "" else wanted.registry
+    pairs: list[tuple[str, Any, Any, bool]] = [
+        ("name", pod.name, wanted.name if wanted.id else None, False),
+        ("image", pod.image, wanted.image, True),
+        ("args", pod.args or "", None if _same_command(pod.args or "", wanted.args) else wanted.args, True),
+        ("disk_gb", pod.disk_gb, wanted.disk_gb, True),
+        ("global_networking", bool(pod.global_networking), wanted.global_networking, False),
+        ("locked", pod.locked, wanted.locked, False),
     ]
     changes = [
-        Change(name, before, value, name != "name") for name, before, value in pairs if value not in (None, before)
+        Change(name, before, value, resets) for name, before, value, resets in pairs if value not in (None, before)
     ]
+    if wanted.registry is not None and (pod.registry or None) != registry:
+        changes.append(Change("registry", pod.registry, registry))
     if wanted.ports is not None and set(wanted.ports) != set(pod.ports):
         changes.append(Change("ports", list(pod.ports), list(wanted.ports)))
     env = _wanted_env(pod, wanted)
     if env is not None:
         changes.append(Change("env", dict(pod.env), env))
-    grown = _grown(pod, wanted)
-    if grown is not None:
-        changes.append(grown)
-    return changes
+    return changes + _mount_changes(pod, wanted)
 
 
-def refuse_unreachable(wanted: Wanted, target: str) -> None:
-    """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
+def _same_command(one: str, other: str | None) -> bool:
+    """True for two spellings of the same start command: JSON whatever its blanks, or the same words."""
+    if other is None or one == other:
+        return True
+    readings: list[Any] = []
+    for text in (one, other):
+        try:
+            readings.append(json.loads(text))
+        except ValueError:
+            try:
+                readings.append(shlex.split(text))
+            except ValueError:
+                readings.append(text)
+    return bool(readings[0] == readings[1])
 
-    :param target: the stage to wait for.
-    :raises BadRequest: when one is missing.
-    """
-    stage = _pod.STAGES.index(target)
-    ports = wanted.ports if wanted.ports is not None else PORTS
-    if stage >= _pod.STAGES.index(_pod.ADDRESSED) and _pod.SSH_PORT not in ports:
-        raise BadRequest(
-            f"The pod {wanted.name} was not rented: without {_pod.SSH_PORT} in ports it never gets an address for SSH, "
-            f"and the wait is for the stage {target}. Add the port, or wait for the stage running only."
-        )
-    keys = wanted.public_keys or str((wanted.env or {}).get("PUBLIC_KEY") or "").strip()
-    if stage > _pod.STAGES.index(_pod.ADDRESSED) and not keys:
-        raise BadRequest(
-            f"The pod {wanted.name} was not rented: without a public key (option public_keys) its image starts no SSH "
-            f"server, and the wait is for the stage {target}."
-        )
+
+def losses(pod: Pod) -> str:
+    """What is lost when the container is made anew, as the end of a sentence."""
+    kept = [mount.path or "its volume" for mount in pod.mounts]
+    return f"everything outside {' and '.join(kept)} is lost" if kept else "everything on its disk is lost"
 
 
 def _refuse_unchangeable(pod: Pod, wanted: Wanted) -> None:
     """GPU, count, cloud, place and the kind of storage are fixed when a pod is rented."""
-    differing = []
-    if wanted.gpus and pod.gpu_id and not any(_gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
-        differing.append(f"its GPU is {pod.gpu}, wanted is {' or '.join(wanted.gpus)}")
-    if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
-        differing.append(f"it has {pod.gpu_count} GPUs, wanted are {wanted.gpu_count}")
-    if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
-        differing.append(f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}")
-    regions = [region.upper() for region in wanted.regions or ()]
-    if regions and pod.region and pod.region.upper() not in regions:
-        differing.append(f"it is in {pod.region}, wanted is {' or '.join(regions)}")
-    network = {mount.volume_id for mount in pod.mounts if mount.kind == "network"}
-    if wanted.network_volume is not None and wanted.network_volume.volume_id not in network:
-        differing.append(f"the network volume {wanted.network_volume.volume_id} is not attached to it")
-    if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
-        differing.append("it has no volume disk")
+    differing = [f"{option}: {words}" for option, words in (*_other_compute(pod, wanted), *_other_place(pod, wanted))]
     if differing:
         raise Conflict(
             f"The pod {pod.label()} is not what is wanted, and that cannot be changed: {'; '.join(differing)}. "
-            "End it first (state absent), or use another name."
+            "End it first (state absent) and rent another, use another name, or leave the option out."
         )
     if over(pod.usd_per_hour, wanted.max_price):
         raise TooExpensive(
-            f"The pod {pod.label()} costs {usd(pod.usd_per_hour)} per hour, above the cap of {usd(wanted.max_price)}. "
-            "It was left alone: end it (state absent) or raise the cap.",
+            f"The pod {pod.label()} costs {usd(pod.usd_per_hour)} per hour, above the cap of {usd(wanted.max_price)} "
+            "(option max_price). It was left alone: end it (state absent) or raise the cap.",
             elsewhere="no",
         )
+
+
+def _other_compute(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+    """Options about the processor that differ, each with both values."""
+    found = []
+    if wanted.gpus and pod.cpu is not None:
+        found.append(("gpus", f"it is a CPU pod ({pod.cpu.words()}), wanted is {' or '.join(wanted.gpus)}"))
+    elif wanted.gpus and pod.gpu_id and not any(_gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
+        found.append(("gpus", f"its GPU is {pod.gpu}, wanted is {' or '.join(wanted.gpus)}"))
+    if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
+        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, wanted are {wanted.gpu_count}"))
+    if wanted.cpu is not None and pod.gpu_id:
+        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, wanted is {wanted.cpu.words()}"))
+    elif wanted.cpu is not None and pod.cpu is not None:
+        now, then = pod.cpu, wanted.cpu
+        if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
+            found.append(("cpu", f"it has {now.words()}, wanted is {then.words()}"))
+    host = _version(pod.cuda_version)
+    if host is not None:
+        least = _version(wanted.min_cuda_version)
+        if least is not None and host < least:
+            found.append(
+                ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, wanted is {wanted.min_cuda_version}")
+            )
+        if wanted.cuda_versions and host not in [_version(version) for version in wanted.cuda_versions]:
+            found.append(
+                (
+                    "cuda_versions",
+                    f"its host has CUDA {pod.cuda_version}, wanted is {' or '.join(wanted.cuda_versions)}",
+                )
+            )
+    return found
+
+
+def _version(text: str | None) -> tuple[int, ...] | None:
+    """``12.8`` as numbers (12.11 is above 12.2); None for what is no version."""
+    parts = (text or "").split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+
+
+def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+    """Options about place and storage that differ, each with both values."""
+    found = []
+    if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
+        found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
+    regions = [region.upper() for region in wanted.regions or ()]
+    if regions and pod.region and pod.region.upper() not in regions:
+        found.append(("data_centers", f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+    network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
+    if wanted.network_volume is not None and wanted.network_volume.volume_id not in network:
+        found.append(
+            (
+                "network_volume",
+                f"it has {' and '.join(network) or 'none'}, wanted is {wanted.network_volume.volume_id}",
+            )
+        )
+    if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
+        found.append(("volume", f"it has no volume disk, wanted are {wanted.volume.size_gb} GB"))
+    return found
+
+
+def _mount_changes(pod: Pod, wanted: Wanted) -> list[Change]:
+    """The growth of the volume disk, and another path of the mount. :raises BadRequest: for a shrinking."""
+    changes = []
+    grown = _grown(pod, wanted)
+    if grown is not None:
+        changes.append(grown)
+    for mount in (wanted.volume, wanted.network_volume):
+        now = next((each.path for each in pod.mounts if mount is not None and each.kind == mount.kind), None)
+        if mount is not None and mount.path and now and mount.path.rstrip("/") != now.rstrip("/"):
+            changes.append(Change("mount_path", now, mount.path))
+    return changes
 
 
 def _wanted_env(pod: Pod, wanted: Wanted) -> dict[str, str] | None:
@@ -206,8 +202,8 @@ def _grown(pod: Pod, wanted: Wanted) -> Change | None:
         return None
     if wanted.volume.size_gb < now:
         raise BadRequest(
-            f"The volume of the pod {pod.label()} has {now} GB and cannot shrink to {wanted.volume.size_gb} "
-            "GB; it can only grow."
+            f"The volume of the pod {pod.label()} has {now} GB and cannot shrink to the {wanted.volume.size_gb} GB of "
+            "the option volume.size; it can only grow. Ask for at least what it has, or rent a new pod."
         )
     return Change("volume_size_gb", now, wanted.volume.size_gb, resets=False)
 
@@ -225,6 +221,7 @@ def managed(pod: Pod | None) -> dict[str, Any]:
         "image": pod.image,
         "gpu": pod.gpu,
         "gpu_count": pod.gpu_count,
+        "cpu": pod.cpu.words() if pod.cpu is not None else None,
         "cloud": pod.cloud,
         "region": pod.region,
         "disk_gb": pod.disk_gb,
@@ -233,12 +230,14 @@ def managed(pod: Pod | None) -> dict[str, Any]:
         "registry": pod.registry,
         "args": "(set)" if pod.args else None,
         "env": dict.fromkeys(sorted(pod.env), "(set)"),
+        "locked": pod.locked,
+        "global_networking": bool(pod.global_networking),
         "usd_per_hour": pod.usd_per_hour,
     }
 
 
 def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str, Any]:
-    """``managed`` of the pod as it will be."""
+    """``managed`` of the pod as it will be, with ``effect`` where its running container is lost."""
     shown = managed(pod)
     apply: dict[str, Callable[[Change], Any]] = {
         "args": lambda change: "(changed)" if change.value else None,
@@ -250,18 +249,33 @@ def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str
             shown["mounts"] = [
                 dict(mount, size_gb=change.value) if mount["kind"] == "disk" else mount for mount in shown["mounts"]
             ]
+        elif change.field == "mount_path":
+            shown["mounts"] = [dict(mount, path=change.value) for mount in shown["mounts"]]
         else:
             shown[change.field] = apply.get(change.field, lambda changed: changed.value)(change)
     if phase is not None:
         shown["phase"] = phase
+    if pod.phase != _pod.STOPPED and any(change.resets for change in changes):
+        shown["effect"] = f"resets the container: {losses(pod)}"
     return shown
+
+
+def fields(pod: Pod, changes: Sequence[Change]) -> dict[str, Any]:
+    """Changes as fields of the Pod, for a prediction; a grown volume shows in the diff only."""
+    found: dict[str, Any] = {}
+    for change in changes:
+        if change.field == "mount_path":
+            found["mounts"] = tuple(replace(mount, path=change.value) for mount in pod.mounts)
+        elif change.field != "volume_size_gb":
+            found[change.field] = tuple(change.value) if change.field == "ports" else change.value
+    return found
 
 
 def _env_after(before: Mapping[str, str], value: Mapping[str, str]) -> dict[str, str]:
     return {name: "(set)" if before.get(name) == value[name] else "(changed)" for name in sorted(value)}
 
 
-def predicted(request: PodRequest, provider: str, offer: Offer) -> Pod:
+def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = False) -> Pod:
     """The pod that this request would become, as far as that can be known: without id, address and times."""
     mounts = tuple(mount for mount in (request.volume, request.network_volume) if mount is not None)
     env = dict(request.env)
@@ -272,17 +286,20 @@ def predicted(request: PodRequest, provider: str, offer: Offer) -> Pod:
         id="",
         name=request.name,
         phase=_pod.PROVISIONING,
-        gpu=request.gpu,
-        gpu_id=request.gpu_id,
-        gpu_count=request.gpu_count,
+        gpu=request.gpu or None,
+        gpu_id=request.gpu_id or None,
+        gpu_count=request.gpu_count or None,
+        cpu=request.cpu,
         usd_per_hour=offer.usd_per_hour,
         region=offer.region,
         cloud=request.cloud,
         image=request.image,
         disk_gb=request.disk_gb,
-        ports=request.ports,
+        ports=request.ports or (),
         mounts=mounts,
         args=request.args,
         registry=request.registry,
+        locked=locked,
+        global_networking=request.global_networking,
         env=env,
     )

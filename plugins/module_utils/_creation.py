@@ -12,64 +12,22 @@ from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
-from ansible_collections.podyard.gpu.plugins.module_utils._fence import RunDir, creating
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import creating
+from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work, look_up
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
-from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
-from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
-    GRACE,
-    PROOF,
-    QUICK,
-    pod_of,
-    require_gone,
-    seconds_since,
-    terminate_and_prove,
-    write_quietly,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import require_gone, write_quietly
 
 #: How often a create is sent for one name: again only after the first was proved not to exist.
 SENDS = 2
-#: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
-#: sent again.
-STUBBORN = 5
-
-
-@dataclass(frozen=True)
-class Work:
-    """What every step of a pod's life needs beside the pod.
-
-    :param grace: seconds after a create for which the provider may not show the pod yet.
-    :param run_dir: where the run's fence and ledger are; None: there is no run.
-    """
-
-    provider: Provider
-    polls: Polls = field(default_factory=Polls)
-    progress: Progress = field(default_factory=Progress)
-    run_dir: RunDir = None
-    grace: float = GRACE
-
-    @property
-    def ledger(self) -> Ledger:
-        """The run's ledger."""
-        return Ledger(self.run_dir)
-
-    def end(self, pods: Sequence[Pod], *, settle: float = 0.0) -> list[dict[str, Any]]:
-        """End pods and prove it; see ``terminate_and_prove``."""
-        return terminate_and_prove(
-            self.provider, pods, polls=self.polls, progress=self.progress, ledger=self.ledger, settle=settle
-        )
 
 
 @dataclass
 class History:
-    """What was tried: ``attempts`` (of each create {"name", "gpu", "gpu_id", "cloud", "usd_per_hour", "outcome",
-    "id",
-    "reason"}) and ``gone`` (results of ``terminate_and_prove``). ``uncertain`` is True once a create was ambiguous: a
-    twin may turn up late.
+    """What was tried: ``attempts`` (of each create {"name", "gpu", "gpu_id", "cpu", "cloud", "region",
+    "usd_per_hour", "outcome", "id", "reason"}) and ``gone`` (results of ``terminate_and_prove``). ``uncertain`` is True
+    once a create was ambiguous: a twin may turn up late.
     """
 
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -79,13 +37,16 @@ class History:
     def record(
         self, request: PodRequest, price: float | None, outcome: str, pod: Pod | None = None, reason: str | None = None
     ) -> None:
-        """Add one create and what came of it."""
+        """Add one create and what came of it; its region is the pod's, else the only one that was asked for."""
+        asked = request.regions[0] if len(request.regions) == 1 else None
         self.attempts.append(
             {
                 "name": request.name,
-                "gpu": request.gpu,
-                "gpu_id": request.gpu_id,
+                "gpu": request.gpu or None,
+                "gpu_id": request.gpu_id or None,
+                "cpu": request.cpu.words() if request.cpu is not None else None,
                 "cloud": request.cloud,
+                "region": (pod.region if pod is not None else None) or asked,
                 "usd_per_hour": pod.usd_per_hour if pod is not None and pod.usd_per_hour is not None else price,
                 "outcome": outcome,
                 "id": pod.id if pod is not None else None,
@@ -152,46 +113,8 @@ def _create_fenced(work: Work, request: PodRequest) -> Pod:
             )
             raise
         write_quietly(ledger, work.progress, _ledger.CREATED, pod)
-    work.progress.say(f"Rented {pod.label()}: {request.gpu_count} x {request.gpu}, {usd(pod.usd_per_hour)} per hour")
+    work.progress.say(f"Rented {pod.label()}: {request.compute()}, {usd(pod.usd_per_hour)} per hour")
     return pod
-
-
-def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
-    """The pod of this name, or None when it is proved absent: twice, past the grace time.
-
-    :raises Ambiguous: when the list cannot be had for much longer than the grace: nothing is proved then.
-    :raises AuthError: at once; a refused key proves nothing.
-    """
-    span = work.grace if grace is None else grace
-    clock = work.polls.clock
-    begun, absences, problem = clock.monotonic(), 0, ""
-    while True:
-        elapsed = clock.monotonic() - begun
-        try:
-            found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != _pod.GONE]
-        except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
-            error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
-            error.args = (error.message,)
-            raise
-        except errors.CloudError as error:
-            problem = error.message
-            found = []
-            if elapsed >= span * STUBBORN:
-                raise errors.Ambiguous(
-                    f"{cause.message} Whether the pod {name} exists could not be found out: {problem} Look for "
-                    "it in the console.",
-                    status=cause.status,
-                    request_id=cause.request_id,
-                    detail=cause.detail,
-                ) from error
-        else:
-            absences += not found and elapsed >= span
-        if found:
-            return min(found, key=lambda pod: pod.created_at or "")
-        if absences >= PROOF:
-            return None
-        work.progress.remind(f"Looking for a pod named {name}, {elapsed:.0f} of {span:.0f} s")
-        work.polls.pause(max(QUICK, span - elapsed))
 
 
 Accept = Callable[[Pod], Reached]
@@ -240,7 +163,7 @@ def rent(
             if bad_host:
                 queue.append(offer)
             continue
-        history.record(request, offer.usd_per_hour, "rented", pod)
+        history.record(request, offer.usd_per_hour, "rented", result.pod)
         return result
     raise _with_facts(_nothing_left(refusals), history)
 
@@ -324,56 +247,3 @@ def _nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
 def _with_facts(error: errors.CloudError, history: History) -> errors.CloudError:
     error.facts.update(history.facts())
     return error
-
-
-def unsettled(work: Work, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
-    """Names in the ledger that may be a pod which the list does not show (yet): asked for or made, not ended, not in
-    ``known``, and ``mine``.
-    """
-    last = {event["name"]: event for event in work.ledger.read()}
-    shown = {pod.name for pod in known}
-    open_events = (_ledger.CREATING, _ledger.AMBIGUOUS, _ledger.CREATED)
-    return [
-        name
-        for name, event in last.items()
-        if event["event"] in open_events
-        and event["provider"] == work.provider.name
-        and name not in shown
-        and mine(name)
-    ]
-
-
-def settle(work: Work, name: str) -> Pod | None:
-    """Find out what became of a name in the ledger that is not listed: the pod, or None after it was proved absent.
-
-    The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
-    """
-    event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
-    left = max(0.0, work.grace - seconds_since(event["time"]))
-    if event["event"] == _ledger.CREATED and event.get("id"):
-        return _settle_known(work, event, left)
-    cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
-    found = look_up(work, name, cause, grace=left)
-    if found is None:
-        work.ledger.write(_ledger.GONE, name, work.provider.name, gpu=event.get("gpu"), reason="never appeared")
-    else:
-        write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
-    return found
-
-
-def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
-    """The same for a pod that was made and is not listed: it is there by its id, or it is ended and proved gone.
-
-    That the list does not show it proves nothing: its host may be lost, or the list behind the times.
-
-    :raises NotProvedGone: when it may still cost money.
-    """
-    try:
-        pod = work.provider.get(event["id"])
-    except errors.NotFound:
-        pod = pod_of(event)
-    else:
-        if pod.phase != _pod.GONE:
-            return pod
-    require_gone(work.provider, work.end([pod], settle=left))
-    return None

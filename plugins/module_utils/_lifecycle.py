@@ -9,21 +9,28 @@ Check mode takes the same path and stops before the first write; what it returns
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _changes, _creation, _market, _pod, _readiness
+from ansible_collections.podyard.gpu.plugins.module_utils import _changes, _creation, _lookup, _market, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._changes import Wanted
-from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, Work, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._names import MAX_LENGTH, PodName
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached, Readiness
+from ansible_collections.podyard.gpu.plugins.module_utils._standing import Outcome, Standing
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     give_back_run,
     pods_of_run,
     require_gone,
     terminate_and_prove,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._wanted import (
+    Wanted,
+    refuse_impossible,
+    refuse_unreachable,
+    resolve,
 )
 
 __all__ = [
@@ -39,31 +46,6 @@ __all__ = [
 ]
 
 STATES = ("present", "running", "stopped", "restarted", "absent")
-#: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
-STOP_DEADLINE = 120.0
-
-
-@dataclass
-class Outcome:
-    """What ``Lifecycle.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff."""
-
-    changed: bool = False
-    reached: Reached | None = None
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    gone: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def to_result(self) -> dict[str, Any]:
-        """The result of a module, warnings left out."""
-        return {
-            "changed": self.changed,
-            "pod": self.reached.to_result() if self.reached is not None else None,
-            "pods_gone": self.gone,
-            "attempts": self.attempts,
-            "diff": {"before": self.before, "after": self.after},
-        }
 
 
 @dataclass
@@ -86,6 +68,7 @@ class Lifecycle:
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
         """
+        refuse_impossible(self.wanted)
         pods = self.find()
         if state == "absent":
             return self._absent(pods)
@@ -97,13 +80,19 @@ class Lifecycle:
             )
         if not pods:
             return self._missing(state)
+        if state in ("present", "running"):
+            self.wanted = resolve(self.wanted, self.work.provider, pods[0])
+        standing = self._standing()
         steps: Mapping[str, Callable[[Pod], Outcome]] = {
-            "present": self._present,
-            "running": self._running,
-            "stopped": self._stopped,
-            "restarted": self._restarted,
+            "present": standing.present,
+            "running": standing.running,
+            "stopped": standing.stopped,
+            "restarted": standing.restarted,
         }
         return steps[state](pods[0])
+
+    def _standing(self) -> Standing:
+        return Standing(self.work, self.wanted, self.readiness, self.check)
 
     def find(self) -> list[Pod]:
         """The living pods that are meant: by id, else by name: all of one identity, or of exactly that name.
@@ -124,8 +113,8 @@ class Lifecycle:
         pods = [pod for pod in provider.list() if pod.phase != _pod.GONE and self._mine(pod.name)]
         if self.check:
             return pods
-        for name in _creation.unsettled(self.work, self._mine, pods):
-            found = _creation.settle(self.work, name)
+        for name in _lookup.unsettled(self.work, self._mine, pods):
+            found = _lookup.settle(self.work, name)
             if found is not None:
                 pods.append(found)
         return pods
@@ -157,32 +146,54 @@ class Lifecycle:
 
     def _create(self) -> Outcome:
         """Rent, after everything that can be checked for nothing."""
+        self._refuse_early()
         wanted, work = self.wanted, self.work
-        if not wanted.gpus:
-            raise errors.BadRequest(
-                f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference."
-            )
         first = self._first_attempt()
-        _changes.refuse_unreachable(wanted, self.readiness.target if self.readiness is not None else _pod.RENTED)
         offers = _market.rank(work.provider, wanted.query())
         for offer in offers:
             work.provider.check(self._request(offer, first))
         if self.check:
             pod = _changes.predicted(self._request(offers[0], first), work.provider.name, offers[0])
+            pod = replace(pod, locked=bool(wanted.locked))
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
         history = History()
         reached = _creation.rent(
             work, offers, self._request, first, self._accept, cap=wanted.max_price, most=self.most, history=history
         )
         history.gone.extend(self._end_twins(reached.pod, history))
-        outcome = Outcome(True, reached, {}, _changes.managed(reached.pod), history.attempts, history.gone)
+        outcome = Outcome(True, reached, {}, {}, history.attempts, history.gone)
+        if wanted.locked:
+            self._lock(reached, outcome)
         if wanted.max_price is not None and not reached.pod.usd_per_hour:
             outcome.warnings.append(
                 f"The provider does not say what {reached.pod.label()} costs; the cap could not be checked."
             )
+        outcome.after = _changes.managed(outcome.reached.pod if outcome.reached is not None else reached.pod)
         return outcome
 
-    def _request(self, offer: Offer, attempt: int) -> PodRequest:
+    def _refuse_early(self) -> None:
+        """Everything that can be known to be wrong before the offers are, first what needs no request."""
+        wanted, target = self.wanted, self.readiness.target if self.readiness is not None else _pod.RENTED
+        if not wanted.gpus and wanted.cpu is None:
+            raise errors.BadRequest(
+                f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference, or "
+                "a processor for a pod without GPUs (option cpu)."
+            )
+        refuse_unreachable(wanted, target)
+        self.work.provider.check(self._request(None, 1))
+        self.wanted = resolve(wanted, self.work.provider)
+        refuse_unreachable(self.wanted, target)
+
+    def _lock(self, reached: Reached, outcome: Outcome) -> None:
+        """A pod is locked when nothing stands in the way of giving it back any more."""
+        try:
+            locked = self.work.provider.update(reached.pod.id, {"locked": True})
+        except errors.CloudError as error:
+            outcome.warnings.append(f"The pod {reached.pod.label()} was rented but not locked: {error.message}")
+        else:
+            outcome.reached = replace(reached, pod=replace(reached.pod, locked=locked.locked))
+
+    def _request(self, offer: Offer | None, attempt: int) -> PodRequest:
         identity = PodName.parse_identity(self.wanted.name)
         name = str(identity.with_attempt(attempt)) if identity is not None else str(self.wanted.name)
         if identity is not None and len(name) > MAX_LENGTH:
@@ -199,15 +210,7 @@ class Lifecycle:
 
     def _accept(self, pod: Pod) -> Reached:
         """Wait for a pod that was rented by this call."""
-        return self._climb(pod, grace=self.work.grace)
-
-    def _climb(self, pod: Pod, *, grace: float = 0.0, before: Pod | None = None) -> Reached:
-        """Up the ladder, or not at all when no waiting is wanted or allowed."""
-        if self.readiness is None or self.check:
-            return Reached(_readiness.stage_of(pod), pod)
-        return _readiness.climb(
-            self.work.provider, pod, self.readiness, self.work.polls, self.work.progress, grace=grace, before=before
-        )
+        return self._standing().climb(pod, grace=self.work.grace)
 
     def _end_twins(self, kept: Pod, history: History) -> Sequence[dict[str, Any]]:
         """After an ambiguous create a second pod may have turned up late: it is ended, if its name is of our own
@@ -229,132 +232,6 @@ class Lifecycle:
             raise
         return results
 
-    # -- a pod that is there
-    # ------------------------------------------------------------------------------------------------
-
-    def _present(self, pod: Pod, phase: str | None = None) -> Outcome:
-        """Changed as wanted, whatever its phase; waited for unless it is stopped."""
-        self._refuse_failed(pod)
-        changes = _changes.compare(pod, self.wanted)
-        outcome = Outcome(bool(changes), None, _changes.managed(pod), _changes.after(pod, changes, phase))
-        before, pod = pod, self._apply(pod, changes)
-        if pod.phase == _pod.STOPPED:
-            outcome.reached = Reached(_pod.RENTED, pod)
-        elif phase is None:
-            reset = any(change.resets for change in changes)
-            outcome.reached = self._climb(pod, before=before if reset else None)
-        if any(change.field == "volume_size_gb" for change in changes):
-            outcome.warnings.append(f"The volume of {pod.label()} shows its new size only after a stop and a start.")
-        return outcome
-
-    def _apply(self, pod: Pod, changes: list[_changes.Change]) -> Pod:
-        """One PATCH of what differs. :raises Conflict: when it would reset a running container unasked."""
-        if not changes:
-            return pod
-        resetting = [change.field for change in changes if change.resets]
-        if resetting and pod.phase != _pod.STOPPED and not self.wanted.allow_reset:
-            raise errors.Conflict(
-                f"The pod {pod.label()} is {pod.phase}, and changing its {', '.join(resetting)} would make its "
-                "container anew and lose "
-                "everything outside its mounts. Set allow_reset if that is meant."
-            )
-        if self.check:
-            return replace(pod, **_fields(changes))
-        self.work.progress.say(f"Changing {', '.join(change.field for change in changes)} of {pod.label()}")
-        return self.work.provider.update(pod.id, {change.field: change.value for change in changes})
-
-    def _running(self, pod: Pod) -> Outcome:
-        """Changed as wanted, and started when it is stopped."""
-        if pod.phase != _pod.STOPPED:
-            return self._present(pod)
-        outcome = self._present(pod, phase=_pod.RUNNING)
-        outcome.changed = True
-        return self._act(pod, "start", outcome)
-
-    def _restarted(self, pod: Pod) -> Outcome:
-        """Restarted always; a stopped pod is started."""
-        self._refuse_failed(pod)
-        outcome = Outcome(True, None, _changes.managed(pod), _changes.after(pod, [], _pod.RUNNING))
-        return self._act(pod, "start" if pod.phase == _pod.STOPPED else "restart", outcome)
-
-    def _act(self, pod: Pod, action: str, outcome: Outcome) -> Outcome:
-        """Start or restart, then wait for the new container."""
-        if self.check:
-            outcome.reached = Reached(_pod.RENTED, replace(pod, phase=_pod.STARTING, endpoint=None))
-            return outcome
-        self._order(pod, action, (_pod.STARTING, _pod.RUNNING) if action == "start" else ())
-        outcome.reached = self._climb(self.work.provider.get(pod.id), before=pod)
-        return outcome
-
-    def _stopped(self, pod: Pod) -> Outcome:
-        """Stopped by the provider; what that loses and goes on to cost is shown."""
-        self._refuse_failed(pod)
-        capabilities = self.work.provider.capabilities
-        if not capabilities.stop:
-            raise errors.BadRequest(
-                f"The pod {pod.label()} cannot be stopped: {capabilities.because.get('stop', 'not offered')}."
-            )
-        cost = self.work.provider.stop_cost(pod).sentence()
-        outcome = Outcome(
-            False, Reached(_pod.RENTED, pod), _changes.managed(pod), _changes.managed(pod), warnings=[cost]
-        )
-        if pod.phase == _pod.STOPPED:
-            return outcome
-        if pod.locked:
-            raise errors.Conflict(f"The pod {pod.label()} is locked and cannot be stopped; unlock it in the console.")
-        outcome.changed = True
-        outcome.after = _changes.after(pod, [], _pod.STOPPED)
-        if self.check:
-            outcome.reached = Reached(_pod.RENTED, replace(pod, phase=_pod.STOPPED, endpoint=None))
-            return outcome
-        self.work.progress.say(cost)
-        self._order(pod, "stop", (_pod.STOPPED,))
-        outcome.reached = Reached(_pod.RENTED, self._wait_for(pod, _pod.STOPPED))
-        return outcome
-
-    def _order(self, pod: Pod, action: str, fulfilled: Sequence[str]) -> None:
-        """One action. A 409 or an unknown outcome is settled by reading the pod: it may be there already.
-
-        :raises Conflict: when the pod's present status does not allow the action.
-        """
-        provider = self.work.provider
-        act: Mapping[str, Callable[[str], Pod]] = {
-            "start": provider.start,
-            "stop": provider.stop,
-            "restart": provider.restart,
-        }
-        self.work.progress.say(f"Asking for the {action} of {pod.label()}")
-        try:
-            act[action](pod.id)
-        except (errors.Conflict, errors.Ambiguous) as error:
-            now = provider.get(pod.id)
-            if now.phase in fulfilled:
-                return
-            allowed = ", ".join(now.actions) or "nothing"
-            error.message += f" The pod {now.label()} is {now.phase} ({now.raw_status}) and allows: {allowed}."
-            error.args = (error.message,)
-            raise
-
-    def _wait_for(self, pod: Pod, phase: str) -> Pod:
-        """Wait for a phase. :raises WaitTimeout: after STOP_DEADLINE."""
-        for gone in self.work.polls.until(STOP_DEADLINE):
-            pod = self.work.provider.get(pod.id)
-            if pod.phase == phase:
-                return pod
-            self.work.progress.remind(f"{pod.label()}: waiting for {phase}, {gone:.0f} of {STOP_DEADLINE:.0f} s")
-        raise errors.WaitTimeout(
-            f"The pod {pod.label()} is {pod.phase} ({pod.raw_status}) and not {phase} after "
-            f"{STOP_DEADLINE:.0f} s; look at it in the console.",
-            stage=_readiness.stage_of(pod),
-        )
-
-    def _refuse_failed(self, pod: Pod) -> None:
-        if pod.phase == _pod.FAILED:
-            raise errors.Conflict(
-                f"The pod {pod.label()} has failed ({pod.raw_status}) and does not recover; end it (state "
-                "absent) and rent another."
-            )
-
     # -- giving back
     # --------------------------------------------------------------------------------------------------------
 
@@ -365,19 +242,15 @@ class Lifecycle:
             raise errors.Conflict(
                 f"{len(pods)} pods have the name {self.wanted.name}: {listed}. Say which to end by its id."
             )
+        standing = self._standing()
+        for pod in pods:
+            standing.refuse_locked(pod, "ended")
         before = _changes.managed(pods[0]) if pods else {}
         outcome = Outcome(bool(pods), None, before, {})
         if self.check or not pods:
             return outcome
+        for pod in pods:
+            standing.unlock(pod)
         outcome.gone = self.work.end(pods)
         require_gone(self.work.provider, outcome.gone)
         return outcome
-
-
-def _fields(changes: Sequence[_changes.Change]) -> dict[str, Any]:
-    """Changes as fields of a Pod, for a prediction; a grown volume shows in the diff only."""
-    return {
-        change.field: tuple(change.value) if change.field == "ports" else change.value
-        for change in changes
-        if change.field != "volume_size_gb"
-    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _gpus
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
@@ -15,7 +16,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
     NoCapacity,
     TooExpensive,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, Offer, OfferQuery, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, PRICE, Offer, OfferQuery, usd
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
 
@@ -41,22 +42,47 @@ def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer
 
 
 def rank(provider: Provider, query: OfferQuery) -> list[Offer]:
-    """The offers to try, best first: by the order of ``query.gpus``, then by stock, then by price.
+    """The offers to try, the first one first.
 
+    With ``query.prefer`` of ORDER: as the GPUs are listed, then the clouds, then the regions, each region an offer of
+    its own; what the lists leave open is decided by stock, then price. With PRICE: the cheapest, then stock, then the
+    order of the lists; the provider chooses among the regions.
+
+    :raises BadRequest: when what is asked for is not for rent at all.
     :raises NoCapacity: when none is in stock, saying of each wanted GPU why not.
     :raises TooExpensive: when what is in stock costs more than the cap, naming the cheapest.
     """
     everything = provider.offers(query)
     wanted = resolve(query.gpus, everything)
     named = [offer for offer in everything if offer.gpu_id in wanted] if wanted else everything
-    fitting = [offer for offer in named if objection(offer, query) is None]
+    placed = [each for offer in named for each in _in_regions(offer, query)]
+    fitting = [offer for offer in placed if objection(offer, query) is None]
     if not fitting:
         raise refusal(provider.name, named, query)
-    order = {gpu_id: place for place, gpu_id in enumerate(wanted)}
-    return sorted(
-        fitting,
-        key=lambda offer: (order.get(offer.gpu_id, 0), AVAILABILITIES.index(offer.availability), _price(offer)),
-    )
+    clouds, regions = list(query.clouds), [region.upper() for region in query.regions]
+
+    def key(offer: Offer) -> tuple[Any, ...]:
+        listed = (_place(offer.gpu_id, wanted), _place(offer.cloud, clouds), _place(offer.region, regions))
+        stock, price = AVAILABILITIES.index(offer.availability), _price(offer)
+        return (price, stock, listed) if query.prefer == PRICE else (listed, stock, price)
+
+    return sorted(fitting, key=key)
+
+
+def _place(value: str | None, listed: Sequence[str]) -> int:
+    """Where a value stands in a list; what is not in it comes last."""
+    return listed.index(value) if value in listed else len(listed)
+
+
+def _in_regions(offer: Offer, query: OfferQuery) -> list[Offer]:
+    """The offer once for each region that is asked for, where their order matters; else as it is."""
+    if query.prefer == PRICE or len(query.regions) < 2:
+        return [offer]
+    known = offer.availability not in ("none", "unknown")
+    return [
+        replace(offer, region=region, availability=offer.regions.get(region, "none") if known else offer.availability)
+        for region in dict.fromkeys(region.upper() for region in query.regions)
+    ]
 
 
 def resolve(gpus: Sequence[str], offers: Sequence[Offer]) -> list[str]:
@@ -77,7 +103,7 @@ def objection(offer: Offer, query: OfferQuery) -> str | None:
     where = f" in {', '.join(region.upper() for region in query.regions)}" if query.regions else ""
     if not offer.offered:
         return f"is not for rent in the cloud {offer.cloud}"
-    if offer.max_count is not None and query.gpu_count > offer.max_count:
+    if _too_many(offer, query):
         return f"comes at most {offer.max_count} to a pod in the cloud {offer.cloud}"
     if offer.availability == "none":
         return f"is out of stock in the cloud {offer.cloud}{where}"
@@ -98,23 +124,31 @@ def over(usd_per_hour: float | None, cap: float | None) -> bool:
 
 def refusal(provider: str, named: Sequence[Offer], query: OfferQuery) -> CloudError:
     """The error for a query that nothing fits: what was asked for, and of each GPU the reason."""
-    reasons = {f"{offer.gpu} {objection(offer, query)}" for offer in named}
+    reasons = "; ".join(sorted({f"{offer.title} {objection(offer, query)}" for offer in named}))
     uncapped = replace(query, max_price=None)
     stocked = [offer for offer in named if objection(offer, uncapped) is None and offer.usd_per_hour is not None]
-    asked = f"{query.gpu_count} x {' or '.join(query.gpus) if query.gpus else 'any GPU'}"
     if stocked:
         cheapest = min(stocked, key=_price)
         return TooExpensive(
-            f"Nothing was rented: every offer of {provider} for {asked} is above the cap of "
-            f"{usd(query.max_price)} per hour. "
-            f"The cheapest is {cheapest.gpu} at {usd(cheapest.usd_per_hour)} per hour (cloud {cheapest.cloud}). "
+            f"Nothing was rented: every offer of {provider} for {query.words()} is above the cap of "
+            f"{usd(query.max_price)} per hour (option max_price). "
+            f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour (cloud {cheapest.cloud}). "
             "Raise the cap, or name other GPUs."
         )
+    if named and all(not offer.offered or _too_many(offer, query) for offer in named):
+        return BadRequest(
+            f"Nothing was rented: {provider} never has what was asked for ({query.words()}): {reasons}. Change "
+            f"{'the option cpu' if query.cpu else 'one of the options gpus, gpu_count'} or clouds."
+        )
     return NoCapacity(
-        f"Nothing was rented: {provider} has no offer for {asked} now: "
-        f"{'; '.join(sorted(reasons)) or 'the catalogue is empty'}. "
-        "Name more GPUs, clouds or data centres, or try again later."
+        f"Nothing was rented: {provider} has nothing now that passes these filters: {query.words()}. Of what was asked "
+        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, clouds or data centres, or try "
+        "again later."
     )
+
+
+def _too_many(offer: Offer, query: OfferQuery) -> bool:
+    return offer.cpu is None and offer.max_count is not None and query.gpu_count > offer.max_count
 
 
 def _price(offer: Offer) -> float:

@@ -33,6 +33,10 @@ SSH_PORT = "22/tcp"
 #: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
 AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
 
+#: Which offer is tried first: as GPUs, clouds and regions are listed, or the cheapest.
+ORDER, PRICE = "order", "price"
+PREFERENCES = (ORDER, PRICE)
+
 
 def usd(amount: float | None) -> str:
     """An amount of money for a message: at least two decimals, four where they matter; ``unknown`` when it is."""
@@ -74,6 +78,42 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class Cpu:
+    """The processor of a pod without GPUs: a provider's flavour, virtual CPUs, and GB of memory when known."""
+
+    id: str
+    vcpu_count: int
+    memory_gb: float | None = None
+
+    def to_result(self) -> dict[str, Any]:
+        """{"id", "vcpu_count", "memory_gb"}."""
+        return {"id": self.id, "vcpu_count": self.vcpu_count, "memory_gb": self.memory_gb}
+
+    def words(self) -> str:
+        """For a message."""
+        return f"{self.vcpu_count} vCPUs of {self.id}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Something of the account that a pod names: a template, a network volume, the credentials of a registry.
+
+    ``region`` is where a volume is; ``image`` and ``ports`` are what a template brings along.
+    """
+
+    kind: str
+    id: str
+    name: str | None = None
+    region: str | None = None
+    image: str | None = None
+    ports: tuple[str, ...] | None = None
+
+    def label(self) -> str:
+        """How a message names it: ``data (agv6w2qcg7)``."""
+        return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
+
+
+@dataclass(frozen=True)
 class Pod:
     """One rented GPU container. Everything a provider may leave out is None or empty.
 
@@ -107,6 +147,9 @@ class Pod:
     args: str | None = None
     registry: str | None = None
     locked: bool = False
+    cpu: Cpu | None = None
+    global_networking: bool | None = None
+    internal_host: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def to_result(self) -> dict[str, Any]:
@@ -120,6 +163,7 @@ class Pod:
             "gpu": self.gpu,
             "gpu_id": self.gpu_id,
             "gpu_count": self.gpu_count,
+            "cpu": self.cpu.to_result() if self.cpu else None,
             "usd_per_hour": self.usd_per_hour,
             "region": self.region,
             "cloud": self.cloud,
@@ -134,6 +178,8 @@ class Pod:
             "cuda_version": self.cuda_version,
             "utilisation": dict(self.utilisation) if self.utilisation is not None else None,
             "locked": self.locked,
+            "global_networking": self.global_networking,
+            "internal_host": self.internal_host,
         }
 
     def label(self) -> str:
@@ -164,6 +210,12 @@ class Offer:
     regions: Mapping[str, str] = field(default_factory=dict)
     cuda_versions: tuple[str, ...] = ()
     offered: bool = True
+    cpu: Cpu | None = None
+
+    @property
+    def title(self) -> str:
+        """What is for rent, in words."""
+        return self.cpu.words() if self.cpu is not None else self.gpu
 
     def to_result(self) -> dict[str, Any]:
         """The offer as a JSON-able dict; ``regions`` is a list of {"id", "availability"}."""
@@ -186,7 +238,7 @@ class Offer:
 @dataclass(frozen=True)
 class OfferQuery:
     """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
-    pod.
+    pod. ``cpu`` instead of GPUs. ``prefer`` says which offer is tried first: one of PREFERENCES.
     """
 
     gpus: tuple[str, ...] = ()
@@ -197,6 +249,27 @@ class OfferQuery:
     cuda_versions: tuple[str, ...] = ()
     max_price: float | None = None
     include_unavailable: bool = False
+    cpu: Cpu | None = None
+    prefer: str = "order"
+    global_networking: bool = False
+
+    def words(self) -> str:
+        """Every filter that takes part in the search: what people compare with what the console shows them."""
+        what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
+        parts = [
+            what,
+            f"cloud {' or '.join(self.clouds)}",
+            f"data centre {' or '.join(region.upper() for region in self.regions) or 'any'}",
+        ]
+        if self.min_cuda_version:
+            parts.append(f"CUDA {self.min_cuda_version} or later")
+        if self.cuda_versions:
+            parts.append(f"CUDA exactly {' or '.join(self.cuda_versions)}")
+        if self.max_price is not None:
+            parts.append(f"at most {usd(self.max_price)} per hour")
+        if self.global_networking:
+            parts.append("with global networking")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -204,7 +277,8 @@ class PodRequest:
     """One pod to rent, on one offer. Everything in it may be checked for nothing before it is sent.
 
     ``gpu_id`` and ``cloud`` come from an Offer. ``public_keys`` are the SSH keys that may log in (OpenSSH lines).
-    ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone.
+    ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone. What is
+    None where there is a template comes from the template. The least memory (GB) and vCPUs are for each GPU.
     """
 
     name: str
@@ -216,15 +290,25 @@ class PodRequest:
     regions: tuple[str, ...] = ()
     min_cuda_version: str | None = None
     cuda_versions: tuple[str, ...] = ()
-    disk_gb: int = 20
+    disk_gb: int | None = 20
     volume: Mount | None = None
     network_volume: Mount | None = None
-    ports: tuple[str, ...] = (SSH_PORT,)
+    ports: tuple[str, ...] | None = (SSH_PORT,)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     public_keys: tuple[str, ...] = ()
     registry: str | None = None
     args: str | None = None
     template_id: str | None = None
+    cpu: Cpu | None = None
+    min_ram_per_gpu: int | None = None
+    min_vcpu_count_per_gpu: int | None = None
+    global_networking: bool = False
+    start_ssh: bool = True
+    start_jupyter: bool = False
+
+    def compute(self) -> str:
+        """What is rented, in words."""
+        return self.cpu.words() if self.cpu is not None else f"{self.gpu_count} x {self.gpu}"
 
 
 @dataclass(frozen=True)
@@ -256,5 +340,5 @@ class StopCost:
         """One sentence that shows the loss and the price."""
         return (
             f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still bills "
-            f"{usd(self.usd_per_month)} per month."
+            f"{usd(self.usd_per_month)} per month. To pay nothing for it any more, end it (state absent)."
         )

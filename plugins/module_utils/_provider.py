@@ -10,21 +10,38 @@ knows nothing of the other drivers, of Ansible, or of waiting; it never repeats 
 from __future__ import annotations
 
 import abc
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Account,
     Offer,
     OfferQuery,
     Pod,
     PodRequest,
+    Reference,
     StopCost,
 )
 
 #: Changes that ``update`` understands: our words, not the wire's.
-CHANGES = ("name", "image", "args", "disk_gb", "ports", "env", "registry", "volume_size_gb")
+CHANGES = (
+    "name",
+    "image",
+    "args",
+    "disk_gb",
+    "ports",
+    "env",
+    "registry",
+    "volume_size_gb",
+    "mount_path",
+    "global_networking",
+    "locked",
+)
+#: Kinds of things that a pod may name: see ``Provider.find``.
+TEMPLATE, NETWORK_VOLUME, REGISTRY = "template", "network_volume", "registry"
 
 
 @dataclass(frozen=True)
@@ -70,8 +87,24 @@ class Provider(abc.ABC):
     def check(self, request: PodRequest) -> None:
         """Refuse, for nothing, what the provider is known to refuse or to misunderstand.
 
-        :raises BadRequest: with one sentence.
+        Asked twice: before the offers are known (no GPU, cloud and place in the request yet), and of each offer.
+
+        :raises BadRequest: with one sentence that names the option, its value and a remedy.
         """
+
+    def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:  # noqa: B027 - to have nothing to say is fine
+        """The same for an ``update``. :raises BadRequest: with one sentence."""
+
+    def find(self, kind: str, reference: str) -> Reference:
+        """What an id or a name stands for; ``kind`` is TEMPLATE, NETWORK_VOLUME or REGISTRY.
+
+        :raises BadRequest: when nothing, or more than one thing, is called so, naming what there is.
+        """
+        raise BadRequest(f"{self.name} has nothing of the kind {kind}, so {reference!r} cannot be used; leave it out.")
+
+    def start_command(self, entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
+        """Words of an entrypoint and a command as the one text that ``PodRequest.args`` is. Empty: the image's own."""
+        raise BadRequest(f"{self.name} takes no entrypoint and no cmd; use args.")
 
     @abc.abstractmethod
     def create(self, request: PodRequest) -> Pod:
@@ -140,3 +173,25 @@ class Provider(abc.ABC):
     def notes(self) -> Sequence[str]:
         """Remarks for a debugging person that are no errors, for instance that the balance could not be read."""
         return ()
+
+    # -- the budget of requests: a provider without one has nothing to say here
+    # -------------------------------------------------------------------------
+
+    @property
+    def account_mark(self) -> str | None:
+        """A word without any secret that stands for this account at this address: processes with the same one share
+        what they see. None: nothing is shared.
+        """
+        return None
+
+    @property
+    def held_back(self) -> float:
+        """Seconds for which requests had to wait so far, because so many are allowed and no more."""
+        return 0.0
+
+    def urgently(self) -> contextlib.AbstractContextManager[None]:
+        """Inside the block requests give money back, and go before all others."""
+        return contextlib.nullcontext()
+
+    def tell(self, say: Callable[[str], None]) -> None:  # noqa: B027 - who never waits has nothing to tell
+        """Where a line goes that people should see when a request has to wait."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer, BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, Cpu, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
 
 
@@ -19,7 +19,9 @@ def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
     """One offer per GPU type and cloud, whatever its stock and price; see ``Provider.offers``."""
     regions = tuple(region.upper() for region in query.regions)
     if regions:
-        check_regions(api, regions)
+        check_regions(api, regions, networked=query.global_networking)
+    if query.cpu is not None:
+        return cpu_offers(api, query, query.cpu, regions)
     found = []
     for cloud in query.clouds:
         parameters: dict[str, Any] = {
@@ -49,11 +51,7 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
         return None
     key = cloud.lower()
     price = wire.number(wire.mapping(gpu.get("price")).get(key))
-    stock = {
-        str(place["id"]): wire.level(place.get("availability"))
-        for place in map(wire.mapping, wire.listing(gpu.get("dataCenters")))
-        if place.get("id")
-    }
+    stock = _stock(gpu)
     return Offer(
         provider=wire.PROVIDER,
         gpu=wire.text(gpu.get("name")) or wire.gpu_title(gpu_id) or gpu_id,
@@ -76,6 +74,59 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
     )
 
 
+def cpu_offers(api: ApiSession, query: OfferQuery, cpu: Cpu, regions: tuple[str, ...]) -> list[Offer]:
+    """The one processor that is asked for, once for each cloud. Its catalogue quotes the SECURE cloud only.
+
+    :raises BadRequest: for a flavour that the catalogue does not have, or not with so many vCPUs.
+    """
+    parameters = {"include": "AVAILABILITY", "product": "POD", "vcpuCount": cpu.vcpu_count}
+    answer = api.request("GET", "/v2/catalog/cpus", query=parameters, attempted="read the catalogue of processors")
+    flavours = {str(each.get("id")): each for each in map(wire.mapping, entries(answer.data, "cpus")) if each.get("id")}
+    flavour = flavours.get(cpu.id.lower())
+    if flavour is None:
+        raise BadRequest(
+            f"Nothing was rented: RunPod has no processor {cpu.id!r} (option cpu.id); there are: "
+            f"{', '.join(sorted(flavours)) or 'none'}."
+        )
+    vcpu = wire.mapping(flavour.get("vcpu"))
+    least, most = wire.integer(vcpu.get("min")), wire.integer(vcpu.get("max"))
+    if (least is not None and cpu.vcpu_count < least) or (most is not None and cpu.vcpu_count > most):
+        raise BadRequest(
+            f"Nothing was rented: {cpu.id} comes with {least} to {most} vCPUs, and the option cpu.vcpu_count is "
+            f"{cpu.vcpu_count}; ask for a number between, or for another processor."
+        )
+    each_vcpu = wire.number(wire.mapping(flavour.get("price")).get("securePerVcpu"))
+    memory = wire.number(flavour.get("ramGbPerVcpu"))
+    known = Cpu(str(flavour["id"]), cpu.vcpu_count, memory * cpu.vcpu_count if memory is not None else None)
+    stock = _stock(flavour)
+    return [
+        Offer(
+            provider=wire.PROVIDER,
+            gpu="",
+            gpu_id="",
+            gpu_count=0,
+            memory_gb=None,
+            usd_per_hour=round(each_vcpu * cpu.vcpu_count, 6) if each_vcpu is not None else None,
+            cloud=cloud,
+            region=regions[0] if len(regions) == 1 else None,
+            availability=availability(wire.level(flavour.get("availability")), stock, regions),
+            regions={name: left for name, left in stock.items() if not regions or name in regions},
+            offered=cloud == "SECURE",
+            cpu=known,
+        )
+        for cloud in query.clouds
+    ]
+
+
+def _stock(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Data centre -> what is left there."""
+    return {
+        str(place["id"]): wire.level(place.get("availability"))
+        for place in map(wire.mapping, wire.listing(entry.get("dataCenters")))
+        if place.get("id")
+    }
+
+
 def availability(overall: str, stock: Mapping[str, str], regions: Iterable[str]) -> str:
     """What is left in the wanted regions: the best of them. The service leaves out a region that has none."""
     wanted = list(regions)
@@ -84,17 +135,27 @@ def availability(overall: str, stock: Mapping[str, str], regions: Iterable[str])
     return min((stock.get(region, "none") for region in wanted), key=AVAILABILITIES.index)
 
 
-def check_regions(api: ApiSession, regions: Iterable[str]) -> None:
+def check_regions(api: ApiSession, regions: Iterable[str], networked: bool = False) -> None:
     """Refuse a data centre that the catalogue does not know. They come and go, so no list of them is kept here.
 
+    :param networked: they must have global networking too.
     :raises BadRequest: with the closest names.
     """
     answer = api.request("GET", "/v2/catalog/datacenters", attempted="read the list of data centres")
-    known = {str(wire.mapping(entry).get("id")) for entry in entries(answer.data, "dataCenters")}
+    places = {str(wire.mapping(entry).get("id")): wire.mapping(entry) for entry in entries(answer.data, "dataCenters")}
     for region in regions:
-        if region not in known:
-            close = difflib.get_close_matches(region, sorted(known), n=3, cutoff=0.5) or sorted(known)
-            raise BadRequest(f"RunPod has no data centre {region!r}; the closest names are: {', '.join(close)}.")
+        if region not in places:
+            close = difflib.get_close_matches(region, sorted(places), n=3, cutoff=0.5) or sorted(places)
+            raise BadRequest(
+                f"Nothing was rented: RunPod has no data centre {region!r} (option data_centers); the closest names "
+                f"are: {', '.join(close)}."
+            )
+        if networked and places[region].get("globalNetwork") is False:
+            having = sorted(name for name, place in places.items() if place.get("globalNetwork"))
+            raise BadRequest(
+                f"Nothing was rented: the data centre {region} (option data_centers) has no global networking, and the "
+                f"option global_networking is true; those that have it are: {', '.join(having) or 'none'}."
+            )
 
 
 def entries(data: Any, key: str) -> list[Any]:

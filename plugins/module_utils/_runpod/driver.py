@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Callable
 from urllib.parse import quote
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
@@ -19,10 +20,18 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     OfferQuery,
     Pod,
     PodRequest,
+    Reference,
     StopCost,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue, checks, wire
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (
+    bodies,
+    catalogue,
+    checks,
+    refusals,
+    resources,
+    wire,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import KEY_VARIABLE
 
 #: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
@@ -49,6 +58,24 @@ class RunPod(Provider):
         """See Provider."""
         return tuple(self._notes)
 
+    @property
+    def account_mark(self) -> str | None:
+        """See Provider."""
+        return self._api.budget.mark
+
+    @property
+    def held_back(self) -> float:
+        """See Provider."""
+        return self._api.budget.held_back
+
+    def urgently(self) -> contextlib.AbstractContextManager[None]:
+        """See Provider."""
+        return self._api.urgently()
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """See Provider."""
+        self._api.budget.tell = say
+
     def offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
         return catalogue.offers(self._api, query)
@@ -57,16 +84,42 @@ class RunPod(Provider):
         """See Provider."""
         checks.check(request, self._key)
 
+    def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:
+        """See Provider."""
+        checks.check_changes(pod, changes, self._key)
+
+    def find(self, kind: str, reference: str) -> Reference:
+        """See Provider."""
+        found = resources.find(self._api, kind, reference)
+        if kind == TEMPLATE and found.get("serverless"):
+            raise errors.BadRequest(
+                f"The template {reference!r} (option template) is for serverless workers; a pod needs one for pods. "
+                "Nothing was rented or changed."
+            )
+        ports = found.get("ports")
+        return Reference(
+            kind,
+            str(found.get("id") or reference),
+            name=wire.text(found.get("name")),
+            region=wire.text(found.get("dataCenter")),
+            image=wire.text(found.get("image")),
+            ports=tuple(str(port) for port in ports) if isinstance(ports, list) else None,
+        )
+
+    def start_command(self, entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
+        """See Provider."""
+        return bodies.start_command(entrypoint, cmd)
+
     def create(self, request: PodRequest) -> Pod:
         """See Provider. A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
         self.check(request)
-        body = wire.create_body(request)
+        body = bodies.create_body(request)
         secrets = _secrets(body["env"])
         attempted = f"rent the pod {request.name} on RunPod"
         try:
             answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted)
         except errors.CloudError as error:
-            _refused(error, request)
+            raise refusals.of_create(error, request) from error
         try:
             return wire.pod(answer.data)
         except errors.BadAnswer as error:
@@ -111,15 +164,19 @@ class RunPod(Provider):
 
     def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
         """See Provider."""
-        now = self.get(pod_id) if "volume_size_gb" in changes else Pod(self.name, pod_id, "", "unknown")
+        mounts = "volume_size_gb" in changes or "mount_path" in changes
+        now = self.get(pod_id) if mounts else Pod(self.name, pod_id, "", "unknown")
         secrets = _secrets(changes.get("env") or {})
-        answer = self._api.request(
-            "PATCH",
-            _path(pod_id),
-            body=wire.update_body(changes, now),
-            secrets=secrets,
-            attempted=f"change the pod {pod_id} on RunPod",
-        )
+        try:
+            answer = self._api.request(
+                "PATCH",
+                _path(pod_id),
+                body=bodies.update_body(changes, now),
+                secrets=secrets,
+                attempted=f"change the pod {pod_id} on RunPod",
+            )
+        except errors.CloudError as error:
+            raise refusals.of_update(error, changes) from error
         return wire.pod(answer.data)
 
     def start(self, pod_id: str) -> Pod:
@@ -139,10 +196,11 @@ class RunPod(Provider):
         attempted = f"{action} the pod {pod_id} on RunPod"
         try:
             answer = self._api.request("POST", f"{_path(pod_id)}/action", body={"action": action}, attempted=attempted)
-        except errors.BadRequest as error:
-            if wire.error_is_capacity(error.detail or ""):
+        except errors.CloudError as error:
+            # With which status a start without a free GPU is refused is not documented; the words are known.
+            if action == "start" and wire.error_is_capacity(error.detail or ""):
                 raise errors.NoCapacity(
-                    f"{error.message} Its GPU was rented to another meanwhile: try later, or rent a new pod.",
+                    f"{error.message} Its GPU was rented to another while it was stopped.",
                     status=error.status,
                     request_id=error.request_id,
                     detail=error.detail,
@@ -156,6 +214,13 @@ class RunPod(Provider):
             self._api.request("DELETE", _path(pod_id), attempted=f"end the pod {pod_id} on RunPod")
         except errors.NotFound:
             return False
+        except errors.Conflict as error:
+            error.message += (
+                " A locked pod is unlocked first by locked: false beside state: absent of runpod_pod; a pod of a "
+                "cluster ends with its cluster, in the console."
+            )
+            error.args = (error.message,)
+            raise
         return True
 
     def account(self) -> Account:
@@ -221,43 +286,3 @@ def _log_line(payload: str) -> str:
     except ValueError:
         return payload
     return str(wire.mapping(event).get("line") or "") if isinstance(event, dict) else payload
-
-
-def _refused(error: errors.CloudError, request: PodRequest) -> NoReturn:
-    """Raise what a refused create means here: "no capacity" has no code, only its text, and comes as a 400."""
-    words = error.detail or ""
-    if isinstance(error, errors.BadRequest) and error.status == 400:
-        if wire.error_is_capacity(words):
-            raise errors.NoCapacity(
-                f"{error.message} Asked for {asked(request)}.",
-                status=error.status,
-                request_id=error.request_id,
-                detail=error.detail,
-            ) from error
-        error.elsewhere = "once"
-    if isinstance(error, errors.NotFound):
-        error.message += " The id of the network volume, the template or the registry is wrong."
-    if isinstance(error, errors.PaymentRequired):
-        error.message += " Top up the account: a pod needs credit for at least one hour."
-    error.args = (error.message,)
-    raise error
-
-
-def asked(request: PodRequest) -> str:
-    """The filters of a request in words, for one text covers every reason why nothing fits."""
-    parts = [
-        f"{request.gpu_count} x {request.gpu_id}",
-        f"cloud {request.cloud or 'SECURE'}",
-        f"disk {request.disk_gb} GB",
-    ]
-    if request.regions:
-        parts.append("data centres " + ", ".join(request.regions))
-    if request.min_cuda_version:
-        parts.append(f"CUDA {request.min_cuda_version} or later")
-    if request.cuda_versions:
-        parts.append("CUDA exactly " + " or ".join(request.cuda_versions))
-    if request.volume is not None:
-        parts.append(f"volume {request.volume.size_gb} GB")
-    if request.network_volume is not None:
-        parts.append(f"network volume {request.network_volume.volume_id}")
-    return "; ".join(parts)

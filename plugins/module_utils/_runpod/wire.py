@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod
 
 PROVIDER = "runpod"
 #: Observed states -> phases. RUNNING is refined in ``phase``.
@@ -115,6 +115,15 @@ def mounts(pod: Mapping[str, Any]) -> tuple[Mount, ...]:
     return tuple(found)
 
 
+def cpu(pod: Mapping[str, Any]) -> Cpu | None:
+    """The processor of a CPU pod; None for a pod with GPUs, of which newer services also tell the vCPUs."""
+    value = mapping(pod.get("cpu"))
+    flavour, count = text(value.get("id")), integer(value.get("vcpuCount"))
+    if flavour is None or count is None:
+        return None
+    return Cpu(flavour, count, number(value.get("memory")))
+
+
 def utilisation(runtime: Mapping[str, Any]) -> dict[str, Any] | None:
     """Percentages of the last moment: {"gpus": [{"gpu", "memory"}], "cpu", "memory"}; None without telemetry."""
     if not runtime:
@@ -137,6 +146,7 @@ def pod(value: Any) -> Pod:
     if pod_id is None:
         raise BadAnswer("RunPod sent a pod without an id; its answer cannot be trusted.")
     gpu, runtime = mapping(raw.get("gpu")), mapping(raw.get("runtime"))
+    networking = mapping(raw.get("globalNetworking"))
     env = raw.get("env")
     return Pod(
         provider=PROVIDER,
@@ -164,72 +174,11 @@ def pod(value: Any) -> Pod:
         args=text(raw.get("args")),
         registry=text(raw.get("registry")),
         locked=bool(raw.get("locked")),
+        cpu=cpu(raw),
+        global_networking=bool(networking.get("enabled")) if networking else None,
+        internal_host=text(networking.get("internalDns")),
         env={str(name): str(value) for name, value in mapping(env).items()},
     )
-
-
-def create_body(request: PodRequest) -> dict[str, Any]:
-    """The body of a create. What is not asked for is left out: an empty ``args`` was seen to disable the image's own
-    command, data centres are enforced though called preferred, and a missing GPU count gave a false "no instances".
-    """
-    gpu: dict[str, Any] = {"id": request.gpu_id, "count": request.gpu_count}
-    if request.min_cuda_version:
-        gpu["minCudaVersion"] = request.min_cuda_version
-    if request.cuda_versions:
-        gpu["allowedCudaVersions"] = list(request.cuda_versions)
-    body: dict[str, Any] = {
-        "name": request.name,
-        "gpu": gpu,
-        "disk": request.disk_gb,
-        "ports": list(request.ports),
-        "env": environment(request),
-        "startSsh": True,
-    }
-    optional = {
-        "image": request.image,
-        "cloud": request.cloud,
-        "dataCenterIds": [region.upper() for region in request.regions],
-        "registry": request.registry,
-        "args": request.args,
-        "templateId": request.template_id,
-        "mounts": _mounts_body(request),
-    }
-    body.update({name: value for name, value in optional.items() if value})
-    return body
-
-
-def environment(request: PodRequest) -> dict[str, str]:
-    """The environment to send: the asked one and the keys as ``PUBLIC_KEY``, one a line. Explicit keys make SSH
-    independent of the account's, and avoid the literal ``null`` that the service puts there when the account has
-    none.
-    """
-    env = dict(request.env)
-    if request.public_keys:
-        env["PUBLIC_KEY"] = "\n".join(request.public_keys)
-    return env
-
-
-def _mounts_body(request: PodRequest) -> dict[str, Any]:
-    if request.volume is not None:
-        return {"persistent": {"size": request.volume.size_gb, "path": request.volume.path}}
-    if request.network_volume is not None:
-        return {"network": [{"volumeId": request.network_volume.volume_id, "path": request.network_volume.path}]}
-    return {}
-
-
-def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
-    """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; a disk of
-    the
-    pod's host may only grow, and its entry must be complete.
-    """
-    names = {"disk_gb": "disk"}
-    body = {names.get(name, name): value for name, value in changes.items() if name != "volume_size_gb"}
-    if "ports" in body:
-        body["ports"] = list(body["ports"])
-    if "volume_size_gb" in changes:
-        path = next((mount.path for mount in now.mounts if mount.kind == "disk"), None)
-        body["mounts"] = {"persistent": {"size": changes["volume_size_gb"], "path": path}}
-    return body
 
 
 def error_is_capacity(words: str) -> bool:

@@ -11,8 +11,9 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _changes
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._changes import Wanted, compare
+from ansible_collections.podyard.gpu.plugins.module_utils._changes import compare
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 from ansible_collections.podyard.gpu.tests.unit.cloud import IMAGE, KEY, offer, pod
 
 DISK = Mount("disk", "/workspace", 50)
@@ -115,7 +116,7 @@ def test_where_the_service_shows_no_key_none_is_compared_but_a_change_keeps_it()
         ({"gpu_count": 2}, "it has 1 GPUs, wanted are 2"),
         ({"clouds": ("COMMUNITY",)}, "it is in the cloud SECURE, wanted is COMMUNITY"),
         ({"regions": ("US-1",)}, "it is in EU-RO-1, wanted is US-1"),
-        ({"network_volume": NETWORK}, "network volume v1 is not attached"),
+        ({"network_volume": NETWORK}, "network_volume: it has none, wanted is v1"),
         ({"volume": DISK}, "it has no volume disk"),
     ],
 )

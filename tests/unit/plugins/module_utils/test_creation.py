@@ -9,10 +9,11 @@ import json
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _creation, _fence, _ledger
+from ansible_collections.podyard.gpu.plugins.module_utils import _creation, _fence, _ledger, _lookup
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, Work, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
 from ansible_collections.podyard.gpu.tests.unit.cloud import IDENTITY, FakeCloud, FakeTime, Lines, offer, pod, request
 
@@ -377,7 +378,7 @@ def test_what_was_asked_for_and_is_not_listed_is_unsettled(tmp_path):
         ledger.write(event, f"{IDENTITY}-{name}", "fake")
     ledger.write(_ledger.CREATING, "other", "fake")
     ledger.write(_ledger.CREATING, f"{IDENTITY}-9", "elsewhere")
-    names = _creation.unsettled(work(FakeCloud(), run_dir=tmp_path), mine, [pod("p5", f"{IDENTITY}-5")])
+    names = _lookup.unsettled(work(FakeCloud(), run_dir=tmp_path), mine, [pod("p5", f"{IDENTITY}-5")])
     assert names == [f"{IDENTITY}-1", f"{IDENTITY}-3"]
 
 
@@ -386,10 +387,10 @@ def test_what_is_unsettled_is_found_or_proved_absent(tmp_path):
     ledger.write(_ledger.CREATING, f"{IDENTITY}-1", "fake")
     ledger.write(_ledger.CREATING, f"{IDENTITY}-2", "fake")
     busy = work(cloud, run_dir=tmp_path)
-    found = _creation.settle(busy, f"{IDENTITY}-1")
+    found = _lookup.settle(busy, f"{IDENTITY}-1")
     assert found is not None
     assert found.id == "p1"
-    assert _creation.settle(busy, f"{IDENTITY}-2") is None
+    assert _lookup.settle(busy, f"{IDENTITY}-2") is None
     assert events(tmp_path) == ["creating", "creating", "created", "gone"]
 
 
@@ -397,7 +398,7 @@ def test_an_old_entry_costs_two_looks_and_no_grace(tmp_path):
     line = {"time": "2020-01-01T00:00:00Z", "event": "creating", "name": "x", "provider": "fake", "gpu": None}
     (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
     cloud, time = FakeCloud(), FakeTime()
-    assert _creation.settle(work(cloud, time, tmp_path), "x") is None
+    assert _lookup.settle(work(cloud, time, tmp_path), "x") is None
     assert cloud.count("list") == 2
     assert sum(time.slept) <= 5
 
@@ -406,7 +407,7 @@ def test_a_pod_that_was_made_and_is_not_listed_is_proved_gone(tmp_path):
     """Its host may be lost, or the list behind the times: only its own absence, twice, ends the matter."""
     ledger, cloud, time = Ledger(tmp_path), FakeCloud(), FakeTime()
     ledger.write(_ledger.CREATED, f"{IDENTITY}-1", "fake", pod_id="p1", usd_per_hour=0.69)
-    assert _creation.settle(work(cloud, time, tmp_path), f"{IDENTITY}-1") is None
+    assert _lookup.settle(work(cloud, time, tmp_path), f"{IDENTITY}-1") is None
     assert cloud.count("terminate") >= 1
     last = ledger.read()[-1]
     assert (last["event"], last["id"]) == ("gone", "p1")
@@ -415,6 +416,6 @@ def test_a_pod_that_was_made_and_is_not_listed_is_proved_gone(tmp_path):
 def test_a_pod_that_the_list_forgets_is_still_the_pod(tmp_path):
     ledger, cloud = Ledger(tmp_path), FakeCloud(pod("p1", f"{IDENTITY}-1"))
     ledger.write(_ledger.CREATED, f"{IDENTITY}-1", "fake", pod_id="p1", usd_per_hour=0.69)
-    found = _creation.settle(work(cloud, run_dir=tmp_path), f"{IDENTITY}-1")
+    found = _lookup.settle(work(cloud, run_dir=tmp_path), f"{IDENTITY}-1")
     assert found is not None and found.id == "p1"
     assert cloud.count("terminate") == 0

@@ -11,9 +11,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._changes import Wanted
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Wanted, Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness
@@ -305,7 +304,7 @@ def test_a_pod_that_was_there_is_not_ended_when_the_wait_fails(running):
 
 
 def test_a_change_that_resets_a_running_pod_must_be_allowed(running):
-    with pytest.raises(errors.Conflict, match=r"changing its image, disk_gb.*allow_reset"):
+    with pytest.raises(errors.Conflict, match=r"change its image, disk_gb resets the container.*allow_reset"):
         running.ensure("present", image="other:1", disk_gb=40)
     with pytest.raises(errors.Conflict, match="allow_reset"):
         running.ensure("present", check=True, image="other:1")

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _market
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, OfferQuery
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeCloud, offer
 
 OFFERS = (
@@ -24,22 +26,106 @@ OFFERS = (
 )
 
 
+BOTH = ("SECURE", "COMMUNITY")
+
+
 def ranked(**query):
     offers = _market.rank(FakeCloud(offers=OFFERS), OfferQuery(**query))
     return [(each.gpu, each.usd_per_hour) for each in offers]
 
 
-def test_the_order_of_the_wish_comes_first_then_stock_then_price():
-    assert ranked(gpus=("L40S", "4090", "A40")) == [
+def test_gpus_then_clouds_are_tried_as_they_are_listed():
+    assert ranked(gpus=("L40S", "4090", "A40"), clouds=BOTH) == [
         ("L40S", 0.86),
-        ("RTX 4090", 0.34),
         ("RTX 4090", 0.69),
+        ("RTX 4090", 0.34),
         ("A40", 0.4),
     ]
+    assert ranked(gpus=("4090",), clouds=BOTH[::-1]) == [("RTX 4090", 0.34), ("RTX 4090", 0.69)]
 
 
 def test_without_a_wish_stock_and_price_decide():
-    assert ranked(max_price=1) == [("T4", 0.1), ("A40", 0.4), ("L40S", 0.86), ("RTX 4090", 0.34), ("RTX 4090", 0.69)]
+    assert ranked(max_price=0.9, clouds=("SECURE",))[:4] == [
+        ("T4", 0.1),
+        ("A40", 0.4),
+        ("L40S", 0.86),
+        ("RTX 4090", 0.69),
+    ]
+
+
+def test_the_cheapest_can_be_tried_first_whatever_the_order():
+    assert ranked(gpus=("L40S", "4090", "A40"), clouds=BOTH, prefer="price") == [
+        ("RTX 4090", 0.34),
+        ("A40", 0.4),
+        ("RTX 4090", 0.69),
+        ("L40S", 0.86),
+    ]
+
+
+def test_of_equal_prices_the_stock_and_then_the_order_of_the_lists_decide():
+    offers = (offer("A", 1, availability="low"), offer("B", 1), offer("C", 1))
+    found = _market.rank(FakeCloud(offers=offers), OfferQuery(gpus=("A", "C", "B"), prefer="price"))
+    assert [each.gpu for each in found] == ["C", "B", "A"]
+
+
+PLACED = (
+    offer("A", availability="high", regions={"EU-1": "low", "US-1": "high"}),
+    offer("B", availability="unknown"),
+    offer("C", availability="none"),
+)
+
+
+def test_data_centres_are_tried_as_they_are_listed_one_at_a_time():
+    query = OfferQuery(gpus=("B", "A", "C"), regions=("eu-1", "us-1", "AP-1", "EU-1"))
+    found = _market.rank(FakeCloud(offers=PLACED), query)
+    assert [(each.gpu, each.region, each.availability) for each in found] == [
+        ("B", "EU-1", "unknown"),
+        ("B", "US-1", "unknown"),
+        ("B", "AP-1", "unknown"),
+        ("A", "EU-1", "low"),
+        ("A", "US-1", "high"),
+    ]
+
+
+@pytest.mark.parametrize(("prefer", "regions"), [("price", ("EU-1", "US-1")), ("order", ("EU-1",)), ("order", ())])
+def test_where_the_order_of_data_centres_does_not_matter_the_provider_chooses(prefer, regions):
+    found = _market.rank(FakeCloud(offers=PLACED), OfferQuery(gpus=("A",), regions=regions, prefer=prefer))
+    assert [(each.gpu, each.region) for each in found] == [("A", None)]
+
+
+def test_nothing_free_says_every_filter_that_took_part():
+    query = OfferQuery(
+        gpus=("H100",),
+        gpu_count=2,
+        clouds=BOTH,
+        regions=("eu-1", "US-1"),
+        min_cuda_version="12.8",
+        max_price=3,
+        global_networking=True,
+    )
+    with pytest.raises(errors.NoCapacity) as caught:
+        _market.rank(FakeCloud(offers=OFFERS), query)
+    for words in (
+        "2 x H100",
+        "cloud SECURE or COMMUNITY",
+        "data centre EU-1 or US-1",
+        "CUDA 12.8 or later",
+        "at most 3.00 USD",
+        "global networking",
+    ):
+        assert words in str(caught.value)
+    with pytest.raises(errors.NoCapacity, match=r"data centre any, CUDA exactly 12.4 or 12.6"):
+        _market.rank(FakeCloud(offers=OFFERS), OfferQuery(gpus=("H100",), cuda_versions=("12.4", "12.6")))
+
+
+def test_a_processor_is_an_offer_of_its_own():
+    cpu = Cpu("cpu5c", 4)
+    one = offer("", 0.12, gpu_id="", gpu_count=0, max_count=None, cpu=cpu)
+    assert _market.rank(FakeCloud(offers=(one,)), OfferQuery(cpu=cpu)) == [one]
+    with pytest.raises(errors.BadRequest, match=r"4 vCPUs of cpu5c is not for rent.*the option cpu or clouds"):
+        _market.rank(FakeCloud(offers=(replace(one, offered=False),)), OfferQuery(cpu=cpu))
+    with pytest.raises(errors.TooExpensive, match="cheapest is 4 vCPUs of cpu5c"):
+        _market.rank(FakeCloud(offers=(one,)), OfferQuery(cpu=cpu, max_price=0.1))
 
 
 def test_a_gpu_wished_for_twice_is_tried_once():
@@ -53,8 +139,8 @@ def test_a_gpu_wished_for_twice_is_tried_once():
         ({"gpus": ("L40S",), "max_price": 0.8599}, errors.TooExpensive, "0.8599 USD"),
         ({"gpus": ("H100",)}, errors.NoCapacity, "H100 is out of stock in the cloud SECURE"),
         ({"gpus": ("H100",), "regions": ("eu-1",)}, errors.NoCapacity, "in EU-1"),
-        ({"gpus": ("V100",)}, errors.NoCapacity, "V100 is not for rent"),
-        ({"gpus": ("T4",), "gpu_count": 4}, errors.NoCapacity, "T4 comes at most 1 to a pod"),
+        ({"gpus": ("V100",)}, errors.BadRequest, "V100 is not for rent"),
+        ({"gpus": ("T4",), "gpu_count": 4}, errors.BadRequest, "T4 comes at most 1 to a pod"),
         ({"gpus": ("B200",), "max_price": 5}, errors.NoCapacity, "B200 has no price"),
         ({"gpus": ("H100", "L40S"), "max_price": 0.5}, errors.TooExpensive, "cheapest is L40S"),
         ({"gpus": ("4080",)}, errors.BadRequest, "no GPU '4080'"),

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod import bodies
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import driver as runpod
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
 from ansible_collections.podyard.gpu.tests.unit import cloud
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
@@ -35,7 +35,7 @@ def driver(api):
 
 def test_a_create_sends_the_whole_request_once():
     request = cloud.request("x", public_keys=(cloud.KEY,))
-    script = expect("POST", PODS, body=wire.create_body(request))
+    script = expect("POST", PODS, body=bodies.create_body(request))
     with Conversation(script.reply(examples.fresh(name="x"), 201)) as api:
         pod = driver(api).create(request)
     assert (pod.id, pod.phase, pod.endpoint, pod.usd_per_hour) == ("7h9k2m4n6p", "provisioning", None, 0.69)
@@ -208,7 +208,7 @@ def test_an_action_that_is_illegal_now_is_a_conflict():
 
 def test_a_start_without_a_free_gpu_is_no_capacity():
     answer = expect("POST", f"{POD}/action").problem(400, "There are not enough free GPUs on the host machine")
-    with Conversation(answer) as api, pytest.raises(errors.NoCapacity, match="rent a new pod"):
+    with Conversation(answer) as api, pytest.raises(errors.NoCapacity, match="rented to another"):
         driver(api).start("7h9k2m4n6p")
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
-from ansible_collections.podyard.gpu.tests.unit import cloud
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
 
 
@@ -39,6 +38,7 @@ def test_a_running_pod_is_read_completely():
         cuda_version="12.8",
         uptime=95.0,
         utilisation={"gpus": [{"gpu": 7.0, "memory": 5.0}], "cpu": 3.0, "memory": 2.0},
+        global_networking=False,
     )
     assert pod.env == {"RUN_ID": "a1b2c3"}
 
@@ -87,6 +87,30 @@ def test_a_pod_that_does_not_run_has_no_address_whatever_it_says(status):
     assert wire.pod(examples.pod(status=status)).endpoint is None
 
 
+def test_a_cpu_pod_is_read_with_its_processor():
+    pod = wire.pod(examples.pod(gpu=..., cpu={"id": "cpu5c", "vcpuCount": 4, "memory": 8}))
+    assert (pod.cpu, pod.gpu, pod.gpu_count) == (Cpu("cpu5c", 4, 8.0), None, None)
+    assert pod.to_result()["cpu"] == {"id": "cpu5c", "vcpu_count": 4, "memory_gb": 8.0}
+
+
+def test_the_vcpus_of_a_gpu_pod_do_not_make_it_a_cpu_pod():
+    pod = wire.pod(examples.pod(gpu={"id": "NVIDIA L4", "count": 1, "vcpuCount": 8, "memory": 62}))
+    assert (pod.cpu, pod.gpu_id) == (None, "NVIDIA L4")
+
+
+@pytest.mark.parametrize(
+    ("value", "enabled", "host"),
+    [
+        ({"enabled": True, "ip": "10.65.1.42", "internalDns": "p.runpod.internal"}, True, "p.runpod.internal"),
+        ({"enabled": False}, False, None),
+        (None, None, None),
+    ],
+)
+def test_global_networking_is_read_with_the_name_it_gives(value, enabled, host):
+    pod = wire.pod(examples.pod(globalNetworking=value))
+    assert (pod.global_networking, pod.internal_host) == (enabled, host)
+
+
 def test_a_volume_disk_is_a_mount():
     pod = wire.pod(examples.pod(mounts={"persistent": {"size": 50, "path": "/workspace"}}))
     assert pod.mounts == (Mount("disk", "/workspace", 50),)
@@ -104,59 +128,6 @@ def test_a_volume_disk_is_a_mount():
 )
 def test_a_gpu_is_called_as_people_call_it(gpu_id, title):
     assert wire.gpu_title(gpu_id) == title
-
-
-def test_a_create_names_count_disk_ports_and_key_explicitly_and_nothing_unasked():
-    body = wire.create_body(cloud.request("x", public_keys=(cloud.KEY, "ssh-rsa AAAA other"), env={"A": "1"}))
-    assert body == {
-        "name": "x",
-        "image": cloud.IMAGE,
-        "gpu": {"id": "NVIDIA RTX 4090", "count": 1},
-        "cloud": "SECURE",
-        "disk": 20,
-        "ports": ["22/tcp"],
-        "env": {"A": "1", "PUBLIC_KEY": f"{cloud.KEY}\nssh-rsa AAAA other"},
-        "startSsh": True,
-    }
-
-
-def test_a_create_with_everything():
-    request = cloud.request(
-        "x",
-        gpu_count=2,
-        regions=("eu-ro-1", "US-IL-1"),
-        min_cuda_version="12.8",
-        volume=Mount("disk", "/workspace", 50),
-        registry="reg1",
-        args="bash -lc 'sleep infinity'",
-        template_id="tpl",
-        ports=("22/tcp", "8888/http"),
-    )
-    body = wire.create_body(request)
-    assert body["gpu"] == {"id": "NVIDIA RTX 4090", "count": 2, "minCudaVersion": "12.8"}
-    assert body["dataCenterIds"] == ["EU-RO-1", "US-IL-1"]
-    assert body["mounts"] == {"persistent": {"size": 50, "path": "/workspace"}}
-    assert body["args"] == "bash -lc 'sleep infinity'"
-    assert (body["registry"], body["templateId"]) == ("reg1", "tpl")
-    assert body["ports"] == ["22/tcp", "8888/http"]
-
-
-def test_a_create_with_a_network_volume_and_exact_cuda_versions():
-    volume = Mount("network", "/workspace", volume_id="v1")
-    body = wire.create_body(cloud.request("x", network_volume=volume, cuda_versions=("12.8",)))
-    assert body["mounts"] == {"network": [{"volumeId": "v1", "path": "/workspace"}]}
-    assert body["gpu"]["allowedCudaVersions"] == ["12.8"]
-
-
-def test_a_change_says_what_differs_in_the_services_words():
-    now = wire.pod(examples.pod(mounts={"persistent": {"size": 50, "path": "/data"}}))
-    changes = {"disk_gb": 60, "ports": ("22/tcp",), "env": {"A": "1"}, "volume_size_gb": 80}
-    assert wire.update_body(changes, now) == {
-        "disk": 60,
-        "ports": ["22/tcp"],
-        "env": {"A": "1"},
-        "mounts": {"persistent": {"size": 80, "path": "/data"}},
-    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pod that may exist: looked for by its name or by the run's ledger, until it is there or proved absent. Private to
+this collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import RunDir
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
+    GRACE,
+    PROOF,
+    QUICK,
+    pod_of,
+    require_gone,
+    seconds_since,
+    terminate_and_prove,
+    write_quietly,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+
+#: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
+#: sent again.
+STUBBORN = 5
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every step of a pod's life needs beside the pod.
+
+    :param grace: seconds after a create for which the provider may not show the pod yet.
+    :param run_dir: where the run's fence and ledger are; None: there is no run.
+    """
+
+    provider: Provider
+    polls: Polls = field(default_factory=Polls)
+    progress: Progress = field(default_factory=Progress)
+    run_dir: RunDir = None
+    grace: float = GRACE
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's ledger."""
+        return Ledger(self.run_dir)
+
+    def end(self, pods: Sequence[Pod], *, settle: float = 0.0) -> list[dict[str, Any]]:
+        """End pods and prove it; see ``terminate_and_prove``."""
+        return terminate_and_prove(
+            self.provider, pods, polls=self.polls, progress=self.progress, ledger=self.ledger, settle=settle
+        )
+
+
+def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
+    """The pod of this name, or None when it is proved absent: twice, past the grace time.
+
+    :raises Ambiguous: when the list cannot be had for much longer than the grace: nothing is proved then.
+    :raises AuthError: at once; a refused key proves nothing.
+    """
+    span = work.grace if grace is None else grace
+    clock = work.polls.clock
+    begun, absences, problem = clock.monotonic(), 0, ""
+    while True:
+        elapsed = clock.monotonic() - begun
+        try:
+            found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != _pod.GONE]
+        except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
+            error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
+            error.args = (error.message,)
+            raise
+        except errors.CloudError as error:
+            problem = error.message
+            found = []
+            if elapsed >= span * STUBBORN:
+                raise errors.Ambiguous(
+                    f"{cause.message} Whether the pod {name} exists could not be found out: {problem} Look for "
+                    "it in the console.",
+                    status=cause.status,
+                    request_id=cause.request_id,
+                    detail=cause.detail,
+                ) from error
+        else:
+            absences += not found and elapsed >= span
+        if found:
+            return min(found, key=lambda pod: pod.created_at or "")
+        if absences >= PROOF:
+            return None
+        work.progress.remind(f"Looking for a pod named {name}, {elapsed:.0f} of {span:.0f} s")
+        work.polls.pause(max(QUICK, span - elapsed))
+
+
+def unsettled(work: Work, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
+    """Names in the ledger that may be a pod which the list does not show (yet): asked for or made, not ended, not in
+    ``known``, and ``mine``.
+    """
+    last = {event["name"]: event for event in work.ledger.read()}
+    shown = {pod.name for pod in known}
+    open_events = (_ledger.CREATING, _ledger.AMBIGUOUS, _ledger.CREATED)
+    return [
+        name
+        for name, event in last.items()
+        if event["event"] in open_events
+        and event["provider"] == work.provider.name
+        and name not in shown
+        and mine(name)
+    ]
+
+
+def settle(work: Work, name: str) -> Pod | None:
+    """Find out what became of a name in the ledger that is not listed: the pod, or None after it was proved absent.
+
+    The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
+    """
+    event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
+    left = max(0.0, work.grace - seconds_since(event["time"]))
+    if event["event"] == _ledger.CREATED and event.get("id"):
+        return _settle_known(work, event, left)
+    cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
+    found = look_up(work, name, cause, grace=left)
+    if found is None:
+        work.ledger.write(_ledger.GONE, name, work.provider.name, gpu=event.get("gpu"), reason="never appeared")
+    else:
+        write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
+    return found
+
+
+def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
+    """The same for a pod that was made and is not listed: it is there by its id, or it is ended and proved gone.
+
+    That the list does not show it proves nothing: its host may be lost, or the list behind the times.
+
+    :raises NotProvedGone: when it may still cost money.
+    """
+    try:
+        pod = work.provider.get(event["id"])
+    except errors.NotFound:
+        pod = pod_of(event)
+    else:
+        if pod.phase != _pod.GONE:
+            return pod
+    require_gone(work.provider, work.end([pod], settle=left))
+    return None
