@@ -227,6 +227,14 @@ def test_a_pod_from_a_template(sdk: Sdk, cloud: Cloud) -> None:
     assert [template["registry"] for template in rest(cloud, "GET", "/v2/templates").json()["templates"]] == [None]
 
 
+def test_a_cpu_pod(sdk: Sdk, cloud: Cloud) -> None:
+    made = sdk.create_pod("cpu", "runpod/base:1.0.2-ubuntu2404", instance_id="cpu5c-4-8", ports="22/tcp")
+    pod = with_port(sdk, made["id"])
+    assert (pod["gpuCount"], pod["vcpuCount"], pod["machine"]["gpuDisplayName"]) == (0, 4, None)
+    other = rest(cloud, "GET", f"/v2/pods/{made['id']}").json()
+    assert other["cpu"] == {"id": "cpu5c", "vcpuCount": 4, "memory": 8}
+
+
 def test_registry_credentials(sdk: Sdk, cloud: Cloud) -> None:
     made = sdk.create_container_registry_auth("docker-hub", "me", "secret")
     assert made["name"] == "docker-hub"
@@ -282,7 +290,7 @@ def test_a_key_for_one_call(sdk: Sdk, cloud: Cloud) -> None:
         {"gpu_type_id": GPU, "data_center_id": "AP-JP-1"},
         {"gpu_type_id": GPU, "country_code": "JP"},
         {"gpu_type_id": GPU, "allowed_cuda_versions": ["11.8"]},
-        {"instance_id": "cpu3c-999-4"},
+        {"instance_id": "cpu9z-2-4"},
     ],
 )
 def test_no_capacity(sdk: Sdk, wish: dict[str, Any]) -> None:

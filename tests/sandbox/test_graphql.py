@@ -279,6 +279,34 @@ def test_what_is_refused_at_a_create(api: Api) -> None:
     assert api.names() == []
 
 
+CPU = "mutation ($i: deployCpuPodInput!) { deployCpuPod(input: $i) { id gpuCount vcpuCount memoryInGb costPerHr } }"
+
+
+def test_cpu_pods(api: Api) -> None:
+    given = {"name": "cpu", "imageName": IMAGE, "cloudType": "ALL", "ports": "22/tcp", "dataCenterId": "EU-RO-1"}
+    made = data(api, CPU, i={**given, "instanceId": "cpu5g-4-16", "dataCenterId": "EUR-IS-2"})["deployCpuPod"]
+    assert (made["gpuCount"], made["vcpuCount"], made["memoryInGb"]) == (0, 4, 16)
+    shown = api.pod(made["id"])
+    assert (shown["cpu"]["id"], shown["cost"]) == ("cpu5g", made["costPerHr"])
+    assert pod(api, made["id"], "machine { gpuDisplayName location }") == {
+        "machine": {"gpuDisplayName": None, "location": "IS"}
+    }
+    running(api, made["id"])
+    assert data(api, CPU, i=given)["deployCpuPod"]["vcpuCount"] == 2, "the smallest, when none is named"
+    for wrong in ("cpu9x-2-4", "cpu3c", "cpu5m-2-16"):
+        assert refused(api, CPU, i={**given, "instanceId": wrong})["message"] == CAPACITY
+    assert "power of two" in refused(api, CPU, i={**given, "instanceId": "cpu3c-3-6"})["message"]
+    types = data(api, "{ cpuTypes { id displayName } }")["cpuTypes"]
+    assert {"id": "cpu3c", "displayName": "Compute-Optimized"} in types
+
+
+def test_the_machine_s_share_is_rest_s(api: Api) -> None:
+    pod_id = deployed(api, gpuCount=2, minVcpuCount=10, minMemoryInGb=40)
+    shown = pod(api, pod_id, "vcpuCount memoryInGb")
+    assert shown["vcpuCount"] >= 10 and shown["memoryInGb"] >= 40
+    assert refused(api, DEPLOY, input=wanted(minMemoryInGb=100_000))["message"] == CAPACITY
+
+
 def test_spot_is_withdrawn(api: Api) -> None:
     query = "mutation ($i: PodRentInterruptableInput!) { podRentInterruptable(input: $i) { id } }"
     assert refused(api, query, i={**wanted(), "bidPerGpu": 0.1})["message"] == "Spot pods are no longer offered"
@@ -454,6 +482,17 @@ def test_network_volumes(api: Api) -> None:
     api.delete(f"/v2/pods/{pod_id}")
     assert data(api, delete, id=made["id"]) == {"deleteNetworkVolume": None}
     assert refused(api, delete, id=made["id"])["message"] == "Tried to delete nonexistent network volume"
+
+
+def test_secrets(api: Api) -> None:
+    create = "mutation ($i: SecretCreateInput!) { secretCreate(input: $i) { id name description } }"
+    made = data(api, create, i={"name": "token", "value": "hush"})["secretCreate"]
+    assert made == {"id": made["id"], "name": "token", "description": ""}
+    assert [each["id"] for each in api.get("/v2/secrets").json()["secrets"]] == [made["id"]]
+    assert "already exists" in refused(api, create, i={"name": "token", "value": "hush"})["message"]
+    delete = "mutation ($id: String!) { secretDelete(id: $id) }"
+    assert data(api, delete, id=made["id"]) == {"secretDelete": None}
+    assert refused(api, delete, id=made["id"])["message"] == "resource not found"
 
 
 def test_serverless_is_not_stood_in_for(api: Api) -> None:

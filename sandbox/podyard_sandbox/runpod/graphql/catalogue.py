@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GPU types and data centres; the figures are the REST catalogue's, so that both APIs tell the same stock."""
+"""GPU types, CPU flavours and data centres; the figures are those of the REST catalogue."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from podyard_sandbox.runpod import catalog
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
 from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.stock import Wanted
@@ -27,7 +28,10 @@ def catalogue_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     def data_centers(_info: Any) -> list[dict[str, Any]]:
         return [data_center(cloud, place) for place in DATA_CENTERS.values()]
 
-    return {"gpuTypes": gpu_types, "dataCenters": data_centers}
+    def cpu_types(_info: Any) -> list[dict[str, Any]]:
+        return [{"id": cpu.id, "displayName": cpu.name} for cpu in CPUS.values()]
+
+    return {"gpuTypes": gpu_types, "cpuTypes": cpu_types, "dataCenters": data_centers}
 
 
 def data_center(cloud: Cloud, place: DataCenter) -> dict[str, Any]:

@@ -1,14 +1,21 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Templates, registry credentials and network volumes; texts marked "made up" are not the service's."""
+"""Templates, registry credentials, network volumes and secrets; texts marked "made up" are not the service's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
+from podyard_sandbox.runpod.bodies import (
+    CreateRegistry,
+    CreateSecret,
+    CreateTemplate,
+    CreateVolume,
+    UpdateTemplate,
+    UpdateVolume,
+)
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.graphql.catalogue import data_center
 from podyard_sandbox.runpod.graphql.deploying import settings
@@ -20,8 +27,8 @@ from podyard_sandbox.runpod.validation import parse
 
 
 def keeping_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The mutations of all three."""
-    return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud)}
+    """The mutations of all four."""
+    return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud), **_secret_fields(cloud)}
 
 
 def show_template(template: Template) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _volume_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
     def update(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
         volume = cloud.volumes.find(input["id"])
-        raw = {name: input[name] for name in ("name", "size") if input.get(name) is not None}
+        raw = {name: value for name, value in _given(input).items() if name != "id"}
         cloud.volumes.change(volume, parse(UpdateVolume, raw))
         return show_volume(cloud, volume)
 
@@ -143,3 +150,19 @@ def _volume_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         await cloud.delete_volume(volume)
 
     return {"createNetworkVolume": create, "updateNetworkVolume": update, "deleteNetworkVolume": delete}
+
+
+def _secret_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    def create(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
+        secret = cloud.secrets.create(parse(CreateSecret, _given(input)))
+        return {"id": secret.id, "name": secret.name, "description": secret.description}
+
+    def delete(_info: Any, id: str) -> None:
+        cloud.secrets.delete(cloud.secrets.find(id))
+
+    return {"secretCreate": create, "secretDelete": delete}
+
+
+def _given(input: dict[str, Any]) -> dict[str, Any]:
+    """The input without what is null: here that means not given."""
+    return {name: value for name, value in input.items() if value is not None}

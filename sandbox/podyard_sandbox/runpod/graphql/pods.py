@@ -21,8 +21,6 @@ _WANTED = {"EXITED": "EXITED", "TERMINATED": "TERMINATED"}
 _CHANGED = {"RUNNING": "Rented", "EXITED": "Exited", "TERMINATED": "Terminated"}
 # HTTP goes by RunPod's proxy, so that its ports have no public address, and their numbers mean nothing outside.
 _INNER_PORT, _INNER_ADDRESS = 60_000, "100.65.{}.{}"
-# Of a machine for each GPU, where the pod itself does not tell; as plausible as the machines.
-_CPUS_PER_GPU, _MEMORY_PER_GPU_GB = 8, 62
 
 
 async def get_pod(cloud: Cloud, pod_id: str | None) -> dict[str, Any] | None:
@@ -51,7 +49,7 @@ def show_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
     """The pod as it is now."""
     shown, config = pod_json(pod, cloud.runtime), pod.config
     wanted = "EXITED" if pod.stopping is not None else _WANTED.get(shown["status"], "RUNNING")
-    gpu = shown.get("gpu") or {"count": 0}
+    share = shown["cpu"] if pod.cpu is not None else shown["gpu"]
     return {
         "id": pod.id,
         "name": config.name,
@@ -63,9 +61,9 @@ def show_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
         "dockerId": None,
         "port": None,
         "ports": ",".join(config.ports) or None,
-        "gpuCount": gpu["count"],
-        "vcpuCount": (gpu if gpu["count"] else shown["cpu"]).get("vcpuCount", _CPUS_PER_GPU * gpu["count"]),
-        "memoryInGb": (gpu if gpu["count"] else shown["cpu"]).get("memory", _MEMORY_PER_GPU_GB * gpu["count"]),
+        "gpuCount": pod.gpu_count,
+        "vcpuCount": share["vcpuCount"],
+        "memoryInGb": share["memory"],
         "containerDiskInGb": config.disk,
         "volumeInGb": config.volume_gb,
         "volumeMountPath": config.mount_path,
@@ -77,7 +75,7 @@ def show_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
         "locked": config.locked,
         "machineId": _machine_id(cloud, pod),
         "machine": {
-            "gpuDisplayName": GPUS[gpu["id"]].name if gpu.get("id") in GPUS else None,
+            "gpuDisplayName": GPUS[pod.gpu_id].name if pod.gpu_id in GPUS else None,
             "location": DATA_CENTERS[pod.machine.data_center].country,
             "podHostId": f"{pod.id}-{pod.host_suffix}",
         },
