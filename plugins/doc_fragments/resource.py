@@ -34,6 +34,16 @@ options:
       - With V(0) the module fails at once and names them.
     type: float
     default: 0
+  poll_interval:
+    description:
+      - Seconds between two looks while something is waited for. If not given, five to ten.
+    type: float
+  consistency_grace:
+    description:
+      - Seconds after a create during which the provider may not list the object yet. So long it is looked for by its
+        name when the answer to the create was lost.
+    type: float
+    default: 60
 """
 
     INFO = r"""

@@ -22,12 +22,10 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
 #: Seconds after a create in which a list may not show the new object yet: lists were seen to lag by up to a minute.
 GRACE = 60.0
-#: Looks past the grace that must all be empty before "absent" counts.
-PROOF = 2
 #: Stands for a value that nobody may see.
-MASK = "(not shown)"
+MASK = "(set)"
 #: The same, of a variable whose value differs from the one before.
-NEW_MASK = "(not shown, another value than before)"
+NEW_MASK = "(changed)"
 
 
 def same(value: Any) -> Any:
@@ -369,7 +367,7 @@ class Shelf(abc.ABC):
     """What one account holds beside pods."""
 
     @abc.abstractmethod
-    def store(self, kind: str) -> Store:
+    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
         """All objects of a kind."""
 
     @abc.abstractmethod

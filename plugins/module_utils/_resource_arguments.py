@@ -16,6 +16,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _http, _provide
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import Outcome, Shelf, Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -26,6 +27,8 @@ STATE: dict[str, Any] = {
     "id": {"type": "str"},
     "state": {"type": "str", "choices": list(_resource_changes.STATES), "default": "present"},
     "wait_timeout": {"type": "float", "default": 0},
+    "poll_interval": {"type": "float"},
+    "consistency_grace": {"type": "float", "default": 60},
     **API,
 }
 #: Options of every module that reads objects.
@@ -54,7 +57,8 @@ def ensure(
     params = module.params
     given = {name: value for name, value in values.items() if value is not None}
     wanted = Wanted(id=params["id"] or None, name=params["name"], values=given, renew=renew)
-    store = open_shelf(module, provider).store(kind)
+    polls = Polls(interval=params["poll_interval"])
+    store = open_shelf(module, provider).store(kind, polls=polls, grace=params["consistency_grace"])
     return _resource_changes.ensure(
         store, wanted, params["state"], check=module.check_mode, patience=params["wait_timeout"]
     )

@@ -174,7 +174,7 @@ template:
     env:
       description: The environment variables; of their values only that they are set.
       type: dict
-      sample: {HF_TOKEN: (not shown)}
+      sample: {HF_TOKEN: (set)}
     registry:
       description: The id of the credentials with which the image is pulled; V(none) without.
       type: str

@@ -91,7 +91,7 @@ templates:
     env:
       description: The environment variables; of their values only that they are set.
       type: dict
-      sample: {HF_TOKEN: (not shown)}
+      sample: {HF_TOKEN: (set)}
     registry:
       description: The id of the credentials with which the image is pulled; V(none) without.
       type: str

@@ -77,12 +77,13 @@ def _mounts(pod: Mapping[str, Any], volume_id: Any) -> bool:
 
 def _users_of_registry(store: Store, raw: Mapping[str, Any]) -> list[str]:
     """Pods that pull with it, and templates: they would lose it without a word, and pods made of them then fail."""
+    found = _pods_that(lambda pod, id_: pod.get("registry") == id_)(store, raw)
     templates = [
         f"the template {template.get('name')} ({template.get('id')})"
         for template in Store(store.api, TEMPLATE).all()
         if template.get("registry") == raw.get("id")
     ]
-    return [*_pods_that(lambda pod, id_: pod.get("registry") == id_)(store, raw), *templates]
+    return [*found, *templates]
 
 
 # -- values --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery, Shelf, Store
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import GRACE, BillQuery, Polls, Shelf, Store
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import billing
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.resources import RESOURCES
@@ -20,9 +20,9 @@ class RunPodShelf(Shelf):
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None) -> None:
         self._api = session or ApiSession("RunPod", api_url, api_key)
 
-    def store(self, kind: str) -> Store:
+    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
         """See Shelf."""
-        return Store(self._api, RESOURCES[kind], RESOURCES)
+        return Store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
     def keys(self) -> AccountKeys:
         """See Shelf."""
