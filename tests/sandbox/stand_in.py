@@ -73,9 +73,10 @@ class BannerPods(PodRuntime):
             held.close()
 
     async def stop(self, pod_id: str) -> None:
-        task, _running = self._live.pop(pod_id)
+        task, _running = self._live[pod_id]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        self._live.pop(pod_id)
 
     async def destroy(self, pod_id: str) -> None:
         if pod_id in self._live:

@@ -213,11 +213,11 @@ class Lifecycle:
         await asyncio.sleep(fault.params["after"])
         if pod.generation != generation or pod.running is None:
             return
+        pod.lost = True  # before its end, so that no read asks after what it does
         async with pod.lock:
             await self._runtime.destroy(pod.id)
         pod.meter.close(time.time())  # no charge while the host is unavailable
         if fault.params["reading"] == "stuck":
-            pod.lost = True
             self._changed(pod)
             return
         pod.generation += 1
