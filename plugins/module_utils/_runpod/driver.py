@@ -225,24 +225,20 @@ class RunPod(Provider):
 
     def account(self) -> Account:
         """See Provider. The balance is only in GraphQL, which is to be switched off: without it the figures are None
-        and
-        a note says why; the key is then proved by reading the pods.
+        and a note says why; the key is then proved by reading the pods.
         """
         try:
             answer = self._api.request(
                 "POST", "/graphql", body={"query": BALANCE_QUERY}, attempted="read the balance on RunPod"
             )
-        except errors.AuthError:
-            raise
-        except errors.CloudError as error:
+        except errors.CloudError as error:  # a refused key, too: it may be good for REST and not for GraphQL
             return self._account_without_balance(error.message)
         data = wire.mapping(answer.data)
         myself = wire.mapping(wire.mapping(data.get("data")).get("myself"))
-        if data.get("errors") or not myself:
-            return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors'))[:200]}")
-        return Account(
-            self.name, wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
-        )
+        balance, spend = wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
+        if data.get("errors") or balance is None:
+            return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors') or data)[:200]}")
+        return Account(self.name, balance, spend)
 
     def _account_without_balance(self, why: str) -> Account:
         self._notes.append(f"The balance on RunPod could not be read and is left out. {why}")

@@ -270,6 +270,14 @@ def test_the_balance_is_read():
         expect("POST", "/graphql").reply({"errors": [{"message": "Something went wrong."}], "data": None}),
         expect("POST", "/graphql").reply({"data": {"myself": None}}),
         expect("POST", "/graphql").reply("<html>"),
+        expect("POST", "/graphql").reply("<html>", 404),
+        expect("POST", "/graphql").reply("<html>", 403),
+        expect("POST", "/graphql").reply({"errors": [{"message": "access denied"}]}, 403),
+        expect("POST", "/graphql").reply({"errors": [{"message": "Unauthorized"}]}, 401),
+        expect("POST", "/graphql").reply({"errors": [{"message": "Unauthorized"}], "data": {"myself": None}}),
+        expect("POST", "/graphql").reply({"data": {"myself": {"clientBalance": None, "currentSpendPerHr": 0.69}}}),
+        expect("POST", "/graphql").reply({"data": {"myself": {"clientBalance": "some", "currentSpendPerHr": 0.69}}}),
+        expect("POST", "/graphql").reply([]),
         expect("POST", "/graphql").problem(500, "oh"),
         expect("POST", "/graphql").drop(),
     ],
@@ -279,11 +287,13 @@ def test_without_the_balance_the_key_is_proved_otherwise(answer):
         provider = driver(api)
         assert provider.account() == Account("runpod", None, None)
     assert len(provider.notes) == 1
+    assert "\n" not in provider.notes[0], "one line is all that is lost"
     assert KEY not in provider.notes[0]
 
 
 def test_a_refused_key_is_no_missing_balance():
-    with Conversation(expect("POST", "/graphql").problem(401, "no")) as api, pytest.raises(errors.AuthError):
+    script = (expect("POST", "/graphql").problem(401, "no"), expect("GET", PODS).problem(401, "invalid api key"))
+    with Conversation(*script) as api, pytest.raises(errors.AuthError):
         driver(api).account()
 
 
