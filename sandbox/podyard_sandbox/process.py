@@ -138,7 +138,9 @@ def _spawn(home: Home, settings: Settings) -> None:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    # Whatever told this program where its packages are must tell the daemon, too.
+    places = [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def _end(home: Home, pid: int) -> None:
