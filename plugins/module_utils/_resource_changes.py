@@ -118,8 +118,8 @@ class _Task:
         except errors.Ambiguous as error:
             lost = error
         found = self._look_up(lost, old)
-        label = self.resource.label(found)
-        return found, [f"The create got no clear answer ({lost.message}); {label} was found by its name and taken on."]
+        label = _upper(self.resource.label(found))
+        return found, [f"{lost.message} {label} was found by its name and taken on; it was not made twice."]
 
     def _look_up(self, cause: errors.CloudError, old: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """The object that a create of unknown outcome made.
