@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _http
 from ansible_collections.podyard.gpu.plugins.modules import runpod_registry, runpod_registry_info
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.modules import Runner
@@ -66,6 +67,19 @@ def test_a_new_password_makes_them_anew(ensure):
     assert (result["changed"], result["registry"]) == (True, new)
     predicted = ensure(listed(RAW), *UNUSED, check=True, update_password="always", **LOGIN)
     assert (predicted["changed"], predicted["registry"]["id"]) == (True, None)
+
+
+def test_by_their_id_they_are_made_anew_under_their_own_name(ensure):
+    script = (listed(RAW), *UNUSED, DELETE.reply(None, 204), POST.reply({**RAW, "id": "r2"}, 201))
+    assert ensure(*script, id="r1", name=None, update_password="always", **LOGIN)["registry"]["id"] == "r2"
+    result = ensure(listed(RAW), failing=True, id="r9", name=None, **LOGIN)
+    assert "no registry credential with the id 'r9'" in result["msg"]
+    assert "cannot be renamed to new" in ensure(listed(RAW), failing=True, id="r1", name="new", **LOGIN)["msg"]
+
+
+def test_a_missing_library_is_named(ensure, monkeypatch):
+    monkeypatch.setattr(_http, "LIBRARY_PROBLEM", ImportError("gone"))
+    assert "requests" in ensure(failing=True)["msg"]
 
 
 @pytest.mark.parametrize("options", [{"state": "absent"}, {"update_password": "always", **LOGIN}])
