@@ -197,7 +197,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _ask_one(self, name: str, key: str | None, url: str | None) -> list[dict[str, Any]]:
         try:
-            return [pod.to_result() for pod in _providers.connect(name, api_key=key, api_url=url).list()]
+            provider = _providers.connect(name, api_key=key, api_url=url)
+            # To the error stream: what ansible-inventory prints is read by programs.
+            provider.tell(self.display.warning)
+            return [pod.to_result() for pod in provider.list()]
         except CloudError as error:
             raise AnsibleParserError(f"the pods on {name} could not be listed: {error.message}") from error
 

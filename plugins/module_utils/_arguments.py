@@ -13,6 +13,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -39,7 +40,11 @@ def open_provider(module: AnsibleModule, name: str) -> Provider:
     """
     if _http.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(_http.LIBRARY_PROBLEM))
-    return _providers.connect(name, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    provider = _providers.connect(name, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    # A module without a place for progress shows at its end what it had to wait for.
+    path = module.params.get("progress_file")
+    provider.tell(Progress(path).say if path else module.warn)
+    return provider
 
 
 def failure(error: CloudError) -> dict[str, Any]:

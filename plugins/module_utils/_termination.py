@@ -22,6 +22,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, usd
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
 #: Seconds for a pod to be proved gone. Ending takes seconds; two minutes also ride out a full window of the rate limit.
 PATIENCE = 120.0
@@ -36,6 +37,9 @@ QUICK_LOOKS = 5
 AGAIN = 20.0
 #: Absences in a row that are a proof: one read right after a delete may be stale, in either direction.
 PROOF = 2
+#: Seconds by which the wait for the request budget may prolong the patience: what was not asked has proved nothing, but
+#: a person should know before long.
+HELD_BACK = 600.0
 
 
 @dataclass
@@ -75,6 +79,10 @@ class Ending:
     ledger: Ledger = field(default_factory=lambda: Ledger(None))
     patience: float = PATIENCE
     settle: float = 0.0
+    looks: Looks = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "looks", Looks(self.provider, self.polls.clock))
 
 
 def terminate_and_prove(
@@ -97,15 +105,17 @@ def terminate_and_prove(
     if not targets:
         return []
     clock = ending.polls.clock
-    begun, looks = clock.monotonic(), 0
+    begun, held_back, looks = clock.monotonic(), provider.held_back, 0
     while True:
         elapsed = clock.monotonic() - begun
         left = [target for target in targets if target.gone_at is None and not target.stuck]
-        _order(ending, left, elapsed)
-        _look(ending, [target for target in left if not target.stuck], elapsed)
+        with provider.urgently():
+            _order(ending, left, elapsed)
+            _look(ending, [target for target in left if not target.stuck], elapsed)
         left = [target for target in targets if target.gone_at is None and not target.stuck]
         looks += 1
-        remaining = patience + settle - (clock.monotonic() - begun)
+        prolonged = min(HELD_BACK, provider.held_back - held_back)
+        remaining = patience + settle + prolonged - (clock.monotonic() - begun)
         if not left or remaining <= 0:
             break
         ending.progress.remind(
@@ -146,7 +156,9 @@ def _look(ending: Ending, targets: Sequence[_Target], elapsed: float) -> None:
     if not targets:
         return
     try:
-        listed = {pod.id for pod in ending.provider.list() if pod.phase != _pod.GONE}
+        # Begun after the orders: a list from before them would prove nothing.
+        seen = ending.looks.pods(since=ending.polls.clock.monotonic(), urgent=True)
+        listed = {pod.id for pod in seen if pod.phase != _pod.GONE}
     except errors.CloudError as error:
         for target in targets:
             _note(target, error)
@@ -234,7 +246,8 @@ def give_back_run(
     begun, late = polls.clock.monotonic(), 0
     while True:
         elapsed = polls.clock.monotonic() - begun
-        listed = [pod for pod in provider.list() if _of_run(pod, prefix)]
+        with provider.urgently():
+            listed = [pod for pod in provider.list() if _of_run(pod, prefix)]
         recorded = _recorded(ledger, prefix, provider.name)
         fresh = {pod.id: pod for pod in recorded + listed if pod.id not in done}
         # A young pod may not be shown yet; of an older one the provider's "no such pod" is believed.

@@ -40,6 +40,11 @@ class Polls:
     clock: Clock = Clock()
     interval: float | None = None
 
+    @property
+    def least(self) -> float:
+        """Seconds between two looks at least: so old may be what one look tells."""
+        return POLL_LEAST if self.interval is None else self.interval * 0.75
+
     def pause(self, at_most: float | None = None) -> None:
         """Sleep until the next look, but not longer than ``at_most`` seconds."""
         if self.interval is None:

@@ -130,6 +130,7 @@ class Guard:
             self.providers[name] = _providers.connect(
                 name, api_key=self.orders.api_key, api_url=self.orders.api_url, environ=self.orders.environ
             )
+            self.providers[name].tell(self.log)
             self.providers[name].list()
         self.file.write(self.state)
         self.log(f"armed: watches process {self.orders.controller['pid']} for run {self.orders.run_id}")

@@ -41,6 +41,8 @@ END_TIMEOUT = 30.0
 ENVIRONMENT = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    # Where the requests of all this user's processes are counted.
+    "PODYARD_STATE_DIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 
