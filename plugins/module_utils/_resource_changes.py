@@ -8,6 +8,7 @@ Check mode goes the same way as a real run, up to the first request that changes
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -89,8 +90,8 @@ class _Task:
         kind, given = self.resource.title, self.wanted.values
         if self.wanted.id is not None:
             raise errors.BadRequest(
-                f"There is no {kind} with the id {self.wanted.id!r} in this account. To make one, leave out the id and "
-                "give a name."
+                f"There is no {kind} with the id {self.wanted.id!r} in this account, and what others own cannot be "
+                "changed. To make one, leave out the id and give a name."
             )
         missing = [each.option for each in self.resource.fields if each.required and given.get(each.option) is None]
         if missing:
@@ -304,7 +305,8 @@ class _Task:
         try:
             answer = self.store.api.request(method, path, body=body, secrets=self._secrets(), attempted=attempted)
         except errors.BadRequest as error:
-            error.message = f"{error.message} {self._explain(error.detail or '')}".rstrip()
+            why = self._too_large(body) if error.status == 413 else self._explain(error.detail or "")
+            error.message = f"{error.message} {why}".rstrip()
             error.args = (error.message,)
             raise
         raw = self.resource.unwrap(answer.data)
@@ -319,6 +321,12 @@ class _Task:
                 value = "a secret that is not shown" if each.secret or each.write_only else repr(given)
                 named.append(f"the option {each.option} is {value}")
         return f"In this task {' and '.join(named)}: correct it and run the task again." if named else ""
+
+    def _too_large(self, body: Mapping[str, Any]) -> str:
+        """The option that makes a request too large."""
+        sizes = {each.option: len(json.dumps(body[each.wire])) for each in self.resource.fields if each.wire in body}
+        largest = max(sizes, key=lambda option: sizes[option], default="name")
+        return f"Most of it is the option {largest}: make it shorter, and copy large values to the pod as files."
 
     def _secrets(self) -> list[str]:
         """Values that no message may repeat."""

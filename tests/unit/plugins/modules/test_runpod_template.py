@@ -189,6 +189,12 @@ def test_a_refusal_names_the_option(ensure):
     assert result["failure"]["status"] == 422
 
 
+def test_a_request_that_is_too_large_names_the_option(ensure):
+    refused = expect("PATCH", "/v2/templates/t1").problem(413, "request body exceeds 102400 bytes")
+    result = ensure(listed(RAW), refused, failing=True, disk=30, env={"HF_TOKEN": "x" * 102400})
+    assert "Most of it is the option env" in result["msg"]
+
+
 def test_a_template_in_use_is_not_deleted_and_its_pods_are_named(ensure):
     """The service refuses to delete a template that a pod uses."""
     pods = [{"id": "p1", "name": "trainer", "status": "EXITED", "template": "t1"}, {"id": "p2", "template": "t2"}]
