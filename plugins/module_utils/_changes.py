@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _gpus, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _gpus, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, Conflict, TooExpensive
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
@@ -46,7 +46,7 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     pairs: list[tuple[str, Any, Any, bool]] = [
         ("name", pod.name, wanted.name if wanted.id else None, False),
         ("image", pod.image, wanted.image, True),
-        ("args", pod.args or "", None if _same_command(pod.args or "", wanted.args) else wanted.args, True),
+        ("args", pod.args or "", _new_command(pod, wanted), True),
         ("disk_gb", pod.disk_gb, wanted.disk_gb, True),
         ("global_networking", bool(pod.global_networking), wanted.global_networking, False),
         ("locked", pod.locked, wanted.locked, False),
@@ -62,6 +62,13 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     if env is not None:
         changes.append(Change("env", dict(pod.env), env))
     return changes + _mount_changes(pod, wanted)
+
+
+def _new_command(pod: Pod, wanted: Wanted) -> str | None:
+    """The start command to send, None when it stays. Ours that sets up SSH is no user's business: it stays around."""
+    if _same_command(_bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
+        return None
+    return _bootstrap.wrap(wanted.args) if _bootstrap.is_wrapped(pod.args) else wanted.args
 
 
 def _same_command(one: str, other: str | None) -> bool:

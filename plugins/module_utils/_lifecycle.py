@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _changes, _creation, _lookup, _market, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _changes, _creation, _lookup, _market, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
@@ -146,6 +146,7 @@ class Lifecycle:
 
     def _create(self) -> Outcome:
         """Rent, after everything that can be checked for nothing."""
+        self.wanted = self.wanted.completed()
         self._refuse_early()
         wanted, work = self.wanted, self.work
         first = self._first_attempt()
@@ -200,7 +201,8 @@ class Lifecycle:
             raise errors.BadRequest(
                 f"The name {name} has {len(name)} characters; the most is {MAX_LENGTH}. Shorten the project."
             )
-        return self.wanted.request(offer, name)
+        request = self.wanted.request(offer, name)
+        return _bootstrap.bootstrapped(self.wanted.bootstrap, request, self.work.provider.capabilities.ssh_images)
 
     def _first_attempt(self) -> int:
         """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""

@@ -53,6 +53,7 @@ class Capabilities:
     :param update: a pod can be changed after its create.
     :param logs: the container's log can be read over the authenticated API.
     :param interruptible: cheaper pods that may be taken away are for rent.
+    :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
     :param because: capability -> why it is missing, as the end of a sentence.
     """
 
@@ -61,6 +62,7 @@ class Capabilities:
     update: bool = True
     logs: bool = True
     interruptible: bool = False
+    ssh_images: tuple[str, ...] = ()
     because: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -11,16 +11,16 @@ once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _hostkeys, _pod, _podlog, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _hostkeys, _pod, _ssh
-from ansible_collections.podyard.gpu.plugins.module_utils._http import redact
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Endpoint, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
 #: Seconds for each stage, counted from the one before it.
 DEADLINES: Mapping[str, float] = {
@@ -40,18 +40,22 @@ STALE = 30.0
 #: Falls back from running (or uptimes that shrank) that make a restart loop: one may be the host's, three are the
 #: image's.
 LOOP = 3
-#: Lines of the pod's log that a message quotes.
-QUOTED_LINES = 8
+#: Seconds more for the port of a pod that installs its SSH server itself: packages from a slow mirror take minutes.
+INSTALLING = 240.0
+#: Seconds between two looks into the log of such a pod for the line that says why it cannot: each is a request.
+LOG_PACE = 20.0
 #: Seconds between two looks into the log for the host keys: the log may trail the container by a moment.
 LOG_LAG = 2.0
 ADVICE: Mapping[str, str] = {
     _pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
     _pod.ADDRESSED: "Some hosts never get a public address: rent again.",
     _pod.PORT_OPEN: (
-        "The image must start an SSH server by itself (official runpod images do), with nothing set as args."
+        "The image must start an SSH server (official runpod images do), or be made to (bootstrap_ssh); the log of the "
+        "pod says what it did instead."
     ),
     _pod.AUTHENTICATED: (
-        "The key must be in public_keys when the pod is made; a key that was added later needs a new pod or a restart."
+        "The key must be in public_keys when the pod is made; a key that was added later needs a new pod or a restart. "
+        "An image whose user is not root needs the option ssh_user, or ssh_users to find out."
     ),
     _pod.READY: "The pod lets us in but runs no command: look at its log, or rent again.",
 }
@@ -65,6 +69,8 @@ class Readiness:
     :param deadlines: seconds by stage, over DEADLINES.
     :param run: runs a command on the controller: argv -> (exit status, stdout, stderr).
     :param known_hosts: file for the pod's host keys.
+    :param user: the one to log in as, whatever the provider says; None: as the provider says, else root, else one of
+        ``users``.
     :param read_banner: how to see whether an SSH server answers; injectable for tests.
     """
 
@@ -73,11 +79,19 @@ class Readiness:
     known_hosts: str
     private_key: str | None = None
     deadlines: Mapping[str, float] = field(default_factory=dict)
+    user: str | None = None
+    users: tuple[str, ...] = ()
     read_banner: Callable[[Endpoint], tuple[bool, str]] = _ssh.read_banner
 
-    def deadline(self, stage: str) -> float:
-        """Seconds for this stage."""
-        return float(self.deadlines.get(stage, DEADLINES[stage]))
+    def deadline(self, stage: str, pod: Pod | None = None) -> float:
+        """Seconds for this stage of this pod."""
+        installing = stage == _pod.PORT_OPEN and pod is not None and _bootstrap.is_wrapped(pod.args)
+        return float(self.deadlines.get(stage, DEADLINES[stage] + (INSTALLING if installing else 0.0)))
+
+    def named(self, pod: Pod, user: str | None = None) -> Pod:
+        """The pod with this user, else with the one who was named, where there is one."""
+        user = user or self.user
+        return replace(pod, endpoint=replace(pod.endpoint, user=user)) if user and pod.endpoint else pod
 
 
 @dataclass(frozen=True)
@@ -133,13 +147,17 @@ class Ladder:
         self._progress = progress
         self._grace = grace
         self._before = before
+        # What was seen before this moment is older than the action that is waited for.
         self._begun = polls.clock.monotonic()
+        self._looks = Looks(provider, polls.clock)
         self._reached = _pod.RENTED
         self._seen = grace == 0.0
         self._absences = 0
         self._starts = 0
         self._probe: _ssh.Probe | None = None
         self._trusted: tuple[Endpoint, str] | None = None
+        self._user: str | None = readiness.user
+        self._next_look = 0.0
         self._keep_known_hosts = grace == 0.0 and before is None
 
     def climb(self, pod: Pod) -> Reached:
@@ -160,13 +178,14 @@ class Ladder:
             pod = self._stage(stage, tries[stage], pod)
             self._reached = stage
             self._progress.say(f"{pod.label()}: {stage} after {self._polls.clock.monotonic() - begun:.0f} s")
+        pod = self._ready.named(pod, self._user)
         probe, mode = self._probe, self._trusted[1] if self._trusted else None
         python = probe.python if probe else None
         return Reached(self._ready.target, pod, python, probe.python_version if probe else None, mode)
 
     def _stage(self, stage: str, attempt: Callable[[Pod], str], pod: Pod) -> Pod:
         """Try until the stage is reached; return the pod as it was last read."""
-        seconds = self._ready.deadline(stage)
+        seconds = self._ready.deadline(stage, pod)
         problem, first = "", True
         for gone in self._polls.until(seconds):
             if not first:
@@ -185,11 +204,12 @@ class Ladder:
 
     def _read(self, pod: Pod) -> Pod:
         """The pod as it is now; as it was, when the API fails for a moment (the deadline of the stage still counts)."""
+        moment = self._polls.clock.monotonic()
+        young = not self._seen and moment - self._begun < self._grace
         try:
-            now = self._provider.get(pod.id)
+            now = self._looks.see(pod, since=max(self._begun, moment - self._polls.least), young=young)
         except errors.NotFound as error:
             self._absences += 1
-            young = not self._seen and self._polls.clock.monotonic() - self._begun < self._grace
             if young or self._absences < 2:
                 return pod
             seconds = self._polls.clock.monotonic() - self._begun
@@ -262,7 +282,19 @@ class Ladder:
         if pod.endpoint is None:
             return self._try_address(pod)
         answered, words = self._ready.read_banner(pod.endpoint)
+        if not answered:
+            self._heed(pod)
         return "" if answered else f"{pod.endpoint.host} port {pod.endpoint.port}: {words}"
+
+    def _heed(self, pod: Pod) -> None:
+        """End the wait for a pod whose start command says that there will be no SSH server."""
+        now = self._polls.clock.monotonic()
+        if not _bootstrap.is_wrapped(pod.args) or now < self._next_look:
+            return
+        self._next_look = now + LOG_PACE
+        reason = _podlog.why_no_ssh(self._provider, pod)
+        if reason is not None:
+            raise self._lost(pod, f"will never answer ({reason})")
 
     def _try_login(self, pod: Pod) -> str:
         problem = self._try_port(pod)
@@ -271,11 +303,16 @@ class Ladder:
         trust = self._trust(pod, pod.endpoint)
         if isinstance(trust, str):
             return trust
-        argv = _ssh.command(
-            pod.endpoint, self._ready.known_hosts, trust.mode or "", self._ready.private_key, _ssh.PROBE
+        # The likeliest first. Who was let in once is asked for no more.
+        users = [self._user] if self._user is not None else [pod.endpoint.user, "root", *self._ready.users]
+        logins = [replace(pod.endpoint, user=user) for user in dict.fromkeys(users)]
+        self._probe, opened = _ssh.log_in(
+            self._ready.run, logins, self._ready.known_hosts, trust.mode or "", self._ready.private_key
         )
-        self._probe = _ssh.probe(self._ready.run, argv)
-        return "" if self._probe.logged_in else f"ssh says: {self._probe.problem}"
+        if not self._probe.logged_in:
+            return f"ssh says: {self._probe.problem}"
+        self._user = opened.user
+        return ""
 
     def _try_command(self, pod: Pod) -> str:
         """The login brought the answers of the command along; only when it did not, log in once more."""
@@ -319,19 +356,7 @@ class Ladder:
             return set()
 
     def _quote(self, pod: Pod) -> str:
-        """The last lines of the pod's log for a message, without the values of its environment."""
-        if not self._provider.capabilities.logs:
-            return ""
-        for source in ("container", "system"):
-            try:
-                lines = self._provider.logs(pod.id, source=source, tail=QUOTED_LINES, deadline=5.0)
-            except errors.CloudError:
-                # The message is about the pod; that its log cannot be had either is said by the absence of a quotation.
-                continue
-            lines = [redact(line, pod.env.values()).strip() for line in lines if line.strip()]
-            if lines:
-                return f" The last lines of its {source} log: {' | '.join(lines[-QUOTED_LINES:])}"
-        return ""
+        return _podlog.quote(self._provider, pod, running=self._reached != _pod.RENTED)
 
 
 def climb(
@@ -346,5 +371,5 @@ def climb(
 ) -> Reached:
     """One climb; see Ladder. A target of ``rented`` is reached already."""
     if readiness.target == _pod.RENTED:
-        return Reached(_pod.RENTED, pod)
+        return Reached(_pod.RENTED, readiness.named(pod))
     return Ladder(provider, readiness, polls, progress, grace=grace, before=before).climb(pod)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._bootstrap import AUTO
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, Offer, OfferQuery, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import (
@@ -31,7 +33,8 @@ MOUNT_PATH = "/workspace"
 class Wanted:
     """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
     compared. ``template_id``, ``registry`` and the id of ``network_volume`` may be names until ``resolve`` has made ids
-    of them; an empty ``registry`` means that there shall be none.
+    of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
+    only.
     """
 
     name: str | None = None
@@ -63,6 +66,12 @@ class Wanted:
     locked: bool | None = None
     start_ssh: bool | None = None
     start_jupyter: bool | None = None
+    bootstrap: str = AUTO
+    for_new: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def completed(self) -> Wanted:
+        """With what settings of the environment say of a new pod."""
+        return replace(self, for_new={}, **self.for_new)
 
     def query(self) -> OfferQuery:
         """What to look for in the market."""

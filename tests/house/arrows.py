@@ -43,7 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_standing",
         "_wanted",
     ),
-    "edge": ("_arguments", "_pod_arguments", "_resource_arguments"),
+    "edge": ("_arguments", "_pod_arguments", "_pod_settings", "_resource_arguments"),
     "plugin_utils": (),
     "plugins": (),
 }

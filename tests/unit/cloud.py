@@ -112,7 +112,7 @@ class FakeCloud(Provider):
     """
 
     name = "fake"
-    capabilities = Capabilities(because={"interruptible": "there are none"})
+    capabilities = Capabilities(ssh_images=("",), because={"interruptible": "there are none"})
 
     def __init__(self, *pods: Pod, offers: Iterable[Offer] = (offer(),)) -> None:
         self.pods: dict[str, Pod] = {each.id: each for each in pods}
@@ -161,6 +161,7 @@ class FakeCloud(Provider):
             env=env,
             ports=request.ports,
             disk_gb=request.disk_gb,
+            args=request.args,
             usd_per_hour=self.contract_price,
         )
         self.pods[made.id] = made

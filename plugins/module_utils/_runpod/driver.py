@@ -45,7 +45,7 @@ class RunPod(Provider):
     """RunPod, reached with one API key at one address."""
 
     name = wire.PROVIDER
-    capabilities = Capabilities(because={"interruptible": SPOT_WITHDRAWN})
+    capabilities = Capabilities(ssh_images=("runpod/",), because={"interruptible": SPOT_WITHDRAWN})
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None, quiet: float = QUIET) -> None:
         self._key = api_key

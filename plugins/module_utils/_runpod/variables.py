@@ -37,6 +37,7 @@ TABLE: tuple[Setting, ...] = (
         "runpod-torch-v280",
         option="template",
         variable="train_template",
+        beaten_by=("image", "train_image"),
     ),
     Setting(
         "RUNPOD_GPU_TYPE",
@@ -45,6 +46,7 @@ TABLE: tuple[Setting, ...] = (
         kind="list",
         option="gpus",
         variable="train_gpus",
+        beaten_by=("cpu",),
     ),
     Setting(
         "RUNPOD_WORKER_IMAGE",
@@ -53,6 +55,7 @@ TABLE: tuple[Setting, ...] = (
         kind="word",
         option="image",
         variable="train_image",
+        beaten_by=("template", "train_template"),
     ),
     Setting(
         "RUNPOD_STORAGE_NAME",

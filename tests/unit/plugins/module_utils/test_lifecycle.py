@@ -9,8 +9,8 @@ import json
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _ledger
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Wanted, Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
@@ -537,3 +537,43 @@ def test_what_was_asked_for_and_turns_up_late_is_ended_too(world, tmp_path):
 def test_offers_are_tried_in_the_wished_order(world):
     world.cloud.catalogue = [offer("A40", 0.40), offer("RTX 4090", 0.69)]
     assert world.ensure("present", gpus=("4090", "a40")).reached.pod.gpu == "RTX 4090"
+
+
+# -- settings of the environment, and images without an SSH server
+
+
+def test_what_holds_for_a_new_pod_makes_one_and_changes_none(world):
+    given = {"image": None, "gpus": (), "for_new": {"image": IMAGE, "gpus": ("4090",), "disk_gb": 77}}
+    world.ensure("present", **given)
+    assert [each.disk_gb for each in world.cloud.pods.values()] == [77]
+    world.cloud.calls.clear()
+    again = world.ensure("present", **{**given, "for_new": {"image": "another", "disk_gb": 5, "gpus": ("H100",)}})
+    assert again.changed is False and world.writes() == []
+
+
+def raw(world):
+    """No image starts an SSH server by itself."""
+    world.cloud.capabilities = Capabilities()
+    return world
+
+
+def test_an_image_without_a_server_is_started_by_our_command_and_that_is_no_difference(world):
+    raw(world).ensure("present", args="python x.py")
+    (made,) = world.cloud.pods.values()
+    assert _bootstrap.is_wrapped(made.args) and _bootstrap.unwrap(made.args) == "python x.py"
+    assert world.ensure("present", args="python x.py").changed is False
+    assert world.ensure("present", args="python 'x.py'").changed is False
+    world.ensure("present", args="python y.py", allow_reset=True)
+    (changed,) = world.cloud.pods.values()
+    assert _bootstrap.is_wrapped(changed.args) and _bootstrap.unwrap(changed.args) == "python y.py"
+
+
+def test_never_means_never(world):
+    raw(world).ensure("present", bootstrap="never")
+    assert [each.args or "" for each in world.cloud.pods.values()] == [""]
+
+
+def test_a_command_that_cannot_be_is_refused_before_anything_is_rented(world):
+    with pytest.raises(errors.BadRequest, match="cannot be split into words"):
+        raw(world).ensure("present", args="python 'x")
+    assert world.writes() == []

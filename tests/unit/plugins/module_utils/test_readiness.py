@@ -10,8 +10,8 @@ import hashlib
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _readiness
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness
@@ -67,13 +67,15 @@ class World:
         """What the next reads of the pod show."""
         self.cloud.plan("get", *[state if isinstance(state, Exception) else pod(**state) for state in states])
 
-    def climb(self, target="ready", start=None, deadlines=None, **arguments):
+    def climb(self, target="ready", start=None, deadlines=None, user=None, users=(), **arguments):
         readiness = Readiness(
             target=target,
             run=self.controller.run,
             known_hosts=str(self.controller.known_hosts),
             private_key="/key",
             deadlines=deadlines or {},
+            user=user,
+            users=users,
             read_banner=self.controller.banner,
         )
         begun = pod(**(start if start is not None else PROVISIONING))
@@ -184,7 +186,7 @@ def test_a_time_out_names_stages_seconds_log_and_advice(world, start, target, re
         world.controller.banner = lambda endpoint: (False, "Connection refused")
     world.controller.run = lambda argv: (255, "", "Permission denied (publickey).") if argv[0] == "ssh" else (
         0, f"h ssh-ed25519 {BLOB}", "")  # fmt: skip
-    begun = world.time.now
+    begun = sum(world.time.slept)
     with pytest.raises(errors.WaitTimeout) as caught:
         world.climb(target, start=start)
     message = str(caught.value)
@@ -193,7 +195,7 @@ def test_a_time_out_names_stages_seconds_log_and_advice(world, start, target, re
     assert "(p1) on fake" in message
     assert "pulling | unsatisfied condition: cuda>=12.8" in message
     assert _readiness.ADVICE[missing] in message
-    assert seconds <= world.time.now - begun <= seconds + 60
+    assert seconds <= sum(world.time.slept) - begun <= seconds + 60
 
 
 def test_each_stage_has_the_deadline_that_was_asked_for(world):
@@ -213,7 +215,7 @@ def test_the_log_in_a_message_holds_no_value_of_the_environment(world):
 
 def test_without_a_container_log_the_systems_is_quoted(world):
     world.cloud.pods["p1"] = pod(**STARTING)
-    world.cloud.plan("logs", [], ["layer does not exist"])
+    world.cloud.plan("logs", ["layer does not exist"])
     with pytest.raises(errors.WaitTimeout, match="system log: layer does not exist"):
         world.climb(start=STARTING, deadlines={"running": 5.0})
 
@@ -244,10 +246,10 @@ def test_a_fresh_pod_may_be_invisible_for_the_grace(world):
 
 def test_a_pod_that_stays_invisible_is_lost_after_the_grace(world):
     world.cloud.pods.clear()
-    begun = world.time.now
+    begun = sum(world.time.slept)
     with pytest.raises(errors.PodLost, match=r"never shown by the provider in the 6\d s"):
         world.climb(grace=60.0)
-    assert 60 <= world.time.now - begun <= 70
+    assert 60 <= sum(world.time.slept) - begun <= 70
 
 
 def test_a_pod_that_was_seen_and_vanishes_is_lost_after_two_looks(world):
@@ -358,3 +360,80 @@ class _Reminding(Lines):
     def say(self, line):
         self._last = self._clock.monotonic()
         super().say(line)
+
+
+# -- the user
+
+DENIED = (255, "", "root@203.0.113.9: Permission denied (publickey).\n")
+
+
+def users(world):
+    return [argv[argv.index("-l") + 1] for argv in world.controller.ssh()]
+
+
+def test_the_user_whom_the_provider_names_is_the_first_one(world):
+    address = pod().endpoint
+    named = Endpoint(address.host, address.port, "ubuntu")
+    world.cloud.pods["p1"] = pod(endpoint=named)
+    reached = world.climb(start={"endpoint": named})
+    assert users(world) == ["ubuntu"]
+    assert reached.to_result()["endpoint"]["user"] == "ubuntu"
+
+
+def test_a_user_who_was_named_is_the_only_one(world):
+    world.controller.logins = [DENIED]
+    reached = world.climb(start={}, user="trainer", users=("ubuntu",))
+    assert users(world) == ["trainer", "trainer"]
+    assert reached.pod.endpoint.user == "trainer"
+    assert world.climb("addressed", start={}, user="trainer").pod.endpoint.user == "trainer"
+    assert world.climb("rented", start={}, user="trainer").pod.endpoint.user == "trainer"
+
+
+@pytest.mark.parametrize(
+    "refusal", [DENIED, (142, 'Please login as the user "ubuntu" rather than the user "root".\n', "")]
+)
+def test_where_root_is_refused_the_others_are_tried_in_order_and_the_answer_is_kept(world, refusal):
+    world.controller.logins = [refusal, DENIED]
+    reached = world.climb(start={}, users=("admin", "ubuntu"))
+    assert users(world) == ["root", "admin", "ubuntu"]
+    assert reached.to_result()["endpoint"]["user"] == "ubuntu"
+
+
+def test_a_host_that_does_not_answer_says_nothing_of_its_users(world):
+    world.controller.logins = [(255, "", "Connection timed out during banner exchange\n")]
+    world.climb(start={}, users=("ubuntu",))
+    assert users(world) == ["root", "root"]
+
+
+def test_when_all_are_refused_each_is_told(world):
+    world.controller.logins = [DENIED] * 100
+    with pytest.raises(errors.WaitTimeout, match=r"as root: .*Permission denied.*; as ubuntu: .*ssh_users"):
+        world.climb(start={}, users=("ubuntu",))
+
+
+# -- pods that set up SSH by themselves
+
+REFUSED = (False, "Connection refused")
+
+
+def test_a_pod_that_installs_its_server_gets_more_time_for_it(world):
+    world.cloud.pods["p1"] = pod(args=_bootstrap.wrap())
+    world.controller.banners = [REFUSED] * 50
+    assert world.climb(start={"args": _bootstrap.wrap()}).stage == "ready"
+    assert sum(world.time.slept) > _readiness.DEADLINES["port_open"]
+
+
+def test_a_pod_that_says_it_will_have_no_server_is_not_waited_for(world):
+    world.cloud.pods["p1"] = pod(args=_bootstrap.wrap())
+    world.cloud.lines = ["podyard: installing", f"{_bootstrap.FAILED} no network.", *map(str, range(20))]
+    world.controller.banners = [REFUSED] * 500
+    with pytest.raises(errors.PodLost, match=r"will never answer \(podyard: SSH cannot be set up: no network\.\)"):
+        world.climb(start={"args": _bootstrap.wrap()})
+    assert sum(world.time.slept) < 30
+
+
+def test_the_log_of_such_a_pod_is_looked_at_now_and_then_only(world):
+    world.cloud.pods["p1"] = pod(args=_bootstrap.wrap())
+    world.controller.banners = [REFUSED] * 20
+    world.climb("port_open", start={"args": _bootstrap.wrap()})
+    assert world.cloud.count("logs") <= 1 + sum(world.time.slept) / _readiness.LOG_PACE

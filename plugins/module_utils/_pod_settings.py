@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of the environment in the place of options that a module was not given. Private to this collection.
+
+How a pod is reached they say always; what it is made of only for a pod that is rented now: a variable of the
+environment must never change, and thereby reset, a pod that is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
+
+#: Options that say how a pod is reached.
+CONNECTION = ("private_key_file", "ssh_user")
+#: Options whose settings have a place of their own: the driver asks for them.
+API = ("api_key", "api_url")
+#: Option -> field of Wanted, where nothing has to be made of the value.
+PLAIN = {"image": "image", "disk": "disk_gb", "template": "template_id"}
+
+
+def take(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by option, for the options that have none.
+
+    :param params: the module's options; ``settings`` false means that none is looked for.
+    :raises BadRequest: naming the variable whose value cannot be.
+    """
+    state = params["state"]
+    if not params["settings"] or state in ("absent", "stopped"):
+        return {}
+    given = {option for option, value in params.items() if value not in (None, "", [], {})}
+    if any((params[volume] or {}).get("path") for volume in ("volume", "network_volume")):
+        given.add("volume.path")
+    if "PUBLIC_KEY" in (params["env"] or {}):
+        given.add("public_keys")
+    table = [
+        setting
+        for setting in _providers.settings(provider)
+        if setting.option not in (None, *API) and (setting.option in CONNECTION or state != "restarted")
+    ]
+    found = _settings.take(table, _settings.Sources(os.environ), given)
+    return {str(each.setting.option): _value(each) for each in found.values()}
+
+
+def _value(found: _settings.Found) -> Any:
+    """The value as the option has it: keys are read from their file."""
+    if found.setting.option != "public_keys":
+        return found.value
+    text = Path(found.value).read_text(encoding="utf-8", errors="replace")
+    keys = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    if not keys or "PRIVATE KEY" in text:
+        place = f"{found.setting.name}, set in {found.origin},"
+        raise BadRequest(f"{place} names {found.value}, which holds no public key.")
+    return keys
+
+
+def for_a_new_pod(pod: Wanted, values: Mapping[str, Any]) -> Wanted:
+    """The pod with what the values say for the case that it is rented; a pod that is there is not held against it."""
+    fields = {field: values[option] for option, field in PLAIN.items() if option in values}
+    if "gpus" in values:
+        fields["gpus"] = tuple(values["gpus"])
+    if "public_keys" in values:
+        fields["public_keys"] = values["public_keys"]
+    path = values.get("volume.path")
+    if "network_volume" in values:
+        fields["network_volume"] = Mount("network", path, volume_id=values["network_volume"])
+    elif "volume" in values:
+        fields["volume"] = Mount("disk", path, size_gb=values["volume"])
+    elif path:
+        for name in ("network_volume", "volume"):
+            mount = getattr(pod, name)
+            fields.update({name: replace(mount, path=path)} if mount is not None else {})
+    return replace(pod, for_new=fields)
