@@ -114,9 +114,13 @@ def status_command(home: Home, as_json: bool) -> None:
     for pod in found["pods"]:
         gone = f", gone {pod['gone_at']}" if pod["gone_at"] else ""
         click.echo(
-            f"{pod['id']}  {pod['state']:<12}  {pod['gpu_count']} x {pod['gpu']} at {pod['usd_per_hour']:.2f} USD/h,"
+            f"{pod['id']}  {pod['state']:<12}  {_hardware(pod)} at {pod['usd_per_hour']:.2f} USD/h,"
             f" {pod['billed_seconds']} s, {pod['cost_usd']:.6f} USD{gone}  {pod['name']}"
         )
+
+
+def _hardware(pod: dict[str, Any]) -> str:
+    return f"{pod['gpu_count']} x {pod['gpu']}" if pod["gpu_count"] else str(pod["gpu"])
 
 
 @main.command("env")

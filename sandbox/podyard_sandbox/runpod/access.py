@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 
 from aiohttp import web
 
@@ -110,17 +109,6 @@ class RawAnswer(Exception):
     def response(self) -> web.Response:
         """The answer."""
         return web.Response(status=self.status, text=self.text, content_type=self.kind)
-
-
-def gone(reading: str) -> Exception:
-    """GraphQL after its end, as somebody may read the announcement; all texts are made up but the second."""
-    if reading == "410":
-        return RawAnswer(410, json.dumps({"error": "GraphQL API has been retired", "status": 410}), "application/json")
-    if reading == "404":
-        return RawAnswer(404, json.dumps({"message": "The requested path was not found."}), "application/json")
-    message = 'Cannot query field "clientBalance" on type "User".'
-    errors = [{"message": message, "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]
-    return RawAnswer(400, json.dumps({"errors": errors}), "application/json")
 
 
 def _server_error(fault: Fault) -> Exception:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod import graphql
-from podyard_sandbox.runpod.access import Access, gone
+from podyard_sandbox.runpod.access import Access
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.exchange import current
@@ -122,8 +122,6 @@ class Handlers:
         """What is left of the older API."""
         if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
             return graphql.gone(fault)
-        if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
-            raise gone(fault.params["reading"])
         status, document = await graphql.answer(self._cloud, await read_json(request))
         return web.json_response(document, status=status)
 

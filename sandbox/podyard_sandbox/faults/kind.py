@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kind of fault is, which operations there are, and the parameters that many kinds have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OPERATIONS = (
+    "listPods", "createPod", "getPod", "updatePod", "deletePod", "podAction", "getPodLogs",
+    "listNetworkVolumes", "createNetworkVolume", "getNetworkVolume", "updateNetworkVolume", "deleteNetworkVolume",
+    "listTemplates", "createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listPublicTemplates",
+    "listRegistries", "createRegistry", "getRegistry", "deleteRegistry",
+    "listSecrets", "createSecret", "getSecret", "updateSecret", "deleteSecret",
+    "listBilling", "listPodBilling", "listNetworkVolumeBilling", "listServerlessBilling", "listEndpointBilling",
+    "listClusterBilling",
+    "getSshKeys", "updateSshKeys", "listGpuTypes", "getGpuType", "listCpuTypes", "getCpuType", "listDataCenters",
+    "getDataCenter", "graphql",
+)  # fmt: skip
+READS = ",".join(name for name in OPERATIONS if name.startswith(("list", "get")) and name != "getPodLogs")
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a fault.
+
+    Attributes:
+        type: int, float, str or bool.
+        default: its value when it is not given.
+        sentence: what it means, with its unit.
+        choices: the only values allowed, if any.
+        filter: True if the value is a pattern that says which pods, GPUs, ... the fault is for.
+    """
+
+    type: type
+    default: Any
+    sentence: str
+    choices: tuple[Any, ...] = ()
+    filter: bool = False
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """A fault that can be switched on."""
+
+    name: str
+    sentence: str
+    params: Mapping[str, Param] = field(default_factory=dict)
+
+
+def only(what: str) -> Param:
+    """A filter of pods, GPUs, ..."""
+    return Param(str, "*", f"only for {what} like this (* and ? stand for anything)", filter=True)
+
+
+def operation(default: str) -> Param:
+    """A filter of the API's operations."""
+    return Param(str, default, "only for these operations of the API, by comma, * for all", filter=True)
+
+
+SKIP = Param(int, 0, "let the first so many chances pass")
+POD = only("pods with a name or id")
+NAME = only("pods with a name")
+AFTER = Param(float, 0.0, "seconds from RUNNING, or from now for a pod that runs already, until it happens")
+BODIES = ("json", "html", "empty")
+READ_COUNT = "how many reads (get or list)"
