@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _arguments as arguments
-from ansible_collections.podyard.gpu.plugins.module_utils import _ssh
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _pod_settings, _providers, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import STATES, Lifecycle, Outcome, Wanted, Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import ORDER, PREFERENCES, STAGES, Cpu, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 WAITING = {name: {"type": "float"} for name in ("running", "addressed", "port_open", "authenticated")}
-VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str", "default": "/workspace"}}
-NETWORK = {"id": {"type": "str", "required": True}, "path": {"type": "str", "default": "/workspace"}}
+VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str"}}
+NETWORK = {name: {"type": "str"} for name in ("id", "name", "path")}
+CPU = {"id": {"type": "str", "required": True}, "vcpu_count": {"type": "int", "required": True}}
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str"},
     "id": {"type": "str"},
@@ -30,6 +34,10 @@ ARGUMENTS: dict[str, Any] = {
     "image": {"type": "str"},
     "gpus": {"type": "list", "elements": "str", "default": []},
     "gpu_count": {"type": "int"},
+    "min_ram_per_gpu": {"type": "int"},
+    "min_vcpu_count_per_gpu": {"type": "int"},
+    "cpu": {"type": "dict", "options": CPU},
+    "prefer": {"type": "str", "choices": list(PREFERENCES), "default": ORDER},
     "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"]},
     "data_centers": {"type": "list", "elements": "str"},
     "min_cuda_version": {"type": "str"},
@@ -42,13 +50,23 @@ ARGUMENTS: dict[str, Any] = {
     "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "registry": {"type": "str"},
     "args": {"type": "str"},
-    "template_id": {"type": "str"},
+    "entrypoint": {"type": "list", "elements": "str"},
+    "cmd": {"type": "list", "elements": "str"},
+    "template": {"type": "str", "aliases": ["template_id"]},
+    "global_networking": {"type": "bool"},
+    "locked": {"type": "bool"},
+    "start_ssh": {"type": "bool"},
+    "start_jupyter": {"type": "bool"},
     "max_price": {"type": "float"},
     "wait": {"type": "bool", "default": True},
     "wait_for": {"type": "str", "choices": list(STAGES), "default": "ready"},
     "timeouts": {"type": "dict", "options": WAITING},
     "poll_interval": {"type": "float"},
     "private_key_file": {"type": "path", "no_log": False},
+    "ssh_user": {"type": "str"},
+    "ssh_users": {"type": "list", "elements": "str", "default": []},
+    "bootstrap_ssh": {"type": "str", "choices": list(_bootstrap.CHOICES), "default": _bootstrap.AUTO},
+    "settings": {"type": "bool", "default": True},
     "known_hosts_file": {"type": "path"},
     "attempts": {"type": "int", "default": 1},
     "allow_reset": {"type": "bool", "default": False},
@@ -58,13 +76,12 @@ ARGUMENTS: dict[str, Any] = {
     "progress_file": {"type": "path"},
     **arguments.API,
 }
-EXCLUSIVE = [("volume", "network_volume"), ("min_cuda_version", "cuda_versions")]
 
 
 def wanted(module: AnsibleModule) -> Wanted:
     """The pod that the options describe."""
     params = module.params
-    volume, network = params["volume"], params["network_volume"]
+    volume, cpu = params["volume"], params["cpu"]
     return Wanted(
         name=params["name"],
         id=params["id"],
@@ -77,35 +94,84 @@ def wanted(module: AnsibleModule) -> Wanted:
         cuda_versions=tuple(params["cuda_versions"]),
         disk_gb=params["disk"],
         volume=Mount("disk", volume["path"], size_gb=volume["size"]) if volume else None,
-        network_volume=Mount("network", network["path"], volume_id=network["id"]) if network else None,
+        network_volume=_network_volume(params["network_volume"]),
         ports=arguments.tuple_of(params["ports"]),
         env=arguments.take_environment(module),
         public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
         registry=params["registry"],
         args=params["args"],
-        template_id=params["template_id"],
+        template_id=params["template"],
         max_price=params["max_price"],
         allow_reset=params["allow_reset"],
+        prefer=params["prefer"],
+        cpu=Cpu(cpu["id"], cpu["vcpu_count"]) if cpu else None,
+        min_ram_per_gpu=params["min_ram_per_gpu"],
+        min_vcpu_count_per_gpu=params["min_vcpu_count_per_gpu"],
+        global_networking=params["global_networking"],
+        locked=params["locked"],
+        start_ssh=params["start_ssh"],
+        start_jupyter=params["start_jupyter"],
+        bootstrap=params["bootstrap_ssh"],
     )
 
 
-def readiness(module: AnsibleModule, pod: Wanted) -> Readiness | None:
+def _network_volume(option: Mapping[str, Any] | None) -> Mount | None:
+    """The volume by id or by name: an id is looked for first. :raises BadRequest: without either, and for both."""
+    if option is None:
+        return None
+    if bool(option["id"]) == bool(option["name"]):
+        raise BadRequest(
+            f"The option network_volume has id {option['id']!r} and name {option['name']!r}: give one of them, and "
+            "leave the other out. Nothing was rented or changed."
+        )
+    return Mount("network", option["path"], volume_id=option["id"] or option["name"])
+
+
+def _started(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
+    """The pod with its entrypoint and cmd as args. :raises BadRequest: when args are given too."""
+    entrypoint, cmd = params["entrypoint"], params["cmd"]
+    if entrypoint is None and cmd is None:
+        return pod
+    if pod.args is not None:
+        raise BadRequest(
+            f"The options args and {'cmd' if entrypoint is None else 'entrypoint'} were both given for the pod "
+            f"{pod.name or pod.id}: each says how the container starts. Leave one of them out. Nothing was rented or "
+            "changed."
+        )
+    return replace(pod, args=provider.start_command(entrypoint, cmd))
+
+
+def _refuse_interruptible(module: AnsibleModule, provider_name: str) -> None:
+    """Before anything else, for no key and no address makes it possible."""
+    declared = _providers.capabilities(provider_name)
+    if module.params["interruptible"] and not declared.interruptible:
+        why = declared.because.get("interruptible", "the provider has none")
+        raise BadRequest(
+            f"The option interruptible is true, and nothing was rented: {why}. Leave the option out, and set max_price "
+            "to what an hour may cost."
+        )
+
+
+def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -> Readiness | None:
     """How to wait; what that needs on the controller is checked first, for nothing."""
     params = module.params
     if not params["wait"] or params["state"] in ("stopped", "absent"):
         return None
     run = arguments.runner(module)
-    key = arguments.existing_file(params["private_key_file"], "private key")
+    key = arguments.existing_file(params["private_key_file"] or settings.get("private_key_file"), "private key")
+    keys = pod.completed().public_keys
     if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
         arguments.require_programs(module, ("ssh", "ssh-keyscan", "ssh-keygen"))
-        if key is not None and pod.public_keys:
-            _ssh.check_key(run, key, pod.public_keys)
+        if key is not None and keys:
+            _ssh.check_key(run, key, keys)
     return Readiness(
         target=params["wait_for"],
         run=run,
         known_hosts=params["known_hosts_file"] or os.path.join(module.tmpdir, "known_hosts"),
         private_key=key,
         deadlines=arguments.numbers(params["timeouts"]),
+        user=params["ssh_user"] or settings.get("ssh_user"),
+        users=tuple(params["ssh_users"]),
     )
 
 
@@ -115,12 +181,11 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     :raises CloudError: one sentence.
     """
     params = module.params
-    pod = wanted(module)
+    _refuse_interruptible(module, provider_name)
+    settings = _pod_settings.take(provider_name, params)
+    pod = _pod_settings.for_a_new_pod(wanted(module), settings)
     provider = arguments.open_provider(module, provider_name)
-    capabilities = provider.capabilities
-    if params["interruptible"] and not capabilities.interruptible:
-        why = capabilities.because.get("interruptible", "the provider has none")
-        raise BadRequest(f"An interruptible pod was asked for, and nothing was rented: {why}.")
+    pod = _started(pod, params, provider)
     work = Work(
         provider=provider,
         polls=Polls(interval=params["poll_interval"]),
@@ -128,5 +193,5 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
         run_dir=params["run_dir"],
         grace=params["consistency_grace"],
     )
-    lifecycle = Lifecycle(work, pod, readiness(module, pod), params["attempts"], module.check_mode)
+    lifecycle = Lifecycle(work, pod, readiness(module, pod, settings), params["attempts"], module.check_mode)
     return lifecycle.ensure(params["state"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import Shelf
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import Setting, Sources
 
@@ -36,13 +36,25 @@ def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str
     return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ))
 
 
+def _runpod_capabilities() -> Capabilities:
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
+
+    return RunPod.capabilities
+
+
 _DRIVERS: dict[str, Connect] = {"runpod": _runpod}
 _SHELVES: dict[str, OpenShelf] = {"runpod": _runpod_shelf}
+_CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"runpod": _runpod_capabilities}
 
 
 def names() -> list[str]:
     """The providers there are, in the order of their listing."""
     return list(_DRIVERS)
+
+
+def capabilities(name: str) -> Capabilities:
+    """What a provider declares of itself; that needs no key."""
+    return _CAPABILITIES[name]()
 
 
 def connect(

@@ -122,6 +122,10 @@ pods:
       description: GPUs in the pod.
       type: int
       sample: 1
+    cpu:
+      description: The processor of a pod without GPUs; V(none) for a pod with GPUs.
+      type: dict
+      sample: {id: cpu5c, vcpu_count: 4, memory_gb: 8.0}
     usd_per_hour:
       description: Price of the whole pod in its contract, in USD per hour.
       type: float
@@ -185,6 +189,14 @@ pods:
       description: A locked pod cannot be stopped.
       type: bool
       sample: false
+    global_networking:
+      description: Whether it has an address in the account's private network; V(none) when unknown.
+      type: bool
+      sample: false
+    internal_host:
+      description: Its name in the account's private network; V(none) without global networking.
+      type: str
+      sample: 7h9k2m4n6p.runpod.internal
 """
 
 from typing import Any

@@ -42,12 +42,12 @@ options:
     default: present
   image:
     description:
-      - The container image. Needed to rent a pod, unless O(template_id) names one.
+      - The container image. Needed to rent a pod, unless O(template) names one.
     type: str
   gpus:
     description:
       - The GPUs that will do, in order of preference, by display name, by id, or loosely spelled (V(4090),
-        V(rtx4090) and V(RTX 4090) are the same). Needed to rent a pod.
+        V(rtx4090) and V(RTX 4090) are the same). Needed to rent a pod, unless O(cpu) is given.
       - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
     type: list
     elements: str
@@ -56,15 +56,52 @@ options:
     description:
       - GPUs in the pod. A new pod gets 1 if this is not given.
     type: int
+  min_ram_per_gpu:
+    description:
+      - The least memory of the host for each GPU, in GB.
+      - Older services do not know this filter and refuse the request, which costs nothing. Used only to rent; it is not
+        compared with a pod that is there.
+    type: int
+  min_vcpu_count_per_gpu:
+    description:
+      - The least number of virtual CPUs for each GPU. For the rest as O(min_ram_per_gpu).
+    type: int
+  cpu:
+    description:
+      - A pod without GPUs, instead of O(gpus). It is rented in the V(SECURE) cloud, has no O(volume), and knows nothing
+        of CUDA.
+    type: dict
+    suboptions:
+      id:
+        description:
+          - The processor's flavour, such as V(cpu5c).
+        type: str
+        required: true
+      vcpu_count:
+        description:
+          - The number of virtual CPUs, a power of two from 2 on. They bring their memory along.
+        type: int
+        required: true
+  prefer:
+    description:
+      - Which offer is tried first when several will do.
+      - V(order), as O(gpus) are listed, for each of them as O(clouds) are listed, and there as O(data_centers) are,
+        each by a request of its own.
+      - V(price), the cheapest first, then what there is most of. The provider chooses among O(data_centers).
+      - Each try and the provider's words for its refusal are in RV(attempts).
+    type: str
+    choices: [order, price]
+    default: order
   clouds:
     description:
-      - The kinds of hosts that will do. A new pod is rented in V(SECURE) if this is not given.
+      - The kinds of hosts that will do, in order of preference. A new pod is rented in V(SECURE) if this is not given.
     type: list
     elements: str
     choices: [SECURE, COMMUNITY]
   data_centers:
     description:
-      - Only these data centres. If not given, any. Upper and lower case are the same.
+      - Only these data centres, in order of preference (see O(prefer)). If not given, any, or the one of the
+        O(network_volume). Upper and lower case are the same.
     type: list
     elements: str
   min_cuda_version:
@@ -79,11 +116,13 @@ options:
     default: []
   disk:
     description:
-      - The container's disk in GB, which a stop wipes. A new pod gets 20 if this is not given.
+      - The container's disk in GB, which a stop wipes. A new pod gets 20 if this is not given, or what its O(template)
+        says.
     type: int
   volume:
     description:
-      - A disk on the pod's host that outlives a stop, but not the pod. It can grow, not shrink.
+      - A disk on the pod's host that outlives a stop, but not the pod. It can grow, not shrink; the new size shows
+        after the next stop and start. Not together with O(network_volume).
     type: dict
     suboptions:
       size:
@@ -93,27 +132,30 @@ options:
         required: true
       path:
         description:
-          - Where it is mounted.
+          - Where it is mounted. A new pod gets V(/workspace) if this is not given.
         type: str
-        default: /workspace
   network_volume:
     description:
-      - A network volume, which outlives the pod. It can be attached only when the pod is rented.
+      - A network volume, which outlives the pod. It can be attached only when the pod is rented, which is then in the
+        volume's data centre and in the V(SECURE) cloud.
     type: dict
     suboptions:
       id:
         description:
-          - Its id.
+          - Its id. Either this or O(network_volume.name).
         type: str
-        required: true
+      name:
+        description:
+          - Its name. One that two volumes have is an error that names both.
+        type: str
       path:
         description:
-          - Where it is mounted.
+          - Where it is mounted. A new pod gets V(/workspace) if this is not given.
         type: str
-        default: /workspace
   ports:
     description:
-      - Ports to open, such as V(22/tcp) and V(8888/http). A new pod gets V(22/tcp) if this is not given.
+      - Ports to open, such as V(22/tcp) and V(8888/http). A new pod gets V(22/tcp) if this is not given, or what its
+        O(template) says. An empty list closes all.
     type: list
     elements: str
   env:
@@ -129,16 +171,55 @@ options:
     default: []
   registry:
     description:
-      - The id of the credentials for a private image.
+      - The credentials for a private image, by id or name. Empty text takes them away from a pod that is there.
     type: str
   args:
     description:
       - A command that replaces the image's own. With official images this also replaces what starts their SSH server.
+      - Empty text gives a pod that is there its image's own command back.
     type: str
-  template_id:
+  entrypoint:
     description:
-      - A template for what is not given here.
+      - The words of an entrypoint that replaces the image's own. Not together with O(args).
+      - It is sent, with O(cmd), as the JSON object that C(args) may hold, since older services refuse a field for it.
+    type: list
+    elements: str
+  cmd:
+    description:
+      - The words of a command that replaces the image's own. Not together with O(args).
+      - Without O(entrypoint) it is sent as C(args), each word quoted as a shell needs it.
+    type: list
+    elements: str
+  template:
+    description:
+      - A template, by id or name, for what is not given here. It is read once, when the pod is rented; a pod that is
+        there is not compared with it.
+      - Variables of O(env) are added to the template's.
     type: str
+    aliases: [template_id]
+  global_networking:
+    description:
+      - An address of its own in a private network of the account's pods. It needs an NVIDIA GPU and a data centre that
+        has it.
+      - Changed on a pod that is there, it takes effect with the next start or restart.
+    type: bool
+  locked:
+    description:
+      - Whether the pod is locked. A locked pod is not stopped, not ended, and not changed in what resets its container.
+      - With V(false), a locked pod is unlocked first. A new pod is locked last, when it is ready.
+    type: bool
+  start_ssh:
+    description:
+      - Let the image start its SSH server, with the account's keys if there are no O(public_keys). A new pod does so if
+        this is not given.
+      - Only for renting; the provider does not show it again, so it is not compared with a pod that is there.
+    type: bool
+  start_jupyter:
+    description:
+      - Let the image start JupyterLab, with a password that the provider makes and puts into the variable
+        C(JUPYTER_PASSWORD). To reach it, add V(8888/http) to O(ports).
+      - Only for renting, like O(start_ssh).
+    type: bool
   max_price:
     description:
       - The most that the whole pod may cost, in USD per hour. Checked against the offers, and again against the
@@ -186,6 +267,36 @@ options:
     description:
       - The private key to log in with, whose public half must be among O(public_keys). If not given, SSH uses its own.
     type: path
+  ssh_user:
+    description:
+      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of O(ssh_users)
+        who is let in. The answer is in RV(pod.endpoint).
+    type: str
+  ssh_users:
+    description:
+      - The users to try when the provider's and V(root) are refused, in this order.
+    type: list
+    elements: str
+    default: []
+  bootstrap_ssh:
+    description:
+      - Whether the start command of a new pod sets up an SSH server, prints its host keys, and then runs O(args).
+      - V(auto) does so when O(public_keys) are given, V(22/tcp) is open, no O(entrypoint) is given, and the image is not
+        one of RunPod's own (V(runpod/…)) or its start script is replaced by O(args). V(always) and V(never) say it for
+        all.
+      - It needs root, and for an image without the server apt-get, apk, dnf, microdnf or yum and a network. What it
+        cannot do is in the pod's log, and in the message of this module.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  settings:
+    description:
+      - Whether settings of the environment stand in for options that are not given, E(RUNPOD_GPU_TYPE) for O(gpus) for
+        instance; M(podyard.gpu.settings_info) lists them all.
+      - What a pod is made of they say only when it is rented; a pod that is there is not compared with them.
+      - The key and the address of the API are looked for in any case.
+    type: bool
+    default: true
   known_hosts_file:
     description:
       - The file for the pod's host keys; never the user's own. If not given, what is learned is forgotten.
@@ -197,12 +308,13 @@ options:
     default: 1
   allow_reset:
     description:
-      - Allow a change that makes the container of a running pod anew, which loses everything outside its mounts.
+      - Allow a change that resets the container of a running pod (image, args, disk, ports, env, registry, the path of
+        a mount), which loses everything outside its mounts. The diff says so.
     type: bool
     default: false
   interruptible:
     description:
-      - RunPod no longer rents pods that may be taken away. V(true) is refused.
+      - RunPod no longer rents pods that may be taken away (spot pods). V(true) is refused before anything is asked for.
     type: bool
     default: false
   run_dir:
@@ -300,6 +412,10 @@ pod:
       description: GPUs in the pod.
       type: int
       sample: 1
+    cpu:
+      description: The processor of a pod without GPUs; V(none) for a pod with GPUs.
+      type: dict
+      sample: {id: cpu5c, vcpu_count: 4, memory_gb: 8.0}
     usd_per_hour:
       description: Price of the whole pod in its contract, in USD per hour.
       type: float
@@ -363,6 +479,14 @@ pod:
       description: A locked pod cannot be stopped.
       type: bool
       sample: false
+    global_networking:
+      description: Whether it has an address in the account's private network; V(none) when unknown.
+      type: bool
+      sample: false
+    internal_host:
+      description: Its name in the account's private network; V(none) without global networking.
+      type: str
+      sample: 7h9k2m4n6p.runpod.internal
     stage:
       description: The stage that was reached, one of the choices of O(wait_for).
       type: str
@@ -381,7 +505,8 @@ pod:
       type: str
       sample: strict
 attempts:
-  description: Every create of this call, and what came of it.
+  description: Every create of this call, and what came of it, in the order of the tries; C(reason) holds the provider's
+    own words.
   returned: always
   type: list
   elements: dict
@@ -389,7 +514,9 @@ attempts:
     - name: podyard-digits-20260715_140000_1f2e-0-1
       gpu: RTX 4090
       gpu_id: NVIDIA GeForce RTX 4090
+      cpu:
       cloud: SECURE
+      region: EU-RO-1
       usd_per_hour: 0.69
       outcome: refused
       id:
@@ -423,7 +550,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._pod_arguments import ARGUMENTS, EXCLUSIVE, ensure
+from ansible_collections.podyard.gpu.plugins.module_utils._pod_arguments import ARGUMENTS, ensure
 
 PROVIDER = "runpod"
 
@@ -433,7 +560,6 @@ def main() -> None:
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
         required_one_of=[("name", "id")],
-        mutually_exclusive=EXCLUSIVE,
     )
     try:
         outcome = ensure(module, PROVIDER)
