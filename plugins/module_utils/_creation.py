@@ -154,7 +154,7 @@ def rent(
             raise
         except errors.CloudError as error:
             refusals.append(error)
-            bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
+            bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost)) and error.code != errors.EVERYWHERE
             given_up += bad_host
             hopeless = error.elsewhere == "no" and not bad_host
             if hopeless or given_up >= most or _twice(refusals):

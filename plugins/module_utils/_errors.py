@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: The code of a WaitTimeout or PodLost that a pod on any other host would end with too: another is not rented for it.
+EVERYWHERE = "everywhere"
+
 
 class CloudError(Exception):
     """Something a provider, or the way to it, refused.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap
+from ansible_collections.podyard.gpu.plugins.module_utils._diagnosis import diagnose
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._http import redact
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
@@ -32,8 +33,9 @@ def read(provider: Provider, pod: Pod, source: str) -> list[str]:
     return [redact(line, pod.env.values()).strip() for line in lines if line.strip()]
 
 
-def quote(provider: Provider, pod: Pod, *, running: bool) -> str:
-    """The last lines of the log for a message, and of those before them the one that says why there is no SSH.
+def quote(provider: Provider, pod: Pod, *, running: bool) -> tuple[str, bool]:
+    """The last lines of the log for a message, of those before them the one that says why there is no SSH, and what
+    known lines mean; and whether a pod on any other host would meet the same.
 
     :param running: the container has run: then it has more to say than the system.
     """
@@ -41,8 +43,10 @@ def quote(provider: Provider, pod: Pod, *, running: bool) -> str:
         lines = read(provider, pod, source)
         if lines:
             telling = [line for line in lines[:-QUOTED_LINES] if _bootstrap.FAILED in line][-1:]
-            return f" The last lines of its {source} log: {' | '.join([*telling, *lines[-QUOTED_LINES:]])}"
-    return ""
+            quoted = f" The last lines of its {source} log: {' | '.join([*telling, *lines[-QUOTED_LINES:]])}"
+            known = diagnose(lines)
+            return (f" {known.sentence}{quoted}", known.everywhere) if known is not None else (quoted, False)
+    return "", False
 
 
 def why_no_ssh(provider: Provider, pod: Pod) -> str | None:

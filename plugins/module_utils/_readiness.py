@@ -196,10 +196,12 @@ class Ladder:
             if not problem:
                 return pod
             self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
+        quoted, code = self._quote(pod)
         raise errors.WaitTimeout(
             f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s: {problem}. "
-            f"{ADVICE[stage]}{self._quote(pod)}",
+            f"{ADVICE[stage]}{quoted}",
             stage=self._reached,
+            code=code,
         )
 
     def _read(self, pod: Pod) -> Pod:
@@ -247,10 +249,12 @@ class Ladder:
             )
 
     def _lost(self, pod: Pod, what: str, cause: errors.CloudError | None = None) -> errors.PodLost:
+        quoted, code = self._quote(pod)
         return errors.PodLost(
-            f"The pod {pod.label()} {what}, after it had reached {self._reached}.{self._quote(pod)}",
+            f"The pod {pod.label()} {what}, after it had reached {self._reached}.{quoted}",
             stage=self._reached,
             status=cause.status if cause else None,
+            code=code,
         )
 
     def _try_running(self, pod: Pod) -> str:
@@ -355,8 +359,10 @@ class Ladder:
             self._progress.say(f"The host keys of {pod.label()} cannot be checked against its log: {error.message}")
             return set()
 
-    def _quote(self, pod: Pod) -> str:
-        return _podlog.quote(self._provider, pod, running=self._reached != _pod.RENTED)
+    def _quote(self, pod: Pod) -> tuple[str, str | None]:
+        """What the pod's log says, and the code of the error."""
+        quoted, everywhere = _podlog.quote(self._provider, pod, running=self._reached != _pod.RENTED)
+        return quoted, errors.EVERYWHERE if everywhere else None
 
 
 def climb(

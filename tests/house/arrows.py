@@ -39,6 +39,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_termination",
         "_changes",
         "_creation",
+        "_diagnosis",
+        "_podlog",
         "_lookup",
         "_standing",
         "_wanted",

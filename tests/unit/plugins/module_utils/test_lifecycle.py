@@ -577,3 +577,19 @@ def test_a_command_that_cannot_be_is_refused_before_anything_is_rented(world):
     with pytest.raises(errors.BadRequest, match="cannot be split into words"):
         raw(world).ensure("present", args="python 'x")
     assert world.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "ids", "words"),
+    [
+        ("layer does not exist", ["n1", "n2"], "rent again, for another host"),
+        ("Container ID 1516583083 cannot be mapped to a host ID", ["n1"], "another host will not help"),
+    ],
+)
+def test_another_host_is_tried_for_the_hosts_fault_and_not_for_the_images(world, line, ids, words):
+    world.cloud.lines = [line]
+    world.cloud.plan("create", *[lambda asked: _failed(world.cloud, asked)] * 2)
+    with pytest.raises(errors.PodLost) as caught:
+        world.ensure("present", most=2)
+    assert words in str(caught.value)
+    assert [gone["id"] for gone in caught.value.facts["pods_gone"]] == ids
