@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pods_conftest import SANDBOX, new_key
@@ -26,6 +27,12 @@ SITE = Path(sysconfig.get_path("purelib"))
 
 # The rights with which setpriv starts a program are not yet those of the programs that it starts.
 TRY = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'podyard_sandbox', '--version'], check=True)"
+
+# In the place of a raw image's command: SSH from the image's own packages, started as a service.
+BOOTSTRAP = (
+    "bash -c 'apt-get update && apt-get install -y openssh-server rsync && mkdir -p ~/.ssh && "
+    'echo "$PUBLIC_KEY" >> ~/.ssh/authorized_keys && service ssh start && sleep infinity\''
+)
 
 
 def skip(why: str) -> None:
@@ -92,6 +99,15 @@ def _python(number: int, home: Path) -> str:
     raise AssertionError
 
 
+def told_by(stranger: Stranger, pod: dict[str, Any], command: str) -> str:
+    """What a command on the pod prints, once its sshd answers."""
+    ssh = ["ssh", "-F", "none", "-p", str(pod["ssh"]["direct"]["port"]), "-i", str(stranger.home / "key"), "-o",
+           "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
+           "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "root@127.0.0.1"]
+    until(lambda: subprocess.run([*ssh, "true"], check=False).returncode, lambda code: code == 0, 2 * PATIENCE)
+    return subprocess.run([*ssh, command], text=True, capture_output=True, check=True).stdout
+
+
 def test_up_pod_ssh_down_as_a_normal_user(stranger: Stranger) -> None:
     began = stranger("up")
     if began.returncode != 0:
@@ -103,14 +119,12 @@ def test_up_pod_ssh_down_as_a_normal_user(stranger: Stranger) -> None:
     try:
         values = dict(re.findall(r"^export (\w+)=(\S+)$", stranger("env").stdout, re.MULTILINE))
         api = Api(values["RUNPOD_API_BASE_URL"], values["RUNPOD_API_KEY"])
-        pod = api.running(env={"PUBLIC_KEY": (stranger.home / "key.pub").read_text(encoding="utf-8").strip()})
-        ssh = ["ssh", "-F", "none", "-p", str(pod["ssh"]["direct"]["port"]), "-i", str(stranger.home / "key"), "-o",
-               "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
-               "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "root@127.0.0.1"]
-        until(lambda: subprocess.run([*ssh, "true"], check=False).returncode, lambda code: code == 0, 2 * PATIENCE)
-        told = subprocess.run([*ssh, "id -un; cat /proc/1/cmdline | tr '\\0' ' '; nvidia-smi -L"], text=True,
-                              capture_output=True, check=True).stdout
+        env = {"PUBLIC_KEY": (stranger.home / "key.pub").read_text(encoding="utf-8").strip()}
+        pod = api.running(env=env)
+        told = told_by(stranger, pod, "id -un; cat /proc/1/cmdline | tr '\\0' ' '; nvidia-smi -L")
         assert told.startswith("root\n/bin/bash /start.sh") and "GPU 0: NVIDIA GeForce RTX 4090" in told
+        raw = api.running(image="pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime", args=BOOTSTRAP, env=env)
+        assert told_by(stranger, raw, "command -v rsync") == "/usr/bin/rsync\n"
         assert api.act(pod["id"], "stop").status_code == 200
         assert api.act(pod["id"], "start").status_code == 200
         api.until(pod["id"], is_running)
@@ -118,5 +132,5 @@ def test_up_pod_ssh_down_as_a_normal_user(stranger: Stranger) -> None:
         ended = stranger("down")
     assert ended.stdout == "The sandbox is down.\n", ended.stderr
     status = json.loads(stranger("status", "--json").stdout)
-    assert [row["state"] for row in status["pods"]] == ["TERMINATED"]
+    assert [row["state"] for row in status["pods"]] == ["TERMINATED", "TERMINATED"]
     assert not (stranger.home / "state" / "pods").exists()

@@ -137,6 +137,15 @@ def test_knob_429_with_retry_after(api: Api, header: bool) -> None:
     assert api.get("/v2/pods").status_code == 200
 
 
+def test_knob_small_quota(api: Api) -> None:
+    api.fault("small-quota", minute=2)
+    answers = [api.get("/v2/pods") for _request in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[1].headers["RateLimit"].startswith('"minute";r=0;')
+    assert '"minute";q=2;w=60' in answers[2].headers["RateLimit-Policy"]
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 60
+
+
 def test_knob_401_in_mid_run(api: Api) -> None:
     pod = api.running()
     api.fault("unauthorized", skip=1)

@@ -29,6 +29,15 @@ KINDS = (
         },
     ),
     FaultKind(
+        "small-quota",
+        "The account may send only so many requests a minute, an hour and a day; RateLimit tells what is left.",
+        {
+            "minute": Param(int, 60, "requests a minute"),
+            "hour": Param(int, 3000, "requests an hour"),
+            "day": Param(int, 50000, "requests a day"),
+        },
+    ),
+    FaultKind(
         "server-error",
         "Reads are answered 5xx; nothing is done.",
         {

@@ -83,7 +83,10 @@ class Access:
             raise not_found()
 
     def _count(self, asked: str) -> None:
-        self._limit.quota = self._cloud.pace.quota
+        small = self._faults.strike("small-quota")
+        self._limit.quota = (
+            (small.params["minute"], small.params["hour"], small.params["day"]) if small else self._cloud.pace.quota
+        )
         self._limit.count()
         fault = self._strike("rate-limited", asked)
         if fault is not None:
