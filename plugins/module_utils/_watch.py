@@ -20,7 +20,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provi
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
-#: What may be left for the others of each pod, and nothing else. What a look does not tell stays as it was known before.
+#: What may be left for the others of each pod, and nothing else. What a look does not tell stays as it was known.
 _HARMLESS = {
     *("provider", "id", "name", "phase", "raw_status", "gpu", "gpu_id", "gpu_count", "usd_per_hour", "region", "cloud"),
     *("endpoint", "created_at", "started_at", "actions", "disk_gb", "ports", "mounts", "cuda_version", "uptime"),
