@@ -26,8 +26,8 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
         r"cannot be mapped to a host ID",
         (
-            "The image holds files of a user or group with a number too large for the hosts; another host will not help: "
-            "build the image anew with smaller numbers (chown in its last layers), or take another image."
+            "The image holds files of a user or group with a number too large for the hosts; another host will not "
+            "help: build the image anew with smaller numbers (chown in its last layers), or take another image."
         ),
         True,
     ),
@@ -48,8 +48,8 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         (
-            r"manifest (for \S+ )?(unknown|not found)|repository does not exist|pull access denied|requested access to the "
-            r"resource is denied|no such image|failed to resolve reference"
+            r"manifest (for \S+ )?(unknown|not found)|repository does not exist|pull access denied|requested access to "
+            r"the resource is denied|no such image|failed to resolve reference"
         ),
         (
             "The image cannot be had: its name or tag is wrong, or it is private. Check the option image, and give "
