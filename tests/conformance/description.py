@@ -173,7 +173,7 @@ def _rooted(schema: Any) -> Any:
 def _innermost(error: ValidationError) -> ValidationError:
     """Why the branch failed that was meant: the one whose type fits."""
     while error.context:
-        meant = [each for each in error.context if each.validator != "type" or len(each.relative_path) > 1]
+        meant = [each for each in error.context if each.validator != "type" or each.relative_path]
         deeper = [each for each in meant if each.validator not in _CLOSED] or meant
         if not deeper:
             break

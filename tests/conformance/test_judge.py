@@ -19,6 +19,7 @@ QUOTA = {
     "x-request-id": "1",
 }
 OURS = "podyard.gpu/0.1.0"
+DIRECT = {"host": "127.0.0.1", "port": 1, "username": "root", "command": "ssh root@127.0.0.1 -p 1"}
 
 
 def exchange(method: str, path: str, status: int | None, answer: Any = None, **more: Any) -> dict[str, Any]:
@@ -89,6 +90,8 @@ def test_a_good_exchange_is_good(found, pod):
         ({"gpu": {"count": 1}}, "/gpu", "required"),
         ({"colour": "red"}, "/colour", "unknown-field"),
         ({"ssh": {"proxy": None, "direct": {"host": "h"}}}, "/ssh/direct", "required"),
+        ({"ssh": {"proxy": None, "direct": {**DIRECT, "username": None}}}, "/ssh/direct/username", "type"),
+        ({"ssh": {"proxy": None, "direct": "none"}}, "/ssh/direct", "anyOf"),
         ({"runtime": {"ports": [{"private": 22, "public": "x", "type": "tcp", "ip": None}]}}, None, None),
         ({"runtime": {"fan": 1}}, "/runtime/fan", "unknown-field"),
     ],

@@ -203,6 +203,22 @@ class Walk:
                 registry = self.made("/v2/registries", name=body, username="u", password="p")
                 assert self.api.delete(f"/v2/registries/{registry}").status_code == 204
 
+    def of_other_ways(self) -> None:
+        """Pods that REST would not have made, or whose user nobody tells."""
+        query = "mutation ($input: PodFindAndDeployOnDemandInput) { podFindAndDeployOnDemand(input: $input) { id } }"
+        old = {
+            "name": "old", "imageName": IMAGE, "gpuTypeId": "NVIDIA L40S", "gpuCount": 1, "cloudType": "ALL",
+            "containerDiskInGb": 20, "volumeInGb": 5,
+        }  # fmt: skip
+        answer = self(200, "POST", "/graphql", {"query": query, "variables": {"input": old}})
+        pod = answer["data"]["podFindAndDeployOnDemand"]["id"]
+        assert self(200, "GET", f"/v2/pods/{pod}")["mounts"]["persistent"]["size"] == 5
+        self(204, "DELETE", f"/v2/pods/{pod}")
+        with self.fault("ssh-user-told"):
+            pod = self.api.running()
+        assert pod["ssh"]["direct"]["username"] is None
+        self(204, "DELETE", f"/v2/pods/{pod['id']}")
+
     def billing(self) -> None:
         for kind in ("", "/pods", "/network-volumes", "/serverless", "/endpoints", "/clusters"):
             path = f"/v2/billing{kind}"
@@ -288,7 +304,7 @@ def walked(description: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         walk = Walk(Api(sandbox.url, sandbox.home.api_key()))
         for part in (walk.pods, walk.refused_pods, walk.volumes, walk.templates, walk.registries, walk.account):
             part()
-        walk.catalogue(), walk.newer(), walk.billing(), walk.elsewhere()
+        walk.catalogue(), walk.newer(), walk.of_other_ways(), walk.billing(), walk.elsewhere()
         for operation in served(description):
             walk.at_the_door(operation, "{id}" in operation.template)
         for operation in served(description):
