@@ -39,6 +39,7 @@ STOP_LIMIT_S = 60
 # Two cores is the machine this is made for.
 AT_ONCE = 2
 LOG_LINES_SHOWN = 150
+FIGURE = "measured: "
 TRAFFIC = "tests/conformance/test_traffic.py"
 CORES = {"219": "2.19", "221": "2.21"}
 
@@ -288,6 +289,14 @@ def show_failures(outcomes: list[Outcome]) -> None:
             print("\n".join(outcome.log.splitlines()[-LOG_LINES_SHOWN:]))
 
 
+def show_figures(outcomes: list[Outcome]) -> None:
+    """Print what tests have measured: lines of their output that say so."""
+    for outcome in outcomes:
+        for line in outcome.log.splitlines():
+            if line.startswith(FIGURE):
+                print(line)
+
+
 def main(group: str) -> int:
     """Run the parts of the group; returns the exit code."""
     parts = [part for part in all_parts() if group in ("all", part.group)]
@@ -310,6 +319,7 @@ def main(group: str) -> int:
             suite.stop()
             raise
     show_failures(outcomes)
+    show_figures(outcomes)
     passed, failed = sum(each.passed for each in outcomes), sum(each.failed for each in outcomes)
     skipped = sum(each.skipped for each in outcomes)
     if not failed:

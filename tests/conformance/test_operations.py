@@ -346,7 +346,7 @@ def test_every_operation_is_served(walked, description, capsys):
     assert {"createEndpoint", "createCluster", "createDelegation"} <= left_out
     with capsys.disabled():
         print(
-            f"\n{len(expected)} of {len(description.operations)} operations served and validated,"
+            f"\nmeasured: {len(expected)} of {len(description.operations)} operations served and validated,"
             f" {sum(judge.answers.values())} answers with {len(judge.statuses)} statuses;"
             f" {len(left_out)} are left out (serverless, clusters, delegations)"
         )

@@ -29,6 +29,6 @@ def test_all_that_was_said_in_this_test_run_is_as_described(judge, record_proper
     )
     record_property("conformance", summary)
     with capsys.disabled():
-        print(f"\n{summary}")
+        print(f"\nmeasured: {summary}")
     assert not judge.findings, f"{len(judge.findings)} findings\n{report(judge.findings)}"
     assert judge.answers and judge.requests, "answers and our own requests were among it"

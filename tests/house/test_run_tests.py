@@ -102,6 +102,14 @@ def test_the_closing_line_and_the_exit_code(program, monkeypatch, capsys):
     assert "why" in lines
 
 
+def test_what_was_measured_is_shown(program, monkeypatch, capsys):
+    part = program.Part("part", "group", ["sh", "-c", "echo .; echo measured: 12 answers; echo not measured: 1"])
+    monkeypatch.setattr(program, "all_parts", lambda: [part])
+    assert program.main("all") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "measured: 12 answers" in lines and "not measured: 1" not in lines
+
+
 def test_a_last_part_waits_for_all_others_and_finds_what_they_recorded(program, monkeypatch, tmp_path, capsys):
     write = 'sleep 0.2; mkdir -p "$PODYARD_SANDBOX_TRAFFIC"; touch "$PODYARD_SANDBOX_TRAFFIC/{name}"'
     parts = [program.Part(name, "group", ["sh", "-c", write.format(name=name)]) for name in ("a", "b", "c")]
