@@ -269,8 +269,8 @@ options:
     type: path
   ssh_user:
     description:
-      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of O(ssh_users)
-        who is let in. The answer is in RV(pod.endpoint).
+      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of
+        O(ssh_users) who is let in. The answer is in RV(pod.endpoint).
     type: str
   ssh_users:
     description:
@@ -281,9 +281,9 @@ options:
   bootstrap_ssh:
     description:
       - Whether the start command of a new pod sets up an SSH server, prints its host keys, and then runs O(args).
-      - V(auto) does so when O(public_keys) are given, V(22/tcp) is open, no O(entrypoint) is given, and the image is not
-        one of RunPod's own (V(runpod/…)) or its start script is replaced by O(args). V(always) and V(never) say it for
-        all.
+      - V(auto) does so when O(public_keys) are given, V(22/tcp) is open, no O(entrypoint) is given, and the image is
+        not one of RunPod's own (V(runpod/…)) or its start script is replaced by O(args). V(always) and V(never) say it
+        for all.
       - It needs root, and for an image without the server apt-get, apk, dnf, microdnf or yum and a network. What it
         cannot do is in the pod's log, and in the message of this module.
     type: str
@@ -366,9 +366,104 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: rented
 
-- name: Give it back
+- name: See what another disk and a port for a notebook would change, and what is lost by it
   podyard.gpu.runpod_pod:
     id: "{{ rented.pod.id }}"
+    disk: 60
+    ports: [22/tcp, 8888/http]
+    allow_reset: true
+  check_mode: true
+  diff: true
+  delegate_to: localhost
+
+- name: Keep it from being stopped or ended by mistake
+  podyard.gpu.runpod_pod:
+    id: "{{ rented.pod.id }}"
+    locked: true
+    wait: false
+  delegate_to: localhost
+
+- name: Give it back all the same
+  podyard.gpu.runpod_pod:
+    id: "{{ rented.pod.id }}"
+    state: absent
+    locked: false
+  delegate_to: localhost
+
+- name: Have a volume for data
+  podyard.gpu.runpod_network_volume:
+    name: shared-data
+    size: 20
+    data_center: EU-RO-1
+  delegate_to: localhost
+
+- name: Have a template for the container
+  podyard.gpu.runpod_template:
+    name: notebooks
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    disk: 40
+    ports: [22/tcp, 8888/http]
+  delegate_to: localhost
+
+- name: Rent where the volume is, with what the template says, on whatever is cheapest
+  podyard.gpu.runpod_pod:
+    name: trainer
+    template: notebooks
+    network_volume:
+      name: shared-data
+    gpus: [RTX 4090, A40, L40S, RTX A6000]
+    prefer: price
+    max_price: 1
+    env:
+      HF_HUB_ENABLE_HF_TRANSFER: "1"
+    public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    private_key_file: ~/.ssh/id_ed25519
+    wait_for: addressed
+  delegate_to: localhost
+  register: trainer
+
+- name: Tell what was tried, and what the provider said
+  ansible.builtin.debug:
+    msg: "{{ item.gpu }} in {{ item.cloud }}, {{ item.usd_per_hour }} USD per hour: {{ item.reason or item.outcome }}"
+  loop: "{{ trainer.attempts }}"
+
+- name: End it; the volume stays
+  podyard.gpu.runpod_pod:
+    name: trainer
+    state: absent
+  delegate_to: localhost
+
+- name: Sort the data on the volume with a pod that has no GPU
+  podyard.gpu.runpod_pod:
+    name: sorter
+    image: runpod/base:1.0.0
+    cpu:
+      id: cpu3c
+      vcpu_count: 4
+    network_volume:
+      name: shared-data
+      path: /data
+    public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    wait_for: addressed
+  delegate_to: localhost
+
+- name: End that one too
+  podyard.gpu.runpod_pod:
+    name: sorter
+    state: absent
+  delegate_to: localhost
+
+- name: Delete the template
+  podyard.gpu.runpod_template:
+    name: notebooks
+    state: absent
+  delegate_to: localhost
+
+- name: Delete the volume with all its data
+  podyard.gpu.runpod_network_volume:
+    name: shared-data
     state: absent
   delegate_to: localhost
 """
