@@ -132,6 +132,8 @@ def env_command(home: Home) -> None:
         raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
     click.echo(f"export RUNPOD_API_KEY={shlex.quote(home.api_key())}")
     click.echo(f"export RUNPOD_API_BASE_URL={shlex.quote(facts['url'])}")
+    click.echo(f"export VAST_API_KEY={shlex.quote(home.vast_api_key())}")
+    click.echo(f"export VAST_URL={shlex.quote(facts['url'])}")
 
 
 main.add_command(fault)

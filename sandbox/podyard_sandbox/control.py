@@ -21,6 +21,7 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.traffic import Traffic
+from podyard_sandbox.vastai.cloud import VastCloud
 
 _WANTED_FAULT = 'A fault is given as {"name": "...", "params": {}, "times": null, "share": null}.'
 
@@ -36,6 +37,7 @@ class Control:
         api_key: str,
         facts: Callable[[], dict],
         traffic: Traffic,
+        vast: VastCloud,
     ) -> None:
         self._cloud = cloud
         self._faults = faults
@@ -43,6 +45,7 @@ class Control:
         self._key = api_key
         self._facts = facts
         self._traffic = traffic
+        self._vast = vast
         self._wheels: Path | None = None
 
     def install(self, app: web.Application) -> None:
@@ -63,7 +66,9 @@ class Control:
     def serve_wheels(self, directory: Path | None, base_url: str) -> None:
         """Serve a directory of wheels, and tell the pods that start from now on; None ends it."""
         self._wheels = directory
-        self._cloud.serve_wheels_at(f"{base_url}/_sandbox/wheels/" if directory is not None else None)
+        page = f"{base_url}/_sandbox/wheels/" if directory is not None else None
+        self._cloud.serve_wheels_at(page)
+        self._vast.serve_wheels_at(page)
 
     async def status(self, request: web.Request) -> web.Response:
         """Everything: pods, requests, faults."""
@@ -73,6 +78,7 @@ class Control:
                 **self._facts(),
                 "pace": self._cloud.pace.name,
                 "balance_usd": self._cloud.balance(),
+                "vast_credit_usd": self._vast.credit(),
                 "pods": self._ledger.pods(),
                 "requests": self._ledger.requests(),
                 "faults": self._faults.to_json(),
@@ -102,6 +108,7 @@ class Control:
             return web.json_response({"error": _WANTED_FAULT}, status=422)
         if fault.kind.name == "host-lost" and fault.params["pod"] != "*":
             self._cloud.lose_host(fault)
+        self._vast.fault_added(fault)
         return web.json_response(fault.to_json(), status=201)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
@@ -118,9 +125,12 @@ class Control:
         self._authenticate(request)
         body: dict[str, Any] = await request.json()
         if "pace" in body:
-            self._cloud.pace = PACES[body["pace"]]
+            self._cloud.pace = self._vast.pace = PACES[body["pace"]]
         if "balance" in body:
             self._cloud.set_balance(float(body["balance"]))
+            self._vast.set_credit(float(body["balance"]))
+        if "vast_limits" in body:
+            self._vast.limits = float(body["vast_limits"])
         if "wheels" in body:
             self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
         if "traffic" in body:

@@ -50,6 +50,7 @@ class Home:
         self.log = self.root / "daemon.log"
         self._daemon = self.root / "daemon.json"
         self._key = self.root / "api_key"
+        self._vast_key = self.root / "vast_api_key"
 
     def create(self) -> None:
         """Make the directory if it is not there."""
@@ -61,6 +62,12 @@ class Home:
             key = "rpa_" + "".join(secrets.choice(_KEY_LETTERS) for _letter in range(40))
             write_text(self._key, key + "\n")
         return self._key.read_text(encoding="utf-8").strip()
+
+    def vast_api_key(self) -> str:
+        """The key of the account at Vast.ai, made at the first call and kept (0600)."""
+        if not self._vast_key.exists():
+            write_text(self._vast_key, secrets.token_hex(32) + "\n")
+        return self._vast_key.read_text(encoding="utf-8").strip()
 
     def daemon(self) -> dict[str, Any] | None:
         """What the living daemon wrote down of itself (url, pid, pace), or None if none lives."""

@@ -18,7 +18,9 @@ class Pace:
         restarting: the same for a stopped or restarted pod, whose image the machine already has.
         direct: from RUNNING until the API shows the public SSH port.
         sshd: from there until sshd answers on it.
-        quota: requests per minute, hour and day before the API answers 429.
+        quota: requests per minute, hour and day before RunPod's API answers 429.
+        vast_limits: by what the times are multiplied that Vast.ai wants between two calls; 0 lifts them.
+        market: seconds between two moves of Vast.ai's market; 0 stops it.
     """
 
     name: str
@@ -28,13 +30,15 @@ class Pace:
     direct: float
     sshd: float
     quota: tuple[int, int, int]
+    vast_limits: float = 0.0
+    market: float = 0.0
 
 
 PACES = {
     # Each stage lasts longer than a quick client's poll (0.2 s), so that every one can be seen, and all of
     # them together stay under two seconds. The quota only has to be out of a test's way.
-    "fast": Pace("fast", 0.3, 0.4, 0.3, 0.3, 0.3, (6_000, 300_000, 5_000_000)),
+    "fast": Pace("fast", 0.3, 0.4, 0.3, 0.3, 0.3, (6_000, 300_000, 5_000_000), 0.02, 2.0),
     # What users of the service report for a good host: under a minute to RUNNING with a cached image, the port
     # some seconds later, sshd later still. 180 a minute is what an account was seen to have left.
-    "real": Pace("real", 6.0, 35.0, 15.0, 6.0, 10.0, (180, 3_000, 50_000)),
+    "real": Pace("real", 6.0, 35.0, 15.0, 6.0, 10.0, (180, 3_000, 50_000), 1.0, 15.0),
 }

@@ -177,6 +177,7 @@ def status(home: Home) -> dict[str, Any]:
         "started_at": None,
         "pace": None,
         "balance_usd": None,
+        "vast_credit_usd": None,
         "pods": ledger.pods(),
         "requests": ledger.requests(),
         "faults": [],

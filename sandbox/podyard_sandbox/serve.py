@@ -26,6 +26,8 @@ from podyard_sandbox.runpod.app import Shell
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.settings import AlreadyUp, Settings
 from podyard_sandbox.traffic import Traffic
+from podyard_sandbox.vastai.app import VastShell
+from podyard_sandbox.vastai.cloud import VastCloud
 
 # A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
 _LAST_ANSWERS = 1.0
@@ -61,8 +63,9 @@ class Server:
         self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
         app = web.Application(client_max_size=_BODY_LIMIT)
         Shell(self.cloud, faults, ledger, key).install(app)
+        self.vast = self._vast(faults, ledger, app)
         self._traffic = Traffic(self._settings.traffic)
-        control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic)
+        control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic, self.vast)
         control.install(app)
         self._traffic.install(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS)
@@ -72,14 +75,24 @@ class Server:
         self.facts["url"] = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         control.serve_wheels(self._settings.wheels, self.facts["url"])
         self._tasks.append(asyncio.create_task(self.cloud.watch_balance()))
+        self._tasks.append(asyncio.create_task(self.vast.watch()))
         return self.facts["url"]
+
+    def _vast(self, faults: Faults, ledger: Ledger, app: web.Application) -> VastCloud:
+        """Vast.ai, at the same address: its paths and RunPod's never meet."""
+        settings = self._settings
+        cloud = VastCloud(self._runtime, faults, ledger, PACES[settings.pace], settings.balance, settings.seed)
+        cloud.account.main_key.key = self._home.vast_api_key()
+        cloud.limits = settings.vast_limits
+        VastShell(cloud, faults, ledger).install(app)
+        return cloud
 
     async def stop(self) -> None:
         """End every pod, answer what was asked, and remove all that the pods were made of."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.cloud.close()
+        await asyncio.gather(self.cloud.close(), self.vast.close())
         await self._runner.cleanup()
         self._traffic.close()
         await self._runtime.sweep()

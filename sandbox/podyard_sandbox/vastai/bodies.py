@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a create asks for: the body, what a template adds to it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.vastai.instance import Config
+from podyard_sandbox.vastai.problems import ApiError, refusal
+
+_MOST_LABEL, _MOST_IMAGE, _MOST_ONSTART, _MOST_VARIABLES, _MOST_ENV = 256, 1024, 16_384, 256, 32_768
+_DEFAULT_DISK = 10.0
+_RUNTYPES = frozenset(
+    ("args", *(f"{kind}{how}" for kind in ("ssh", "jupyter") for how in ("", "_proxy", "_direc", "_direct")))
+)
+_LEAST_BID, _MOST_BID = 0.001, 128.0
+
+
+async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
+    """The body as an object; an empty one where there is none.
+
+    Raises:
+        ApiError: it is no JSON object.
+    """
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise ApiError(status, {"error": "invalid_request", "msg": "Invalid json body"})
+    return body
+
+
+def invalid(text: str, **more: Any) -> ApiError:
+    """Arguments that cannot be."""
+    return refusal(400, "invalid_args", f"error 400/3467: Invalid args: {text}", **more)
+
+
+def merged(body: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with what its template holds: the body's own values win, and ``env`` is merged by name."""
+    image = template["image"]
+    if template["tag"] and ":" not in image:
+        image = f"{image}:{template['tag']}"
+    base = {
+        "image": image,
+        "onstart": template["onstart"] or None,
+        "disk": template["recommended_disk_space"],
+        "runtype": _template_runtype(template),
+        "args_str": template["args_str"] or None,
+    }
+    given = {name: value for name, value in body.items() if value is not None and value != ""}
+    env = {**flags(template["env"]), **_env(given.get("env"), apply_text=True)}
+    return {**base, **given, "env": env}
+
+
+def _template_runtype(template: Mapping[str, Any]) -> str:
+    kind = template["runtype"]
+    if kind == "jupyter":
+        return "jupyter_direc ssh_direc ssh_proxy" if template["jup_direct"] else "jupyter_proxy ssh_proxy"
+    if kind == "ssh" or template["use_ssh"]:
+        return "ssh_direc ssh_proxy" if template["ssh_direct"] else "ssh_proxy"
+    return kind
+
+
+def flags(text: Any) -> dict[str, str]:
+    """Docker's flags as the object that a create takes: -e NAME=value and -p 8080:8080."""
+    if isinstance(text, Mapping):
+        return {str(name): str(value) for name, value in text.items()}
+    found: dict[str, str] = {}
+    words = shlex.split(str(text or ""))
+    for flag, word in pairwise(words):
+        if flag in ("-e", "--env"):
+            name, _equals, value = word.partition("=")
+            found[name] = value
+        elif flag in ("-p", "-v", "-n"):
+            found[f"{flag} {word}"] = "1"
+        elif flag == "-h":
+            found["-h"] = word
+    return found
+
+
+def _env(given: Any, *, apply_text: bool = False) -> dict[str, str]:
+    """``env`` of a create; as text, which the description asks for, live use says that it is not applied."""
+    if given is None or isinstance(given, str):
+        return flags(given) if apply_text else {}
+    if not isinstance(given, Mapping):
+        raise invalid("env is not a dictionary")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def config(body: Mapping[str, Any]) -> Config:
+    """What a create asks for.
+
+    Raises:
+        ApiError: 400.
+    """
+    image = _text(body, "image", _MOST_IMAGE)
+    if not image:
+        raise invalid("image is required")
+    label = _text(body, "label", _MOST_LABEL)
+    onstart = _text(body, "onstart", _MOST_ONSTART)
+    env, args = _env(body.get("env")), _args(body)
+    if len(env) > _MOST_VARIABLES or sum(len(name) + len(value) for name, value in env.items()) > _MOST_ENV:
+        raise invalid("env is too large")
+    runtype = _text(body, "runtype", 256) or ("args" if args else "ssh")
+    if unknown := set(runtype.split()) - _RUNTYPES:
+        raise invalid(f"runtype {min(unknown)!r}")
+    mount = next((flag for flag in env if flag.startswith("-v ")), None)
+    if mount is not None and not re.fullmatch(r"-v V\.\d+:/\S+", mount):
+        raise invalid(f"{mount!r} mounts no volume")
+    return Config(
+        image=image.replace("@vastai-automatic-tag", "latest"),
+        label=label,
+        disk=_number(body, "disk", _DEFAULT_DISK, least=1.0),
+        runtype=runtype,
+        env=env,
+        onstart=onstart,
+        args=args,
+        image_login=_text(body, "image_login", 4096),
+        vm=body.get("vm") is True,
+    )
+
+
+def bid(body: Mapping[str, Any]) -> float | None:
+    """The bid of a create, USD per hour; None for on demand.
+
+    Raises:
+        ApiError: 400.
+    """
+    if body.get("price") is None:
+        return None
+    usd = _number(body, "price", 0.0)
+    if not _LEAST_BID <= usd <= _MOST_BID:
+        raise refusal(400, "invalid_price", f"Please set a bid price between {_LEAST_BID} and {_MOST_BID:g}.")
+    return usd
+
+
+def _args(body: Mapping[str, Any]) -> list[str]:
+    args = body.get("args")
+    if args is not None and not isinstance(args, list):
+        raise invalid("args is not a list")
+    if args:
+        return [str(each) for each in args]
+    return shlex.split(str(body.get("args_str") or ""))
+
+
+def _text(body: Mapping[str, Any], name: str, most: int) -> str | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise invalid(f"{name} is not a string")
+    if len(value) > most:
+        raise invalid(f"{name} is longer than {most} characters")
+    return value
+
+
+def _number(body: Mapping[str, Any], name: str, default: float, least: float | None = None) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise invalid(f"{name} is not a number") from None
+    if least is not None and number < least:
+        raise invalid(f"{name} is below {least:g}")
+    return number

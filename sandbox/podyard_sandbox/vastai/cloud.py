@@ -1,0 +1,325 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cloud as a whole: its account, its market, its instances, and what may be done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from itertools import count
+
+from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.ledger import Ledger
+from podyard_sandbox.meter import Meter
+from podyard_sandbox.pace import Pace
+from podyard_sandbox.pods import PodError, PodRuntime
+from podyard_sandbox.vastai.account import Account
+from podyard_sandbox.vastai.gateway import Entrance
+from podyard_sandbox.vastai.instance import Config, Instance
+from podyard_sandbox.vastai.keys import SshKey, identity
+from podyard_sandbox.vastai.lifecycle import LIVING, Lifecycle
+from podyard_sandbox.vastai.market import Market, Offer
+from podyard_sandbox.vastai.problems import ApiError, no_such_instance, refusal
+from podyard_sandbox.vastai.shelves import Templates, Volumes
+
+_logger = logging.getLogger(__name__)
+
+# How often bids, credit and containers that ended by themselves are looked at.
+_LOOK = 0.2
+UNAVAILABLE = "Required resources are currently unavailable, state change queued."
+
+
+class VastCloud:
+    """The stand-in's state; what the API does to it, it does through these methods."""
+
+    def __init__(
+        self, runtime: PodRuntime, faults: Faults, ledger: Ledger, pace: Pace, balance: float, seed: int
+    ) -> None:
+        self.runtime = runtime
+        self.faults = faults
+        self.market = Market(seed)
+        self.account = Account(balance)
+        self.volumes = Volumes()
+        self.templates = Templates()
+        self.limits: float | None = None  # a factor for the times between two calls, in the place of the pace's
+        self._ledger = ledger
+        self._instances: dict[int, Instance] = {}
+        self._past: dict[int, Instance] = {}
+        self._meters: list[Meter] = []
+        # Numbers go on from those of the last daemon: the ledger knows an instance by its number alone.
+        known = [int(pod["id"]) for pod in ledger.pods() if pod["provider"] == "vastai"]
+        self._numbers = count(max(known, default=12_345_677) + 1)
+        self._life = Lifecycle(runtime, self.account, faults, pace, self._note)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast instances come up."""
+        return self._life.pace
+
+    @pace.setter
+    def pace(self, pace: Pace) -> None:
+        self._life.pace = pace
+
+    def serve_wheels_at(self, url: str | None) -> None:
+        """Tell the containers that start from now on where to look for packages."""
+        self._life.find_links = url
+
+    # Money
+
+    def credit(self) -> float:
+        """USD that the account may still spend."""
+        fault = self.faults.peek("vast-credit-zero")
+        return fault.params["usd"] if fault else self.account.credit(self._meters, time.time())
+
+    def set_credit(self, usd: float) -> None:
+        """Pay in or take out, so that so much is left."""
+        self.account.deposit += usd - self.account.credit(self._meters, time.time())
+
+    def everything(self) -> list[Instance]:
+        """Every contract of this daemon, past ones too, for the charges."""
+        return [*{**self._past, **self._instances}.values()]
+
+    # Rent
+
+    def rent(self, offer: Offer, config: Config, bid: float | None, *, take: bool = True) -> Instance:
+        """Make a contract; with ``take`` False it gets no GPUs, because somebody else has them."""
+        instance = Instance(
+            id=next(self._numbers),
+            config=config,
+            machine=offer.machine,
+            slots=offer.slots,
+            bid=bid,
+            entrance=Entrance(),
+            price=offer.price,
+        )
+        instance.ends_at = instance.created_at + offer.machine.ends_in
+        if take:
+            offer.machine.take(offer.slots, instance.id)
+            instance.holds_gpu = True
+        self._instances[instance.id] = instance
+        self._meters.append(instance.meter)
+        if config.volume is not None:
+            self.volumes.use(config.volume, instance.id)
+        if (fault := self.faults.strike("vast-null-after-create", name=instance.words)) is not None:
+            instance.hidden_until = time.monotonic() + fault.params["seconds"]
+            instance.hidden_in = fault.params["reading"]
+        return instance
+
+    def begin(self, instance: Instance, broken: str | None = None) -> None:
+        """Bring a contract's container up."""
+        self._life.begin(instance, broken)
+
+    def leave_stopped(self, instance: Instance, shown: str | None = None) -> None:
+        """A contract whose start failed, or was not asked for: its disk is there and billed."""
+        instance.machine.give_back(instance.id)
+        instance.holds_gpu = False
+        instance.actual, instance.wish = shown, "stopped"
+        instance.intended = instance.cur = instance.next = "stopped"
+        instance.bill()
+        self._note(instance)
+
+    # Read
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(list(self._instances.values()))
+
+    def listed(self) -> list[Instance]:
+        """What a list shows now."""
+        return [each for each in self if self._visible(each, "list")]
+
+    def shown(self, instance_id: int) -> Instance | None:
+        """What a show finds now."""
+        instance = self._instances.get(instance_id)
+        return instance if instance is not None and self._visible(instance, "show") else None
+
+    def find(self, instance_id: int) -> Instance:
+        """The instance to do something to.
+
+        Raises:
+            ApiError: 404.
+        """
+        instance = self._instances.get(instance_id)
+        if instance is None or instance.gone_at is not None:
+            raise no_such_instance()
+        return instance
+
+    def was_there(self, instance_id: int) -> bool:
+        """Whether there once was such an instance."""
+        return instance_id in self._past
+
+    def _visible(self, instance: Instance, where: str) -> bool:
+        now = time.monotonic()
+        if instance.leaving_until is not None and now >= instance.leaving_until:
+            return False
+        return instance.hidden_in not in (where, "both") or now >= instance.hidden_until
+
+    # Change
+
+    async def change_state(self, instance: Instance, state: str) -> None:
+        """Start, stop or freeze an instance.
+
+        Raises:
+            ApiError: 200 with success false, if its GPUs are with somebody else.
+        """
+        if state == "running":
+            self._start(instance)
+        elif state == "stopped":
+            instance.wish = "stopped"
+            await self._life.stop(instance)
+        elif state == "frozen":
+            self._life.freeze(instance)
+        else:
+            raise refusal(400, "invalid_args", f"error 400/3467: Invalid args: state {state!r}")
+
+    def _start(self, instance: Instance) -> None:
+        if instance.actual == "frozen":
+            instance.actual = instance.intended = instance.wish = "running"
+            self.note(instance)
+            return
+        if instance.intended == "running" and instance.cur == "running":
+            return
+        if instance.expired:
+            raise refusal(400, "invalid_args", "error 400/3467: Invalid args: the contract has expired")
+        if self.credit() <= 0:
+            raise refusal(400, "missing_billing", "Your account lacks credit; see the billing page.")
+        fault = self.faults.strike("vast-start-unavailable", name=instance.words)
+        if fault is None and self._life.start(instance):
+            return
+        if fault is not None:
+            # Whether a start that was queued stays so, or falls back, users disagree.
+            instance.queued = fault.params["reading"] == "queued"
+            instance.intended = instance.wish = "running" if instance.queued else "stopped"
+        self.note(instance)
+        raise refusal(200, "resources_unavailable", UNAVAILABLE)
+
+    async def restart(self, instance: Instance, *, anew: bool) -> None:
+        """Reboot or recycle an instance."""
+        await self._life.restart(instance, anew=anew)
+
+    def change_bid(self, instance: Instance, usd: float) -> None:
+        """Bid another price, which may end a run or begin one."""
+        instance.bid = usd
+        self.note(instance)
+
+    def attach(self, instance: Instance, key: SshKey) -> bool:
+        """Let a key in to one instance; False if it is known there."""
+        if any(identity(line) == identity(key.line) for line in instance.lines()):
+            return False
+        instance.keys.append(key)
+        self._life.set_keys(instance)
+        return True
+
+    def detach(self, instance: Instance, key: SshKey) -> None:
+        """Let a key no longer in."""
+        instance.keys = [each for each in instance.keys if each is not key]
+        self._life.set_keys(instance)
+
+    def set_keys_everywhere(self, line: str) -> None:
+        """A new key of the account reaches the running instances too: the other reading of the documents."""
+        for instance in self:
+            instance.account_keys = (*instance.account_keys, line)
+            self._life.set_keys(instance)
+
+    async def destroy(self, instance: Instance) -> None:
+        """End an instance for good."""
+        fault = self.faults.strike("vast-destroy-flaky", name=instance.words)
+        reading = fault.params["reading"] if fault else ""
+        if fault is not None and reading == "429":
+            raise refusal(429, "rate_limit_exceeded", "API requests too frequent endpoint threshold=3.0")
+        if fault is not None and reading == "500":
+            raise ApiError(500, {"success": False, "error": "server_error", "msg": "Internal Server Error"})
+        if fault is not None and reading == "ignored":
+            return
+        if fault is not None and reading == "back":
+            instance.hidden_in, instance.hidden_until = "both", time.monotonic() + fault.params["seconds"]
+            return
+        await self._end(instance, linger=fault.params["seconds"] if fault else 0.0)
+
+    async def _end(self, instance: Instance, linger: float = 0.0) -> None:
+        if instance.gone_at is not None:
+            return
+        if instance.config.volume is not None:
+            self.volumes.release(instance.config.volume, instance.id)
+        self._past[instance.id] = instance
+        self._life.end(instance)
+        if linger > 0:
+            instance.leaving_until = time.monotonic() + linger
+            self._life.later(linger, lambda: self._drop(instance))
+        else:
+            await self._drop(instance)
+
+    async def _drop(self, instance: Instance) -> None:
+        self._instances.pop(instance.id, None)
+
+    def fault_added(self, fault: Fault) -> None:
+        """Let what befalls running instances befall those that the fault names."""
+        if fault.kind.name not in LIVING or fault.params["pod"] == "*":
+            return
+        for instance in self:
+            fits = instance.actual == "running" and fault.fits({"pod": instance.words})
+            if fits and not fault.spent and fault.strikes():
+                self._life.befall(instance, fault)
+
+    def note(self, instance: Instance) -> None:
+        """Write an instance down as it is now, and bill it so."""
+        instance.bill()
+        self._note(instance)
+
+    def _note(self, instance: Instance) -> None:
+        self._ledger.put_pod(instance.ledger_entry())
+
+    # Housekeeping
+
+    async def watch(self) -> None:
+        """Let the market move, bids win and lose, money end, and queued starts begin."""
+        moved = time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK)
+            if 0 < self.pace.market <= time.monotonic() - moved:
+                moved = time.monotonic()
+                self.market.move()
+            broke = self.credit() <= 0
+            for instance in self:
+                if instance.gone_at is None and instance.lost is None:
+                    await self._look_after(instance, broke)
+
+    async def _look_after(self, instance: Instance, broke: bool) -> None:
+        try:
+            self._life.notice_exit(instance)
+            runs = instance.cur == "running"
+            low = instance.bid is not None and instance.bid < instance.machine.min_bid * instance.size
+            if runs and (broke or low):
+                _logger.warning("instance %s stops: %s", instance.id, "no credit" if broke else "outbid")
+                await self._life.stop(instance)
+            elif runs and time.time() >= instance.ends_at:
+                instance.expired = True
+                await self._life.stop(instance)
+            elif not runs and not broke and (instance.queued or (instance.bid is not None and not low)):
+                self._resume(instance)
+        except PodError:
+            _logger.exception("instance %s could not be looked after", instance.id)
+
+    def _resume(self, instance: Instance) -> None:
+        """An instance that waits for its GPUs, or whose bid wins again, starts by itself."""
+        fault = self.faults.peek("vast-start-unavailable", name=instance.words)
+        outbid = self.faults.peek("vast-outbid", pod=instance.words)
+        if instance.wish != "running" or instance.expired or fault is not None or outbid is not None:
+            return
+        if instance.machine.free(instance.slots):
+            self._life.start(instance)
+
+    async def close(self) -> None:
+        """End every instance; the sandbox goes down."""
+        await self._life.close()
+        await asyncio.gather(*(self._give_up(instance) for instance in {*self, *self._past.values()}))
+
+    async def _give_up(self, instance: Instance) -> None:
+        """End an instance without having been asked to; what cannot be removed is left to the sweep."""
+        try:
+            await self._end(instance)
+            await self._life.remove(instance)
+        except (PodError, OSError):
+            _logger.exception("instance %s could not be ended in good order", instance.id)

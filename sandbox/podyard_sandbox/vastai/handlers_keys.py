@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSH keys, of the account and of instances."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.faults import Faults
+from podyard_sandbox.runpod.exchange import current
+from podyard_sandbox.vastai import bodies
+from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.instance import Instance
+from podyard_sandbox.vastai.keys import SshKey, identity
+from podyard_sandbox.vastai.problems import ApiError, answer, refusal
+
+_NO_KEY = "No ssh key provided"
+_KNOWN = "SSH key already associated with instance."
+
+
+class KeyHandlers:
+    """What is done with public keys."""
+
+    def __init__(self, cloud: VastCloud, faults: Faults) -> None:
+        self._cloud = cloud
+        self._account = cloud.account
+        self._faults = faults
+
+    def table(self) -> dict[str, Any]:
+        """The operations by name."""
+        return {
+            "listSshKeys": self.list_keys,
+            "createSshKey": self.create,
+            "updateSshKey": self.update,
+            "deleteSshKey": self.delete,
+            "showInstanceKeys": self.show_attached,
+            "attachSshKey": self.attach,
+            "replaceSshKey": self.attach,
+            "detachSshKey": self.detach,
+        }
+
+    async def list_keys(self, _request: web.Request) -> web.Response:
+        """The account's keys, in a bare array."""
+        keys = self._account.ssh_keys
+        if not keys and self._faults.strike("vast-no-keys-404"):
+            raise refusal(404, "not_found", "No SSH keys found for the user.")
+        fault = self._faults.strike("vast-key-field")
+        name = fault.params["field"] if fault is not None else "public_key"
+        return answer([key.to_json(name) for key in keys])
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Add a key to the account; what it holds is not looked at."""
+        line = await self._line(request)
+        if self._faults.strike("vast-team-account"):
+            raise refusal(400, "team_ssh_keys_not_supported", "SSH keys are not supported for team accounts.")
+        if self._account.ssh_key(line) is not None or self._faults.strike("vast-key-exists"):
+            raise refusal(400, "key_exists", "The SSH key already exists on this account")
+        key = self._account.new_ssh_key(line)
+        self._account.ssh_keys.append(key)
+        if self._faults.strike("vast-account-key-everywhere"):
+            self._cloud.set_keys_everywhere(line)
+        return answer({"success": True, "key": key.to_json("public_key")})
+
+    async def update(self, request: web.Request) -> web.Response:
+        """Replace a key."""
+        key, line = self._own(request), await self._line(request)
+        key.line = line
+        return answer({"success": True, "key": key.to_json("public_key")})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Take a key away; containers that run keep it."""
+        self._account.ssh_keys.remove(self._own(request))
+        return answer({"success": True})
+
+    async def show_attached(self, request: web.Request) -> web.Response:
+        """An instance's keys, as JSON within JSON."""
+        instance = self._find(request)
+        known = {identity(key.line): key for key in (*self._account.ssh_keys, *instance.keys)}
+        shown = []
+        for line in instance.lines():
+            key = known.get(identity(line)) or SshKey(0, self._account.id, line)
+            words = line.split(None, 2)
+            shown.append({"id": key.id, "name": words[2] if len(words) > 2 else "", "public_key": key.line})
+        return answer({"success": True, "ssh_keys": json.dumps(shown)})
+
+    async def attach(self, request: web.Request) -> web.Response:
+        """Let a key in to an instance, whether it runs or not."""
+        instance, line = self._find(request), await self._line(request)
+        forced = self._faults.strike("vast-key-exists") is not None
+        key = self._account.ssh_key(line) or self._account.new_ssh_key(line)
+        if forced or not self._cloud.attach(instance, key):
+            return answer({"success": False, "msg": _KNOWN})
+        return answer({"success": True, "msg": "SSH key attached successfully"})
+
+    async def detach(self, request: web.Request) -> web.Response:
+        """Let a key no longer in."""
+        instance, wanted = self._find(request), request.match_info["key"]
+        key = next((key for key in instance.keys if str(key.id) == wanted), None)
+        if key is None:
+            raise refusal(404, "no_such_ssh_key", "SSH key not found.")
+        self._cloud.detach(instance, key)
+        return answer({"success": True, "msg": "SSH key removed from instance."})
+
+    async def _line(self, request: web.Request) -> str:
+        line = (await bodies.read(request)).get("ssh_key")
+        if not isinstance(line, str) or not line.strip():
+            raise refusal(400, "no_ssh_key", _NO_KEY)
+        # A client that reads it from a file sends the line's end, too; more lines than one would be more keys.
+        return line.strip().splitlines()[0]
+
+    def _own(self, request: web.Request) -> SshKey:
+        for key in self._account.ssh_keys:
+            if str(key.id) == request.match_info["id"]:
+                return key
+        raise refusal(400, "no_ssh_key", _NO_KEY)
+
+    def _find(self, request: web.Request) -> Instance:
+        text = request.match_info["id"]
+        if not text.isdigit():
+            raise ApiError(404, {"success": False, "error": "no_such_instance", "msg": "Instance not found."})
+        instance = self._cloud.find(int(text))
+        current().pod_id = instance.pod_id
+        return instance

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes, templates, and the copying that is only answered here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from podyard_sandbox.vastai import bodies, query
+from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.machines import Machine
+from podyard_sandbox.vastai.problems import answer, refusal
+
+_DONE = {"success": True}
+_DEFAULT_GB = 15.0
+_PAGE = 64
+
+
+class ShelfHandlers:
+    """What is done with volumes and templates."""
+
+    def __init__(self, cloud: VastCloud) -> None:
+        self._cloud = cloud
+
+    def table(self) -> dict[str, Any]:
+        """The operations by name."""
+        return {
+            "listVolumes": self.volumes,
+            "searchVolumes": self.search_volumes,
+            "createVolume": self.create_volume,
+            "deleteVolume": self.delete_volume,
+            "listTemplates": self.templates,
+            "createTemplate": self.create_template,
+            "updateTemplate": self.update_template,
+            "updateTemplateV1": self.update_template,
+            "deleteTemplate": self.delete_template,
+            "copyDirect": self.copy,
+            "cancelCopyDirect": self.cancel_copy,
+            "copyRsync": self.copy,
+            "cancelCopyRsync": self.cancel_copy,
+        }
+
+    # Volumes
+
+    async def volumes(self, _request: web.Request) -> web.Response:
+        """The account's volumes."""
+        return answer({"volumes": [volume.to_json() for volume in self._cloud.volumes]})
+
+    async def search_volumes(self, request: web.Request) -> web.Response:
+        """Disk that can be rented: one offer for each machine, with a number of its own."""
+        body = await bodies.read(request)
+        rows = [_volume_offer(machine) for machine in self._cloud.market.machines]
+        given = {name: value for name, value in body.items() if isinstance(value, dict) and name in rows[0]}
+        filters = query.check(given, rows[0])
+        found = [row for row in rows if query.matches(row, filters, lambda row, column: row[column])]
+        limit = int(body.get("limit") or _PAGE)
+        return answer({"offers": found[:limit]})
+
+    async def create_volume(self, request: web.Request) -> web.Response:
+        """Rent disk of a machine."""
+        body = await bodies.read(request)
+        machines = {_offer_number(machine): machine for machine in self._cloud.market.machines}
+        if body.get("id") not in machines:
+            raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
+        size = float(body.get("size") or _DEFAULT_GB)
+        volume = self._cloud.volumes.create(machines[body["id"]], size, body.get("name"))
+        return answer({"success": True, "volume_name": f"V.{volume.id}"})
+
+    async def delete_volume(self, request: web.Request) -> web.Response:
+        """Give a volume back, and what is on it."""
+        given = request.query.get("id") or (await bodies.read(request)).get("id")
+        text = str(given or "").removeprefix("V.")
+        if not text.isdigit():
+            raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
+        volume = self._cloud.volumes.delete(int(text))
+        await self._cloud.runtime.destroy_volume(volume.place)
+        return answer(_DONE)
+
+    # Templates
+
+    async def templates(self, request: web.Request) -> web.Response:
+        """The account's templates that keep some conditions."""
+        filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
+        rows = list(self._cloud.templates)
+        known = {name for row in rows for name in row} | {"hash_id", "name", "id", "creator_id"}
+        checked = query.check(filters, known, "select_filters.")
+        found = [row for row in rows if query.matches(row, checked, lambda row, column: row.get(column))]
+        return answer({"success": True, "templates_found": len(found), "templates": found})
+
+    async def create_template(self, request: web.Request) -> web.Response:
+        """Keep a new one."""
+        body = await bodies.read(request)
+        for name in ("name", "image"):
+            if not isinstance(body.get(name), str) or not body[name]:
+                raise refusal(400, "invalid_args", f"Template {name} is required")
+        row = self._cloud.templates.create(body, self._cloud.account.id)
+        text = f"Template Created Successfully! New Template ID: {row['id']}"
+        return answer({"success": True, "msg": text, "template": row})
+
+    async def update_template(self, request: web.Request) -> web.Response:
+        """Change one; its hash changes with it."""
+        body = await bodies.read(request)
+        row = self._cloud.templates.find(hash_id=body.get("hash_id"), number=body.get("id"))
+        return answer({"success": True, "template": self._cloud.templates.change(row, body)})
+
+    async def delete_template(self, request: web.Request) -> web.Response:
+        """Forget one."""
+        body = await bodies.read(request)
+        row = self._cloud.templates.find(number=body.get("template_id"), hash_id=body.get("hash_id"))
+        self._cloud.templates.delete(row)
+        return answer(_DONE)
+
+    # Copying
+
+    async def copy(self, request: web.Request) -> web.Response:
+        """Copying goes over a program of the hosts, which there is none of here; the answer is all there is."""
+        body = await bodies.read(request)
+        found: dict[str, Any] = {"success": True, "msg": "Remote to Remote copy initiated"}
+        for side in ("src", "dst"):
+            number = body.get(f"{side}_id")
+            if number is not None:
+                instance = self._cloud.find(int(number))
+                found |= {f"{side}_addr": "127.0.0.1", f"{side}_port": instance.entrance.nobody}
+        return answer(found)
+
+    async def cancel_copy(self, request: web.Request) -> web.Response:
+        """So nothing is there to be ended."""
+        await bodies.read(request)
+        return answer(_DONE)
+
+
+def _offer_number(machine: Machine) -> int:
+    return 4_000_000 + machine.id
+
+
+def _volume_offer(machine: Machine) -> dict[str, Any]:
+    return {
+        "id": _offer_number(machine),
+        "machine_id": machine.id,
+        "host_id": machine.host_id,
+        "disk_space": machine.disk,
+        "storage_cost": machine.storage_cost,
+        "storage_cost_per_gb_month": machine.storage_cost,
+        "geolocation": machine.place,
+        "inet_up": machine.inet_up,
+        "inet_down": machine.inet_down,
+        "reliability2": machine.reliability,
+        "verification": "verified" if machine.verified else "unverified",
+        "cpu_arch": "amd64",
+        "cuda_max_good": machine.cuda,
+        "driver_version": machine.driver,
+        "static_ip": True,
+        "duration": machine.ends_in,
+        "rentable": True,
+    }

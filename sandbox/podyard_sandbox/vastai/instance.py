@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One contract: what was asked for, what it got, and what state it is in."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from podyard_sandbox.meter import Interval, Meter
+from podyard_sandbox.pods import RunningPod
+from podyard_sandbox.vastai.gateway import Entrance
+from podyard_sandbox.vastai.keys import SshKey
+from podyard_sandbox.vastai.machines import Machine
+from podyard_sandbox.vastai.market import disk_price
+
+SSH_PORT = "22/tcp"
+
+
+class PhaseMeter(Meter):
+    """A bill whose price follows what the instance does."""
+
+    def bill(self, usd_per_hour: float, gpu: bool, now: float) -> None:
+        """So much from now on; ``gpu`` says whether the GPU is part of it."""
+        last = self.intervals[-1] if self.intervals else None
+        if last is None or last.end is not None or (last.usd_per_hour, last.gpu) != (usd_per_hour, gpu):
+            self._begin(Interval(now, None, usd_per_hour, gpu))
+
+
+@dataclass
+class Config:
+    """What the renter asked for, and may change later."""
+
+    image: str
+    label: str | None
+    disk: float
+    runtype: str
+    env: dict[str, str] = field(default_factory=dict, repr=False)
+    onstart: str | None = field(default=None, repr=False)
+    args: list[str] = field(default_factory=list, repr=False)
+    image_login: str | None = field(default=None, repr=False)
+    template_id: int | None = None
+    template_hash: str | None = None
+    template_name: str | None = None
+    volume: str | None = None
+    mount_path: str | None = None
+    vm: bool = False
+
+    @property
+    def modes(self) -> frozenset[str]:
+        """The words of the runtype, in one spelling."""
+        words = self.runtype.replace("direct", "direc").split()
+        found = set(words)
+        for word in words:
+            if word.endswith("_direc"):
+                found |= {"ssh_direc", "ssh_proxy"}
+        return frozenset(found)
+
+    @property
+    def direct(self) -> bool:
+        """Whether port 22 is mapped."""
+        return "ssh_direc" in self.modes
+
+    @property
+    def jupyter(self) -> bool:
+        """Whether Jupyter is launched, and takes the first of the two ports at the gateway."""
+        return any(mode.startswith("jupyter") for mode in self.modes)
+
+    @property
+    def launched(self) -> bool:
+        """Whether the platform's start script replaces the image's own."""
+        return any(mode.startswith(("ssh", "jupyter")) for mode in self.modes)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables among what ``env`` holds."""
+        return {name: value for name, value in self.env.items() if not name.startswith("-")}
+
+    @property
+    def mapped(self) -> list[str]:
+        """The ports that ``env`` asks for, like 8080/tcp."""
+        found = []
+        for flag in self.env:
+            if flag.startswith("-p "):
+                inside = flag[3:].strip().rsplit(":", 1)[-1]
+                found.append(inside if "/" in inside else f"{inside}/tcp")
+        return found
+
+
+@dataclass(eq=False)
+class Instance:
+    """A contract of the account.
+
+    Attributes:
+        bid: USD per hour for the GPUs if it is interruptible, else None.
+        actual, intended, cur, next, status_msg: what the API shows under these names.
+        wish: what the owner wants: running, stopped or frozen; the platform may intend otherwise.
+        queued: it waits for its GPUs.
+        holds_gpu: whether the GPUs of its offer are its own now.
+        running: the container, while it runs.
+        boots: counts starts, stops and ends, so that a start under way notices that it was overtaken.
+        keys: the keys that are attached to it; rewritten: whether its key file is to hold nothing else.
+        hidden_until: monotonic time until which show answers null, or the list lacks it (``hidden_in``).
+        lost: since when the host does not answer.
+    """
+
+    id: int
+    config: Config
+    machine: Machine
+    slots: range
+    bid: float | None
+    entrance: Entrance
+    price: float
+    key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    jupyter_token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    actual: str | None = None
+    intended: str = "running"
+    cur: str = "running"
+    next: str = "running"
+    status_msg: str | None = None
+    wish: str = "running"
+    queued: bool = False
+    holds_gpu: bool = False
+    lost: str | None = None
+    expired: bool = False
+    made: bool = False
+    boots: int = 0
+    keys: list[SshKey] = field(default_factory=list)
+    account_keys: tuple[str, ...] = ()
+    ports_hidden: bool = False
+    newline: bool = False
+    shift: bool = False
+    gateway_refuses: bool = False
+    hidden_until: float = 0.0
+    hidden_in: str = ""
+    leaving_until: float | None = None
+    meter: PhaseMeter = field(default_factory=PhaseMeter)
+    created_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    gone_at: float | None = None
+    ends_at: float = 0.0
+    prepaid: float = 0.0
+    running: RunningPod | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    @property
+    def pod_id(self) -> str:
+        """Its name for the pods' runtime and for the ledger."""
+        return str(self.id)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Its id and label: by either a fault may single it out."""
+        return (self.pod_id, self.config.label or "")
+
+    @property
+    def size(self) -> int:
+        """How many GPUs."""
+        return len(self.slots)
+
+    @property
+    def disk_usd(self) -> float:
+        """USD per hour for the disk."""
+        return disk_price(self.machine, self.config.disk)
+
+    @property
+    def gpu_usd(self) -> float:
+        """USD per hour for the GPUs."""
+        return self.price if self.bid is None else self.bid
+
+    @property
+    def total_usd(self) -> float:
+        """USD per hour while it runs."""
+        return round(self.gpu_usd + self.disk_usd, 6)
+
+    def lines(self) -> tuple[str, ...]:
+        """The public keys that may log in: the account's of its last start, and those attached since."""
+        return tuple(dict.fromkeys((*self.account_keys, *(key.line for key in self.keys))))
+
+    def rate(self) -> tuple[float, bool]:
+        """What it costs now, USD per hour, and whether the GPUs are part of that."""
+        if self.lost is not None:
+            return 0.0, False
+        if self.actual in ("running", "frozen"):
+            return self.total_usd, True
+        return self.disk_usd, False
+
+    def bill(self) -> None:
+        """Go on with the bill at what it costs now."""
+        if self.gone_at is None:
+            self.meter.bill(*self.rate(), time.time())
+
+    def ledger_entry(self) -> dict[str, Any]:
+        """The instance for the ledger."""
+        port = self.running.ports.get(SSH_PORT) if self.running is not None else None
+        return {
+            "provider": "vastai",
+            "id": self.pod_id,
+            "name": self.config.label or "",
+            "state": "destroyed" if self.gone_at is not None else self.actual or "created",
+            "gpu": self.machine.gpu.name,
+            "gpu_count": self.size,
+            "usd_per_hour": self.total_usd,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "gone_at": self.gone_at,
+            "ssh": {"host": "127.0.0.1", "port": port} if port is not None else None,
+            "meter": self.meter.to_json(),
+        }

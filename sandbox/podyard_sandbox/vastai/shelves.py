@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What instances are made with: volumes on machines, and templates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from podyard_sandbox.vastai.machines import Machine
+from podyard_sandbox.vastai.problems import refusal
+
+
+@dataclass
+class Volume:
+    """Disk of one machine that outlives instances; it is named V.<id>."""
+
+    id: int
+    name: str
+    size: float
+    machine: Machine
+    created_at: float = field(default_factory=time.time)
+    users: list[int] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """Its name for the pods' runtime."""
+        return f"vast-{self.id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The volume as a list shows it."""
+        return {
+            "id": self.id,
+            "label": self.name,
+            "name": f"V.{self.id}",
+            "machine_id": self.machine.id,
+            "host_id": self.machine.host_id,
+            "disk_space": self.size,
+            "size": self.size,
+            "status": "active",
+            "instances": [{"id": user} for user in self.users],
+            "storage_cost": self.machine.storage_cost,
+            "geolocation": self.machine.place,
+            "public_ipaddr": f"203.0.113.{self.machine.id % 250 + 1}",
+            "reliability2": self.machine.reliability,
+            "cpu_name": self.machine.cpu,
+            "cuda_max_good": self.machine.cuda,
+            "driver_version": self.machine.driver,
+            "inet_up": self.machine.inet_up,
+            "inet_down": self.machine.inet_down,
+            "verification": "verified" if self.machine.verified else "unverified",
+            "static_ip": True,
+            "cpu_arch": "amd64",
+            "start_date": self.created_at,
+            "end_date": self.created_at + self.machine.ends_in,
+            "cluster_id": None,
+        }
+
+
+class Volumes:
+    """The account's volumes."""
+
+    def __init__(self) -> None:
+        self._volumes: dict[int, Volume] = {}
+        self._numbers = count(20_118_481)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._volumes.values()))
+
+    def create(self, machine: Machine, size: float, name: str | None) -> Volume:
+        """Rent some disk of a machine."""
+        number = next(self._numbers)
+        volume = Volume(number, name or f"V.{number}", size, machine)
+        self._volumes[number] = volume
+        return volume
+
+    def find(self, number: int) -> Volume:
+        """The volume of this number.
+
+        Raises:
+            ApiError: 404.
+        """
+        if number not in self._volumes:
+            raise refusal(404, "no_such_volume", "Volume with that ID does not exist.")
+        return self._volumes[number]
+
+    def delete(self, number: int) -> Volume:
+        """Give a volume back that no instance has.
+
+        Raises:
+            ApiError: 404, or 400 while an instance has it.
+        """
+        volume = self.find(number)
+        if volume.users:
+            raise refusal(400, "invalid_args", "Volume is in use by an instance; destroy the instance first.")
+        return self._volumes.pop(number)
+
+    def use(self, place: str, instance: int) -> None:
+        """An instance has it from now on."""
+        for volume in self:
+            if volume.place == place:
+                volume.users.append(instance)
+
+    def release(self, place: str, instance: int) -> None:
+        """An instance is gone."""
+        for volume in self:
+            if volume.place == place and instance in volume.users:
+                volume.users.remove(instance)
+
+
+class Templates:
+    """The account's templates; what one holds tells its hash, which changes with it."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._numbers = count(334_548)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._rows.values()))
+
+    def create(self, body: Mapping[str, Any], user: int) -> dict[str, Any]:
+        """Keep a new template."""
+        number = next(self._numbers)
+        self._rows[number] = {"id": number, "creator_id": user, "created_at": time.time(), "count_created": 0}
+        return self._fill(number, body)
+
+    def change(self, row: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change one; its number stays and its hash does not."""
+        return self._fill(row["id"], body)
+
+    def find(self, *, number: Any = None, hash_id: Any = None) -> dict[str, Any]:
+        """The template of this number or hash.
+
+        Raises:
+            ApiError: 404.
+        """
+        for row in self:
+            if (number is not None and row["id"] == number) or (hash_id is not None and row["hash_id"] == hash_id):
+                return row
+        raise refusal(404, "not_found", "Template not found")
+
+    def delete(self, row: Mapping[str, Any]) -> None:
+        """Forget one."""
+        del self._rows[row["id"]]
+
+    def _fill(self, number: int, body: Mapping[str, Any]) -> dict[str, Any]:
+        row = self._rows[number]
+        row.update({name: value for name, value in body.items() if name not in ("id", "hash_id", "template_id")})
+        for name, value in _EMPTY.items():
+            row.setdefault(name, value)
+        text = json.dumps({name: value for name, value in row.items() if name != "hash_id"}, sort_keys=True)
+        row["hash_id"] = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return row
+
+
+_EMPTY: Mapping[str, Any] = {
+    "name": "", "image": "", "tag": None, "env": "", "onstart": "", "runtype": "args", "ssh_direct": False,
+    "use_ssh": False, "jup_direct": False, "jupyter_dir": None, "use_jupyter_lab": False, "args_str": "",
+    "extra_filters": {}, "recommended_disk_space": 8.0, "desc": "", "readme": "", "readme_visible": True,
+    "private": True, "href": None, "repo": None, "docker_login_repo": None,
+}  # fmt: skip

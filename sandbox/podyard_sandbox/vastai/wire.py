@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances as the API's JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from podyard_sandbox.pods import PodRuntime
+from podyard_sandbox.vastai import gateway
+from podyard_sandbox.vastai.instance import SSH_PORT, Instance
+from podyard_sandbox.vastai.market import hardware
+
+# By what a list can be searched and ordered: what is stored. What is computed, like dph_total or num_gpus, is not.
+STORED = (
+    "id", "label", "actual_status", "intended_status", "cur_state", "next_state", "gpu_name", "verification",
+    "machine_id", "host_id", "image_uuid", "start_date", "end_date", "geolocation", "is_bid", "template_hash_id",
+    "template_id", "status_msg", "ssh_host", "ssh_port",
+)  # fmt: skip
+
+
+def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
+    """An instance as show and the lists answer it."""
+    config, machine, now = instance.config, instance.machine, time.time()
+    disk, total = round(instance.disk_usd, 6), instance.total_usd
+    runs = instance.cur == "running"
+    answers = instance.running is not None and instance.lost is None and instance.gone_at is None
+    use = runtime.utilisation(instance.pod_id) if answers else None
+    prices = {"gpuCostPerHour": instance.gpu_usd, "diskHour": disk, "totalHour": total, "discountTotalHour": 0}
+    stopped = {"gpuCostPerHour": 0.0, "diskHour": disk, "totalHour": disk, "discountTotalHour": 0}
+    return {
+        "id": instance.id,
+        **hardware(machine, instance.size),
+        "label": config.label,
+        **states(instance),
+        **_launch(instance),
+        **_address(instance),
+        "gpu_totalram": machine.gpu.memory * instance.size,
+        "gpu_util": round(use.gpu_percent, 1) if use is not None else None,
+        "gpu_temp": 38.0 if use is not None else None,
+        "vmem_usage": None,
+        "cpu_util": round(use.cpu_percent, 1) if use is not None else 0.0,
+        "mem_limit": round(machine.ram * instance.size / machine.count / 1024, 1),
+        "mem_usage": None,
+        "disk_space": config.disk,
+        "disk_usage": 0.4 if instance.made else None,
+        "disk_util": -1,
+        "dph_base": instance.gpu_usd,
+        "dph_total": total,
+        "storage_total_cost": disk,
+        "is_bid": instance.bid is not None,
+        "start_date": instance.created_at,
+        "end_date": instance.ends_at,
+        "duration": max(0.0, instance.ends_at - now),
+        "uptime_mins": round((now - instance.started_at) / 60, 2) if instance.started_at is not None and runs else None,
+        "country_code": None,
+        "jupyter_token": instance.jupyter_token,
+        "webpage": None,
+        "external": False,
+        "rentable": True,
+        "bundle_id": None,
+        "time_remaining": "",
+        "time_remaining_isbid": "",
+        "cpu_arch": "amd64",
+        "client_run_time": 1.1,
+        "host_run_time": 2_592_000.0,
+        "credit_balance": None,
+        "credit_discount": None,
+        "search": {**prices, "discountedTotalPerHour": total},
+        "instance": {**(prices if runs else stopped), "discountedTotalPerHour": total if runs else disk},
+    }
+
+
+def states(instance: Instance) -> dict[str, Any]:
+    """What the instance does, was meant to do, and will do."""
+    text = "Host is not responding" if instance.lost is not None else instance.status_msg
+    return {
+        "actual_status": instance.lost or instance.actual,
+        "intended_status": instance.intended,
+        "cur_state": instance.cur,
+        "next_state": instance.next,
+        "status_msg": text,
+    }
+
+
+def _launch(instance: Instance) -> dict[str, Any]:
+    config = instance.config
+    volumes = [] if config.volume is None else [{"name": config.volume, "mount_path": config.mount_path}]
+    return {
+        "image_uuid": config.image,
+        "image_runtype": config.runtype,
+        "image_args": config.args,
+        "extra_env": [[name, value] for name, value in config.env.items()],
+        "onstart": config.onstart,
+        "template_id": config.template_id,
+        "template_hash_id": config.template_hash,
+        "template_name": config.template_name,
+        "volume_info": volumes,
+    }
+
+
+def _address(instance: Instance) -> dict[str, Any]:
+    """Where SSH answers: by the machine's own address and a mapped port, and by the gateway's."""
+    return {
+        "ssh_idx": str(instance.id % 9 + 1),
+        "ssh_host": gateway.HOST,
+        "ssh_port": instance.entrance.port,
+        "machine_dir_ssh_port": instance.entrance.nobody,
+        "public_ipaddr": "127.0.0.1\n" if instance.newline else "127.0.0.1",
+        "local_ipaddrs": "10.2.0.7 172.17.0.1 \n",
+        "ports": _ports(instance),
+        "direct_port_start": -1,
+        "direct_port_end": -1,
+    }
+
+
+def _ports(instance: Instance) -> dict[str, Any] | None:
+    running = instance.running
+    if running is None or instance.actual not in ("running", "frozen") or instance.ports_hidden:
+        return None
+    found = {SSH_PORT: running.ports[SSH_PORT]} if instance.config.direct and SSH_PORT in running.ports else {}
+    for port in instance.config.mapped:
+        number = running.ports.get(port, int(port.split("/")[0]))
+        # A number from 70000 on asks for one that is the same inside and outside.
+        found[f"{number}/{port.split('/')[1]}" if int(port.split("/")[0]) > 65_535 else port] = number
+    hosts = ("0.0.0.0", "::")
+    mapped = {port: [{"HostIp": host, "HostPort": str(number)} for host in hosts] for port, number in found.items()}
+    return mapped or None
