@@ -199,7 +199,7 @@ def is_needed(how: str, request: PodRequest, starts_ssh: Sequence[str]) -> bool:
     if how != AUTO:
         return how == ALWAYS
     ports = request.ports if request.ports is not None else (SSH_PORT,)
-    if SSH_PORT not in ports or not (request.public_keys or request.env.get("PUBLIC_KEY")):
+    if not request.start_ssh or SSH_PORT not in ports or not (request.public_keys or request.env.get("PUBLIC_KEY")):
         return False
     if request.args:
         return not _parts(request.args)[0]
