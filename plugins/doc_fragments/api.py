@@ -27,6 +27,8 @@ requirements:
   - requests
 notes:
   - Runs where the API is reached from, usually on localhost.
+  - All processes of one user on one machine that use the same key share one budget of requests, by small files without
+    any secret in the directory E(PODYARD_STATE_DIR), by default one below E(XDG_RUNTIME_DIR) or the user's cache.
 """
 
     PROVIDERS = r"""

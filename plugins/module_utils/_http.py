@@ -47,6 +47,11 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 #: Characters of a server's own words that a message quotes: a sentence, not a page of HTML.
 QUOTED = 400
+#: What to do about an answer of which the status says enough.
+_HINTS: Mapping[int, str] = {
+    401: " The API key was refused: check that it is complete, enabled and of this account.",
+    410: " The service has given this up: look for a newer release of this collection.",
+}
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,9 @@ class ApiSession:
             if answer.status < 300:
                 return answer
             limited = answer.status == TOO_MANY
+            before = attempts.waited
             if may_repeat(method, answer.status, sent=True) and attempts.pause(asked_pause(answer.headers), limited):
+                self.budget.held_back += attempts.waited - before if limited else 0.0
                 continue
             raise self.refusal(method, answer, attempted, attempts.waited)
 
@@ -227,12 +234,8 @@ class ApiSession:
         said = f"{self.title} answered {answer.status}: {words}" + (
             f" (request id {answer.request_id})" if answer.request_id else ""
         )
-        lead = f"Could not {attempted}: {said}."
         status = answer.status
-        if status == 401:
-            return errors.AuthError(
-                f"{lead} The API key was refused: check that it is complete, enabled and of this account.", **facts
-            )
+        lead = f"Could not {attempted}: {said}.{_HINTS.get(status, '')}"
         if status == 403 and not isinstance(answer.data, dict):
             return errors.Blocked(
                 f"{lead} Something in front of the API refused the request, not the API itself.",
@@ -252,9 +255,8 @@ class ApiSession:
             return kind(lead, **facts)
         if status == 403:
             return errors.Forbidden(f"{lead} The key has no right to this, or the account has none.", **facts)
-        if status == 410:
-            lead += " The service has given this up: look for a newer release of this collection."
         kinds: dict[int, type[errors.CloudError]] = {
+            401: errors.AuthError,
             402: errors.PaymentRequired,
             404: errors.NotFound,
             # The server gave up reading the request; whether it acted on it is as unknown as after a time-out.

@@ -377,3 +377,6 @@ class Shelf(abc.ABC):
     @abc.abstractmethod
     def bills(self, query: BillQuery) -> dict[str, Any]:
         """What was billed: {"records", "totals", "query"}, amounts in USD."""
+
+    def tell(self, say: Callable[[str], None]) -> None:  # noqa: B027 - who never waits has nothing to tell
+        """Where a line goes that people should see when a request has to wait."""

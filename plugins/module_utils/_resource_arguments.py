@@ -42,7 +42,9 @@ def open_shelf(module: AnsibleModule, provider: str) -> Shelf:
     """
     if _http.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(_http.LIBRARY_PROBLEM))
-    return _providers.shelf(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    shelf = _providers.shelf(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    shelf.tell(module.warn)
+    return shelf
 
 
 def ensure(

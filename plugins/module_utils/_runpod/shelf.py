@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import GRACE, BillQuery, Polls, Shelf, Store
@@ -31,3 +31,7 @@ class RunPodShelf(Shelf):
     def bills(self, query: BillQuery) -> dict[str, Any]:
         """See Shelf."""
         return billing.bills(self._api, query)
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """See Shelf."""
+        self._api.budget.tell = say

@@ -12,10 +12,12 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import open_provider
 from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, LOOK, MAKE, Budget, kind_of
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Patience
@@ -288,3 +290,12 @@ def test_five_processes_at_once_have_one_budget():
         processes = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environ) for _process in range(5)]
         sent = [int(process.communicate()[0]) for process in processes]
     assert sum(sent) == 48
+
+
+def test_a_module_shows_what_it_waits_for_where_it_shows_its_progress(tmp_path):
+    warned, lines = [], tmp_path / "lines"
+    account = {"api_key": KEY, "api_url": "http://127.0.0.1:1"}
+    for params in (account, {**account, "progress_file": str(lines)}):
+        provider = open_provider(SimpleNamespace(params=params, warn=warned.append), "runpod")
+        provider._api.budget.tell("Waiting 9 s")
+    assert (warned, lines.read_text()) == (["Waiting 9 s"], "Waiting 9 s\n")

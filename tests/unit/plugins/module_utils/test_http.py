@@ -230,3 +230,25 @@ def test_without_the_library_there_is_one_sentence(monkeypatch):
     monkeypatch.setattr(_http, "LIBRARY_PROBLEM", ImportError("No module named 'requests'"))
     with pytest.raises(errors.CloudError, match=re.escape("No module named 'requests'")):
         session("http://127.0.0.1:1")
+
+
+def test_what_the_service_gave_up_is_no_absence():
+    retired = expect("GET", "/v2/x").reply({"error": "retired", "status": 410}, 410)
+    with Conversation(retired) as api, pytest.raises(errors.BadRequest, match="newer release") as caught:
+        get(session(api.url))
+    assert caught.value.status == 410
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body():
+    with Conversation(expect("GET", "/v2/x").reply(b'\xef\xbb\xbf{"a": 1}')) as api:
+        assert get(session(api.url)).data == {"a": 1}
+
+
+def test_a_long_pause_that_the_server_asks_for_is_told():
+    x, time, lines = expect("GET", "/v2/x"), FakeTime(), []
+    with Conversation(x.problem(429, "slow down", Retry_After="12"), x.reply({})) as api:
+        talk = session(api.url, time)
+        talk.budget.tell = lines.append
+        get(talk)
+    assert lines == ["Too many requests: waiting 13 s, as the server asks"]
+    assert talk.budget.held_back == pytest.approx(12.55)
