@@ -28,7 +28,10 @@ _logger = logging.getLogger(__name__)
 
 HIDDEN = "***"
 # Fields whose value, and that of everything below, is hidden wherever it stands; a type never changes.
-_SECRET = frozenset({"env", "password", "line", "value"})
+_SECRET = frozenset(
+    ("env", "password", "line", "value", "instance_api_key", "jupyter_token", "image_login", "onstart", "extra_env",
+     "docker_login_pass", "key")
+)  # fmt: skip
 _HEADERS = (
     "allow", "cache-control", "connection", "content-type", "ratelimit", "ratelimit-policy", "retry-after",
     "x-accel-buffering", "x-request-id",
@@ -144,8 +147,10 @@ def _answer(request: web.Request, response: web.StreamResponse | None) -> dict[s
     gone = request.transport is None or request.transport.is_closing()
     if response is None or (gone and isinstance(response, web.Response)):
         return {"status": None, "headers": {}, "answer": {}}
-    raw = response.body if isinstance(response, web.Response) else None
-    body = _body(request.path, raw if isinstance(raw, bytes) else None)
+    raw = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    body = _body(request.path, raw)
+    if "text" in body and response.status < 400:  # else it is a page that says what is wrong
+        body = {"text": f"{len(raw)} bytes that are no JSON"}
     return {"status": response.status, "headers": _headers(response), "answer": body}
 
 
