@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
@@ -95,3 +95,73 @@ def test_any_field_of_an_entry_may_be_missing_or_strange(field, value):
 def test_an_answer_that_cannot_be_read_is_not_an_empty_catalogue(body):
     with Conversation(expect("GET", GPUS).reply(body)) as api, pytest.raises(errors.BadAnswer):
         offers(api.url)
+
+
+def cpu_flavour(**changes):
+    made = {
+        "id": "cpu5c",
+        "name": "Compute-Optimized",
+        "vcpu": {"min": 2, "max": 32},
+        "ramGbPerVcpu": 2.5,
+        "price": {"securePerVcpu": 0.035},
+        "availability": "MEDIUM",
+        "dataCenters": [{"id": "EU-RO-1", "availability": "MEDIUM"}, {"id": "US-IL-1", "availability": "LOW"}],
+    }
+    return {**made, **changes}
+
+
+def cpus(*flavours, count="4"):
+    query = {"include": "AVAILABILITY", "product": "POD", "vcpuCount": count}
+    return expect("GET", "/v2/catalog/cpus", query=query).reply({"cpus": list(flavours)})
+
+
+def test_a_processor_is_an_offer_with_memory_and_price_of_all_its_vcpus():
+    with Conversation(cpus(cpu_flavour())) as api:
+        (found,) = offers(api.url, cpu=Cpu("CPU5C", 4))
+    assert found.cpu == Cpu("cpu5c", 4, 10.0)
+    assert (found.usd_per_hour, found.availability, found.title) == (0.14, "medium", "4 vCPUs of cpu5c")
+    assert (found.gpu, found.gpu_count, found.offered) == ("", 0, True)
+
+
+def test_a_processor_is_for_rent_in_the_secure_cloud_only():
+    with Conversation(cpus(cpu_flavour())) as api:
+        found = offers(api.url, cpu=Cpu("cpu5c", 4), clouds=("COMMUNITY", "SECURE"))
+    assert [(each.cloud, each.offered) for each in found] == [("COMMUNITY", False), ("SECURE", True)]
+
+
+def test_a_processor_has_its_own_stock_in_each_data_centre():
+    script = (expect("GET", "/v2/catalog/datacenters").reply(PLACES), cpus(cpu_flavour()))
+    with Conversation(*script) as api:
+        (found,) = offers(api.url, cpu=Cpu("cpu5c", 4), regions=("us-il-1",))
+    assert (found.region, found.availability, found.regions) == ("US-IL-1", "low", {"US-IL-1": "low"})
+
+
+@pytest.mark.parametrize(
+    ("cpu", "words"),
+    [
+        (Cpu("cpu9", 4), "no processor 'cpu9' (option cpu.id); there are: cpu5c"),
+        (Cpu("cpu5c", 64), "comes with 2 to 32 vCPUs, and the option cpu.vcpu_count is 64"),
+    ],
+)
+def test_a_processor_that_does_not_exist_is_refused(cpu, words):
+    script = cpus(cpu_flavour(), count=str(cpu.vcpu_count))
+    with Conversation(script) as api, pytest.raises(errors.BadRequest) as caught:
+        offers(api.url, cpu=cpu)
+    assert words in str(caught.value)
+
+
+def test_what_the_catalogue_leaves_out_of_a_processor_is_unknown():
+    bare = {"id": "cpu5c", "price": None, "vcpu": None, "ramGbPerVcpu": None}
+    with Conversation(cpus(bare)) as api:
+        (found,) = offers(api.url, cpu=Cpu("cpu5c", 4))
+    assert (found.cpu, found.usd_per_hour, found.availability) == (Cpu("cpu5c", 4), None, "unknown")
+
+
+def test_a_data_centre_without_global_networking_is_refused_with_those_that_have_it():
+    places = [{"id": "EU-RO-1", "globalNetwork": True}, {"id": "US-IL-1", "globalNetwork": False}, {"id": "US-TX-3"}]
+    places_answer = expect("GET", "/v2/catalog/datacenters").reply({"dataCenters": places})
+    with Conversation(places_answer) as api, pytest.raises(errors.BadRequest, match="those that have it are: EU-RO-1"):
+        offers(api.url, regions=("US-IL-1",), global_networking=True)
+    # A service that does not say is asked by the create itself.
+    with Conversation(places_answer, expect("GET", GPUS).reply({"gpus": []})) as api:
+        assert offers(api.url, regions=("US-TX-3",), global_networking=True) == []

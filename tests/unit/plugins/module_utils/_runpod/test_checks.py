@@ -8,10 +8,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import checks
 from ansible_collections.podyard.gpu.tests.unit import cloud
 
+CPU = {"gpu": "", "gpu_id": "", "gpu_count": 0, "cpu": Cpu("cpu5c", 4)}
 ACCOUNT_KEY = "rpa_account_key"
 DISK, NETWORK = Mount("disk", "/workspace", 50), Mount("network", "/workspace", volume_id="v1")
 
@@ -30,6 +31,11 @@ DISK, NETWORK = Mount("disk", "/workspace", 50), Mount("network", "/workspace", 
         {"cuda_versions": ("12.8", "13.0")},
         {"image": None, "template_id": "runpod-torch-v280"},
         {"cloud": None},
+        {"gpu": "", "gpu_id": "", "gpu_count": 0, "cpu": Cpu("cpu5c", 4), "network_volume": NETWORK},
+        {"min_ram_per_gpu": 64, "min_vcpu_count_per_gpu": 8},
+        {"global_networking": True},
+        {"template_id": "t", "disk_gb": None, "ports": None},
+        {"ports": ()},
     ],
 )
 def test_what_is_right_passes(changes):
@@ -65,6 +71,18 @@ def test_what_is_right_passes(changes):
         ({"env": {"PUBLIC_KEY": "null"}}, "no public SSH key: 'null'"),
         ({"public_keys": ("/root/.ssh/id.pub",)}, "no public SSH key"),
         ({"env": {"PUBLIC_KEY": cloud.KEY}, "public_keys": (cloud.KEY,)}, "give one of them"),
+        ({"args": "x" * 102400}, "mostly from the option args"),
+        ({"volume": Mount("disk", "/", 50)}, "option volume.path is '/'"),
+        ({"network_volume": Mount("network", None, volume_id="v1")}, "option network_volume.path is None"),
+        ({"min_ram_per_gpu": 0}, "option min_ram_per_gpu is 0"),
+        ({"min_vcpu_count_per_gpu": -1}, "option min_vcpu_count_per_gpu is -1"),
+        ({**CPU, "cpu": Cpu("cpu5c", 1)}, "option cpu.vcpu_count is 1"),
+        ({**CPU, "cpu": Cpu("cpu5c", 12)}, "option cpu.vcpu_count is 12"),
+        ({**CPU, "min_ram_per_gpu": 64}, "option min_ram_per_gpu is for GPUs"),
+        ({**CPU, "min_cuda_version": "12.8"}, "option min_cuda_version is for GPUs"),
+        ({**CPU, "volume": DISK}, "CPU pods (option cpu) do not have"),
+        ({**CPU, "global_networking": True}, "a CPU pod (option cpu) cannot have it"),
+        ({"gpu_id": "AMD Instinct MI300X OAM", "global_networking": True}, "name an NVIDIA GPU"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(changes, words):
@@ -73,3 +91,32 @@ def test_what_is_wrong_is_said_in_one_sentence(changes, words):
     assert words in str(caught.value)
     assert "was not rented" in str(caught.value)
     assert ACCOUNT_KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": ""}, "option name has 0 characters"),
+        ({"disk_gb": 0}, "option disk is 0"),
+        ({"ports": ["22"]}, "option ports holds '22'"),
+        ({"mount_path": "data"}, "volume.path or network_volume.path is 'data'"),
+        ({"env": {f"V{number}": "x" for number in range(51)}}, "option env has 51"),
+        ({"env": {"TOKEN": ACCOUNT_KEY}}, "holds the account's API key"),
+        ({"args": "x" * 102400}, "the most is 102400"),
+    ],
+)
+def test_a_change_is_looked_at_likewise(changes, words):
+    with pytest.raises(BadRequest) as caught:
+        checks.check_changes(cloud.pod(), changes, ACCOUNT_KEY)
+    assert words in str(caught.value)
+    assert "was not changed" in str(caught.value)
+    assert ACCOUNT_KEY not in str(caught.value)
+
+
+def test_global_networking_needs_the_right_processor_also_later():
+    with pytest.raises(BadRequest, match="CPU pod"):
+        checks.check_changes(cloud.pod(cpu=Cpu("cpu5c", 4), gpu_id=None), {"global_networking": True}, ACCOUNT_KEY)
+    with pytest.raises(BadRequest, match="NVIDIA"):
+        checks.check_changes(cloud.pod(gpu_id="AMD Instinct MI300X OAM"), {"global_networking": True}, ACCOUNT_KEY)
+    good = {"global_networking": True, "locked": True, "registry": None, "ports": (), "disk_gb": 40, "name": "x"}
+    checks.check_changes(cloud.pod(), good, ACCOUNT_KEY)

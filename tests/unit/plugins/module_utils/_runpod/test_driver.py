@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Mount, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import bodies
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import driver as runpod
 from ansible_collections.podyard.gpu.tests.unit import cloud
@@ -210,6 +210,59 @@ def test_a_start_without_a_free_gpu_is_no_capacity():
     answer = expect("POST", f"{POD}/action").problem(400, "There are not enough free GPUs on the host machine")
     with Conversation(answer) as api, pytest.raises(errors.NoCapacity, match="rented to another"):
         driver(api).start("7h9k2m4n6p")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "answer", "found"),
+    [
+        (
+            "network_volume",
+            "/v2/network-volumes",
+            {"networkVolumes": [{"id": "v1", "name": "data", "size": 10, "dataCenter": "EU-RO-1"}]},
+            Reference("network_volume", "v1", "data", region="EU-RO-1"),
+        ),
+        (
+            "template",
+            "/v2/templates",
+            {"templates": [{"id": "t1", "name": "data", "image": "i:1", "ports": ["22/tcp"], "serverless": False}]},
+            Reference("template", "t1", "data", image="i:1", ports=("22/tcp",)),
+        ),
+        (
+            "registry",
+            "/v2/registries",
+            {"registries": [{"id": "r1", "name": "data"}]},
+            Reference("registry", "r1", "data"),
+        ),
+    ],
+)
+def test_a_name_is_found_with_what_matters_of_it(kind, path, answer, found):
+    with Conversation(expect("GET", path).reply(answer)) as api:
+        assert driver(api).find(kind, "data") == found
+
+
+def test_a_template_for_serverless_workers_is_refused():
+    answer = {"templates": [{"id": "t1", "name": "x", "serverless": True}]}
+    script = expect("GET", "/v2/templates").reply(answer)
+    with Conversation(script) as api, pytest.raises(errors.BadRequest, match="serverless workers"):
+        driver(api).find("template", "x")
+
+
+def test_a_stop_with_a_text_of_capacity_stays_what_it_is():
+    answer = expect("POST", f"{POD}/action").problem(400, "There are not enough free GPUs on the host machine")
+    with Conversation(answer) as api, pytest.raises(errors.BadRequest):
+        driver(api).stop("7h9k2m4n6p")
+
+
+def test_an_end_that_is_refused_says_how_a_lock_comes_off():
+    answer = expect("DELETE", POD).problem(409, "pod is locked")
+    with Conversation(answer) as api, pytest.raises(errors.Conflict, match=r"pod is locked.*locked: false"):
+        driver(api).terminate("7h9k2m4n6p")
+
+
+def test_a_change_that_is_refused_names_the_option():
+    answer = expect("PATCH", POD).problem(422, "Request validation failed.", ["$.disk: must be >= 1"])
+    with Conversation(answer) as api, pytest.raises(errors.BadRequest, match="option disk is not allowed"):
+        driver(api).update("7h9k2m4n6p", {"disk_gb": 0})
 
 
 def test_a_change_sends_only_what_differs():
