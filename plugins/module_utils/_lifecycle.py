@@ -27,6 +27,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     terminate_and_prove,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import (
+    CLOUDS,
     Wanted,
     refuse_impossible,
     refuse_unreachable,
@@ -181,7 +182,8 @@ class Lifecycle:
                 "a processor for a pod without GPUs (option cpu)."
             )
         refuse_unreachable(wanted, target)
-        self.work.provider.check(self._request(None, 1))
+        for cloud in wanted.clouds or CLOUDS:
+            self.work.provider.check(replace(self._request(None, 1), cloud=cloud))
         self.wanted = resolve(wanted, self.work.provider)
         refuse_unreachable(self.wanted, target)
 

@@ -165,8 +165,8 @@ def test_what_is_as_named_changes_nothing_and_what_the_pod_shows_is_not_looked_u
         ),
         (
             {"network_volume": {"name": "data"}, "clouds": ["SECURE", "COMMUNITY"]},
-            (NOTHING, VOLUMES, PLACES, CATALOGUE, CATALOGUE),
-            ("COMMUNITY", "network volume v1", "take COMMUNITY out of clouds"),
+            (NOTHING,),
+            ("COMMUNITY", "network volume data", "take COMMUNITY out of clouds"),
         ),
         ({"network_volume": {"name": "dta"}}, (NOTHING, VOLUMES), ("'dta'", "data")),
         (
