@@ -131,7 +131,7 @@ set_up_ssh() {
     say "the SSH server runs"
 }
 """
-#: An image that is made from an official one starts its SSH server by itself.
+#: An image that is made from an official one starts its SSH server by itself: it has both a server and a script for it.
 PART_RUN = r"""
 command=
 end() {
@@ -140,7 +140,7 @@ end() {
 }
 trap end TERM INT
 
-if [ $# = 0 ] && [ -x /start.sh ]; then exec /start.sh; fi
+if [ $# = 0 ] && [ -x /start.sh ] && grep -q PUBLIC_KEY /start.sh && find_sshd; then exec /start.sh; fi
 set_up_ssh
 if [ $# != 0 ]; then
     "$@" &

@@ -280,7 +280,16 @@ def test_an_own_command_hears_that_the_pod_ends(box):
 
 
 def test_an_image_made_from_an_official_one_starts_by_itself(box):
-    box.program("start.sh", "echo official; exec sleep 3600", box.place)
-    box.with_server()
-    lines = box.said("official")
+    box.program("start.sh", 'echo "official $PUBLIC_KEY"; exec sleep 3600', box.place)
+    lines = box.with_server().said("official")
     assert not any("podyard:" in line for line in lines)
+
+
+@pytest.mark.parametrize("body", ["echo no business of ours", 'echo "$PUBLIC_KEY"'])
+def test_a_start_script_of_another_kind_is_no_promise_of_ssh(box, body):
+    box.program("start.sh", body, box.place)
+    if "PUBLIC_KEY" in body:
+        box.installer("apt-get")
+    else:
+        box.with_server()
+    box.said("the SSH server runs")
