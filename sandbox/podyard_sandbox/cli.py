@@ -44,7 +44,7 @@ def main(context: click.Context, home: Path | None) -> None:
 @main.command("up")
 @click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
 @click.option(
-    "--balance", type=click.FloatRange(min=0), help=f"What the account has, USD (default {_DEFAULTS.balance:.0f})."
+    "--balance", type=click.FloatRange(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f})."
 )
 @click.option(
     "--wheels",
@@ -57,6 +57,12 @@ def main(context: click.Context, home: Path | None) -> None:
     envvar=TRAFFIC_VARIABLE,
     help=f"Directory for a record of every exchange, secrets hidden; else ${TRAFFIC_VARIABLE}, else none is made.",
 )
+@click.option(
+    "--vast-limits",
+    type=click.FloatRange(min=0),
+    help="Factor for the times that Vast.ai wants between two calls; 0 lifts them (default: the pace's).",
+)
+@click.option("--seed", type=int, help=f"Chooses what happens on Vast.ai's market (default {_DEFAULTS.seed}).")
 @click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_obj
@@ -66,6 +72,8 @@ def up_command(
     balance: float | None,
     wheels: Path | None,
     traffic: Path | None,
+    vast_limits: float | None,
+    seed: int | None,
     foreground: bool,
     ready_fd: int | None,
 ) -> None:
@@ -75,11 +83,19 @@ def up_command(
         _DEFAULTS.balance if balance is None else balance,
         wheels.absolute() if wheels is not None else None,
         traffic.absolute() if traffic is not None else None,
+        _DEFAULTS.seed if seed is None else seed,
+        vast_limits,
     )
     if foreground:
         _foreground(home, settings, ready_fd)
         return
-    chosen = {"pace": pace, "balance": balance, "wheels": settings.wheels, "traffic": settings.traffic}
+    chosen = {
+        "pace": pace,
+        "balance": balance,
+        "wheels": settings.wheels,
+        "traffic": settings.traffic,
+        "vast_limits": vast_limits,
+    }
     given = {name: str(v) if isinstance(v, Path) else v for name, v in chosen.items() if v is not None}
     facts, started = _or_fail(lambda: up(home, settings, given))
     click.echo(
@@ -110,7 +126,7 @@ def status_command(home: Home, as_json: bool) -> None:
         click.echo(f"The sandbox is down; state in {home.root}")
     else:
         click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
-        click.echo(f"Balance: {found['balance_usd']:.4f} USD")
+        click.echo(f"Balance: {found['balance_usd']:.4f} USD at RunPod, {found['vast_credit_usd']:.4f} USD at Vast.ai")
     for pod in found["pods"]:
         gone = f", gone {pod['gone_at']}" if pod["gone_at"] else ""
         click.echo(

@@ -121,7 +121,9 @@ class Control:
         return web.json_response({"cleared": cleared})
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Change the running sandbox: ``{"pace", "balance", "wheels", "traffic"}``, the last two directories."""
+        """Change the running sandbox: ``{"pace", "balance", "vast_limits", "wheels", "traffic"}``, the last two
+        directories.
+        """
         self._authenticate(request)
         body: dict[str, Any] = await request.json()
         if "pace" in body:

@@ -103,11 +103,13 @@ def living(home: Home) -> dict[str, Any] | None:
 def _spawn(home: Home, settings: Settings) -> None:
     """Start the daemon in a session of its own, and wait until it says that it serves, or why it does not."""
     command = [sys.executable, "-m", "podyard_sandbox", "--home", str(home.root), "up", "--foreground"]
-    command += ["--pace", settings.pace, "--balance", str(settings.balance)]
+    command += ["--pace", settings.pace, "--balance", str(settings.balance), "--seed", str(settings.seed)]
     if settings.wheels is not None:
         command += ["--wheels", str(settings.wheels)]
     if settings.traffic is not None:
         command += ["--traffic", str(settings.traffic)]
+    if settings.vast_limits is not None:
+        command += ["--vast-limits", str(settings.vast_limits)]
     reading, writing = os.pipe()
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
