@@ -80,7 +80,7 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     for name in FOLDERS:
         found += ["--bind", str(disk / name), f"/{name}"]
     found += ["--ro-bind", str(disk / "start.sh"), "/start.sh", "--dir", "/boot", "--tmpfs", "/run"]
-    for name in ("/run/lock", "/run/sshd"):
+    for name in ("/run/lock", "/run/sshd", str(Path(FACTS_PATH).parent)):
         found += ["--perms", "0755", "--dir", name]
     if spec.launch is not None:
         found += ["--ro-bind", str(disk.parent / "launch"), PLACE]

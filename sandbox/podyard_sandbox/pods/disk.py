@@ -83,7 +83,7 @@ def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None
     login = images.PROFILES[spec.profile].login
     start = images.script("start.sh").replace("@SSHD_DELAY@", delay).replace("@LOGIN@", login)
     _write(disk / "start.sh", start, 0o755)
-    _write(disk / "gpus", gpus.facts(spec), 0o400)
+    _write(disk / "gpus", gpus.facts(spec), 0o444)
     _write(disk / "nothing", "", 0o444)
 
 

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that bring no SSH server, and images whose user is not root: a whole cycle on each, driven by settings."""
+
+from __future__ import annotations
+
+import json
+
+from harness import wait_for
+
+RAW = "ubuntu:24.04"
+NONROOT = "somebody/nonroot-trainer:1"
+
+
+def test_a_raw_image_trains_by_settings_of_a_env_file(cloud, job, playbook):
+    """Image and GPU come from .env beside the job, with the account's key, which no other place has."""
+    lines = [f"RUNPOD_WORKER_IMAGE={RAW}", "RUNPOD_GPU_TYPE=RTX 4090", "RUNPOD_CONTAINER_DISK_GB=30"]
+    lines += [f"{name}={playbook.environ.pop(name)}" for name in ("RUNPOD_API_KEY", "RUNPOD_API_BASE_URL")]
+    home = job.directory / "jobs"
+    home.mkdir()
+    (home / ".env").write_text("\n".join(lines))
+    del job.variables["train_image"], job.variables["train_gpus"]
+    job.write().rename(home / "job.yml")
+    job.variables.clear()
+    done = playbook.run(job, "-e", f"@{home / 'job.yml'}", "-vv")
+    assert done.code == 0, done.output
+    (pod,) = job.record["pods"]
+    assert pod["gone_proved"] and job.record["outcome"] == "succeeded"
+    told = " ".join(done.output.split())
+    assert f"RUNPOD_WORKER_IMAGE from {home}/.env as train_image" in told
+    assert f"RUNPOD_API_KEY from {home}/.env" in told
+    secret = lines[-2].split("=", 1)[1]
+    assert secret not in done.output
+    assert all(secret not in path.read_text(errors="replace") for path in job.run.rglob("*") if path.is_file())
+    (known,) = {line.split()[1] for line in (job.run / "known_hosts").read_text().splitlines()[:1]}
+    assert known.startswith(("ssh-", "ecdsa-")), "the host keys were learned from the pod's log"
+
+
+def test_a_user_who_is_not_root_is_found_and_kept(cloud, job, playbook):
+    job.variables |= {
+        "train_image": NONROOT,
+        "train_bootstrap_ssh": "never",
+        "train_ssh_users": ["ubuntu", "user"],
+        "train_mount_path": "/home/user/work",
+    }
+    job.train(40)
+    process = playbook.start(job)
+    wait_for(lambda: (job.directory / "runs" / "latest" / "connection.json").exists(), "a pod that is reachable")
+    connection = json.loads((job.run / "connection.json").read_text())
+    assert connection["user"] == "user" and "user@" in connection["ssh"]
+    assert process.wait(timeout=240) == 0, playbook.output()
+    assert job.record["outcome"] == "succeeded"
+
+
+def test_a_user_who_cannot_write_is_told_before_the_training(cloud, job, playbook):
+    job.variables |= {
+        "train_image": NONROOT,
+        "train_bootstrap_ssh": "never",
+        "train_ssh_user": "user",
+        "train_mount_path": "/srv/work",
+    }
+    done = playbook.run(job)
+    assert done.code != 0
+    assert "The user user, as whom SSH logs in, cannot write to /srv/work" in " ".join(done.output.split())
+    assert len(cloud.creates(f"podyard-{job.name}-")) == 1, "another host would run the same image"
