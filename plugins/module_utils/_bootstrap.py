@@ -69,6 +69,12 @@ install_sshd() {
     return 1
 }
 
+# What a package manager says is long, and of its last lines none may name the cause.
+last_words() {
+    { grep -i -e 'err' -e fail -e 'could not' -e unable /tmp/podyard-install || cat /tmp/podyard-install; } |
+        tail -n 4 | tr '\n' ' '
+}
+
 find_sshd() {
     command -v ssh-keygen >/dev/null 2>&1 || return 1
     sshd=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin:$PATH command -v sshd)
@@ -121,7 +127,7 @@ set_up_ssh() {
         }
         say "installing an SSH server with $with"
         install_sshd "$with" || {
-            no_ssh "$with could not install an SSH server: $(tail -n 3 /tmp/podyard-install | tr '\n' ' ')"
+            no_ssh "$with could not install an SSH server: $(last_words)"
             return
         }
     fi

@@ -9,6 +9,9 @@ import json
 
 from harness import wait_for
 
+from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
+from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+
 RAW = "ubuntu:24.04"
 NONROOT = "somebody/nonroot-trainer:1"
 
@@ -64,3 +67,19 @@ def test_a_user_who_cannot_write_is_told_before_the_training(cloud, job, playboo
     assert done.code != 0
     assert "The user user, as whom SSH logs in, cannot write to /srv/work" in " ".join(done.output.split())
     assert len(cloud.creates(f"podyard-{job.name}-")) == 1, "another host would run the same image"
+
+
+def test_a_raw_image_that_cannot_install_a_server_is_given_back_with_the_reason(cloud, capsys, tmp_path, monkeypatch):
+    cloud.fault("package-mirror-down")
+    monkeypatch.setenv("PODYARD_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqMdNDkPqKOLzmoxtuAYCfQJ3M5+Wbh4yZ0rRzYkDxj raw"
+    result = Runner(capsys, tmp_path).fail(
+        runpod_pod.main,
+        name="no-mirror", image=RAW, gpus=["RTX 4090"], public_keys=[key], wait_for="port_open", poll_interval=0.5,
+        consistency_grace=3, api_key=cloud.settings["RUNPOD_API_KEY"], api_url=cloud.settings["RUNPOD_API_BASE_URL"],
+    )  # fmt: skip
+    assert "podyard: SSH cannot be set up: apt-get could not install an SSH server: " in result["msg"]
+    assert "Could not connect to" in result["msg"]
+    assert [pod["gone_proved"] for pod in result["pods_gone"]] == [True]
+    assert cloud.living("no-mirror") == []
