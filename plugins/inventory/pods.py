@@ -89,8 +89,16 @@ options:
     type: path
     default: runs
   private_key_file:
-    description: The key for pods whose run directory is not there. Used only where the file exists.
+    description:
+      - The key for pods whose run directory is not there. Used only where the file exists.
+      - Without it the one that E(RUNPOD_SSH_PRIVATE_KEY_PATH) names, if any.
     type: path
+    default: ""
+  ssh_user:
+    description:
+      - The user to log in as on pods whose run directory does not hold the answer.
+      - Without it the one that E(RUNPOD_DIRECT_SSH_USER) names, else the one that the provider names.
+    type: str
     default: ""
   known_hosts_file:
     description:
@@ -124,6 +132,7 @@ plugin: podyard.gpu.pods
 include_unaddressed: true
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -133,6 +142,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, take
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import InventoryHost, Wanted, hosts_of
 
 # Counts up when what is cached changes its shape, so that an older cache is asked anew and not misread.
@@ -161,6 +171,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add(host)
 
     def _wanted(self) -> Wanted:
+        settings = self._settings()
         return Wanted(
             name_prefix=self.get_option("name_prefix"),
             run=self.get_option("run"),
@@ -168,9 +179,21 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             include_unaddressed=self.get_option("include_unaddressed"),
             group_by=tuple(self.get_option("group_by")),
             runs_dir=Path(self.get_option("runs_dir")),
-            private_key_file=self.get_option("private_key_file"),
+            private_key_file=self.get_option("private_key_file") or settings.get("private_key_file", ""),
             known_hosts_file=self.get_option("known_hosts_file"),
+            ssh_user=self.get_option("ssh_user") or settings.get("ssh_user", ""),
         )
+
+    def _settings(self) -> dict[str, str]:
+        """What the environment and .env files say of the connection, for the options that are not given."""
+        options = [name for name in ("private_key_file", "ssh_user") if not self.get_option(name)]
+        try:
+            sources = Sources(os.environ)
+            tables = [_providers.settings(name) for name in self.get_option("providers")]
+            wanted = [setting for table in tables for setting in table if setting.option in options]
+            return {str(each.setting.option): each.value for each in take(wanted, sources).values()}
+        except CloudError as error:
+            raise AnsibleParserError(error.message) from error
 
     def _pods(self, path: str, cache: bool) -> list[dict[str, Any]]:
         """What the providers say, each pod as a plain dict; from the cache where that is wanted and has it."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections import Counter
@@ -43,7 +44,8 @@ class Wanted:
     """Which pods become hosts, and where their keys are.
 
     ``name_prefix``, ``run`` and ``phases`` select (empty means all); ``group_by`` holds keys of GROUPS; ``runs_dir`` is
-    where the run directories are; ``known_hosts_file`` takes the host keys of pods that no run directory knows.
+    where the run directories are; ``ssh_user`` is the user of pods that no run directory knows, empty for the one whom
+    the provider names; ``known_hosts_file`` takes the host keys of pods that no run directory knows.
     """
 
     name_prefix: str
@@ -54,6 +56,7 @@ class Wanted:
     runs_dir: Path
     private_key_file: str
     known_hosts_file: str
+    ssh_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,18 +135,30 @@ def _variables(pod: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     variables: dict[str, Any] = {f"pod_{field}": pod[field] for field in _FIELDS}
     variables["pod_run_id"] = name.run_id if name else None
     variables["pod_project"] = name.project if name else None
+    run = wanted.runs_dir / name.run_id if name else None
+    proven = _proven(pod, run)
     address = _address(pod)
     if address is not None:
-        variables.update(ansible_host=address["host"], ansible_port=address["port"], ansible_user=address["user"])
-    return {**variables, **_connection(pod, name, wanted)}
+        user = proven.get("user") or wanted.ssh_user or address["user"]
+        variables.update(ansible_host=address["host"], ansible_port=address["port"], ansible_user=user)
+    return {**variables, **_connection(pod, run, proven, wanted)}
 
 
-def _connection(pod: Mapping[str, Any], name: PodName | None, wanted: Wanted) -> dict[str, Any]:
+def _proven(pod: Mapping[str, Any], run: Path | None) -> Mapping[str, Any]:
+    """The connection.json of the pod's run, which holds who was let in with which key; empty when there is none."""
+    try:
+        connection = json.loads((run / "connection.json").read_text(encoding="utf-8")) if run is not None else None
+    except (OSError, ValueError):
+        return {}
+    return connection if isinstance(connection, dict) and connection.get("pod_id") == pod["id"] else {}
+
+
+def _connection(pod: Mapping[str, Any], run: Path | None, proven: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     """How Ansible connects: fast, with the run's own key and host keys, never with the user's known_hosts."""
-    run = wanted.runs_dir / name.run_id if name else None
     options = []
     connection: dict[str, Any] = {}
-    keys = [run / "ssh" / "id_ed25519"] if run else []
+    keys = [Path(proven["private_key_file"])] if proven.get("private_key_file") else []
+    keys += [run / "ssh" / "id_ed25519"] if run else []
     keys += [Path(wanted.private_key_file)] if wanted.private_key_file else []
     key = next((each for each in keys if each.is_file()), None)
     if key is not None:

@@ -177,3 +177,25 @@ def test_a_cache_of_another_shape_is_asked_anew(provider, parse, tmp_path, monke
 def test_files_of_others_are_left_alone(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     assert not plugin_file.InventoryModule().verify_file(str(tmp_path / name))
+
+
+def test_user_and_key_come_from_options_and_else_from_settings(provider, parse, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key").write_text("key")
+    (tmp_path / "other").write_text("key")
+    monkeypatch.setenv("RUNPOD_SSH_PRIVATE_KEY_PATH", "key")
+    (tmp_path / ".env").write_text("RUNPOD_DIRECT_SSH_USER=ubuntu\n")
+    provider.answers = [[pod()], [pod()]]
+    (host,) = parse().hosts.values()
+    assert host.vars["ansible_user"] == "ubuntu"
+    assert host.vars["ansible_ssh_private_key_file"] == str(tmp_path / "key")
+    (host,) = parse(ssh_user="me", private_key_file=str(tmp_path / "other")).hosts.values()
+    assert host.vars["ansible_user"] == "me"
+    assert host.vars["ansible_ssh_private_key_file"] == str(tmp_path / "other")
+
+
+def test_a_bad_setting_is_told(provider, parse, monkeypatch):
+    provider.answers = [[pod()]]
+    monkeypatch.setenv("RUNPOD_DIRECT_SSH_USER", "two words")
+    with pytest.raises(AnsibleError, match="RUNPOD_DIRECT_SSH_USER, set in the environment, must be one word"):
+        parse()

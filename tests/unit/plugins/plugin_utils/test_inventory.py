@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -92,6 +93,21 @@ def test_a_pod_becomes_a_host_that_ssh_can_reach(hosts):
     assert host.variables["pod_run_id"] == RUN
     assert host.variables["pod_project"] == "digits"
     assert "ansible_ssh_private_key_file" not in host.variables, "there is no key file"
+
+
+def test_the_user_and_the_key_that_were_let_in_are_in_the_run_directory(hosts, tmp_path):
+    run = make_run(tmp_path)
+    (tmp_path / "mine").write_text("key")
+    proven = {"pod_id": "abc123", "user": "ubuntu", "private_key_file": str(tmp_path / "mine")}
+    (run / "connection.json").write_text(json.dumps(proven))
+    (host,) = hosts(pod(), ssh_user="other")
+    assert host.variables["ansible_user"] == "ubuntu"
+    assert host.variables["ansible_ssh_private_key_file"] == str(tmp_path / "mine")
+    for text in (json.dumps({**proven, "pod_id": "another"}), "[]", "{"):
+        (run / "connection.json").write_text(text)
+        (host,) = hosts(pod(), ssh_user="other")
+        assert host.variables["ansible_user"] == "other"
+        assert host.variables["ansible_ssh_private_key_file"] == str(run / "ssh" / "id_ed25519")
 
 
 def test_the_environment_is_never_exported(hosts):
