@@ -61,10 +61,11 @@ class Budget:
         self._file = file or SharedFile(f"budget-{self.mark}")
         self._remarked = False
 
-    def take(self, kind: str, at_most: float) -> tuple[float, float]:
+    def take(self, kind: str, at_most: float, call: str = "") -> tuple[float, float]:
         """Wait until a request of this kind may be sent, and count it.
 
         :param at_most: seconds of waiting at most.
+        :param call: ``VERB /path``, for a service that counts each kind by itself.
         :returns: the moment of sending, and 0; or, when the wait would be longer than ``at_most``, the moment and the
             seconds that it would take; nothing is counted then.
         """

@@ -21,6 +21,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import re
 
 #: How often a create is sent for one name: again only after the first was proved not to exist.
 SENDS = 2
+#: Offers of single machines that may be refused in a row: what was listed minutes ago is mostly gone by then.
+MOST_REFUSED = 10
 
 
 @dataclass
@@ -108,9 +110,9 @@ def _create_fenced(work: Work, request: PodRequest) -> Pod:
             pod = work.provider.create(request)
         except errors.CloudError as error:
             event = _ledger.AMBIGUOUS if isinstance(error, errors.Ambiguous) else _ledger.REFUSED
-            write_quietly(
-                ledger, work.progress, event, Pod(provider, "", name, _pod.UNKNOWN, gpu=request.gpu), error.message
-            )
+            event = _ledger.CREATED if error.made else event
+            made = Pod(provider, error.made or "", name, _pod.UNKNOWN, gpu=request.gpu)
+            write_quietly(ledger, work.progress, event, made, error.message)
             raise
         write_quietly(ledger, work.progress, _ledger.CREATED, pod)
     work.progress.say(f"Rented {pod.label()}: {request.compute()}, {usd(pod.usd_per_hour)} per hour")
@@ -160,12 +162,21 @@ def rent(
             if hopeless or given_up >= most or _twice(refusals):
                 error.facts.update(history.facts())
                 raise
+            if offer.id is not None and len(refusals) - given_up >= MOST_REFUSED:
+                break
             if bad_host:
-                queue.append(offer)
+                queue = _without_host(queue, offer)
             continue
         history.record(request, offer.usd_per_hour, "rented", result.pod)
         return result
     raise _with_facts(_nothing_left(refusals), history)
+
+
+def _without_host(queue: deque[Offer], offer: Offer) -> deque[Offer]:
+    """The queue after this offer's pod did not get ready: other hosts first, and the same machine never again."""
+    if offer.host is None:
+        return deque([*queue, offer])
+    return deque(each for each in queue if each.host != offer.host)
 
 
 def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> Pod:
@@ -173,6 +184,11 @@ def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> P
     try:
         return create_once(work, request, history)
     except errors.CloudError as error:
+        if error.made:
+            # The provider made a pod and called it a failure: it costs money, whatever the answer says.
+            half = Pod(work.provider.name, error.made, request.name, _pod.UNKNOWN, gpu=request.gpu)
+            _give_back(work, half, request, offer, error, history)
+            raise
         history.record(request, offer.usd_per_hour, "refused", reason=error.detail or error.message)
         work.progress.say(f"Not rented: {error.message}")
         raise
@@ -186,6 +202,7 @@ def _accepted(
     Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
     """
     try:
+        pod = work.provider.settle(pod, request)
         _within_cap(pod, cap)
         result = accept(pod)
         _within_cap(result.pod, cap)

@@ -31,6 +31,10 @@ class CloudError(Exception):
     """
 
     elsewhere = "no"
+    #: The decoded body of the answer, for the driver only: it is shown nowhere, for it may hold secrets.
+    body: Mapping[str, Any] = {}
+    #: The id of a pod that the provider made all the same: it costs money and is to be ended at once.
+    made: str | None = None
 
     def __init__(
         self,

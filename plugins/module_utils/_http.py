@@ -140,21 +140,25 @@ class ApiSession:
         query: Mapping[str, Any] | None = None,
         secrets: Iterable[str] = (),
         attempted: str,
+        like: str | None = None,
     ) -> Response:
         """Send, repeat where that is harmless, and return the answer if its status is below 300.
 
         :param attempted: what was tried, for the message: ``rent the pod x``.
         :param secrets: values of this request that no message may repeat.
+        :param like: the verb whose rules hold where the service's own one misleads: a search by POST is like GET, a
+            create by PUT like POST.
         :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
         """
         attempts = Attempts(self._patience, self._clock, tell=self.budget.tell)
+        verb, call = like or method, f"{method} {path}"
         while True:
-            moment = self.admit(method, attempted, attempts.waited)
+            moment = self.admit(verb, attempted, attempts.waited, call)
             try:
-                answer = self._send(method, path, body, query, secrets)
+                answer = self._send(method, path, body, query, secrets, verb)
             except errors.CloudError as error:
                 sent = not isinstance(error, errors.Unreachable)
-                if may_repeat(method, None, sent) and attempts.pause(None, limited=False):
+                if may_repeat(verb, None, sent) and attempts.pause(None, limited=False):
                     continue
                 error.message = f"Could not {attempted}: {error.message}"
                 error.args = (error.message,)
@@ -162,21 +166,25 @@ class ApiSession:
             self.budget.learn(answer.status, answer.headers, moment)
             if answer.status < 300:
                 return answer
-            limited = answer.status == TOO_MANY
-            before = attempts.waited
-            if may_repeat(method, answer.status, sent=True) and attempts.pause(asked_pause(answer.headers), limited):
+            limited, before = answer.status == TOO_MANY, attempts.waited
+            pause = self.asked(call, answer) if limited else asked_pause(answer.headers)
+            if may_repeat(verb, answer.status, sent=True) and attempts.pause(pause, limited):
                 self.budget.held_back += attempts.waited - before if limited else 0.0
                 continue
-            raise self.refusal(method, answer, attempted, attempts.waited)
+            raise self.refusal(verb, answer, attempted, attempts.waited)
 
-    def admit(self, method: str, attempted: str, waited: float = 0.0) -> float:
+    def asked(self, call: str, answer: Response) -> float | None:
+        """Seconds after which a request (``VERB /path``) may be sent again that came too early; None: nobody knows."""
+        return asked_pause(answer.headers)
+
+    def admit(self, method: str, attempted: str, waited: float = 0.0, call: str = "") -> float:
         """Wait until the budget of all who use the key allows one more request; the moment of its sending.
 
         :param waited: seconds that this request has waited before.
         :raises RateLimited: when that would take longer than a person should be left without news.
         """
         kind = GIVE_BACK if self._urgent else kind_of(method)
-        moment, short = self.budget.take(kind, max(0.0, self._patience.budget - waited))
+        moment, short = self.budget.take(kind, max(0.0, self._patience.budget - waited), call)
         if short:
             raise errors.RateLimited(
                 f"Could not {attempted}: the requests that {self.title} allows are used up for another {short:.0f} s. "
@@ -195,10 +203,10 @@ class ApiSession:
             self._urgent = before
 
     def _send(
-        self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str]
+        self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str], verb: str
     ) -> Response:
         """One send, one answer. :raises Unreachable, Ambiguous, ServerError: when there is no answer."""
-        if method in ("POST", "PATCH"):
+        if verb in ("POST", "PATCH"):
             # A kept connection may have been closed by the server meanwhile, and then it would be unknown whether a
             # create arrived; a fresh one costs a tenth of a second.
             self._session.close()
@@ -214,7 +222,7 @@ class ApiSession:
                 allow_redirects=False,
             )
         except requests.exceptions.RequestException as error:
-            raise self._no_answer(method, error, hidden) from None
+            raise self._no_answer(verb, error, hidden) from None
         return decode(raw.status_code, raw.content, raw.headers, hidden)
 
     def _no_answer(self, method: str, error: Any, hidden: Iterable[str]) -> errors.CloudError:

@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 STATES = ("present", "running", "stopped", "restarted", "absent")
+#: The same where a container can also be made anew in place.
+ALL_STATES = (*STATES[:-1], "recycled", "absent")
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Lifecycle:
     check: bool = False
 
     def ensure(self, state: str) -> Outcome:
-        """Bring the pod into ``state`` (one of STATES).
+        """Bring the pod into ``state`` (one of ALL_STATES).
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
         """
@@ -89,6 +91,7 @@ class Lifecycle:
             "running": standing.running,
             "stopped": standing.stopped,
             "restarted": standing.restarted,
+            "recycled": standing.recycled,
         }
         return steps[state](pods[0])
 
@@ -136,7 +139,7 @@ class Lifecycle:
                 "its place. "
                 "Leave the id out to rent one by its name."
             )
-        if state in ("stopped", "restarted"):
+        if state in ("stopped", "restarted", "recycled"):
             raise errors.NotFound(
                 f"There is no pod named {self.wanted.name} on {self.work.provider.name}, so it cannot be {state}."
             )
@@ -176,7 +179,7 @@ class Lifecycle:
     def _refuse_early(self) -> None:
         """Everything that can be known to be wrong before the offers are, first what needs no request."""
         wanted, target = self.wanted, self.readiness.target if self.readiness is not None else _pod.RENTED
-        if not wanted.gpus and wanted.cpu is None:
+        if not wanted.gpus and wanted.cpu is None and not wanted.filters:
             raise errors.BadRequest(
                 f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference, or "
                 "a processor for a pod without GPUs (option cpu)."

@@ -76,7 +76,7 @@ def _place(value: str | None, listed: Sequence[str]) -> int:
 
 def _in_regions(offer: Offer, query: OfferQuery) -> list[Offer]:
     """The offer once for each region that is asked for, where their order matters; else as it is."""
-    if query.prefer == PRICE or len(query.regions) < 2:
+    if query.prefer == PRICE or len(query.regions) < 2 or offer.id is not None:
         return [offer]
     known = offer.availability not in ("none", "unknown")
     return [
@@ -101,18 +101,19 @@ def objection(offer: Offer, query: OfferQuery) -> str | None:
     caller's own.
     """
     where = f" in {', '.join(region.upper() for region in query.regions)}" if query.regions else ""
+    if offer.obstacle is not None:
+        return offer.obstacle
     if not offer.offered:
-        return f"is not for rent in the cloud {offer.cloud}"
+        return f"is not for rent{offer.where}"
     if _too_many(offer, query):
-        return f"comes at most {offer.max_count} to a pod in the cloud {offer.cloud}"
+        return f"comes at most {offer.max_count} to a pod{offer.where}"
     if offer.availability == "none":
-        return f"is out of stock in the cloud {offer.cloud}{where}"
+        return f"is out of stock{offer.where}{where}"
     if query.max_price is not None and offer.usd_per_hour is None:
         return "has no price, so that the cap cannot be kept"
     if over(offer.usd_per_hour, query.max_price):
         return (
-            f"costs {usd(offer.usd_per_hour)} per hour in the cloud {offer.cloud}, above the cap of "
-            f"{usd(query.max_price)}"
+            f"costs {usd(offer.usd_per_hour)} per hour{offer.where}, above the cap of {usd(query.max_price)}"
         )
     return None
 
@@ -132,7 +133,7 @@ def refusal(provider: str, named: Sequence[Offer], query: OfferQuery) -> CloudEr
         return TooExpensive(
             f"Nothing was rented: every offer of {provider} for {query.words()} is above the cap of "
             f"{usd(query.max_price)} per hour (option max_price). "
-            f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour (cloud {cheapest.cloud}). "
+            f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour{cheapest.where}. "
             "Raise the cap, or name other GPUs."
         )
     if named and all(not offer.offered or _too_many(offer, query) for offer in named):

@@ -37,6 +37,18 @@ AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
 ORDER, PRICE = "order", "price"
 PREFERENCES = (ORDER, PRICE)
 
+#: What a pod is billed for now.
+BILLS_GPU, BILLS_DISK, BILLS_NOTHING = "gpu", "disk", "none"
+
+#: Who took a pod away that its owner wanted to run.
+OUTBID, NO_CREDIT, EXPIRED, HOST_LOST = "outbid", "no credit", "expired", "host lost"
+INTERRUPTIONS: Mapping[str, str] = {
+    OUTBID: "was taken away, since somebody pays more for its GPU",
+    NO_CREDIT: "was stopped, since the account has no credit left",
+    EXPIRED: "was stopped, since the time for which its host offered it is over",
+    HOST_LOST: "is out of reach, since its host does not answer the provider any more",
+}
+
 
 def usd(amount: float | None) -> str:
     """An amount of money for a message: at least two decimals, four where they matter; ``unknown`` when it is."""
@@ -107,6 +119,7 @@ class Reference:
     region: str | None = None
     image: str | None = None
     ports: tuple[str, ...] | None = None
+    onstart: str | None = None
 
     def label(self) -> str:
         """How a message names it: ``data (agv6w2qcg7)``."""
@@ -119,7 +132,9 @@ class Pod:
 
     Units: ``usd_per_hour`` for the whole pod (None when the provider did not say), ``disk_gb`` GB, times RFC 3339 UTC
     text, ``uptime`` seconds since the container started. ``env`` holds secrets: it is kept for comparison only, never
-    shown.
+    shown. ``alternates`` are other addresses of its SSH server, ``host`` the machine it is on. ``billing`` is what
+    it is billed for now, ``stopped_usd_per_hour`` its price while it is stopped, ``bid`` what an interruptible pod
+    offers per hour; ``interruption`` is one of INTERRUPTIONS.
     """
 
     provider: str
@@ -150,6 +165,15 @@ class Pod:
     cpu: Cpu | None = None
     global_networking: bool | None = None
     internal_host: str | None = None
+    alternates: tuple[Endpoint, ...] = ()
+    host: str | None = None
+    interruptible: bool | None = None
+    bid: float | None = None
+    billing: str | None = None
+    stopped_usd_per_hour: float | None = None
+    interruption: str | None = None
+    template: str | None = None
+    onstart: str | None = field(default=None, repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def to_result(self) -> dict[str, Any]:
@@ -177,14 +201,15 @@ class Pod:
             "mounts": [mount.to_result() for mount in self.mounts],
             "cuda_version": self.cuda_version,
             "utilisation": dict(self.utilisation) if self.utilisation is not None else None,
-            "locked": self.locked,
-            "global_networking": self.global_networking,
-            "internal_host": self.internal_host,
+            **{name: getattr(self, name) for name in (*_AS_THEY_ARE, "interruption", "stopped_usd_per_hour")},
         }
 
     def label(self) -> str:
         """How a message names the pod: ``name (id) on provider``."""
         return f"{self.name} ({self.id}) on {self.provider}" if self.id else f"{self.name} on {self.provider}"
+
+
+_AS_THEY_ARE = ("locked", "global_networking", "internal_host", "host", "interruptible", "bid", "billing", "template")
 
 
 @dataclass(frozen=True)
@@ -195,6 +220,9 @@ class Offer:
     AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in which
     place. ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent
     the GPU at all.
+
+    Where each is one machine's, ``id`` is the offer's own and ``host`` the machine. ``obstacle`` is why the driver
+    knows that it is not to be had, ``details`` what else the provider tells.
     """
 
     provider: str
@@ -211,6 +239,15 @@ class Offer:
     cuda_versions: tuple[str, ...] = ()
     offered: bool = True
     cpu: Cpu | None = None
+    id: str | None = None
+    host: str | None = None
+    obstacle: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """The cloud, as the end of a sentence; empty where a provider has no such thing."""
+        return f" in the cloud {self.cloud}" if self.cloud else ""
 
     @property
     def title(self) -> str:
@@ -223,15 +260,14 @@ class Offer:
             "provider": self.provider,
             "gpu": self.gpu,
             "gpu_id": self.gpu_id,
-            "gpu_count": self.gpu_count,
-            "memory_gb": self.memory_gb,
-            "usd_per_hour": self.usd_per_hour,
-            "cloud": self.cloud,
-            "region": self.region,
+            **{name: getattr(self, name) for name in ("gpu_count", "memory_gb", "usd_per_hour", "cloud", "region")},
             "availability": self.availability,
             "max_count": self.max_count,
             "regions": [{"id": name, "availability": left} for name, left in sorted(self.regions.items())],
             "cuda_versions": list(self.cuda_versions),
+            "id": self.id,
+            "host": self.host,
+            "details": dict(self.details),
         }
 
 
@@ -239,6 +275,10 @@ class Offer:
 class OfferQuery:
     """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
     pod. ``cpu`` instead of GPUs. ``prefer`` says which offer is tried first: one of PREFERENCES.
+
+    What the price and the fitness of one machine's offer depend on: ``disk_gb``, ``port_count`` of the ports to open,
+    ``hours`` for which it is needed, and the ``bid`` per hour for a pod that may be taken away. ``filters`` are in the
+    words of one provider.
     """
 
     gpus: tuple[str, ...] = ()
@@ -252,13 +292,18 @@ class OfferQuery:
     cpu: Cpu | None = None
     prefer: str = "order"
     global_networking: bool = False
+    disk_gb: int | None = None
+    port_count: int = 1
+    hours: float | None = None
+    bid: float | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
 
     def words(self) -> str:
         """Every filter that takes part in the search: what people compare with what the console shows them."""
         what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
         parts = [
             what,
-            f"cloud {' or '.join(self.clouds)}",
+            *([f"cloud {' or '.join(self.clouds)}"] if self.clouds else []),
             f"data centre {' or '.join(region.upper() for region in self.regions) or 'any'}",
         ]
         if self.min_cuda_version:
@@ -269,6 +314,11 @@ class OfferQuery:
             parts.append(f"at most {usd(self.max_price)} per hour")
         if self.global_networking:
             parts.append("with global networking")
+        if self.bid is not None:
+            parts.append(f"interruptible at a bid of {usd(self.bid)} per hour")
+        if self.hours is not None:
+            parts.append(f"for {self.hours:g} hours at least")
+        parts += [f"{name} {value}" for name, value in self.filters.items()]
         return ", ".join(parts)
 
 
@@ -279,6 +329,7 @@ class PodRequest:
     ``gpu_id`` and ``cloud`` come from an Offer. ``public_keys`` are the SSH keys that may log in (OpenSSH lines).
     ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone. What is
     None where there is a template comes from the template. The least memory (GB) and vCPUs are for each GPU.
+    ``offer_id`` and ``host`` are the offer's own; ``onstart`` runs at each start; ``extra`` is for one provider's driver.
     """
 
     name: str
@@ -305,6 +356,11 @@ class PodRequest:
     global_networking: bool = False
     start_ssh: bool = True
     start_jupyter: bool = False
+    offer_id: str | None = None
+    host: str | None = None
+    bid: float | None = None
+    onstart: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def compute(self) -> str:
         """What is rented, in words."""

@@ -39,6 +39,9 @@ CHANGES = (
     "mount_path",
     "global_networking",
     "locked",
+    "bid",
+    "onstart",
+    "template",
 )
 #: Kinds of things that a pod may name: see ``Provider.find``.
 TEMPLATE, NETWORK_VOLUME, REGISTRY = "template", "network_volume", "registry"
@@ -53,6 +56,9 @@ class Capabilities:
     :param update: a pod can be changed after its create.
     :param logs: the container's log can be read over the authenticated API.
     :param interruptible: cheaper pods that may be taken away are for rent.
+    :param recycle: a pod's container can be made anew in place, without giving its GPU back.
+    :param keeps_disk: a stopped pod keeps the container's own disk.
+    :param prints_host_keys: the container's log may hold the host keys' fingerprints.
     :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
     :param because: capability -> why it is missing, as the end of a sentence.
     """
@@ -62,6 +68,9 @@ class Capabilities:
     update: bool = True
     logs: bool = True
     interruptible: bool = False
+    recycle: bool = False
+    keeps_disk: bool = False
+    prints_host_keys: bool = True
     ssh_images: tuple[str, ...] = ()
     because: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,6 +125,21 @@ class Provider(abc.ABC):
         :raises CloudError: any other kind means that no pod was made; ``error.elsewhere`` says whether the next offer
             is worth a try.
         """
+
+    def settle(self, pod: Pod, request: PodRequest) -> Pod:
+        """What is left to do with a pod that was just made and recorded: its contract read back, keys attached.
+
+        :raises CloudError: when the contract is not what was asked for; the pod is then given back.
+        """
+        return pod
+
+    def revive(self, pod: Pod) -> bool:
+        """One try to start a pod that was made to run and never did. False: there is nothing to try."""
+        return False
+
+    def recycle(self, pod_id: str) -> Pod:
+        """Make the pod's container anew from its image, in place. :raises Conflict: when that is not allowed now."""
+        raise BadRequest(f"{self.name} cannot make the container of a pod anew; end it and rent another.")
 
     @abc.abstractmethod
     def get(self, pod_id: str) -> Pod:

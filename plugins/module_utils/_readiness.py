@@ -16,25 +16,13 @@ from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _hostkeys, _pod, _podlog, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._deadlines import ADVICE, DEADLINES
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Endpoint, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
-#: Seconds for each stage, counted from the one before it.
-DEADLINES: Mapping[str, float] = {
-    # Image pulls of 6 to 12 GB were seen to take longer than ten minutes; a cached image needs one.
-    _pod.RUNNING: 900.0,
-    # The address comes seconds after the container; on some hosts it never comes, and each minute is paid for.
-    _pod.ADDRESSED: 120.0,
-    # sshd was seen to start up to 90 s after the pod called itself running; slow hosts take twice that.
-    _pod.PORT_OPEN: 180.0,
-    # Keys are installed before sshd starts, so a refusal seldom heals; 90 s cover a stale address after a restart.
-    _pod.AUTHENTICATED: 90.0,
-    # One command; a host that cannot run it within half a minute is no host to train on.
-    _pod.READY: 30.0,
-}
 #: Seconds for which a restarted pod may still be shown as it was before.
 STALE = 30.0
 #: Falls back from running (or uptimes that shrank) that make a restart loop: one may be the host's, three are the
@@ -44,21 +32,12 @@ LOOP = 3
 INSTALLING = 240.0
 #: Seconds between two looks into the log of such a pod for the line that says why it cannot: each is a request.
 LOG_PACE = 20.0
+#: Tries at one address before another one of the same pod is tried: one may fail while the other works.
+ROUTE_TRIES = 3
+#: Seconds for a pod to come to life that was made to run and sat stopped, after the one start that it gets.
+REVIVAL = 90.0
 #: Seconds between two looks into the log for the host keys: the log may trail the container by a moment.
 LOG_LAG = 2.0
-ADVICE: Mapping[str, str] = {
-    _pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
-    _pod.ADDRESSED: "Some hosts never get a public address: rent again.",
-    _pod.PORT_OPEN: (
-        "The image must start an SSH server (official runpod images do), or be made to (bootstrap_ssh); the log of the "
-        "pod says what it did instead."
-    ),
-    _pod.AUTHENTICATED: (
-        "The key must be in public_keys when the pod is made; a key that was added later needs a new pod or a restart. "
-        "An image whose user is not root needs the option ssh_user, or ssh_users to find out."
-    ),
-    _pod.READY: "The pod lets us in but runs no command: look at its log, or rent again.",
-}
 
 
 @dataclass(frozen=True)
@@ -158,6 +137,8 @@ class Ladder:
         self._trusted: tuple[Endpoint, str] | None = None
         self._user: str | None = readiness.user
         self._next_look = 0.0
+        self._route, self._failures = 0, 0
+        self._revived_at: float | None = None
         self._keep_known_hosts = grace == 0.0 and before is None
 
     def climb(self, pod: Pod) -> Reached:
@@ -192,9 +173,11 @@ class Ladder:
                 pod = self._read(pod)
             first = False
             self._watch(pod)
+            pod = self._routed(pod)
             problem = attempt(pod)
             if not problem:
                 return pod
+            self._failures += pod.endpoint is not None
             self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
         quoted, code = self._quote(pod)
         raise errors.WaitTimeout(
@@ -203,6 +186,16 @@ class Ladder:
             stage=self._reached,
             code=code,
         )
+
+    def _routed(self, pod: Pod) -> Pod:
+        """The pod with the address that is tried now: after some failures another one, where there are several."""
+        if pod.endpoint is None or not pod.alternates:
+            return pod
+        if self._failures >= ROUTE_TRIES:
+            self._route, self._failures = self._route + 1, 0
+        routes = sorted((pod.endpoint, *pod.alternates), key=lambda route: (route.mode, route.host, route.port))
+        chosen = routes[self._route % len(routes)]
+        return replace(pod, endpoint=chosen, alternates=tuple(route for route in routes if route != chosen))
 
     def _read(self, pod: Pod) -> Pod:
         """The pod as it is now; as it was, when the API fails for a moment (the deadline of the stage still counts)."""
@@ -241,12 +234,29 @@ class Ladder:
             raise self._lost(pod, f"failed (the provider says {pod.raw_status})")
         if pod.phase == _pod.GONE:
             raise self._lost(pod, f"was ended by somebody (the provider says {pod.raw_status})")
-        if pod.phase == _pod.STOPPED and self._before is None:
-            raise self._lost(pod, f"was stopped (the provider says {pod.raw_status})")
+        self._refuse_interrupted(pod)
         if self._starts >= LOOP:
             raise self._lost(
                 pod, "restarts again and again: its image's or args' command ends, and must stay in the foreground"
             )
+
+    def _refuse_interrupted(self, pod: Pod) -> None:
+        """End the wait for a pod that was taken away, or that sits stopped. One that was made to run and never did
+        gets one start.
+        """
+        if self._before is not None:
+            return
+        if pod.interruption is not None:
+            what = _pod.INTERRUPTIONS.get(pod.interruption, pod.interruption)
+            raise self._lost(pod, f"{what} (the provider says {pod.raw_status})")
+        if pod.phase != _pod.STOPPED:
+            return
+        now = self._polls.clock.monotonic()
+        if self._revived_at is None and self._reached == _pod.RENTED and self._provider.revive(pod):
+            self._revived_at = now
+            self._progress.say(f"{pod.label()} sat stopped although it was made to run; it was started once")
+        if self._revived_at is None or now - self._revived_at > REVIVAL:
+            raise self._lost(pod, f"was stopped (the provider says {pod.raw_status})")
 
     def _lost(self, pod: Pod, what: str, cause: errors.CloudError | None = None) -> errors.PodLost:
         quoted, code = self._quote(pod)
@@ -351,7 +361,7 @@ class Ladder:
 
     def _printed(self, pod: Pod) -> set[str]:
         """The fingerprints in the pod's log; empty when the log cannot be read, which a line of progress says."""
-        if not self._provider.capabilities.logs:
+        if not (self._provider.capabilities.logs and self._provider.capabilities.prints_host_keys):
             return set()
         try:
             return _hostkeys.printed(self._provider.logs(pod.id, deadline=5.0))

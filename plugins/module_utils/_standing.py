@@ -138,6 +138,17 @@ class Standing:
         outcome = Outcome(True, None, _changes.managed(pod), _changes.after(pod, [], _pod.RUNNING))
         return self._act(pod, "start" if pod.phase == _pod.STOPPED else "restart", outcome)
 
+    def recycled(self, pod: Pod) -> Outcome:
+        """The container made anew in place, always; what that loses is shown."""
+        if not self.work.provider.capabilities.recycle:
+            raise errors.BadRequest(
+                f"The container of {pod.label()} cannot be made anew in place: "
+                f"{self.work.provider.capabilities.because.get('recycle', 'not offered')}."
+            )
+        outcome = Outcome(True, None, _changes.managed(pod), _changes.after(pod, [], _pod.RUNNING))
+        outcome.warnings.append(f"The container of {pod.label()} is made anew: {_changes.losses(pod)}.")
+        return self._act(pod, "recycle", outcome)
+
     def _act(self, pod: Pod, action: str, outcome: Outcome) -> Outcome:
         """Start or restart, then wait for the new container."""
         if self.check:
@@ -183,12 +194,13 @@ class Standing:
             "start": provider.start,
             "stop": provider.stop,
             "restart": provider.restart,
+            "recycle": provider.recycle,
         }
         self.work.progress.say(f"Asking for the {action} of {pod.label()}")
         try:
             act[action](pod.id)
         except errors.NoCapacity as error:
-            error.message += _instead_of_waiting(pod)
+            error.message += _instead_of_waiting(pod, provider.capabilities.keeps_disk)
             error.args = (error.message,)
             raise
         except (errors.Conflict, errors.Ambiguous) as error:
@@ -223,7 +235,7 @@ class Standing:
             )
 
 
-def _instead_of_waiting(pod: Pod) -> str:
+def _instead_of_waiting(pod: Pod, keeps_disk: bool) -> str:
     """What to do about a stopped pod whose GPU another has rented meanwhile."""
     networks = [mount for mount in pod.mounts if mount.kind == "network"]
     disks = [mount for mount in pod.mounts if mount.kind == "disk"]
@@ -238,5 +250,10 @@ def _instead_of_waiting(pod: Pod) -> str:
         return (
             f" What is in {kept} is on that one host and bills while the pod is stopped: try again later, or start it "
             "without a GPU in the console and save the data. Then end it (state absent) and rent a new pod."
+        )
+    if keeps_disk:
+        return (
+            " Its disk is on that one machine and bills while the pod is stopped; the GPU there may never get free "
+            "again. Try again later, or end the pod (state absent) and go on from a checkpoint on another machine."
         )
     return " It keeps nothing while it is stopped, so nothing is lost: end it (state absent) and rent a new one."

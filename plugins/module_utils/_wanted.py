@@ -34,7 +34,8 @@ class Wanted:
     """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
     compared. ``template_id``, ``registry`` and the id of ``network_volume`` may be names until ``resolve`` has made ids
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
-    only.
+    only. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
+    one provider.
     """
 
     name: str | None = None
@@ -67,6 +68,12 @@ class Wanted:
     start_ssh: bool | None = None
     start_jupyter: bool | None = None
     bootstrap: str = AUTO
+    any_cloud: bool = False
+    bid: float | None = None
+    hours: float | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    onstart: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     for_new: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def completed(self) -> Wanted:
@@ -78,7 +85,7 @@ class Wanted:
         return OfferQuery(
             gpus=self.gpus,
             gpu_count=self.gpu_count or 1,
-            clouds=self.clouds or CLOUDS,
+            clouds=() if self.any_cloud else self.clouds or CLOUDS,
             regions=self.regions or (),
             min_cuda_version=self.min_cuda_version,
             cuda_versions=self.cuda_versions,
@@ -86,6 +93,11 @@ class Wanted:
             cpu=self.cpu,
             prefer=self.prefer,
             global_networking=bool(self.global_networking),
+            disk_gb=self.disk_gb or DISK_GB,
+            port_count=len(self.opened() or PORTS),
+            bid=self.bid,
+            hours=self.hours,
+            filters=self.filters,
         )
 
     def opened(self) -> tuple[str, ...] | None:
@@ -124,6 +136,11 @@ class Wanted:
             global_networking=bool(self.global_networking),
             start_ssh=self.start_ssh is not False,
             start_jupyter=bool(self.start_jupyter),
+            offer_id=offer.id if offer is not None else None,
+            host=offer.host if offer is not None else None,
+            bid=self.bid,
+            onstart=self.onstart or None,
+            extra=self.extra,
         )
 
 

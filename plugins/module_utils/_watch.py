@@ -24,7 +24,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 _HARMLESS = {
     *("provider", "id", "name", "phase", "raw_status", "gpu", "gpu_id", "gpu_count", "usd_per_hour", "region", "cloud"),
     *("endpoint", "created_at", "started_at", "actions", "disk_gb", "ports", "mounts", "cuda_version", "uptime"),
-    *("utilisation", "locked", "global_networking", "internal_host"),
+    *("utilisation", "locked", "global_networking", "internal_host", "alternates", "host", "interruptible", "bid"),
+    *("billing", "stopped_usd_per_hour", "interruption", "template"),
 }
 SEEN = tuple(field.name for field in fields(Pod) if field.name in _HARMLESS)
 #: Seconds to wait for the process that is listing: longer than an answer takes, short of the time that a line which is
@@ -125,6 +126,7 @@ def _shown(pod: Pod) -> dict[str, Any]:
     """What others may see of a pod."""
     shown = {name: getattr(pod, name) for name in SEEN}
     shown["endpoint"] = asdict(pod.endpoint) if pod.endpoint is not None else None
+    shown["alternates"] = [asdict(endpoint) for endpoint in pod.alternates]
     shown["mounts"] = [asdict(mount) for mount in pod.mounts]
     shown["utilisation"] = dict(pod.utilisation) if pod.utilisation is not None else None
     return shown
@@ -134,6 +136,7 @@ def _pod_of(shown: Mapping[str, Any]) -> Pod:
     """The pod that another process saw. :raises TypeError, KeyError, ValueError: when that is no pod."""
     told = {name: shown[name] for name in SEEN}
     told["endpoint"] = Endpoint(**told["endpoint"]) if told["endpoint"] is not None else None
+    told["alternates"] = tuple(Endpoint(**endpoint) for endpoint in told["alternates"])
     told["mounts"] = tuple(Mount(**mount) for mount in told["mounts"])
     told["actions"], told["ports"] = tuple(told["actions"]), tuple(told["ports"])
     return Pod(**told)

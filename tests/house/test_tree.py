@@ -26,6 +26,7 @@ COPYRIGHT = "Copyright (c) 2026, the podyard.gpu contributors"
 HOSTS = {
     "127.0.0.1",
     "api.runpod.io",
+    "console.vast.ai",
     "docs.ansible.com",
     "forum.ansible.com",
     "fsf.org",

@@ -48,6 +48,9 @@ def test_a_gpu_is_an_offer_of_each_cloud_with_the_price_of_the_whole_pod():
         "max_count": 8,
         "regions": [{"id": "EU-RO-1", "availability": "low"}, {"id": "US-IL-1", "availability": "high"}],
         "cuda_versions": ["12.8"],
+        "id": None,
+        "host": None,
+        "details": {},
     }
     assert (community.cloud, community.usd_per_hour, community.max_count) == ("COMMUNITY", 0.68, 4)
     # A price is quoted even where the cloud does not rent the type.

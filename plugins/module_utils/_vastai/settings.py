@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Vast.ai's key and address come from: the same places as for the vendor's own tools. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
+
+KEY_VARIABLE = "VAST_API_KEY"
+URL_VARIABLE = "VAST_URL"
+#: A factor on the pauses between requests that Vast.ai documents, for stand-ins that scale theirs.
+SCALE_VARIABLE = "PODYARD_VAST_THRESHOLD_SCALE"
+DEFAULT_URL = "https://console.vast.ai"
+#: Endings of the address that people copy along; paths are ours to append.
+_PATHS = ("/api/v0", "/api/v1", "/api")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def find_key(option: str | None, environ: Mapping[str, str]) -> str:
+    """The API key: option, environment, ``.env``, then the files in which the vendor's tool keeps it.
+
+    :raises AuthError: when there is none, or when it cannot be one (blanks, control characters).
+    """
+    found = Sources(environ).find(KEY_VARIABLE)
+    key = option or (found[0] if found is not None else None) or _from_files(environ)[0]
+    if not key or not key.strip():
+        files = ", ".join(str(path) for path in key_files(environ))
+        raise AuthError(
+            f"There is no API key for Vast.ai: set the option api_key, the environment variable {KEY_VARIABLE}, "
+            f"{KEY_VARIABLE}=… in a .env file in the working directory, or write it to one of {files}."
+        )
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise AuthError(
+            "The API key for Vast.ai holds a blank or an unprintable character: it was not copied completely."
+        )
+    return key
+
+
+def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
+    """Where a key would be taken from that no option gives: its name there, and the place. None without one."""
+    found = sources.find(KEY_VARIABLE)
+    if found is not None:
+        return KEY_VARIABLE, found[1]
+    key, path = _from_files(environ)
+    return ("the key", str(path)) if key else None
+
+
+def key_files(environ: Mapping[str, str]) -> list[Path]:
+    """The files of the vendor's tool: a session with a second factor first, the old place last."""
+    home = Path(environ.get("HOME") or "~").expanduser()
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "vastai"
+    return [config / "vast_tfa_key", config / "vast_api_key", home / ".vast_api_key"]
+
+
+def _from_files(environ: Mapping[str, str]) -> tuple[str | None, Path | None]:
+    for path in key_files(environ):
+        try:
+            key = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if key:
+            return key, path
+    return None, None
+
+
+def find_url(option: str | None, environ: Mapping[str, str]) -> str:
+    """Scheme, host and port of the API: option, environment, ``.env``, else the vendor's.
+
+    :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
+    """
+    found = Sources(environ).find(URL_VARIABLE)
+    text = (option or (found[0] if found is not None else None) or DEFAULT_URL).strip().rstrip("/")
+    for path in _PATHS:
+        text = text[: -len(path)] if text.endswith(path) else text
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadRequest(
+            f"The address of Vast.ai's API, {text!r}, is no http or https URL; the vendor's is {DEFAULT_URL}."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadRequest("The address of Vast.ai's API may hold nothing but scheme, host, port and path.")
+    if parts.scheme == "http" and not (parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")):
+        raise BadRequest(
+            f"The address of Vast.ai's API, {text}, would send the API key unencrypted; use https, or http to "
+            "this machine's loopback."
+        )
+    return text
+
+
+def find_scale(environ: Mapping[str, str]) -> float:
+    """The factor on the pauses between requests; 1 is what Vast.ai documents.
+
+    :raises BadRequest: for what is no number from 0 on.
+    """
+    text = environ.get(SCALE_VARIABLE) or "1"
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = -1.0
+    if not 0 <= scale <= 100:
+        raise BadRequest(f"{SCALE_VARIABLE} is {text!r}; it is a number from 0 to 100, and 1 is what Vast.ai asks for.")
+    return scale

@@ -1,0 +1,289 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vast.ai's JSON of an instance -> our plain data. Pure functions; every field may be null or absent. Private to this
+collection.
+
+Source: Vast.ai's description of its API, its own command line tool, and what clients saw of the running service.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, listing, mapping, number, text
+
+PROVIDER = "vastai"
+STOPPED = "stopped"
+#: What the host reports of the container -> phases. Null is a contract whose container nobody has reported yet.
+_PHASES = {
+    "": _pod.PROVISIONING,
+    "loading": _pod.STARTING,
+    "created": _pod.STARTING,
+    "rebooting": _pod.STARTING,
+    "restarting": _pod.STARTING,
+    "recycling": _pod.STARTING,
+    "running": _pod.RUNNING,
+    "stopped": _pod.STOPPED,
+    "exited": _pod.STOPPED,
+    "frozen": _pod.STOPPED,
+    "offline": _pod.UNKNOWN,
+    "unknown": _pod.UNKNOWN,
+}
+#: Words of the host that mean that this container will never run; they stand in ``status_msg`` while the status goes on
+#: saying that it loads.
+_DEAD = re.compile(
+    r"manifest .*(not found|unknown)|manifest unknown|pull access denied|repository does not exist|invalid reference"
+    r"|OCI runtime create failed|port is already allocated|address already in use|no space left on device"
+    r"|failed to create task for container",
+    re.IGNORECASE,
+)
+#: Characters of such words that are shown.
+QUOTED = 200
+#: Keys of the environment that are no variables but ports, mounts and networks.
+_FLAG = re.compile(r"^-[a-z]\b|^--")
+_PORT = re.compile(r"^-p\s+(?:\d+:)?(\d+)(?:/(tcp|udp))?$")
+#: The runtypes in which Vast.ai starts an SSH server.
+_SSH = re.compile(r"ssh|jupyter")
+
+
+def word(raw: Mapping[str, Any], key: str) -> str:
+    """A word of the state in small letters; empty for null."""
+    return (text(raw.get(key)) or "").lower()
+
+
+def all_stopped(raw: Mapping[str, Any]) -> bool:
+    """True when the contract is stopped in every respect: what an outbid or unpaid instance shows, and one of ours that
+    was stopped.
+    """
+    states = [word(raw, key) for key in ("intended_status", "cur_state")]
+    return states == [STOPPED, STOPPED] and word(raw, "next_state") in ("", STOPPED)
+
+
+def never_ran(raw: Mapping[str, Any]) -> bool:
+    """True when the contract sits stopped though its container was never reported to run."""
+    return all_stopped(raw) and word(raw, "actual_status") in ("", "loading", "created")
+
+
+def phase(raw: Mapping[str, Any]) -> str:
+    """The phase, of what the host reports, what the owner wants, what is allocated, and what the host says in words."""
+    actual = word(raw, "actual_status")
+    if word(raw, "cur_state") == "unloaded":
+        return _pod.GONE
+    if actual in ("", "loading", "created"):
+        if _DEAD.search(text(raw.get("status_msg")) or ""):
+            return _pod.FAILED
+        if all_stopped(raw):
+            return _pod.STOPPED
+    return _PHASES.get(actual, _pod.UNKNOWN)
+
+
+def raw_status(raw: Mapping[str, Any]) -> str:
+    """The provider's own words: what the host reports, where it differs what is wanted, and why it fails."""
+    actual = word(raw, "actual_status") or "none yet"
+    intended, message = word(raw, "intended_status"), text(raw.get("status_msg"))
+    parts = [actual]
+    if intended and intended != actual:
+        parts.append(f"intended {intended}")
+    if message and phase(raw) in (_pod.FAILED, _pod.PROVISIONING, _pod.STARTING, _pod.STOPPED):
+        parts.append(" ".join(message.split())[:QUOTED])
+    return ", ".join(parts)
+
+
+def endpoints(raw: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Where SSH answers: the machine's own address and mapped port, then the gateway. Never one's host with the other's
+    port.
+
+    The gateway's port is one higher in the Jupyter modes, for there the two ports of an instance change places.
+    """
+    if phase(raw) != _pod.RUNNING:
+        return ()
+    found = []
+    mapped = listing(mapping(raw.get("ports")).get("22/tcp"))
+    host = text(raw.get("public_ipaddr"))
+    port = next((number_ for each in mapped if (number_ := integer(mapping(each).get("HostPort")))), None)
+    if host and port:
+        found.append(Endpoint(host, port, "root", "direct"))
+    runtype = word(raw, "image_runtype")
+    host, port = text(raw.get("ssh_host")), integer(raw.get("ssh_port"))
+    if host and port and (not runtype or _SSH.search(runtype)):
+        found.append(Endpoint(host, port + ("jupyter" in runtype), "root", "proxy"))
+    return tuple(found)
+
+
+def billing(raw: Mapping[str, Any]) -> str:
+    """What is billed now: the GPU only while the container runs or is frozen, the disk from the create on, and nothing
+    while the host is away.
+    """
+    found, actual = phase(raw), word(raw, "actual_status")
+    if found == _pod.GONE or actual == "offline":
+        return _pod.BILLS_NOTHING
+    return _pod.BILLS_GPU if found == _pod.RUNNING or actual == "frozen" else _pod.BILLS_DISK
+
+
+def storage_usd_per_hour(raw: Mapping[str, Any]) -> float | None:
+    """What the disk costs while the pod is stopped."""
+    total = number(raw.get("storage_total_cost"))
+    if total is not None:
+        return total
+    cost, size = number(raw.get("storage_cost")), number(raw.get("disk_space"))
+    # The listed cost is for a GB and a month of 720 hours.
+    return cost * size / 720 if cost is not None and size is not None else None
+
+
+def extra_env(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Environment and flags as pairs: a list of pairs on the wire, an object in the vendor's own tool."""
+    given = raw.get("extra_env")
+    if isinstance(given, dict):
+        return [(str(name), str(value)) for name, value in given.items()]
+    return [(str(pair[0]), str(pair[1])) for pair in listing(given) if isinstance(pair, list) and len(pair) == 2]
+
+
+def environment(raw: Mapping[str, Any]) -> dict[str, str]:
+    """The variables without the flags for ports, mounts and networks."""
+    return {name: value for name, value in extra_env(raw) if not _FLAG.match(name)}
+
+
+def ports(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ports that were asked for; 22 is there in every mode in which Vast.ai starts the SSH server."""
+    found = []
+    runtype = word(raw, "image_runtype")
+    if not runtype or _SSH.search(runtype):
+        found.append(_pod.SSH_PORT)
+    for name, _value in extra_env(raw):
+        match = _PORT.match(name)
+        if match:
+            found.append(f"{match[1]}/{match[2] or 'tcp'}")
+    return tuple(dict.fromkeys(found))
+
+
+def mounts(raw: Mapping[str, Any]) -> tuple[Mount, ...]:
+    """Volumes of the machine. The instance's own disk outlives a stop as well; it is ``disk_gb``."""
+    found = []
+    given = raw.get("volume_info")
+    for entry in [given] if isinstance(given, dict) else listing(given):
+        volume = mapping(entry)
+        volume_id = text(volume.get("volume_id") or volume.get("id") or volume.get("name"))
+        path = text(volume.get("mount_path") or volume.get("path"))
+        if volume_id or path:
+            found.append(Mount("network", path, integer(volume.get("size")), volume_id))
+    return tuple(found)
+
+
+def country(geolocation: Any) -> str | None:
+    """The country's two letters in ``Texas, US``."""
+    last = (text(geolocation) or "").rpartition(",")[2].strip()
+    return last.upper() if len(last) == 2 and last.isalpha() else None
+
+
+def moment(value: Any) -> str | None:
+    """Seconds since 1970 as RFC 3339 UTC text."""
+    seconds = number(value)
+    if seconds is None or not 0 < seconds < 1e11:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def actions(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """What may be asked for now."""
+    allowed = {_pod.RUNNING: ("stop", "restart", "recycle"), _pod.STOPPED: ("start",), _pod.STARTING: ("stop",)}
+    return (*allowed.get(phase(raw), ()), "terminate") if phase(raw) != _pod.GONE else ()
+
+
+def interruption(raw: Mapping[str, Any], *, now: float | None = None) -> str | None:
+    """Who took the pod away, as far as the row alone tells; a stop by its owner looks like one for lack of credit, and
+    is None here.
+    """
+    actual, end = word(raw, "actual_status"), number(raw.get("end_date"))
+    if actual in ("offline", "unknown"):
+        return _pod.HOST_LOST
+    if phase(raw) != _pod.STOPPED or not all_stopped(raw):
+        return None
+    if end is not None and end <= (time.time() if now is None else now):
+        return _pod.EXPIRED
+    return _pod.OUTBID if raw.get("is_bid") else None
+
+
+def utilisation(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Percentages of the last moment; None without telemetry."""
+    gpu, cpu = number(raw.get("gpu_util")), number(raw.get("cpu_util"))
+    if gpu is None and cpu is None:
+        return None
+    used, limit = number(raw.get("mem_usage")), number(raw.get("mem_limit"))
+    memory = round(100 * used / limit, 1) if used is not None and limit else None
+    return {"gpus": [{"gpu": gpu, "memory": None}], "cpu": cpu, "memory": memory}
+
+
+def pod(value: Any) -> Pod:
+    """An instance as a Pod.
+
+    :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
+    """
+    raw = mapping(value)
+    pod_id = integer(raw.get("id"))
+    if not pod_id:
+        raise BadAnswer("Vast.ai sent an instance without an id; its answer cannot be trusted.")
+    routes, minutes = endpoints(raw), number(raw.get("uptime_mins"))
+    gpu = gpu_name(raw.get("gpu_name"))
+    return Pod(
+        provider=PROVIDER,
+        id=str(pod_id),
+        name=text(raw.get("label")) or "",
+        phase=phase(raw),
+        raw_status=raw_status(raw),
+        gpu=gpu,
+        gpu_id=gpu,
+        gpu_count=integer(raw.get("num_gpus")),
+        usd_per_hour=number(raw.get("dph_total")),
+        region=country(raw.get("geolocation")),
+        image=text(raw.get("image_uuid")),
+        endpoint=routes[0] if routes else None,
+        alternates=routes[1:],
+        created_at=moment(raw.get("start_date")),
+        actions=actions(raw),
+        disk_gb=integer(raw.get("disk_space")),
+        ports=ports(raw),
+        mounts=mounts(raw),
+        cuda_version=text(raw.get("cuda_max_good")),
+        uptime=minutes * 60 if minutes is not None else None,
+        utilisation=utilisation(raw),
+        args=" ".join(str(each) for each in listing(raw.get("image_args"))) or None,
+        host=text(raw.get("machine_id")),
+        interruptible=bool(raw.get("is_bid")) if raw.get("is_bid") is not None else None,
+        billing=billing(raw),
+        stopped_usd_per_hour=storage_usd_per_hour(raw),
+        interruption=interruption(raw),
+        bid=number(raw.get("dph_base")) if raw.get("is_bid") else None,
+        template=text(raw.get("template_hash_id")),
+        onstart=text(raw.get("onstart")),
+        env=environment(raw),
+    )
+
+
+def gpu_name(value: Any) -> str | None:
+    """A GPU as people write it; the query language of the vendor's tool has underscores for blanks."""
+    found = text(value)
+    return " ".join(found.replace("_", " ").split()) if found else None
+
+
+def unwrapped(data: Any) -> Mapping[str, Any] | None:
+    """The one instance in an answer, None when it says that there is none.
+
+    :raises BadAnswer: when it says neither: that is not the same.
+    """
+    if isinstance(data, dict) and "instances" in data:
+        found = data["instances"]
+        if isinstance(found, list):
+            found = found[0] if len(found) == 1 else found or None
+        if found is None or isinstance(found, dict):
+            return found or None
+    elif isinstance(data, dict) and data.get("id"):
+        return data
+    raise BadAnswer("Vast.ai's answer holds no instance and does not say that there is none; it cannot be read.")
