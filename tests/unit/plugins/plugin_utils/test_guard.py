@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import contextlib
 import json
 import os
 import shutil
@@ -364,6 +365,7 @@ def test_the_pauses_between_tries(orders, monkeypatch):
 
     class Stubborn:
         name = "runpod"
+        urgently = contextlib.nullcontext
 
         def list(self):
             raise _errors.ServerError("RunPod answered 503: try later.")
