@@ -93,7 +93,6 @@ options:
       - The key for pods whose run directory is not there. Used only where the file exists.
       - Without it the one that E(RUNPOD_SSH_PRIVATE_KEY_PATH) names, if any.
     type: path
-    default: ""
   ssh_user:
     description:
       - The user to log in as on pods whose run directory does not hold the answer.
