@@ -56,7 +56,7 @@ class BannerPods(PodRuntime):
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
         ports = {"22/tcp": held.getsockname()[1]} if "22/tcp" in spec.ports else {}
-        running = RunningPod(spec.id, ports, datetime.now(UTC), 1)
+        running = RunningPod(spec.id, ports, datetime.now(UTC), 1, gateway=held.getsockname()[1])
         self._live[spec.id] = (asyncio.create_task(self._greet(held, spec.sshd_delay)), running)
         self.log(spec.id).add("Pod Started")
         return running

@@ -81,11 +81,11 @@ class Access:
         if style is not None and (known is None or style.params["revoked"]) and style.strikes():
             current().fault = style.kind.name
             raise _styled(style.params["style"])
-        if isinstance(known, Instance):
+        if isinstance(known, Instance) and operation.right != NO_KEY:
             self._own(request, asked, known)
         elif known is None:
             raise bad_key(401 if "{id}" in operation.path and "instances" in operation.path else 404)
-        elif operation.right != NO_KEY and operation.right not in known.rights:
+        elif isinstance(known, ApiKey) and operation.right != NO_KEY and operation.right not in known.rights:
             raise refusal(403, "auth_error", f"This API key lacks the permission {operation.right}.")
         return key
 

@@ -50,9 +50,7 @@ class VastShell:
         # A fixed path before one with a place for a number in it: the first that fits is taken.
         for name in sorted(OPERATIONS, key=lambda name: ("{" in OPERATIONS[name].path, name)):
             operation = OPERATIONS[name]
-            api.router.add_route(
-                operation.method, operation.path + "{slash:/?}", self._table[name], name=PREFIX + name
-            )
+            api.router.add_route(operation.method, operation.path + "{slash:/?}", self._table[name], name=PREFIX + name)
         app.add_subapp("/api", api)
         app.router.add_get("/vastai/results/{token}", self._logs.result, allow_head=False)
 

@@ -326,5 +326,3 @@ def _after(token: str) -> int:
         return int(json.loads(base64.b64decode(token, validate=True))["values"]["id"])
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise ApiError(400, {"error": "invalid_token", "msg": "Invalid pagination token"}) from None
-
-

@@ -74,8 +74,9 @@ class MarketHandlers:
                 results.append(self._rent(_number(number), body))
             except ApiError as refused:
                 results.append(refused.body)
-        return answer({"success": all(isinstance(each, dict) and each.get("success") for each in results),
-                       "results": results})
+        return answer(
+            {"success": all(isinstance(each, dict) and each.get("success") for each in results), "results": results}
+        )
 
     async def launch(self, request: web.Request) -> web.Response:
         """Search, and rent what comes first."""

@@ -92,6 +92,7 @@ class Lifecycle:
         instance.machine.give_back(instance.id)
         instance.holds_gpu = False
         instance.intended = instance.cur = instance.next = "stopped"
+        instance.started_at = None
         instance.actual = "exited" if instance.made else "stopped"
         if why is not None:
             instance.status_msg = why
@@ -200,8 +201,9 @@ class Lifecycle:
         await self._pause(instance, boot, self.pace.direct / 2)
         late = self._faults.strike("vast-key-late", name=instance.words)
         never = self._faults.strike("vast-key-never", name=instance.words)
-        instance.account_keys = self._account.lines()
-        keys = () if late or (never and never.params["reading"] == "absent") else instance.lines()
+        absent = never is not None and never.params["reading"] == "absent"
+        instance.account_keys = () if absent else self._account.lines()
+        keys = () if late or absent else instance.lines()
         spoiled = never is not None and never.params["reading"] == "mode"
         refused = self._faults.strike("vast-direct-refused", name=instance.words) is not None
         env = container_env(instance, self._account.variables)

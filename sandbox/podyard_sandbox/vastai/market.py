@@ -92,15 +92,35 @@ def _offers(machine: Machine) -> Iterator[Offer]:
 
 def hardware(machine: Machine, size: int) -> dict[str, Any]:
     """What an offer and an instance both say of the machine, for so many of its GPUs."""
-    share = size / machine.count
     now = time.time()
     return {
         "machine_id": machine.id,
         "host_id": machine.host_id,
+        **_gpus(machine, size),
+        **_host(machine, size / machine.count),
+        **_network(machine),
+        "storage_cost": machine.storage_cost,
+        "min_bid": round(machine.min_bid * size, 6),
+        "reliability2": machine.reliability,
+        "verification": "verified" if machine.verified else "unverified",
+        "hosting_type": 1 if machine.datacenter else 0,
+        "geolocation": machine.place,
+        "start_date": now - 86_400.0,
+        "end_date": now + machine.ends_in,
+        "duration": machine.ends_in,
+        "cluster_id": None,
+        "credit_discount_max": 0.4,
+        "vms_enabled": False,
+        "logo": "/static/logos/vastai_small2.png",
+    }
+
+
+def _gpus(machine: Machine, size: int) -> dict[str, Any]:
+    return {
         "gpu_name": machine.gpu.name,
         "num_gpus": size,
         "gpu_ram": machine.gpu.memory,
-        "gpu_frac": round(share, 4),
+        "gpu_frac": round(size / machine.count, 4),
         "gpu_arch": "nvidia",
         "gpu_lanes": 16,
         "gpu_mem_bw": round(machine.gpu.dlperf * 8.9, 1),
@@ -113,6 +133,13 @@ def hardware(machine: Machine, size: int) -> dict[str, Any]:
         "cuda_max_good": machine.cuda,
         "driver_version": machine.driver,
         "driver_vers": driver_number(machine.driver),
+        "dlperf": machine.gpu.dlperf * size,
+        "total_flops": round(machine.gpu.dlperf * size * 0.8, 2),
+    }
+
+
+def _host(machine: Machine, share: float) -> dict[str, Any]:
+    return {
         "cpu_name": machine.cpu,
         "cpu_arch": "amd64",
         "cpu_cores": machine.cores,
@@ -123,29 +150,19 @@ def hardware(machine: Machine, size: int) -> dict[str, Any]:
         "disk_bw": 3120.0,
         "mobo_name": "ROMED8-2T",
         "os_version": "22.04",
+    }
+
+
+def _network(machine: Machine) -> dict[str, Any]:
+    return {
         "inet_up": machine.inet_up,
         "inet_down": machine.inet_down,
         "inet_up_cost": machine.inet_cost,
         "inet_down_cost": machine.inet_cost,
         "internet_up_cost_per_tb": round(machine.inet_cost * 1000, 4),
         "internet_down_cost_per_tb": round(machine.inet_cost * 1000, 4),
-        "storage_cost": machine.storage_cost,
-        "min_bid": round(machine.min_bid * size, 6),
-        "reliability2": machine.reliability,
-        "verification": "verified" if machine.verified else "unverified",
-        "hosting_type": 1 if machine.datacenter else 0,
-        "geolocation": machine.place,
         "static_ip": True,
         "direct_port_count": machine.direct_ports,
-        "start_date": now - 86_400.0,
-        "end_date": now + machine.ends_in,
-        "duration": machine.ends_in,
-        "dlperf": machine.gpu.dlperf * size,
-        "total_flops": round(machine.gpu.dlperf * size * 0.8, 2),
-        "cluster_id": None,
-        "credit_discount_max": 0.4,
-        "vms_enabled": False,
-        "logo": "/static/logos/vastai_small2.png",
     }
 
 
@@ -161,8 +178,6 @@ def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
     base, disk = (offer.min_bid if bid else offer.price), disk_price(offer.machine, storage)
     total = round(base + disk, 6)
     perf = machine.gpu.dlperf * offer.size
-    price = {"gpuCostPerHour": base, "diskHour": round(disk, 6), "totalHour": total, "discountTotalHour": 0}
-    nothing = {"gpuCostPerHour": 0.0, "diskHour": 0.0, "totalHour": 0.0, "discountTotalHour": 0}
     return {
         "id": offer.id,
         "ask_contract_id": offer.id,
@@ -174,12 +189,7 @@ def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
         "gpu_ids": list(offer.slots),
         "disk_space": round(machine.disk * offer.size / machine.count, 1),
         "storage_total_cost": round(disk, 6),
-        "dph_base": base,
-        "dph_total": total,
-        "dph_total_adj": total,
-        "discounted_dph_total": total,
-        "discounted_hourly": 0.0,
-        "discount_rate": 0.0,
+        **_price(base, disk),
         "is_bid": bid,
         "reliability": machine.reliability,
         "reliability_mult": 1.0,
@@ -197,6 +207,25 @@ def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
         "dlperf_per_dphtotal": round(perf / total, 2),
         "flops_per_dphtotal": round(perf * 0.8 / total, 2),
         "rn": 1,
-        "search": {**price, "discountedTotalPerHour": total},
-        "instance": {**nothing, "discountedTotalPerHour": 0.0},
     }
+
+
+def _price(base: float, disk: float) -> dict[str, Any]:
+    total = round(base + disk, 6)
+    return {
+        "dph_base": base,
+        "dph_total": total,
+        "dph_total_adj": total,
+        "discounted_dph_total": total,
+        "discounted_hourly": 0.0,
+        "discount_rate": 0.0,
+        "search": per_hour(base, disk),
+        "instance": per_hour(0.0, 0.0),
+    }
+
+
+def per_hour(gpus: float, disk: float) -> dict[str, float]:
+    """A price and its parts, USD per hour."""
+    total = round(gpus + disk, 6)
+    parts = {"gpuCostPerHour": gpus, "diskHour": round(disk, 6), "totalHour": total}
+    return {**parts, "discountTotalHour": 0, "discountedTotalPerHour": total}

@@ -11,7 +11,7 @@ from typing import Any
 from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.vastai import gateway
 from podyard_sandbox.vastai.instance import SSH_PORT, Instance
-from podyard_sandbox.vastai.market import hardware
+from podyard_sandbox.vastai.market import hardware, per_hour
 
 # By what a list can be searched and ordered: what is stored. What is computed, like dph_total or num_gpus, is not.
 STORED = (
@@ -23,38 +23,20 @@ STORED = (
 
 def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
     """An instance as show and the lists answer it."""
-    config, machine, now = instance.config, instance.machine, time.time()
-    disk, total = round(instance.disk_usd, 6), instance.total_usd
-    runs = instance.cur == "running"
-    answers = instance.running is not None and instance.lost is None and instance.gone_at is None
-    use = runtime.utilisation(instance.pod_id) if answers else None
-    prices = {"gpuCostPerHour": instance.gpu_usd, "diskHour": disk, "totalHour": total, "discountTotalHour": 0}
-    stopped = {"gpuCostPerHour": 0.0, "diskHour": disk, "totalHour": disk, "discountTotalHour": 0}
+    now = time.time()
     return {
         "id": instance.id,
-        **hardware(machine, instance.size),
-        "label": config.label,
+        **hardware(instance.machine, instance.size),
+        "label": instance.config.label,
         **states(instance),
         **_launch(instance),
         **_address(instance),
-        "gpu_totalram": machine.gpu.memory * instance.size,
-        "gpu_util": round(use.gpu_percent, 1) if use is not None else None,
-        "gpu_temp": 38.0 if use is not None else None,
-        "vmem_usage": None,
-        "cpu_util": round(use.cpu_percent, 1) if use is not None else 0.0,
-        "mem_limit": round(machine.ram * instance.size / machine.count / 1024, 1),
-        "mem_usage": None,
-        "disk_space": config.disk,
-        "disk_usage": 0.4 if instance.made else None,
-        "disk_util": -1,
-        "dph_base": instance.gpu_usd,
-        "dph_total": total,
-        "storage_total_cost": disk,
-        "is_bid": instance.bid is not None,
+        **_use(instance, runtime),
+        **_price(instance),
         "start_date": instance.created_at,
         "end_date": instance.ends_at,
         "duration": max(0.0, instance.ends_at - now),
-        "uptime_mins": round((now - instance.started_at) / 60, 2) if instance.started_at is not None and runs else None,
+        "uptime_mins": round((now - instance.started_at) / 60, 2) if instance.started_at is not None else None,
         "country_code": None,
         "jupyter_token": instance.jupyter_token,
         "webpage": None,
@@ -63,13 +45,42 @@ def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
         "bundle_id": None,
         "time_remaining": "",
         "time_remaining_isbid": "",
-        "cpu_arch": "amd64",
         "client_run_time": 1.1,
         "host_run_time": 2_592_000.0,
+    }
+
+
+def _use(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
+    """What is used of what was rented; hardly anything is known while nothing runs."""
+    machine = instance.machine
+    answers = instance.running is not None and instance.lost is None and instance.gone_at is None
+    use = runtime.utilisation(instance.pod_id) if answers else None
+    return {
+        "gpu_totalram": machine.gpu.memory * instance.size,
+        "gpu_util": round(use.gpu_percent, 1) if use is not None else None,
+        "gpu_temp": 38.0 if use is not None else None,
+        "vmem_usage": None,
+        "cpu_util": round(use.cpu_percent, 1) if use is not None else 0.0,
+        "mem_limit": round(machine.ram * instance.size / machine.count / 1024, 1),
+        "mem_usage": None,
+        "disk_space": instance.config.disk,
+        "disk_usage": 0.4 if instance.made else None,
+        "disk_util": -1,
+    }
+
+
+def _price(instance: Instance) -> dict[str, Any]:
+    """What it costs while it runs, also of one that is stopped; ``instance`` alone says what it costs now."""
+    gpus, disk = instance.gpu_usd, round(instance.disk_usd, 6)
+    return {
+        "dph_base": gpus,
+        "dph_total": instance.total_usd,
+        "storage_total_cost": disk,
+        "is_bid": instance.bid is not None,
         "credit_balance": None,
         "credit_discount": None,
-        "search": {**prices, "discountedTotalPerHour": total},
-        "instance": {**(prices if runs else stopped), "discountedTotalPerHour": total if runs else disk},
+        "search": per_hour(gpus, disk),
+        "instance": per_hour(gpus if instance.cur == "running" else 0.0, disk),
     }
 
 
