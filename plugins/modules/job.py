@@ -21,6 +21,9 @@ description:
   - The names C(train_dataset_dir), C(train_output_dir), C(train_code_dir) and C(train_run_id) can be used in any
     value. They stand for the directories on the pod and for the run. The first one is there only when
     C(train_dataset) is given.
+  - Settings of the environment, such as E(RUNPOD_GPU_TYPE), stand in for variables that are not given. They are looked
+    for in the environment, in C(.env) beside the files that C(-e @FILE) names (or in C(train_env_file)), and in
+    C(.env) in the directory in which C(ansible-playbook) was called. M(podyard.gpu.settings_info) lists them all.
   - Directories and files must exist, numbers must be positive, names must fit into the name of a pod. Relative paths
     of the controller start at the directory in which C(ansible-playbook) was called.
   - The result of this task is never shown, for the environment of a job may hold secrets. A task that uses
@@ -89,6 +92,15 @@ job:
     env:
       description: The environment of the training. All values are text.
       type: dict
+    settings:
+      description: A line for each setting of the environment that counts, with its name and origin, without its value.
+      type: list
+      elements: str
+      sample: [RUNPOD_GPU_TYPE from the environment as train_gpus]
+    env_file:
+      description: The files of settings that were read, separated by colons; modules find them by E(PODYARD_ENV_FILE).
+      type: str
+      sample: /home/me/digits/.env
     ssh_public_keys:
       description: The keys that may log in, as lines of text.
       type: list

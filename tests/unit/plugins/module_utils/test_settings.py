@@ -161,3 +161,17 @@ def test_the_template_in_examples_is_what_the_table_makes():
     licence, text = file.read_text(encoding="utf-8").split("\n\n", 1)
     assert text == wanted
     assert all(line.startswith("# ") for line in licence.splitlines())
+
+
+def test_the_page_on_runpod_has_a_row_for_every_setting_of_the_table():
+    page = PROJECT / "docs" / "runpod.md"
+    if not page.exists():
+        pytest.skip("the guides are not part of an installed collection")
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `RUNPOD_")]
+
+    def row(setting):
+        unit = f" In {setting.unit}." if setting.unit else ""
+        cells = [f"`{name}`" if name else "" for name in (setting.option, setting.variable)]
+        return f"| `{setting.name}` | {setting.meaning}{unit} | {cells[0]} | {cells[1]} |"
+
+    assert rows == [row(setting) for setting in TABLE]
