@@ -59,6 +59,6 @@ down: ## stop the sandbox of this clone with all its pods
 
 clean: ## stop the sandbox, then remove all that was installed or built here (runs/ stays)
 	@scripts/down.sh
-	@rm -rf .venv .venv-core219 .venv-core221 .venv-runpod-sdk .cache .sandbox .ansible build sandbox/*.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf .venv .venv-core219 .venv-core221 .venv-runpod-sdk .venv-vastai-cli .cache .sandbox .ansible build sandbox/*.egg-info .pytest_cache .mypy_cache .ruff_cache \
 		examples/digits/data examples/digits/.mypy_cache examples/digits/.ruff_cache changelogs/.plugin-cache.yaml
 	@find plugins sandbox tests scripts examples -name __pycache__ -prune -exec rm -rf {} +

@@ -19,6 +19,8 @@ missing_packages() {
     { find_command ssh && find_command ssh-keygen && find_command ssh-keyscan; } || echo openssh-client
     find_command rsync || echo rsync
     find_command bwrap || echo bubblewrap
+    # Logins to Vast.ai's pods land in it; only tests log in so.
+    [ "$LEVEL" = train ] || find_command tmux || echo tmux
     # A pod makes its virtual environment with this one, and on a bare machine we do too.
     "$POD_PYTHON" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
@@ -29,6 +31,7 @@ have_programs() {
     for program in sshd ssh ssh-keygen ssh-keyscan rsync bwrap "$POD_PYTHON"; do
         find_command "$program" || return 1
     done
+    [ "$LEVEL" = train ] || find_command tmux
 }
 
 install_packages() {
@@ -114,11 +117,9 @@ download_wheels() {
 TRAIN_FILES=(requirements.txt requirements-example.txt sandbox/pyproject.toml examples/digits/requirements.txt scripts/setup.sh)
 TEST_FILES=("${TRAIN_FILES[@]}" requirements-test.txt tests/unit/requirements.txt)
 
-SDK_FILES=(requirements-sdk.txt scripts/setup.sh)
-NO_SDK=.cache/no-runpod-sdk
 
 train_is_ready() { [ -L "$COLLECTION" ] && [ -d .cache/wheels ] && is_stamped .venv .podyard-train "${TRAIN_FILES[@]}"; }
-test_is_ready() { train_is_ready && is_stamped .venv .podyard-test "${TEST_FILES[@]}" && cores_are_ready && sdk_is_ready; }
+test_is_ready() { train_is_ready && is_stamped .venv .podyard-test "${TEST_FILES[@]}" && cores_are_ready && sdk_is_ready && vastai_is_ready; }
 
 set_up_train() {
     local python
@@ -170,23 +171,32 @@ set_up_core() {
     fingerprint ".venv-core$core" "${TEST_FILES[@]}" >".venv-core$core/.podyard-test"
 }
 
-sdk_is_ready() { [ -f "$NO_SDK" ] || is_stamped .venv-runpod-sdk .podyard-test "${SDK_FILES[@]}"; }
+# client_is_ready NAME REQUIREMENTS: it is installed in .venv-NAME, or a note says that it cannot be.
+client_is_ready() { [ -f ".cache/no-$1" ] || is_stamped ".venv-$1" .podyard-test "$2" scripts/setup.sh; }
 
-# RunPod's own SDK, for the tests that let it loose on the sandbox. Only those need it: where it cannot be had, a note
-# makes them be skipped with the reason, and all else is tested.
-set_up_sdk() {
-    rm -f "$NO_SDK"
-    ! is_stamped .venv-runpod-sdk .podyard-test "${SDK_FILES[@]}" || return 0
-    make_environment .venv-runpod-sdk "$(readlink -f .venv/bin/python)"
-    say "installing RunPod's Python SDK into .venv-runpod-sdk (some 200 MB)"
-    if .venv-runpod-sdk/bin/pip install --quiet -r requirements-sdk.txt; then
-        fingerprint .venv-runpod-sdk "${SDK_FILES[@]}" >.venv-runpod-sdk/.podyard-test
+# set_up_client NAME REQUIREMENTS WHAT: a provider's own program, for the tests that let it loose on the sandbox. Only
+# those need it: where it cannot be had, a note makes them be skipped with the reason, and all else is tested.
+set_up_client() {
+    local environment=.venv-$1 note=.cache/no-$1 requirements=$2 what=$3
+    rm -f "$note"
+    ! is_stamped "$environment" .podyard-test "$requirements" scripts/setup.sh || return 0
+    make_environment "$environment" "$(readlink -f .venv/bin/python)"
+    say "installing $what into $environment (some 200 MB)"
+    if "$environment/bin/pip" install --quiet -r "$requirements"; then
+        fingerprint "$environment" "$requirements" scripts/setup.sh >"$environment/.podyard-test"
     else
-        say "RunPod's SDK could not be installed: the tests with it will be skipped; 'rm $NO_SDK' tries again"
-        rm -rf .venv-runpod-sdk
-        touch "$NO_SDK"
+        say "$what could not be installed: the tests with it will be skipped; 'rm $note' tries again"
+        rm -rf "$environment"
+        touch "$note"
     fi
 }
+
+SDK=(runpod-sdk requirements-sdk.txt)
+VASTAI=(vastai-cli requirements-vastai-cli.txt)
+sdk_is_ready() { client_is_ready "${SDK[@]}"; }
+set_up_sdk() { set_up_client "${SDK[@]}" "RunPod's Python SDK"; }
+vastai_is_ready() { client_is_ready "${VASTAI[@]}"; }
+set_up_vastai() { set_up_client "${VASTAI[@]}" "Vast.ai's command line"; }
 
 set_up_test() {
     ! test_is_ready || return 0
@@ -195,6 +205,7 @@ set_up_test() {
     set_up_core 219
     set_up_core 221
     set_up_sdk
+    set_up_vastai
     fingerprint .venv "${TEST_FILES[@]}" >.venv/.podyard-test
 }
 
