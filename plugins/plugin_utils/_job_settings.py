@@ -49,7 +49,8 @@ def read(
     named = [name for name in environ.get(_settings.FILES_VARIABLE, "").split(os.pathsep) if name]
     found = [Path(env_file).expanduser()] if env_file else beside(extra_vars)
     usual = [Path(NAME)] if Path(NAME).is_file() else []
-    files = list(dict.fromkeys(str(Path(path).absolute()) for path in [*named, *found, *usual]))
+    order = [*found, *map(Path, named), *usual] if env_file else [*map(Path, named), *found, *usual]
+    files = list(dict.fromkeys(str(path.absolute()) for path in order))
     strange = next((path for path in files if os.pathsep in path), None)
     if strange is not None:
         raise Problem(f"The file of settings {strange} cannot be used, since there is a {os.pathsep!r} in its path.")

@@ -25,6 +25,7 @@ REFUSED_BY_THE_JOB = {
 REFUSED_BY_THE_MARKET = {
     "unknown GPU": ({"train_gpus": ["RTX 4080 Mega"]}, r"RTX 4080 Mega.*RTX"),
     "price": ({"train_max_price": 0.01}, r"0\.01"),
+    "unknown volume": ({"train_network_volume": "nowhere"}, r"no network volume called nowhere\. The account has none"),
 }
 
 
@@ -56,6 +57,24 @@ def test_values_that_come_as_text_are_converted(cloud, job, playbook):
 def test_no_key(cloud, job, playbook):
     del playbook.environ["RUNPOD_API_KEY"]
     assert_refused(playbook.run(job), cloud, job, r"RUNPOD_API_KEY")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "pattern"),
+    [
+        (
+            "RUNPOD_DISK_SIZE_GB",
+            "ten",
+            r"RUNPOD_DISK_SIZE_GB, set in the environment, must be a whole number of GB.*'ten'",
+        ),
+        ("RUNPOD_SSH_PUBLIC_KEY_PATH", "/nowhere/me.pub", r"RUNPOD_SSH_PUBLIC_KEY_PATH.*/nowhere/me\.pub"),
+    ],
+)
+def test_a_bad_setting(cloud, job, playbook, name, value, pattern):
+    playbook.environ[name] = value
+    if name == "RUNPOD_SSH_PUBLIC_KEY_PATH":
+        del job.variables["train_ssh_public_keys"]
+    assert_refused(playbook.run(job), cloud, job, pattern)
 
 
 def test_a_wrong_key(cloud, job, playbook):

@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from harness import wait_for
 
-from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
+from ansible_collections.podyard.gpu.plugins.modules import runpod_network_volume, runpod_pod
 from ansible_collections.podyard.gpu.tests.unit.modules import Runner
 
 RAW = "ubuntu:24.04"
 NONROOT = "somebody/nonroot-trainer:1"
 
 
-def test_a_raw_image_trains_by_settings_of_a_env_file(cloud, job, playbook):
-    """Image and GPU come from .env beside the job, with the account's key, which no other place has."""
-    lines = [f"RUNPOD_WORKER_IMAGE={RAW}", "RUNPOD_GPU_TYPE=RTX 4090", "RUNPOD_CONTAINER_DISK_GB=30"]
+@pytest.fixture(name="module")
+def _module(cloud, capsys, tmp_path, monkeypatch):
+    """Run a module in this process against the sandbox."""
+    monkeypatch.setenv("PODYARD_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    account = {"api_key": cloud.settings["RUNPOD_API_KEY"], "api_url": cloud.settings["RUNPOD_API_BASE_URL"]}
+    runner = Runner(capsys, tmp_path)
+    return lambda main, failing=False, **options: (runner.fail if failing else runner.run)(main, **account, **options)
+
+
+def test_a_raw_image_trains_by_settings_of_an_env_file(cloud, job, playbook, module):
+    """Image, GPU and volume come from .env beside the job, with the account's key, which no other place has."""
+    volume = module(runpod_network_volume.main, name="data", size=10, data_center="EU-RO-1")["network_volume"]
+    lines = [f"RUNPOD_WORKER_IMAGE={RAW}", "RUNPOD_GPU_TYPE=RTX 4090", "RUNPOD_STORAGE_NAME=data"]
     lines += [f"{name}={playbook.environ.pop(name)}" for name in ("RUNPOD_API_KEY", "RUNPOD_API_BASE_URL")]
     home = job.directory / "jobs"
     home.mkdir()
@@ -26,9 +38,11 @@ def test_a_raw_image_trains_by_settings_of_a_env_file(cloud, job, playbook):
     del job.variables["train_image"], job.variables["train_gpus"]
     job.write().rename(home / "job.yml")
     job.variables.clear()
-    done = playbook.run(job, "-e", f"@{home / 'job.yml'}", "-vv")
+    done = playbook.run(job, "-e", f"@{home / 'job.yml'}", "-vvvv")
     assert done.code == 0, done.output
     (pod,) = job.record["pods"]
+    (made,) = cloud.creates(f"podyard-{job.record['name']}-")
+    assert (pod["region"], made["status"]) == ("EU-RO-1", 201), (pod, volume)
     assert pod["gone_proved"] and job.record["outcome"] == "succeeded"
     told = " ".join(done.output.split())
     assert f"RUNPOD_WORKER_IMAGE from {home}/.env as train_image" in told
@@ -69,15 +83,12 @@ def test_a_user_who_cannot_write_is_told_before_the_training(cloud, job, playboo
     assert len(cloud.creates(f"podyard-{job.name}-")) == 1, "another host would run the same image"
 
 
-def test_a_raw_image_that_cannot_install_a_server_is_given_back_with_the_reason(cloud, capsys, tmp_path, monkeypatch):
+def test_a_raw_image_that_cannot_install_a_server_is_given_back_with_the_reason(cloud, module):
     cloud.fault("package-mirror-down")
-    monkeypatch.setenv("PODYARD_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqMdNDkPqKOLzmoxtuAYCfQJ3M5+Wbh4yZ0rRzYkDxj raw"
-    result = Runner(capsys, tmp_path).fail(
-        runpod_pod.main,
-        name="no-mirror", image=RAW, gpus=["RTX 4090"], public_keys=[key], wait_for="port_open", poll_interval=0.5,
-        consistency_grace=3, api_key=cloud.settings["RUNPOD_API_KEY"], api_url=cloud.settings["RUNPOD_API_BASE_URL"],
+    result = module(
+        runpod_pod.main, failing=True, name="no-mirror", image=RAW, gpus=["RTX 4090"], public_keys=[key],
+        wait_for="port_open", poll_interval=0.5, consistency_grace=3,
     )  # fmt: skip
     assert "podyard: SSH cannot be set up: apt-get could not install an SSH server: " in result["msg"]
     assert "Could not connect to" in result["msg"]

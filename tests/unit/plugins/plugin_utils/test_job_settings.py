@@ -52,6 +52,10 @@ def test_a_file_that_is_named_takes_the_place_of_the_one_beside_the_job(tmp_path
     (tmp_path / "other" / "settings").write_text("RUNPOD_WORKER_IMAGE=named\n")
     given = {"env_file": str(tmp_path / "other" / "settings"), "extra_vars": [f"@{tmp_path}/jobs/job.yml"]}
     assert settings(tmp_path, **given).values == {"train_image": "named"}
+    elsewhere = str(tmp_path / "jobs" / ".env")
+    assert settings(tmp_path, **given, PODYARD_ENV_FILE=elsewhere).values == {"train_image": "named"}
+    del given["env_file"]
+    assert settings(tmp_path, PODYARD_ENV_FILE=elsewhere).values == {"train_image": "beside"}
     with pytest.raises(Problem, match=r"^train_env_file: there is no file .*nowhere\.$"):
         settings(tmp_path, env_file="nowhere")
 
