@@ -46,6 +46,8 @@ __all__ = [
     "terminate_and_prove",
 ]
 
+#: Offers that a message names as not tried; a market of single machines has thousands.
+TOLD = 10
 STATES = ("present", "running", "stopped", "restarted", "absent")
 #: The same where a container can also be made anew in place.
 ALL_STATES = (*STATES[:-1], "recycled", "absent")
@@ -154,7 +156,7 @@ class Lifecycle:
         self._refuse_early()
         wanted, work = self.wanted, self.work
         first = self._first_attempt()
-        offers = _market.rank(work.provider, wanted.query())
+        offers, not_tried = _market.rank(work.provider, wanted.query())
         for offer in offers:
             work.provider.check(self._request(offer, first))
         if self.check:
@@ -162,9 +164,16 @@ class Lifecycle:
             pod = replace(pod, locked=bool(wanted.locked))
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
         history = History()
-        reached = _creation.rent(
-            work, offers, self._request, first, self._accept, cap=wanted.max_price, most=self.most, history=history
-        )
+        try:
+            reached = _creation.rent(
+                work, offers, self._request, first, self._accept, cap=wanted.max_price, most=self.most, history=history
+            )
+        except errors.NoCapacity as error:
+            if not_tried and wanted.gpus:
+                more = f"; and {len(not_tried) - TOLD} more" if len(not_tried) > TOLD else ""
+                error.message += f" Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}."
+                error.args = (error.message,)
+            raise
         history.gone.extend(self._end_twins(reached.pod, history))
         outcome = Outcome(True, reached, {}, {}, history.attempts, history.gone)
         if wanted.locked:

@@ -41,8 +41,8 @@ def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer
     return found, None if found else " ".join(refusals)
 
 
-def rank(provider: Provider, query: OfferQuery) -> list[Offer]:
-    """The offers to try, the first one first.
+def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]:
+    """The offers to try, the first one first; and of what was asked for and is not tried, why not.
 
     With ``query.prefer`` of ORDER: as the GPUs are listed, then the clouds, then the regions, each region an offer of
     its own; what the lists leave open is decided by stock, then price. With PRICE: the cheapest, then stock, then the
@@ -66,7 +66,8 @@ def rank(provider: Provider, query: OfferQuery) -> list[Offer]:
         stock, price = AVAILABILITIES.index(offer.availability), _price(offer)
         return (price, stock, listed) if query.prefer == PRICE else (listed, stock, price)
 
-    return sorted(fitting, key=key)
+    reasons = {f"{offer.title} {why}": None for offer in placed if (why := objection(offer, query)) is not None}
+    return sorted(fitting, key=key), list(reasons)
 
 
 def _place(value: str | None, listed: Sequence[str]) -> int:
@@ -100,10 +101,11 @@ def objection(offer: Offer, query: OfferQuery) -> str | None:
     """Why this offer is not to be had; None when it is. The price is judged last: it is the only reason that is the
     caller's own.
     """
-    where = f" in {', '.join(region.upper() for region in query.regions)}" if query.regions else ""
+    regions = [offer.region] if offer.region and query.regions else [region.upper() for region in query.regions]
+    where = f" in {', '.join(regions)}" if regions else ""
     if offer.obstacle is not None:
         return offer.obstacle
-    if not offer.offered:
+    if not offer.offered or (offer.cpu is None and offer.max_count == 0):
         return f"is not for rent{offer.where}"
     if _too_many(offer, query):
         return f"comes at most {offer.max_count} to a pod{offer.where}"
@@ -112,9 +114,7 @@ def objection(offer: Offer, query: OfferQuery) -> str | None:
     if query.max_price is not None and offer.usd_per_hour is None:
         return "has no price, so that the cap cannot be kept"
     if over(offer.usd_per_hour, query.max_price):
-        return (
-            f"costs {usd(offer.usd_per_hour)} per hour{offer.where}, above the cap of {usd(query.max_price)}"
-        )
+        return f"costs {usd(offer.usd_per_hour)} per hour{offer.where}, above the cap of {usd(query.max_price)}"
     return None
 
 

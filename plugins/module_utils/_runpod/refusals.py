@@ -55,7 +55,7 @@ def of_create(error: errors.CloudError, request: PodRequest) -> errors.CloudErro
     words = error.detail or ""
     if error.status == 400 and wire.error_is_capacity(words):
         return errors.NoCapacity(
-            f"{error.message} The filters were: {asked(request)}.{_hint(words, request)}",
+            f"{error.message} The filters of this try were: {asked(request)}.{_hint(words, request)}",
             status=error.status,
             request_id=error.request_id,
             detail=error.detail,

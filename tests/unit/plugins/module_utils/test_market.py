@@ -30,7 +30,7 @@ BOTH = ("SECURE", "COMMUNITY")
 
 
 def ranked(**query):
-    offers = _market.rank(FakeCloud(offers=OFFERS), OfferQuery(**query))
+    offers, _why = _market.rank(FakeCloud(offers=OFFERS), OfferQuery(**query))
     return [(each.gpu, each.usd_per_hour) for each in offers]
 
 
@@ -64,7 +64,7 @@ def test_the_cheapest_can_be_tried_first_whatever_the_order():
 
 def test_of_equal_prices_the_stock_and_then_the_order_of_the_lists_decide():
     offers = (offer("A", 1, availability="low"), offer("B", 1), offer("C", 1))
-    found = _market.rank(FakeCloud(offers=offers), OfferQuery(gpus=("A", "C", "B"), prefer="price"))
+    found, _why = _market.rank(FakeCloud(offers=offers), OfferQuery(gpus=("A", "C", "B"), prefer="price"))
     assert [each.gpu for each in found] == ["C", "B", "A"]
 
 
@@ -77,7 +77,7 @@ PLACED = (
 
 def test_data_centres_are_tried_as_they_are_listed_one_at_a_time():
     query = OfferQuery(gpus=("B", "A", "C"), regions=("eu-1", "us-1", "AP-1", "EU-1"))
-    found = _market.rank(FakeCloud(offers=PLACED), query)
+    found, _why = _market.rank(FakeCloud(offers=PLACED), query)
     assert [(each.gpu, each.region, each.availability) for each in found] == [
         ("B", "EU-1", "unknown"),
         ("B", "US-1", "unknown"),
@@ -89,8 +89,19 @@ def test_data_centres_are_tried_as_they_are_listed_one_at_a_time():
 
 @pytest.mark.parametrize(("prefer", "regions"), [("price", ("EU-1", "US-1")), ("order", ("EU-1",)), ("order", ())])
 def test_where_the_order_of_data_centres_does_not_matter_the_provider_chooses(prefer, regions):
-    found = _market.rank(FakeCloud(offers=PLACED), OfferQuery(gpus=("A",), regions=regions, prefer=prefer))
+    found, _why = _market.rank(FakeCloud(offers=PLACED), OfferQuery(gpus=("A",), regions=regions, prefer=prefer))
     assert [(each.gpu, each.region) for each in found] == [("A", None)]
+
+
+def test_what_is_not_tried_is_told_with_its_reason():
+    _found, why = _market.rank(FakeCloud(offers=PLACED), OfferQuery(gpus=("A", "C"), regions=("EU-1", "AP-1")))
+    assert why == [
+        "A is out of stock in the cloud SECURE in AP-1",
+        "C is out of stock in the cloud SECURE in EU-1",
+        "C is out of stock in the cloud SECURE in AP-1",
+    ]
+    zero = (offer("A", max_count=0), offer("B"))
+    assert _market.rank(FakeCloud(offers=zero), OfferQuery())[1] == ["A is not for rent in the cloud SECURE"]
 
 
 def test_nothing_free_says_every_filter_that_took_part():
@@ -121,7 +132,7 @@ def test_nothing_free_says_every_filter_that_took_part():
 def test_a_processor_is_an_offer_of_its_own():
     cpu = Cpu("cpu5c", 4)
     one = offer("", 0.12, gpu_id="", gpu_count=0, max_count=None, cpu=cpu)
-    assert _market.rank(FakeCloud(offers=(one,)), OfferQuery(cpu=cpu)) == [one]
+    assert _market.rank(FakeCloud(offers=(one,)), OfferQuery(cpu=cpu)) == ([one], [])
     with pytest.raises(errors.BadRequest, match=r"4 vCPUs of cpu5c is not for rent.*the option cpu or clouds"):
         _market.rank(FakeCloud(offers=(replace(one, offered=False),)), OfferQuery(cpu=cpu))
     with pytest.raises(errors.TooExpensive, match="cheapest is 4 vCPUs of cpu5c"):

@@ -275,6 +275,14 @@ def test_by_price_the_service_chooses_among_the_data_centres(ensure):
     assert [(each["gpu"], each["region"]) for each in result["attempts"]] == [("RTX 4090", None), ("A100 PCIe", None)]
 
 
+def test_what_was_not_tried_is_told_beside_what_was(ensure):
+    a100 = {**examples.A100_PCIE, "availability": "NONE"}
+    catalogue = expect("GET", "/v2/catalog/gpus").reply({"gpus": [examples.gpu(), a100]})
+    script = (NOTHING, catalogue, CREATE.problem(400, NO_CAPACITY))
+    message = ensure(*script, failing=True, **{**RENT, "gpus": ["4090", "A100 PCIe"]})["msg"]
+    assert "Not tried, since the catalogue says so: A100 PCIe is out of stock in the cloud SECURE." in message
+
+
 def test_no_stock_prints_the_filters_and_what_to_loosen(ensure):
     script = (NOTHING, PLACES, CATALOGUE, CREATE.problem(400, NO_CAPACITY))
     options = {"data_centers": ["eu-ro-1"], "cuda_versions": ["12.8"], "min_ram_per_gpu": 64}
