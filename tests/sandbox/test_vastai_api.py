@@ -212,7 +212,7 @@ def test_a_create_and_its_way_to_running(vast: Vast) -> None:
 
 def test_proxy_only_and_jupyter(vast: Vast) -> None:
     row = vast.running(runtype="ssh_proxy")
-    assert row["ports"] is None
+    assert row["ports"] == {}
     until(lambda: says(row["ssh_host"], row["ssh_port"]), lambda said: said is not None)
     row = vast.running(vast.offer()["id"], runtype="jupyter_proxy ssh_proxy")
     until(lambda: says(row["ssh_host"], row["ssh_port"] + 1), lambda said: said is not None)

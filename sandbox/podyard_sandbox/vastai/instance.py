@@ -131,10 +131,9 @@ class Instance:
     boots: int = 0
     keys: list[SshKey] = field(default_factory=list)
     account_keys: tuple[str, ...] = ()
-    ports_hidden: bool = False
+    ports_null: bool = False
+    proxy_only: bool = False
     newline: bool = False
-    shift: bool = False
-    gateway_refuses: bool = False
     hidden_until: float = 0.0
     hidden_in: str = ""
     leaving_until: float | None = None

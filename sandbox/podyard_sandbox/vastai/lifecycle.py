@@ -240,9 +240,8 @@ class Lifecycle:
 
     def _strike_running(self, instance: Instance) -> None:
         """Faults that wait for the next instance that runs."""
-        for name in ("vast-ports-null", "vast-proxy-only"):
-            if self._faults.strike(name, name=instance.words):
-                instance.ports_hidden = True
+        instance.ports_null = self._faults.strike("vast-ports-null", name=instance.words) is not None
+        instance.proxy_only = self._faults.strike("vast-proxy-only", name=instance.words) is not None
         instance.newline = self._faults.strike("vast-ip-with-newline", name=instance.words) is not None
         if (fault := self._faults.strike("vast-key-vanishes", name=instance.words)) is not None:
             boot = instance.boots

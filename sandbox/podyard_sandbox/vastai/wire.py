@@ -128,14 +128,16 @@ def _address(instance: Instance) -> dict[str, Any]:
 
 
 def _ports(instance: Instance) -> dict[str, Any] | None:
+    """Null while nothing runs; an empty object where something runs and no port is mapped."""
     running = instance.running
-    if running is None or instance.actual not in ("running", "frozen") or instance.ports_hidden:
+    if running is None or instance.actual not in ("running", "frozen") or instance.ports_null:
         return None
+    if instance.proxy_only:
+        return {}
     found = {SSH_PORT: running.ports[SSH_PORT]} if instance.config.direct and SSH_PORT in running.ports else {}
     for port in instance.config.mapped:
         number = running.ports.get(port, int(port.split("/")[0]))
         # A number from 70000 on asks for one that is the same inside and outside.
         found[f"{number}/{port.split('/')[1]}" if int(port.split("/")[0]) > 65_535 else port] = number
     hosts = ("0.0.0.0", "::")
-    mapped = {port: [{"HostIp": host, "HostPort": str(number)} for host in hosts] for port, number in found.items()}
-    return mapped or None
+    return {port: [{"HostIp": host, "HostPort": str(number)} for host in hosts] for port, number in found.items()}
