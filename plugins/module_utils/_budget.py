@@ -21,15 +21,15 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 #: Requests in any 60 s while the server has told nothing: the quota in the example of its description.
 QUOTA, SPAN = 60, 60.0
 #: What a request is for.
-LOOK, MAKE, GIVE_BACK = "look", "make", "give back"
-#: The share of every quota that is kept for what matters more: a look leaves a fifth, a create a tenth, what gives
-#: money back takes the last one.
-KEPT: Mapping[str, float] = {LOOK: 0.2, MAKE: 0.1, GIVE_BACK: 0.0}
+LOOK, MAKE, PROVE, GIVE_BACK = "look", "make", "prove", "give back"
+#: The share of every quota that is kept for what matters more: a look leaves a fifth, a create a tenth, the proof that
+#: a pod is gone a twentieth, and what ends a pod takes the last one.
+KEPT: Mapping[str, float] = {LOOK: 0.2, MAKE: 0.1, PROVE: 0.05, GIVE_BACK: 0.0}
 #: Below this share of a window looks are spread over the time that is left of it, so that the other controllers get
 #: some too.
 LOW = 0.5
-#: Seconds that a request which gives money back waits at most; then the server may refuse it itself. Our count may be
-#: too careful, and a refused request costs nothing.
+#: Seconds that a request which ends a pod waits at most; then the server may refuse it itself. Our count may be too
+#: careful, and a refused request costs nothing.
 MONEY_WAITS = 15.0
 #: Seconds for which a refusal is believed at most: the longest window is a day.
 BLOCK = 86_400.0
@@ -39,9 +39,10 @@ LENGTHS: Mapping[str, float] = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, 
 KEPT_MOMENTS = 200
 
 
-def kind_of(method: str) -> str:
-    """What a request is for, by its verb."""
-    return {"GET": LOOK, "HEAD": LOOK, "DELETE": GIVE_BACK}.get(method.upper(), MAKE)
+def kind_of(method: str, urgent: bool = False) -> str:
+    """What a request is for, by its verb; an urgent look is one that proves a pod gone."""
+    look = PROVE if urgent else LOOK
+    return {"GET": look, "HEAD": look, "DELETE": GIVE_BACK}.get(method.upper(), MAKE)
 
 
 class Budget:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, Budget, kind_of
+from ansible_collections.podyard.gpu.plugins.module_utils._budget import Budget, kind_of
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     TOO_MANY,
     Attempts,
@@ -183,8 +183,7 @@ class ApiSession:
         :param waited: seconds that this request has waited before.
         :raises RateLimited: when that would take longer than a person should be left without news.
         """
-        kind = GIVE_BACK if self._urgent else kind_of(method)
-        moment, short = self.budget.take(kind, max(0.0, self._patience.budget - waited), call)
+        moment, short = self.budget.take(kind_of(method, self._urgent), max(0.0, self._patience.budget - waited), call)
         if short:
             raise errors.RateLimited(
                 f"Could not {attempted}: the requests that {self.title} allows are used up for another {short:.0f} s. "
@@ -195,7 +194,7 @@ class ApiSession:
 
     @contextlib.contextmanager
     def urgently(self) -> Iterator[None]:
-        """Inside the block every request is one that gives money back: it waits for no others."""
+        """Inside the block requests are for giving pods back, and looks are for proving it: they go before others."""
         before, self._urgent = self._urgent, True
         try:
             yield

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import open_provider
-from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, LOOK, MAKE, Budget, kind_of
+from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, LOOK, MAKE, PROVE, Budget, kind_of
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Patience
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile
@@ -46,6 +46,7 @@ def test_verbs_say_what_a_request_is_for():
     kinds = {verb: kind_of(verb) for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")}
     assert Counter(kinds.values()) == {LOOK: 2, MAKE: 3, GIVE_BACK: 1}
     assert (kinds["GET"], kinds["DELETE"]) == (LOOK, GIVE_BACK)
+    assert (kind_of("GET", urgent=True), kind_of("DELETE", urgent=True)) == (PROVE, GIVE_BACK)
 
 
 def test_while_nothing_is_told_sixty_a_minute_are_sent_with_a_reserve_for_what_matters():
@@ -55,7 +56,8 @@ def test_while_nothing_is_told_sixty_a_minute_are_sent_with_a_reserve_for_what_m
     assert spend(other, LOOK) == 0
     assert spend(other, MAKE) == 6
     assert spend(one, MAKE) == 0
-    for _pod in range(6):
+    assert spend(one, PROVE) == 3
+    for _pod in range(3):
         one.take(GIVE_BACK, 0.0)
     assert time.slept == []
 
@@ -124,7 +126,7 @@ def test_an_empty_hour_counts_like_an_empty_minute():
     assert shared.take(MAKE, 120.0)[1] == pytest.approx(1812.0)
 
 
-def test_what_gives_money_back_waits_for_nobody_longer_than_moments():
+def test_what_ends_a_pod_waits_for_nobody_longer_than_moments():
     time = FakeTime()
     shared = budget(time)
     shared.learn(429, {"retry-after": "1812", **told(0, 44)}, shared.take(LOOK, 0.0)[0])

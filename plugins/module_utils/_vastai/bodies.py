@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our plain data -> the bodies that Vast.ai takes, and the script that its containers run at each start. Pure
+functions. Private to this collection.
+
+Source: Vast.ai's description of its API, its own command line tool, and what clients saw of the running service.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import SSH_PORT, PodRequest
+
+#: Our words for how a pod is reached -> the service's. Those of the direct modes lack their last letter there.
+RUNTYPES: Mapping[str, str] = {
+    "direct": "ssh_direc ssh_proxy",
+    "proxy": "ssh_proxy",
+    "jupyter": "jupyter_direc ssh_direc ssh_proxy",
+    "jupyter_proxy": "jupyter_proxy ssh_proxy",
+    "args": "args",
+}
+#: What only this provider knows and passes on as it is: our option -> the wire's field.
+PLAIN: Mapping[str, str] = {
+    "user": "user",
+    "vm": "vm",
+    "use_jupyter_lab": "use_jupyter_lab",
+    "jupyter_dir": "jupyter_dir",
+    "python_utf8": "python_utf8",
+    "lang_utf8": "lang_utf8",
+    "force": "force",
+    "extra": "extra",
+}
+WORKSPACE = "/workspace"
+
+
+def create_body(request: PodRequest) -> dict[str, Any]:
+    """The body of a create. A contract that cannot start at once is not wanted: it would bill its disk."""
+    extra = request.extra
+    body: dict[str, Any] = {
+        "client_id": "me",
+        "label": request.name,
+        "runtype": runtype(request),
+        "target_state": "running",
+        "cancel_unavail": True,
+        "env": environment(request),
+        "onstart": onstart(request),
+    }
+    optional = {
+        "image": request.image,
+        "disk": request.disk_gb,
+        "template_hash_id": request.template_id,
+        "price": request.bid,
+        "args_str": request.args,
+        "args": list(extra.get("args_list") or ()) or None,
+        "image_login": image_login(extra.get("registry_login")),
+        "volume_info": volume_info(request),
+        **{field: extra.get(option) for option, field in PLAIN.items()},
+    }
+    body.update({name: value for name, value in optional.items() if value not in (None, "", {}, False)})
+    return body
+
+
+def runtype(request: PodRequest) -> str:
+    """How the container is started, and by which ways SSH reaches it. Arguments for an entrypoint exclude SSH."""
+    asked = request.extra.get("runtype")
+    if asked is None:
+        asked = "args" if request.args or request.extra.get("args_list") else "direct"
+    return RUNTYPES[asked]
+
+
+def environment(request: PodRequest) -> dict[str, str]:
+    """Variables, and the ports as flags: the service takes both in one object, and a string of flags was seen to be
+    ignored.
+    """
+    env = dict(request.env)
+    for port in request.ports or ():
+        number, _, protocol = port.partition("/")
+        if port != SSH_PORT:
+            env[f"-p {number}:{number}{'/udp' if protocol == 'udp' else ''}"] = "1"
+    if runtype(request) == RUNTYPES["args"] and request.public_keys:
+        # Nobody installs keys there; images made for other clouds read them from these.
+        env.setdefault("PUBLIC_KEY", "\n".join(request.public_keys))
+        env.setdefault("SSH_PUBLIC_KEY", env["PUBLIC_KEY"])
+    return env
+
+
+def onstart(request: PodRequest) -> str:
+    """What the container runs at each start: keys, no tmux at login, a place to work in, the variables for SSH
+    sessions, then the user's own text.
+
+    It runs again after every stop, so nothing in it may add up. Keys are quoted once: a key that was quoted twice was
+    seen in the file and was refused.
+    """
+    if runtype(request) == RUNTYPES["args"]:
+        return request.onstart or ""
+    lines = ["touch ~/.no_auto_tmux", f"mkdir -p {WORKSPACE}"]
+    if request.public_keys:
+        lines += install_keys(request.public_keys)
+    # Variables are seen by this script and not by SSH sessions, unless they stand here.
+    lines.append("grep -qs ^CONTAINER_ID= /etc/environment || env >> /etc/environment")
+    return "\n".join([*lines, *([request.onstart] if request.onstart else [])])
+
+
+def install_keys(keys: Sequence[str]) -> list[str]:
+    """Shell lines that put keys into authorized_keys once, with the rights that sshd insists on."""
+    lines = ["mkdir -p ~/.ssh", "touch ~/.ssh/authorized_keys"]
+    for key in keys:
+        quoted = shlex.quote(" ".join(key.split()))
+        lines.append(f"grep -qxF {quoted} ~/.ssh/authorized_keys || echo {quoted} >> ~/.ssh/authorized_keys")
+    return [*lines, "chown -R $(id -u):$(id -g) ~/.ssh", "chmod 700 ~/.ssh", "chmod 600 ~/.ssh/authorized_keys"]
+
+
+def image_login(login: Any) -> str | None:
+    """Credentials of a registry as the service wants them."""
+    if not login:
+        return None
+    server = login.get("server") or "docker.io"
+    return f"-u {login['username']} -p {login['password']} {server}"
+
+
+def volume_info(request: PodRequest) -> dict[str, Any] | None:
+    """A volume of the machine that exists already."""
+    mount = request.network_volume
+    if mount is None or not mount.volume_id:
+        return None
+    number = int(mount.volume_id) if mount.volume_id.isdigit() else mount.volume_id
+    return {"create_new": False, "volume_id": number, "mount_path": mount.path or WORKSPACE}
+
+
+def secrets(request: PodRequest) -> list[str]:
+    """Values that no message may repeat."""
+    login = request.extra.get("registry_login") or {}
+    password = login.get("password")
+    return [*(value for value in request.env.values() if len(value) > 5), *([str(password)] if password else [])]

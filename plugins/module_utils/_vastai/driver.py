@@ -1,0 +1,389 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver for Vast.ai. Private to this collection."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Callable
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
+    Account,
+    Offer,
+    OfferQuery,
+    Pod,
+    PodRequest,
+    Reference,
+    StopCost,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
+    bodies,
+    checks,
+    keys,
+    language,
+    offers,
+    reading,
+    references,
+    wire,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import KEY_VARIABLE
+
+#: Seconds for which an offer that this machine's user has just rented is not rented again: the service accepts a second
+#: create on it, and then neither pod starts.
+HELD = 120.0
+#: Seconds for which an ended pod is watched: some came back after their end had been confirmed.
+WATCHED = 60.0
+#: Subjects of notes that the processes of this user leave for each other.
+RENTED, KEYS = "rented offers", "account keys"
+#: Hours of a month, as the listed price of storage has it.
+MONTH = 720
+
+
+class Vast(Provider):
+    """Vast.ai, reached with one API key at one address.
+
+    :param scale: a factor on all pauses, for stand-ins that scale theirs.
+    """
+
+    name = wire.PROVIDER
+    capabilities = Capabilities(
+        interruptible=True,
+        recycle=True,
+        keeps_disk=True,
+        prints_host_keys=False,
+        # Vast.ai puts an SSH server of its own into every image.
+        ssh_images=("",),
+        watched=WATCHED,
+    )
+
+    def __init__(self, api_key: str, api_url: str, *, scale: float = 1.0, session: VastSession | None = None) -> None:
+        self._key = api_key
+        self._api = session or VastSession(api_url, api_key, scale=scale)
+        self._notes: builtins.list[str] = []
+        self._added: builtins.list[str] = []
+        self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """See Provider."""
+        return tuple(self._notes)
+
+    @property
+    def account_mark(self) -> str | None:
+        """See Provider."""
+        return self._api.budget.mark
+
+    @property
+    def held_back(self) -> float:
+        """See Provider."""
+        return self._api.budget.held_back
+
+    def urgently(self) -> contextlib.AbstractContextManager[None]:
+        """See Provider."""
+        return self._api.urgently()
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """See Provider."""
+        self._api.budget.tell = say
+
+    # -- before anything is rented
+    # ------------------------------------------------------------------------------------
+
+    def offers(self, query: OfferQuery) -> builtins.list[Offer]:
+        """See Provider."""
+        return offers.offers(self._api, query)
+
+    def check(self, request: PodRequest) -> None:
+        """See Provider."""
+        checks.check(request, self._key)
+        if request.offer_id is None and request.regions:
+            language.countries(request.regions)
+
+    def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:
+        """See Provider."""
+        checks.check_changes(pod, changes, self._key)
+
+    def find(self, kind: str, reference: str) -> Reference:
+        """See Provider."""
+        return references.find(self._api, kind, reference)
+
+    # -- renting
+    # ------------------------------------------------------------------------------------------------------
+
+    def create(self, request: PodRequest) -> Pod:
+        """See Provider. Keys are installed when the container starts, so they are on the account before."""
+        self.check(request)
+        if request.offer_id is None:
+            raise errors.BadRequest(f"The pod {request.name} was not rented: no offer was chosen.")
+        self._added = self._keys_on_account(request)
+        if not self._api.turns.claim(RENTED, request.offer_id, HELD):
+            raise errors.NoCapacity(
+                f"The offer {request.offer_id} was rented a moment ago by another task of this machine; two contracts "
+                "on one offer would both fail.",
+                detail="rented a moment ago by another task of this machine",
+            )
+        try:
+            answer = self._api.request(
+                "PUT",
+                f"/api/v0/asks/{int(request.offer_id)}/",
+                body=bodies.create_body(request),
+                secrets=bodies.secrets(request),
+                attempted=f"rent the pod {request.name} on Vast.ai (offer {request.offer_id})",
+                like="POST",
+            )
+        except errors.CloudError as error:
+            raise self._refused(error, request) from error
+        made = integer(mapping(answer.data).get("new_contract"))
+        if not made:
+            raise errors.Ambiguous(
+                f"Could not rent the pod {request.name} on Vast.ai: the answer {answer.status} names no contract.",
+                status=answer.status,
+            )
+        self._api.turns.note(RENTED, request.offer_id, str(made))
+        return _made(request, str(made))
+
+    def _refused(self, error: errors.CloudError, request: PodRequest) -> errors.CloudError:
+        """What a refused create means. One that made a contract all the same says which."""
+        made = integer(error.body.get("new_contract"))
+        if made:
+            error.made = str(made)
+            error.message += f" It made the contract {made} all the same, which bills its disk."
+            error.elsewhere = "yes"
+            self._api.turns.note(RENTED, str(request.offer_id), str(made))
+        elif not isinstance(error, errors.Ambiguous):
+            self._api.turns.forget(RENTED, key=request.offer_id)
+        if isinstance(error, (errors.NotFound, errors.NoCapacity)) or error.code == "invalid_price":
+            error.elsewhere = "yes"
+        elif error.status == 400 and isinstance(error, errors.BadRequest) and not made:
+            error.elsewhere = "once"
+        if error.code == "invalid_price":
+            error.message += f" The option bid is {request.bid}: raise it, or leave interruptible out."
+        error.args = (error.message,)
+        return error
+
+    def _keys_on_account(self, request: PodRequest) -> builtins.list[str]:
+        """The ids of keys that had to be added. A team's account takes none; then the other two ways must do."""
+        if not request.public_keys or request.extra.get("account_keys") is False:
+            return []
+        added = []
+        try:
+            for line in keys.missing(self._api, request.public_keys):
+                key_id = keys.add(self._api, line)
+                added += [key_id] if key_id else []
+        except (errors.BadRequest, errors.AuthError, errors.Forbidden, errors.BadAnswer) as error:
+            self._notes.append(
+                f"The keys of {request.name} were not put on the account, only on the pod itself: {error.message}"
+            )
+        return added
+
+    def settle(self, pod: Pod, request: PodRequest) -> Pod:
+        """See Provider. Attach the keys, then read the contract back."""
+        if self._added:
+            self._api.turns.note(KEYS, pod.id, ",".join(self._added))
+            self._added = []
+        if bodies.runtype(request) != bodies.RUNTYPES["args"]:
+            self._attach(pod, request.public_keys)
+        now = self._read_back(pod)
+        if now.interruptible is not None and now.interruptible != (request.bid is not None):
+            kind = "interruptible" if now.interruptible else "on demand"
+            raise errors.Conflict(
+                f"The contract of the pod {pod.label()} says that it is {kind}, and that was not asked for; it was "
+                "given back at once."
+            )
+        return now
+
+    def _attach(self, pod: Pod, lines: Sequence[str]) -> None:
+        for line in lines:
+            try:
+                keys.attach(self._api, pod.id, line)
+            except errors.CloudError as error:
+                self._notes.append(f"A key of {pod.label()} stands in its start script only: {error.message}")
+
+    def _read_back(self, pod: Pod) -> Pod:
+        """The contract as the service has it now. It may not show it yet, neither here nor in the list."""
+        with contextlib.suppress(errors.NotFound):
+            return self.get(pod.id)
+        return next((each for each in self.list() if each.id == pod.id), pod)
+
+    def revive(self, pod: Pod) -> bool:
+        """See Provider. A contract on demand that sits stopped and never ran; one that can be taken away was."""
+        row = reading.row(self._api, pod.id)
+        if row is None or not wire.never_ran(row) or row.get("is_bid"):
+            return False
+        try:
+            self.start(pod.id)
+        except (errors.NoCapacity, errors.BadRequest, errors.Conflict):
+            return False
+        return True
+
+    # -- looking
+    # ------------------------------------------------------------------------------------------------------
+
+    def get(self, pod_id: str) -> Pod:
+        """See Provider. "No such instance" is an answer of 200 that says null."""
+        row = reading.row(self._api, pod_id)
+        if row is None:
+            raise errors.NotFound(f"Vast.ai has no pod {pod_id}.", status=404)
+        return reading.explained(self._api, [wire.pod(row)])[0]
+
+    def list(self) -> builtins.list[Pod]:
+        """See Provider."""
+        return reading.explained(self._api, [wire.pod(row) for row in reading.rows(self._api)])
+
+    def logs(
+        self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0
+    ) -> builtins.list[str]:
+        """See Provider. The service puts the log elsewhere, after some seconds; it is fetched without the key."""
+        return reading.logs(self._api, pod_id, source, tail, deadline)
+
+    def account(self) -> Account:
+        """See Provider. What can be spent is ``credit``; ``balance`` is mostly 0."""
+        return Account(self.name, reading.credit(self._api))
+
+    # -- changing
+    # ------------------------------------------------------------------------------------------------------
+
+    def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
+        """See Provider. The label and the bid by themselves; everything else makes the container anew."""
+        attempted = f"change the pod {pod_id} on Vast.ai"
+        if "name" in changes:
+            self._api.request("PUT", reading.path(pod_id), body={"label": changes["name"]}, attempted=attempted)
+        if "bid" in changes:
+            body = {"client_id": "me", "price": changes["bid"]}
+            path = f"/api/v0/instances/bid_price/{int(pod_id)}/"
+            self._api.request("PUT", path, body=body, attempted=attempted)
+        rest = {name: value for name, value in changes.items() if name not in ("name", "bid")}
+        if rest:
+            env = rest.get("env")
+            self._api.request(
+                "PUT",
+                f"/api/v0/instances/update_template/{int(pod_id)}/",
+                body=self._template_body(pod_id, rest),
+                secrets=[value for value in (env or {}).values() if len(value) > 5],
+                attempted=attempted,
+            )
+        return self.get(pod_id)
+
+    def _template_body(self, pod_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Flags for ports and mounts stand in the environment, and go with it if they are not sent again."""
+        names = {"template": "template_hash_id"}
+        body: dict[str, Any] = {"id": int(pod_id)}
+        body.update({names.get(name, name): value for name, value in changes.items()})
+        if "env" in changes:
+            row = reading.row(self._api, pod_id) or {}
+            variables = wire.environment(row)
+            flags = {name: value for name, value in wire.extra_env(row) if name not in variables}
+            body["env"] = {**flags, **changes["env"]}
+        return body
+
+    def start(self, pod_id: str) -> Pod:
+        """See Provider. A start without a free GPU is queued, for ever perhaps, and would then bill unasked: it is
+        called off.
+        """
+        try:
+            self._set_state(pod_id, "running", "start")
+        except errors.NoCapacity as error:
+            with contextlib.suppress(errors.CloudError):
+                self._set_state(pod_id, "stopped", "call off the start of")
+            error.message += " Its GPU was rented to another while it was stopped."
+            error.args = (error.message,)
+            raise
+        self._api.turns.forget(reading.STOPPED_BY_US, key=pod_id)
+        return self.get(pod_id)
+
+    def stop(self, pod_id: str) -> Pod:
+        """See Provider. It is noted that the stop was ours: it looks like one by an outbid."""
+        self._api.turns.note(reading.STOPPED_BY_US, pod_id)
+        self._set_state(pod_id, "stopped", "stop")
+        return self.get(pod_id)
+
+    def _set_state(self, pod_id: str, state: str, verb: str) -> None:
+        self._api.request(
+            "PUT", reading.path(pod_id), body={"state": state}, attempted=f"{verb} the pod {pod_id} on Vast.ai"
+        )
+
+    def restart(self, pod_id: str) -> Pod:
+        """See Provider."""
+        return self._in_place(pod_id, "reboot")
+
+    def recycle(self, pod_id: str) -> Pod:
+        """See Provider. The GPU is kept, what is on the container's disk is not."""
+        return self._in_place(pod_id, "recycle")
+
+    def _in_place(self, pod_id: str, action: str) -> Pod:
+        # Sent once: a second one would stop what the first has just started.
+        path = f"/api/v0/instances/{action}/{int(pod_id)}/"
+        self._api.request("PUT", path, body={}, attempted=f"{action} the pod {pod_id} on Vast.ai", like="POST")
+        return self.get(pod_id)
+
+    # -- giving back
+    # ------------------------------------------------------------------------------------------------------
+
+    def terminate(self, pod_id: str) -> bool:
+        """See Provider. Three answers mean that it is gone already: two kinds of 404, and a second success."""
+        try:
+            self._api.request("DELETE", reading.path(pod_id), body={}, attempted=f"end the pod {pod_id} on Vast.ai")
+            taken = True
+        except errors.NotFound:
+            taken = False
+        self._api.turns.forget(RENTED, value=pod_id)
+        self._api.turns.forget(reading.STOPPED_BY_US, key=pod_id)
+        self._take_keys_off(pod_id)
+        return taken
+
+    def _take_keys_off(self, pod_id: str) -> None:
+        """The keys that this collection had put on the account for the pod."""
+        added = self._api.turns.told(KEYS, pod_id)
+        if not added:
+            return
+        self._api.turns.forget(KEYS, key=pod_id)
+        for key_id in added.split(","):
+            try:
+                keys.remove(self._api, key_id)
+            except errors.CloudError as error:
+                self._notes.append(f"The SSH key {key_id} stays on the account: {error.message}")
+
+    def end_command(self, pod_id: str) -> str:
+        """See Provider."""
+        return (
+            f'curl -X DELETE -H "Authorization: Bearer ${KEY_VARIABLE}" -H "Content-Type: application/json" -d "{{}}" '
+            f"{self._api.base_url}{reading.path(pod_id)}"
+        )
+
+    def stop_cost(self, pod: Pod) -> StopCost:
+        """See Provider."""
+        hourly = pod.stopped_usd_per_hour
+        return StopCost(
+            loses="its GPU (which another may rent meanwhile, and then it never starts again) and its address",
+            keeps="its disk, on that one machine",
+            usd_per_month=round(hourly * MONTH, 2) if hourly is not None else None,
+        )
+
+
+def _made(request: PodRequest, pod_id: str) -> Pod:
+    """The pod as far as its own create tells."""
+    return Pod(
+        provider=wire.PROVIDER,
+        id=pod_id,
+        name=request.name,
+        phase=_pod.PROVISIONING,
+        raw_status="none yet",
+        gpu=request.gpu or None,
+        gpu_id=request.gpu_id or None,
+        gpu_count=request.gpu_count,
+        region=request.regions[0] if len(request.regions) == 1 else None,
+        image=request.image,
+        disk_gb=request.disk_gb,
+        ports=request.ports or (),
+        host=request.host,
+        env=request.env,
+    )
