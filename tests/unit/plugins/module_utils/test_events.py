@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._events import read_events
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import Patience
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect, refused_url
 
 LOGS = expect("GET", "/logs", query={"tail": "5"}, headers={"Accept": "text/event-stream"})
@@ -60,3 +61,12 @@ def test_a_dropped_line_is_an_error():
 def test_no_connection_is_an_error():
     with pytest.raises(errors.ServerError):
         read(refused_url())
+
+
+def test_a_log_counts_as_a_request_and_its_answer_tells_of_the_quota():
+    empty = {"RateLimit": '"minute";r=0;t=44'}
+    with Conversation(LOGS.problem(404, "resource not found", **empty)) as server:
+        api = ApiSession("RunPod", server.url, KEY, patience=Patience(budget=1.0))
+        for error in (errors.NotFound, errors.RateLimited):
+            with pytest.raises(error):
+                read_events(api, "/logs", {"tail": 5}, deadline=10.0, quiet=0.1, attempted="read the log")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -264,3 +265,25 @@ def test_five_processes_that_look_at_once_send_one_request():
             process.stdin.write(f"{since}\n")
             process.stdin.flush()
         assert [process.communicate()[0] for process in processes] == ["1\n"] * 5
+
+
+def test_what_ends_pods_is_urgent_and_what_waits_is_not(time):
+    urgent = []
+
+    class Hurried(SharedCloud):
+        hurry = False
+
+        @contextlib.contextmanager
+        def urgently(self):
+            self.hurry = True
+            yield
+            self.hurry = False
+
+        def _call(self, verb, argument, normal):
+            urgent.append((verb, self.hurry))
+            return super()._call(verb, argument, normal)
+
+    cloud = Hurried(pod("p1"))
+    climbed(cloud, time, pod("p1", phase=_pod.STARTING))
+    terminate_and_prove(cloud, [pod("p1")], polls=time.polls())
+    assert urgent == [("list", False), ("terminate", True), *[("list", True), ("get", True)] * 2]
