@@ -202,6 +202,7 @@ options:
       - An address of its own in a private network of the account's pods. It needs an NVIDIA GPU and a data centre that
         has it.
       - Changed on a pod that is there, it takes effect with the next start or restart.
+      - Until then the provider shows it as before, so that a second run changes it again, which does no harm.
     type: bool
   locked:
     description:

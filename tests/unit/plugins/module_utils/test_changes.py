@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _changes
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._changes import compare
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 from ansible_collections.podyard.gpu.tests.unit.cloud import IMAGE, KEY, offer, pod
 
@@ -202,3 +202,48 @@ def test_a_prediction_shows_what_is_known():
     assert made.to_result()["id"] is None
     assert (made.name, made.phase, made.usd_per_hour, made.endpoint) == ("x-1", "provisioning", 0.69, None)
     assert _changes.managed(made)["env"] == {"PUBLIC_KEY": "(set)", "T": "(set)"}
+
+
+@pytest.mark.parametrize(
+    ("now", "args", "same"),
+    [
+        ('{"entrypoint": ["a"], "cmd": ["b c"]}', '{"cmd":["b c"],"entrypoint":["a"]}', True),
+        ("bash -c 'sleep 1'", 'bash -c "sleep 1"', True),
+        ("bash -c 'sleep 1'", "bash -c sleep 1", False),
+        ("it's", "it's", True),
+        ("it's", "its", False),
+        ("", "", True),
+        ("", "sleep 1", False),
+    ],
+)
+def test_two_spellings_of_a_start_command_are_the_same(now, args, same):
+    assert ("args" not in fields(pod(args=now), args=args)) is same
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "words"),
+    [
+        ({"cpu": Cpu("cpu5c", 4), "gpu": None, "gpu_id": None}, {"gpus": ("A40",)}, "gpus: it is a CPU pod"),
+        ({}, {"cpu": Cpu("cpu5c", 4)}, "cpu: it has 1 x RTX 4090, wanted is 4 vCPUs of cpu5c"),
+        (
+            {"cpu": Cpu("cpu5c", 4), "gpu": None, "gpu_id": None},
+            {"cpu": Cpu("cpu5c", 8)},
+            "cpu: it has 4 vCPUs of cpu5c, wanted is 8 vCPUs of cpu5c",
+        ),
+    ],
+)
+def test_a_processor_is_fixed_when_a_pod_is_rented(there, wanted, words):
+    with pytest.raises(errors.Conflict) as caught:
+        fields(pod(**there), **wanted)
+    assert words in str(caught.value)
+    same = {"cpu": Cpu("cpu5c", 4, 8.0), "gpu": None, "gpu_id": None, "gpu_count": None}
+    assert fields(pod(**same), cpu=Cpu("CPU5C", 4)) == {}
+
+
+def test_the_mounts_path_shows_in_the_diff_and_in_the_prediction():
+    there = pod(mounts=(DISK,))
+    changes = compare(there, Wanted(name="x", volume=Mount("disk", "/data", 80)))
+    assert [change.field for change in changes] == ["volume_size_gb", "mount_path"]
+    assert _changes.after(there, changes)["mounts"] == [Mount("disk", "/data", 80).to_result()]
+    assert _changes.after(there, changes)["effect"] == "resets the container: everything outside /workspace is lost"
+    assert _changes.fields(there, changes) == {"mounts": (Mount("disk", "/data", 50),)}

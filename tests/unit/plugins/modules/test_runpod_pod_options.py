@@ -551,3 +551,15 @@ def test_a_start_without_a_free_gpu_says_what_becomes_of_the_data(ensure, mounts
     assert taken.rstrip(".") in result["msg"]
     assert words in result["msg"]
     assert result["failure"]["kind"] == "NoCapacity"
+
+
+def test_a_lock_that_fails_is_a_warning_for_the_pod_is_there(ensure, capsys):
+    script = (NOTHING, CATALOGUE, CREATE.reply(fresh(), 201), expect("PATCH", "/v2/pods/p1").problem(404, "not found"))
+    result = ensure(*script, **RENT, locked=True)
+    assert (result["changed"], result["pod"]["locked"]) == (True, False)
+    assert any("was rented but not locked" in str(warning) for warning in result["warnings"])
+
+
+def test_global_networking_says_when_it_takes_effect(ensure):
+    result = ensure(listed(made()), patch({"globalNetworking": True}, made()), **RENT, global_networking=True)
+    assert any("only with its next start or restart" in str(warning) for warning in result["warnings"])
