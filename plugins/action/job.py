@@ -34,7 +34,7 @@ class ActionModule(ControllerAction):
         try:
             options = _job_spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
             given = {name: value for name, value in task_vars.items() if name.startswith(_job_spec.PREFIX)}
-            settings = self._settings(given, task_vars)
+            settings = self._settings(options, given, task_vars)
             known = {**{name: _job_spec.default(name, option) for name, option in options.items()}, **settings.values}
             others = {name: value for name, value in known.items() if not _job_spec.is_given(given.get(name))}
 
@@ -51,11 +51,21 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(str(error)) from error
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
 
-    def _settings(self, given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
+    def _settings(self, options: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
         """What the environment and .env files say for all that is not given."""
         has_value = [name for name, value in given.items() if _job_spec.is_given(value)]
         env_file = self._fill("train_env_file", given.get("train_env_file"), task_vars)
-        return read(has_value, env_file, context.CLIARGS.get("extra_vars") or (), os.environ)
+        providers = self._providers(options.get("train_providers", {}), given, task_vars)
+        return read(providers, has_value, env_file, context.CLIARGS.get("extra_vars") or (), os.environ)
+
+    def _providers(self, option: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> list[str]:
+        """The job's providers; none where they are not well given, which is told with all other faults."""
+        try:
+            value = self._fill("train_providers", given.get("train_providers"), task_vars)
+            chosen = _job_spec.convert("train_providers", option, value) if _job_spec.is_given(value) else None
+            return chosen or _job_spec.default("train_providers", option) or []
+        except Problem:
+            return []
 
     def _fill(self, name: str, value: Any, variables: dict[str, Any]) -> Any:
         """Fill in the templates of a value; None for one that is omitted. Raises Problem with the end of a sentence."""

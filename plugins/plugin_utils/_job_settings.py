@@ -41,9 +41,16 @@ def beside(extra_vars: Iterable[Any]) -> list[Path]:
 
 
 def read(
-    given: Collection[str], env_file: str | None, extra_vars: Iterable[Any], environ: Mapping[str, str]
+    providers: Iterable[str],
+    given: Collection[str],
+    env_file: str | None,
+    extra_vars: Iterable[Any],
+    environ: Mapping[str, str],
 ) -> JobSettings:
-    """What the environment and .env files say for all variables that are not `given`. Raises Problem."""
+    """What the environment and .env files say, in the providers' own variables, for all that is not `given`.
+
+    Of two providers' values for one variable that of the first provider counts. Raises Problem.
+    """
     if env_file and not Path(env_file).expanduser().is_file():
         raise Problem(f"train_env_file: there is no file {Path(env_file).expanduser().absolute()}.")
     named = [name for name in environ.get(_settings.FILES_VARIABLE, "").split(os.pathsep) if name]
@@ -57,10 +64,10 @@ def read(
     told: list[str] = []
     values: dict[str, Any] = {}
     try:
-        for provider in _providers.names():
+        for provider in providers:
             full = {**environ, _settings.FILES_VARIABLE: os.pathsep.join(files)}
             sources = _settings.Sources(full)
-            taken = _settings.take(_providers.settings(provider), sources, given)
+            taken = _settings.take(_providers.settings(provider), sources, [*given, *values])
             key = _providers.key_origin(provider, full, sources)
             told += _settings.lines(
                 {name: each for name, each in taken.items() if not each.setting.secret}, [key] if key else []

@@ -19,7 +19,7 @@ from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for setting in _providers.settings("runpod"):
+    for setting in (each for name in _providers.names() for each in _providers.settings(name)):
         monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.delenv(_settings.FILES_VARIABLE, raising=False)
 
@@ -28,7 +28,8 @@ def test_all_settings_are_listed_with_the_place_of_those_that_are_set(tmp_path, 
     (tmp_path / ".env").write_text("RUNPOD_API_KEY=rpa_secret\n")
     monkeypatch.setenv("RUNPOD_GPU_TYPE", "MY GPU")
     result = act(ActionModule)
-    assert [each["name"] for each in result["settings"]] == [each.name for each in _providers.settings("runpod")]
+    wanted = [(name, each.name) for name in _providers.names() for each in _providers.settings(name)]
+    assert [(each["provider"], each["name"]) for each in result["settings"]] == wanted
     origins = {each["name"]: each["origin"] for each in result["settings"] if each["origin"]}
     assert origins == {"RUNPOD_API_KEY": str(tmp_path / ".env"), "RUNPOD_GPU_TYPE": "the environment"}
     assert "rpa_secret" not in json.dumps(result) and "MY GPU" not in json.dumps(result)

@@ -22,8 +22,8 @@ def somewhere(tmp_path, monkeypatch):
     return tmp_path
 
 
-def settings(tmp_path, given=(), env_file=None, extra_vars=(), **environ):
-    return read(given, env_file, extra_vars, {"HOME": str(tmp_path / "home"), **environ})
+def settings(tmp_path, given=(), env_file=None, extra_vars=(), providers=("runpod",), **environ):
+    return read(providers, given, env_file, extra_vars, {"HOME": str(tmp_path / "home"), **environ})
 
 
 def test_the_file_beside_the_job_comes_before_the_one_of_the_working_directory(tmp_path):
@@ -98,3 +98,8 @@ def test_a_programs_own_settings_are_sent_as_they_are(tmp_path):
     job = {"code": str(tmp_path / "code"), "code_exclude": [], "dataset": None, "dataset_exclude": []}
     keep_at_home(job, [])
     assert job["code_exclude"] == []
+
+
+def test_settings_of_a_provider_that_the_job_does_not_use_are_nobodys_business(tmp_path):
+    found = settings(tmp_path, providers=(), RUNPOD_GPU_TYPE="L40S", RUNPOD_DISK_SIZE_GB="ten", RUNPOD_API_KEY="x")
+    assert (found.values, found.told) == ({}, [])
