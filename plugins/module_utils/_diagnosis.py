@@ -24,6 +24,19 @@ class Diagnosis:
 #: Patterns of lines, what they mean, and whether a pod on another host would meet the same. The first that fits counts.
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
+        r"SSH cannot be set up: (the variable PUBLIC_KEY|the container runs as|the image has no SSH server)",
+        (
+            "Another host will not help: take an image that starts an SSH server by itself, or in which root can install "
+            "one."
+        ),
+        True,
+    ),
+    (
+        r"SSH cannot be set up: \S+ could not install",
+        "The host may have no way to the packages: rent again, or take an image that has an SSH server.",
+        False,
+    ),
+    (
         r"cannot be mapped to a host ID",
         (
             "The image holds files of a user or group with a number too large for the hosts; another host will not "
