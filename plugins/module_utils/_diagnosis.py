@@ -26,8 +26,8 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
         r"SSH cannot be set up: (the variable PUBLIC_KEY|the container runs as|the image has no SSH server)",
         (
-            "Another host will not help: take an image that starts an SSH server by itself, or in which root can install "
-            "one."
+            "Another host will not help: take an image that starts an SSH server by itself, or in which root can "
+            "install one."
         ),
         True,
     ),
