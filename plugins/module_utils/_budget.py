@@ -25,14 +25,18 @@ LOOK, MAKE, PROVE, GIVE_BACK = "look", "make", "prove", "give back"
 #: The share of every quota that is kept for what matters more: a look leaves a fifth, a create a tenth, the proof that
 #: a pod is gone a twentieth, and what ends a pod takes the last one.
 KEPT: Mapping[str, float] = {LOOK: 0.2, MAKE: 0.1, PROVE: 0.05, GIVE_BACK: 0.0}
+#: Requests of a quota that the shares are taken of at most: of a day's 50,000 nobody needs 10,000 to end pods.
+SHARED = 600
 #: Below this share of a window looks are spread over the time that is left of it, so that the other controllers get
 #: some too.
 LOW = 0.5
-#: Seconds that a request which ends a pod waits at most; then the server may refuse it itself. Our count may be too
-#: careful, and a refused request costs nothing.
-MONEY_WAITS = 15.0
+#: Seconds that a request which ends a pod, or proves it, waits at most; then the server may refuse it itself. Our count
+#: may be too careful, and a refused request costs nothing; a pod that is left does. The proof waits for a whole minute.
+MONEY_WAITS: Mapping[str, float] = {PROVE: 75.0, GIVE_BACK: 15.0}
 #: Seconds for which a refusal is believed at most: the longest window is a day.
 BLOCK = 86_400.0
+#: What is larger is no count of requests and no moment.
+ABSURD = 1e12
 #: Lengths of the windows by their names, for when the policy is not told.
 LENGTHS: Mapping[str, float] = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0}
 #: Moments of sending that are kept: more than are ever in flight at once, and as many as the quota above needs.
@@ -65,13 +69,12 @@ class Budget:
     def take(self, kind: str, at_most: float, call: str = "") -> tuple[float, float]:
         """Wait until a request of this kind may be sent, and count it.
 
-        :param at_most: seconds of waiting at most.
+        :param at_most: seconds of waiting at most; for what gives money back MONEY_WAITS counts, and then it is sent.
         :param call: ``VERB /path``, for a service that counts each kind by itself.
         :returns: the moment of sending, and 0; or, when the wait would be longer than ``at_most``, the moment and the
             seconds that it would take; nothing is counted then.
         """
-        if kind == GIVE_BACK:
-            at_most = MONEY_WAITS
+        at_most = MONEY_WAITS.get(kind, at_most)
         begun = self._clock.monotonic()
         while True:
             with self._file.lock():
@@ -80,11 +83,11 @@ class Budget:
                 left = at_most - (now - begun)
                 state = _State(self._file.read(), now)
                 seconds, why = state.wait(kind)
-                if seconds <= 0 or (kind == GIVE_BACK and left <= 0):
+                if seconds <= 0 or (kind in MONEY_WAITS and left <= 0):
                     state.count()
                     self._file.write(state.data)
                     break
-            if kind == GIVE_BACK:
+            if kind in MONEY_WAITS:
                 seconds = min(seconds, left)
             elif seconds > left:
                 return now, seconds
@@ -99,12 +102,15 @@ class Budget:
         """
         told = told_windows(headers)
         pause = asked_pause(headers) if status == TOO_MANY else None
-        if not told and pause is None:
-            return
         with self._file.lock():
             state = _State(self._file.read(), self._clock.monotonic())
+            served = status < 300 and 0 < state.refused < sent
+            if not (told or served or pause is not None):
+                return
             if told:
                 state.adopt(told, sent)
+            if served:
+                state.blocked = 0.0
             if pause is not None:
                 state.block(pause)
             self._file.write(state.data)
@@ -126,7 +132,7 @@ class Budget:
 
 class _State:
     """The content of the file at one moment: ``sent`` (moments), ``windows`` (name -> quota, length, left, reset),
-    ``blocked`` (until when the server refuses). What cannot be, is left out: the file is no one's promise.
+    ``blocked`` (since and until when the server refuses). What cannot be, is left out: the file is no one's promise.
     """
 
     def __init__(self, data: dict[str, Any], now: float) -> None:
@@ -135,15 +141,16 @@ class _State:
         self.windows: dict[str, list[float]] = {}
         windows = data.get("windows")
         for name, figures in windows.items() if isinstance(windows, dict) else ():
-            if len(_numbers(figures)) == 4:
+            if len(_numbers(figures)) == 4 and _numbers(figures)[1] <= BLOCK:
                 self.windows[name] = self._rolled(*_numbers(figures))
-        blocked = _numbers([data.get("blocked")])
-        self.blocked = blocked[0] if blocked and now < blocked[0] <= now + BLOCK else 0.0
+        blocked = _numbers(data.get("blocked"))
+        known = len(blocked) == 2 and blocked[0] <= now < blocked[1] <= now + BLOCK
+        self.refused, self.blocked = blocked if known else (0.0, 0.0)
 
     @property
     def data(self) -> dict[str, Any]:
         """For the file."""
-        return {"sent": self.sent[-KEPT_MOMENTS:], "windows": self.windows, "blocked": self.blocked}
+        return {"sent": self.sent[-KEPT_MOMENTS:], "windows": self.windows, "blocked": [self.refused, self.blocked]}
 
     def _rolled(self, quota: float, length: float, left: float, reset: float) -> list[float]:
         """A window as it is now: begun anew after its reset, or when its reset is further off than it is long."""
@@ -159,7 +166,7 @@ class _State:
             if len(self.sent) >= allowed:
                 waits.append((self.sent[-allowed] + SPAN - self.now, f"{QUOTA} requests a minute are safe"))
         for name, (quota, _length, left, reset) in self.windows.items():
-            free = left - int(quota * KEPT[kind])
+            free = left - int(min(quota, SHARED) * KEPT[kind])
             if free < 1:
                 waits.append((reset - self.now, f"{left:.0f} of {quota:.0f} requests are left in this {name}"))
             elif kind == LOOK and left < quota * LOW and self.sent:
@@ -186,16 +193,18 @@ class _State:
                 windows[name] = known or [quota, length, quota, self.now + length]
                 continue
             seconds = min(figures.get("t", length), length) if left > 0 else max(figures.get("t", length), 1.0)
-            windows[name] = [quota, max(length, seconds), max(0.0, left - later), self.now + seconds]
+            seconds = min(seconds, BLOCK)
+            windows[name] = [quota, min(max(length, seconds), BLOCK), max(0.0, left - later), self.now + seconds]
         self.windows = windows
 
     def block(self, seconds: float) -> None:
         """Nobody asks for so many seconds."""
-        self.blocked = max(self.blocked, self.now + min(seconds, BLOCK))
+        self.refused, self.blocked = self.now, max(self.blocked, self.now + min(seconds, BLOCK))
 
 
 def _numbers(values: Any) -> list[float]:
-    """The numbers in a list, or nothing."""
+    """The numbers in a list, or nothing. Of JSON's larger relatives (NaN, Infinity) none is one."""
     if not isinstance(values, list):
         return []
-    return [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [each for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    return [float(number) for number in numbers if -ABSURD < number < ABSURD]

@@ -56,10 +56,43 @@ def test_while_nothing_is_told_sixty_a_minute_are_sent_with_a_reserve_for_what_m
     assert spend(other, LOOK) == 0
     assert spend(other, MAKE) == 6
     assert spend(one, MAKE) == 0
-    assert spend(one, PROVE) == 3
-    for _pod in range(3):
-        one.take(GIVE_BACK, 0.0)
+    for kind in [PROVE] * 3 + [GIVE_BACK] * 3:
+        one.take(kind, 0.0)
     assert time.slept == []
+
+
+@pytest.mark.parametrize(("kind", "most"), [(GIVE_BACK, 17.0), (PROVE, 77.0)])
+@pytest.mark.parametrize("why", ["refused for a day", "the day's requests are used up"])
+def test_what_gives_money_back_is_sent_before_long_whatever_our_count_says(kind, most, why):
+    time = FakeTime()
+    shared = budget(time)
+    moment, _short = shared.take(MAKE, 0.0)
+    if why == "refused for a day":
+        shared.learn(429, {"retry-after": "86000"}, moment)
+    else:
+        shared.learn(200, {"ratelimit": '"day";r=0;t=80000'}, moment)
+    assert shared.take(LOOK, 120.0)[1] > 79_000.0
+    assert shared.take(kind, 0.0)[1] == 0.0
+    assert most - 2.0 <= sum(time.slept) <= most
+
+
+def test_a_refusal_is_over_when_a_later_request_is_served():
+    time = FakeTime()
+    shared = budget(time)
+    early = shared.take(LOOK, 0.0)[0]
+    time.now += 0.1
+    shared.learn(429, {"retry-after": "86000"}, shared.take(LOOK, 0.0)[0])
+    shared.learn(200, {}, early)
+    assert shared.take(LOOK, 120.0)[1] > 85_000.0
+    shared.learn(200, {}, shared.take(GIVE_BACK, 0.0)[0])
+    assert shared.take(LOOK, 0.0)[1] == 0.0
+
+
+def test_of_a_large_quota_only_as_much_is_kept_as_giving_back_can_need():
+    shared = budget()
+    day = {"ratelimit": '"day";r=9000;t=1', "ratelimit-policy": '"day";q=50000;w=86400'}
+    shared.learn(200, day, shared.take(LOOK, 0.0)[0])
+    assert spend(shared, MAKE, 10_000) == 9000 - 60
 
 
 def test_the_minute_is_counted_back_from_each_moment():
@@ -189,6 +222,8 @@ def test_headers_without_quotes_and_policy_are_understood():
         {"sent": "all", "blocked": "ever", "windows": [1]},
         {"sent": [-1e6] * 60, "blocked": -5, "windows": {"minute": [60, 60, 0, -1e6], "x": [1], "y": None}},
         {"sent": [None, "1"], "windows": {"minute": None}},
+        {"windows": {"minute": [float("inf"), 60, 3, 1e300]}, "sent": [float("nan"), 10**400], "blocked": [0, 1e300]},
+        {"windows": {"year": [100, 3e7, 0, 2e7]}, "blocked": [float("nan"), float("nan")]},
     ],
 )
 def test_a_file_from_another_time_or_another_hand_holds_nobody_up(state):
