@@ -164,8 +164,11 @@ done
 PARTS = (PART_BEGIN, PART_SSH, PART_RUN)
 _FILE = "/tmp/podyard-boot"
 _AROUND = re.compile(
-    r"^sh -c 'echo [A-Za-z0-9+/=]+ \| base64 -d >" + re.escape(_FILE) + r" && exec sh "
-    + re.escape(_FILE) + r' "\$@"\' podyard(?: (?P<own>.*))?$',
+    r"^sh -c 'echo [A-Za-z0-9+/=]+ \| base64 -d >"
+    + re.escape(_FILE)
+    + r" && exec sh "
+    + re.escape(_FILE)
+    + r' "\$@"\' podyard(?: (?P<own>.*))?$',
     re.DOTALL,
 )
 
