@@ -15,8 +15,8 @@ options:
     description:
       - The API key of the provider's account. It is never returned or logged.
       - If not given, it is looked for where the vendor's own tools look. For RunPod these are the environment variable
-        E(RUNPOD_API_KEY), the same name in a file that E(PODYARD_ENV_FILE) names or in C(.env) in the working directory,
-        and C(~/.runpod/config.toml).
+        E(RUNPOD_API_KEY), the same name in a file that E(PODYARD_ENV_FILE) names or in C(.env) in the working
+        directory, and C(~/.runpod/config.toml).
     type: str
   api_url:
     description:
