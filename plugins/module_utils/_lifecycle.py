@@ -74,9 +74,10 @@ class Lifecycle:
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
         """
         refuse_impossible(self.wanted)
-        pods = self.find()
         if state == "absent":
-            return self._absent(pods)
+            with self.work.provider.urgently():
+                return self._absent(self.find())
+        pods = self.find()
         if len(pods) > 1:
             listed = ", ".join(f"{pod.name} ({pod.id}, {pod.phase})" for pod in pods)
             raise errors.Conflict(
@@ -266,7 +267,11 @@ class Lifecycle:
         if self.check or not pods:
             return outcome
         for pod in pods:
-            standing.unlock(pod)
+            try:
+                standing.unlock(pod)
+            except errors.CloudError as error:
+                # The others are ended all the same; that this one is not is said then.
+                self.work.progress.say(f"The pod {pod.label()} could not be unlocked: {error.message}")
         outcome.gone = self.work.end(pods)
         require_gone(self.work.provider, outcome.gone)
         return outcome

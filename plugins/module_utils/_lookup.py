@@ -73,7 +73,8 @@ def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None
     while True:
         elapsed = clock.monotonic() - begun
         try:
-            found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != _pod.GONE]
+            with work.provider.urgently():
+                found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != _pod.GONE]
         except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
             error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
             error.args = (error.message,)

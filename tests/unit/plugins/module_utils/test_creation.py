@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -149,6 +150,21 @@ def test_an_error_while_looking_is_no_absence(tmp_path):
     cloud.plan("list", *[errors.ServerError("502")] * 20, [pod("n1", request().name)])
     assert create_once(work(cloud, time, tmp_path), request()).id == "n1"
     assert cloud.count("create") == 1
+
+
+def test_a_pod_that_may_exist_is_looked_for_urgently(tmp_path, monkeypatch):
+    cloud, hurry, seen = FakeCloud(), [], []
+
+    @contextlib.contextmanager
+    def urgently():
+        hurry.append(1)
+        yield
+        hurry.pop()
+
+    monkeypatch.setattr(cloud, "urgently", urgently)
+    cloud.plan("create", UNKNOWN).plan("list", lambda _: seen.append(bool(hurry)) or [pod("n1", request().name)])
+    assert create_once(work(cloud, run_dir=tmp_path), request()).id == "n1"
+    assert seen == [True]
 
 
 def test_without_a_list_nothing_is_sent_again(tmp_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -517,6 +518,31 @@ def test_a_list_that_fails_is_not_absent(running):
     running.cloud.plan("list", errors.AuthError("refused"))
     with pytest.raises(errors.AuthError):
         running.ensure("absent")
+
+
+def test_the_pod_to_end_is_looked_for_as_urgently_as_it_is_ended(running, monkeypatch):
+    hurry, seen = [], []
+
+    @contextlib.contextmanager
+    def urgently():
+        hurry.append(1)
+        yield
+        hurry.pop()
+
+    monkeypatch.setattr(running.cloud, "urgently", urgently)
+    running.cloud.plan("list", lambda _argument: seen.append(bool(hurry)) or list(running.cloud.pods.values()))
+    assert running.ensure("absent").changed
+    assert seen == [True]
+
+
+def test_a_pod_that_cannot_be_unlocked_does_not_keep_the_others(tmp_path):
+    world = World(tmp_path, pod("p1", f"{IDENTITY}-1", locked=True), pod("p2", f"{IDENTITY}-2"))
+    world.cloud.plan("update", errors.ServerError("The line was lost."))
+    refused = errors.Conflict("It is locked.")
+    world.cloud.plan("terminate", refused, None, *[refused] * 99)
+    with pytest.raises(errors.NotProvedGone, match=r"p1.*It is locked"):
+        world.ensure("absent", locked=False)
+    assert list(world.cloud.pods) == ["p1"]
 
 
 def test_what_was_asked_for_and_turns_up_late_is_ended_too(world, tmp_path):
