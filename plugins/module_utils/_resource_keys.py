@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import KeyList, Outcome
+from ansible_collections.podyard.gpu.plugins.module_utils._account import KeyList
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import Outcome
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 #: An entry of such a list, as RunPod's description of REST v2 asks for it.
@@ -70,10 +71,13 @@ def _write_until_true(
     warnings: list[str] = []
     target = merged(before, ours, state)
     for _write in range(WRITES):
-        _put(keys, target)
+        unknown = _put(keys, target)
         clock.sleep(clock.spread(*SETTLE))
         found = keys.read()
         undone = [line for id_, line in ours.items() if differs(found, id_, state)]
+        if undone and unknown is not None:
+            target = merged(found, ours, state)
+            continue
         lost = [line for line in target if identity(line) not in {*ours, *map(identity, found)}]
         if not undone:
             if lost:
@@ -85,16 +89,23 @@ def _write_until_true(
             + (f", and {titles(lost)}, dropped by that writer too, put back." if lost else ".")
         )
         target = merged([*found, *lost], ours, state)
+    if unknown is not None:
+        raise unknown
     raise errors.Conflict(
         f"The SSH keys of the account were written {WRITES} times, and each time somebody else undid it. Find out what "
         "else writes them, stop it, and run the task again."
     )
 
 
-def _put(keys: KeyList, lines: Sequence[str]) -> None:
-    """Replace the whole list. :raises BadRequest: naming entries of others for which the service may refuse it."""
+def _put(keys: KeyList, lines: Sequence[str]) -> errors.Ambiguous | None:
+    """Replace the whole list; an error when it is unknown whether that was done: then a look tells.
+
+    :raises BadRequest: naming entries of others for which the service may refuse it.
+    """
     try:
         keys.write(lines)
+    except errors.Ambiguous as error:
+        return error
     except errors.BadRequest as error:
         odd = [line for line in lines if not PATTERN.fullmatch(line)]
         if odd:
@@ -104,6 +115,7 @@ def _put(keys: KeyList, lines: Sequence[str]) -> None:
             )
             error.args = (error.message,)
         raise
+    return None
 
 
 def checked(line: str) -> str:

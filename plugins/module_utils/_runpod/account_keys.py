@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.podyard.gpu.plugins.module_utils._account import KeyList
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import KeyList
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue
 
 PATH = "/v2/account/ssh-keys"
@@ -27,6 +27,6 @@ class AccountKeys(KeyList):
         return [line for line in lines if line]
 
     def write(self, lines: Sequence[str]) -> None:
-        """See KeyList."""
+        """See KeyList. Not repeated like another PUT: a minute later the list would be an old one, and undo others."""
         attempted = "write the SSH keys of the account on RunPod"
-        self._api.request("PUT", PATH, body={"keys": list(lines)}, attempted=attempted)
+        self._api.request("PUT", PATH, body={"keys": list(lines)}, attempted=attempted, like="PATCH")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import KeyList
+from ansible_collections.podyard.gpu.plugins.module_utils._account import KeyList
 from ansible_collections.podyard.gpu.plugins.module_utils._resource_keys import WRITES, described, ensure, read
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime
 
@@ -164,3 +164,43 @@ def test_entries_are_shown_in_their_parts():
     assert read(Account(OURS)) == [{"key": OURS, "type": "ssh-ed25519", "fingerprint": print_, "comment": "me@laptop"}]
     assert described(CARL)["comment"] is None
     assert described("what is this") == {"key": "what is this", "type": None, "fingerprint": None, "comment": None}
+
+
+class Shaky(Account):
+    """One whose answers to the first writes are lost; ``done`` says whether those were carried out."""
+
+    def __init__(self, *lines: str, answers: int, done: bool, meanwhile: list = ()) -> None:
+        super().__init__(*lines, meanwhile=meanwhile)
+        self.answers = answers
+        self.done = done
+
+    def write(self, lines):
+        self.answers -= 1
+        if self.answers < 0:
+            super().write(lines)
+            return
+        kept = list(self.lines)
+        super().write(lines)
+        self.lines = self.lines if self.done or self.lines != list(lines) else kept
+        raise errors.Ambiguous("no answer")
+
+
+def test_a_write_without_an_answer_that_was_done_is_not_repeated():
+    account = Shaky(ANNA, answers=1, done=True)
+    outcome = bring(account, OURS)
+    assert (account.written, account.lines) == ([[ANNA, OURS]], [ANNA, OURS])
+    assert outcome.warnings == ()
+
+
+def test_a_write_without_an_answer_is_repeated_with_the_list_as_it_is_by_then():
+    account = Shaky(ANNA, BERT, answers=1, done=False, meanwhile=[[BERT, CARL]])
+    outcome = bring(account, OURS)
+    assert account.written == [[ANNA, BERT, OURS], [BERT, CARL, OURS]]
+    assert (account.lines, outcome.warnings) == ([BERT, CARL, OURS], ())
+
+
+def test_writes_that_are_never_answered_end_with_the_words_of_the_last_one():
+    account = Shaky(ANNA, answers=99, done=False)
+    with pytest.raises(errors.Ambiguous, match="no answer"):
+        ensure(account, [OURS], "present", clock=FakeTime().clock)
+    assert len(account.written) == WRITES

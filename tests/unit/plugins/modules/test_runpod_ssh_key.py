@@ -66,6 +66,14 @@ def test_what_another_writer_undid_is_made_again(ensure):
     assert any("put back" in str(warning) for warning in result["warnings"])
 
 
+def test_a_write_without_an_answer_is_not_repeated_with_an_old_list(ensure):
+    lost = expect("PUT", PATH, body={"keys": [ANNA, OURS]}).reply({"detail": "oops"}, status=500)
+    other = "ssh-rsa QkVSVA== bert"
+    script = (read(ANNA), lost, read(ANNA, other), put(ANNA, other, OURS), read(ANNA, other, OURS))
+    result = ensure(*script, key=[OURS])
+    assert [key["comment"] for key in result["keys"]] == ["anna@office", "bert", "me@laptop"]
+
+
 def test_keys_come_from_a_file(ensure, tmp_path):
     file = tmp_path / "keys.pub"
     file.write_text(f"# ours\n\n{OURS}\n{ANNA}\n")
