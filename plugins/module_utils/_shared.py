@@ -13,6 +13,7 @@ the wall clock moves. It begins anew with each start of the machine, so the name
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -142,6 +143,8 @@ class SharedFile:
         except OSError as error:
             self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
             self._path = None
+            with contextlib.suppress(OSError):
+                new.unlink()
 
     @contextlib.contextmanager
     def lock(self, patience: float = LOCK_PATIENCE) -> Iterator[bool]:
@@ -177,7 +180,10 @@ def _locked(descriptor: int, patience: float) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
+                # Some file systems of a network have no locks: to ask again for one only holds up.
+                return False
             if time.monotonic() >= end:
                 return False
             time.sleep(LOCK_PAUSE)

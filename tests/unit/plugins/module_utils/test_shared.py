@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -114,6 +115,16 @@ def test_a_lock_of_a_suspended_process_holds_nobody_up(tmp_path, holder):
         assert not held
 
 
+def test_a_file_system_without_locks_is_not_waited_for(tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(_shared.fcntl, "flock", refuse)
+    monkeypatch.setattr(_shared.time, "sleep", lambda _seconds: pytest.fail("waited for a lock that cannot be had"))
+    with SharedFile("budget-x", tmp_path).lock() as held:
+        assert not held
+
+
 def test_a_lock_goes_with_its_process(tmp_path, holder):
     holder.kill()
     holder.wait()
@@ -141,6 +152,18 @@ def test_a_directory_that_goes_away_is_no_failure(tmp_path):
         file.write({"a": 1})
     assert file.read() == {"a": 1}
     assert "cannot be written to" in file.problem
+
+
+def test_a_full_disk_is_no_failure_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_shared.json, "dump", full)
+    file = SharedFile("budget-x", tmp_path)
+    file.write({"a": 1})
+    assert file.read() == {"a": 1}
+    assert "No space left on device" in file.problem
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_old_files_are_swept_and_others_left_alone(tmp_path):
