@@ -115,7 +115,8 @@ def _create_fenced(work: Work, request: PodRequest) -> Pod:
             write_quietly(ledger, work.progress, event, made, error.message)
             raise
         write_quietly(ledger, work.progress, _ledger.CREATED, pod)
-    work.progress.say(f"Rented {pod.label()}: {request.compute()}, {usd(pod.usd_per_hour)} per hour")
+    price = f", {usd(pod.usd_per_hour)} per hour" if pod.usd_per_hour is not None else ""
+    work.progress.say(f"Rented {pod.label()}: {request.compute()}{price}")
     return pod
 
 
@@ -202,7 +203,10 @@ def _accepted(
     Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
     """
     try:
+        said = pod.usd_per_hour
         pod = work.provider.settle(pod, request)
+        if said is None and pod.usd_per_hour is not None:
+            work.progress.say(f"The contract of {pod.label()} says {usd(pod.usd_per_hour)} per hour")
         _within_cap(pod, cap)
         result = accept(pod)
         _within_cap(result.pod, cap)

@@ -273,6 +273,23 @@ class ApiSession:
         return kinds.get(status, errors.BadRequest)(lead, **facts)
 
 
+def fetch_without_key(url: str, api_url: str) -> tuple[int, str]:
+    """Status and text of one GET of an address that an answer named: no key, no redirect, and nothing unencrypted that
+    was asked for encrypted. Status 0 when there is no answer.
+    """
+    if not url.startswith("https://") and not (url.startswith("http://") and api_url.startswith("http://")):
+        return 0, ""
+    session = requests.Session()
+    # Neither a .netrc nor, on this machine's own loopback, a proxy has a say here.
+    session.trust_env = not (urlsplit(url).hostname or "").startswith("127.")
+    session.auth = lambda request: request
+    try:
+        answer = session.get(url, timeout=(CONNECT_TIMEOUT, CONNECT_TIMEOUT), allow_redirects=False)
+    except requests.exceptions.RequestException:
+        return 0, ""
+    return answer.status_code, answer.content.decode("utf-8", errors="replace")
+
+
 def never_sent(error: Any) -> bool:
     """True when the connection was never made, so that nothing can have been executed. A failed TLS handshake counts as
     unknown: its error looks the same as one in the middle of an answer."""

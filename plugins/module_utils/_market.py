@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -66,8 +67,14 @@ def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]
         stock, price = AVAILABILITIES.index(offer.availability), _price(offer)
         return (price, stock, listed) if query.prefer == PRICE else (listed, stock, price)
 
-    reasons = {f"{offer.title} {why}": None for offer in placed if (why := objection(offer, query)) is not None}
-    return sorted(fitting, key=key), list(reasons)
+    return sorted(fitting, key=key), _left_out(placed, query)
+
+
+def _left_out(offers: Sequence[Offer], query: OfferQuery) -> list[str]:
+    """Why offers are not tried, each reason once. Where each is one machine's, they are counted: there are hundreds."""
+    reasons = {f"{each.title} {why}": None for each in offers if not each.id and (why := objection(each, query))}
+    machines = Counter(each.title for each in offers if each.id and objection(each, query))
+    return [*reasons, *(f"{count} offers of {title} do not fit or cost too much" for title, count in machines.items())]
 
 
 def _place(value: str | None, listed: Sequence[str]) -> int:

@@ -109,8 +109,7 @@ class Cpu:
 @dataclass(frozen=True)
 class Reference:
     """Something of the account that a pod names: a template, a network volume, the credentials of a registry.
-
-    ``region`` is where a volume is; ``image`` and ``ports`` are what a template brings along.
+    ``region`` (or ``filters`` of offers) is where a volume is; the others are what a template brings along.
     """
 
     kind: str
@@ -120,6 +119,7 @@ class Reference:
     image: str | None = None
     ports: tuple[str, ...] | None = None
     onstart: str | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
 
     def label(self) -> str:
         """How a message names it: ``data (agv6w2qcg7)``."""
@@ -329,7 +329,7 @@ class PodRequest:
     ``gpu_id`` and ``cloud`` come from an Offer. ``public_keys`` are the SSH keys that may log in (OpenSSH lines).
     ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone. What is
     None where there is a template comes from the template. The least memory (GB) and vCPUs are for each GPU.
-    ``offer_id`` and ``host`` are the offer's own; ``onstart`` runs at each start; ``extra`` is for one provider's driver.
+    ``offer_id`` and ``host`` are the offer's; ``onstart`` runs at each start, ``extra`` is for one provider's driver.
     """
 
     name: str

@@ -59,6 +59,7 @@ class Capabilities:
     :param recycle: a pod's container can be made anew in place, without giving its GPU back.
     :param keeps_disk: a stopped pod keeps the container's own disk.
     :param prints_host_keys: the container's log may hold the host keys' fingerprints.
+    :param watched: seconds for which an ended pod must stay away to count as gone.
     :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
     :param because: capability -> why it is missing, as the end of a sentence.
     """
@@ -71,6 +72,7 @@ class Capabilities:
     recycle: bool = False
     keeps_disk: bool = False
     prints_host_keys: bool = True
+    watched: float = 0.0
     ssh_images: tuple[str, ...] = ()
     because: Mapping[str, str] = field(default_factory=dict)
 

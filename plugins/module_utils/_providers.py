@@ -42,9 +42,32 @@ def _runpod_capabilities() -> Capabilities:
     return RunPod.capabilities
 
 
-_DRIVERS: dict[str, Connect] = {"runpod": _runpod}
-_SHELVES: dict[str, OpenShelf] = {"runpod": _runpod_shelf}
-_CAPABILITIES: dict[str, Callable[[], Capabilities]] = {"runpod": _runpod_capabilities}
+def _vastai(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai.driver import Vast
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import find_key, find_scale, find_url
+
+    return Vast(find_key(api_key, environ), find_url(api_url, environ), scale=find_scale(environ))
+
+
+def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import find_key, find_scale, find_url
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai.shelf import VastShelf
+
+    return VastShelf(find_key(api_key, environ), find_url(api_url, environ), scale=find_scale(environ))
+
+
+def _vastai_capabilities() -> Capabilities:
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai.driver import Vast
+
+    return Vast.capabilities
+
+
+_DRIVERS: dict[str, Connect] = {"runpod": _runpod, "vastai": _vastai}
+_SHELVES: dict[str, OpenShelf] = {"runpod": _runpod_shelf, "vastai": _vastai_shelf}
+_CAPABILITIES: dict[str, Callable[[], Capabilities]] = {
+    "runpod": _runpod_capabilities,
+    "vastai": _vastai_capabilities,
+}
 
 
 def names() -> list[str]:
@@ -91,13 +114,15 @@ def settings(name: str) -> Sequence[Setting]:
     """
     if name not in _DRIVERS:
         raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
-    from ansible_collections.podyard.gpu.plugins.module_utils._runpod.variables import TABLE
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod import variables as runpod
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai import variables as vastai
 
-    return {"runpod": TABLE}[name]
+    return {"runpod": runpod.TABLE, "vastai": vastai.TABLE}[name]
 
 
 def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
     """Where the key of an account would be taken from when no option gives it: its name there, and the place."""
     from ansible_collections.podyard.gpu.plugins.module_utils._runpod import settings as runpod
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai import settings as vastai
 
-    return {"runpod": runpod.key_origin}[name](environ, sources)
+    return {"runpod": runpod.key_origin, "vastai": vastai.key_origin}[name](environ, sources)

@@ -188,12 +188,19 @@ class Ladder:
         )
 
     def _routed(self, pod: Pod) -> Pod:
-        """The pod with the address that is tried now: after some failures another one, where there are several."""
+        """The pod with the address that is tried now: the direct one, and after some failures the first that answers,
+        or (when the key was refused there) the next one.
+        """
         if pod.endpoint is None or not pod.alternates:
             return pod
-        if self._failures >= ROUTE_TRIES:
-            self._route, self._failures = self._route + 1, 0
         routes = sorted((pod.endpoint, *pod.alternates), key=lambda route: (route.mode, route.host, route.port))
+        if self._failures >= ROUTE_TRIES:
+            self._failures = 0
+            if self._reached == _pod.ADDRESSED:
+                answering = [self._ready.read_banner(route)[0] for route in routes]
+                self._route = answering.index(True) if any(answering) else 0
+            else:
+                self._route += 1
         chosen = routes[self._route % len(routes)]
         return replace(pod, endpoint=chosen, alternates=tuple(route for route in routes if route != chosen))
 
@@ -348,7 +355,7 @@ class Ladder:
             return _hostkeys.Verdict(self._trusted[1])
         offered = _hostkeys.scan(self._ready.run, endpoint)
         verdict = _hostkeys.judge(offered, self._printed(pod))
-        if offered and verdict.mode != _hostkeys.STRICT:
+        if offered and verdict.mode != _hostkeys.STRICT and self._provider.capabilities.prints_host_keys:
             self._polls.clock.sleep(LOG_LAG)
             verdict = _hostkeys.judge(offered, self._printed(pod))
         if verdict.mode is None:

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._account import KeyList, Variables
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
@@ -95,6 +96,8 @@ class Resource:
     :param path: where it is listed and made; below it, by id, it is changed and deleted.
     :param identity: name of the property by which people know it.
     :param update: the verb of a change; empty: it can only be replaced.
+    :param call: (POST, ``update`` or DELETE; the object that is there; path; body) -> the method, path and body that
+        the service wants for it, where these differ.
     :param unwrap: the object in the answer to a create or change; None when the answer does not hold it.
     :param by_id: objects that are not in the list can be read by their id (those of others).
     :param sources: other lists of the same kind, which are not the account's own: word -> (path, query).
@@ -115,6 +118,11 @@ class Resource:
     id_key: str = "id"
     update: str = "PATCH"
     unwrap: Callable[[Any], Any] = same
+    call: Callable[[str, Mapping[str, Any] | None, str, Any], tuple[str, str, Any]] = lambda verb, _now, path, body: (
+        verb,
+        path,
+        body,
+    )
     by_id: bool = False
     sources: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     derive: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _values: {}
@@ -351,18 +359,6 @@ class BillQuery:
     end: str | None = None
 
 
-class KeyList(abc.ABC):
-    """The SSH public keys of an account where they are one list, one line of type, blob and comment each."""
-
-    @abc.abstractmethod
-    def read(self) -> list[str]:
-        """Every entry."""
-
-    @abc.abstractmethod
-    def write(self, lines: Sequence[str]) -> None:
-        """Replace the whole list."""
-
-
 class Shelf(abc.ABC):
     """What one account holds beside pods."""
 
@@ -373,6 +369,10 @@ class Shelf(abc.ABC):
     @abc.abstractmethod
     def keys(self) -> KeyList:
         """The account's SSH keys."""
+
+    def variables(self) -> Variables:
+        """The account's variables. :raises BadRequest: where a provider has none."""
+        raise errors.BadRequest("This provider keeps no variables for an account.")
 
     @abc.abstractmethod
     def bills(self, query: BillQuery) -> dict[str, Any]:

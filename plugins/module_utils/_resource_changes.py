@@ -112,7 +112,7 @@ class _Task:
         """Send the create, once. What may or may not have been made is looked for by its name and taken on."""
         attempted = f"make the {self.resource.title} {self.wanted.label()} on {self.store.api.title}"
         try:
-            raw = self._send("POST", self.resource.path, body, attempted)
+            raw = self._send("POST", None, body, attempted)
             if raw is not None:
                 return raw, []
             lost = errors.Ambiguous(f"Could not {attempted}: the answer does not hold what was made.")
@@ -215,9 +215,8 @@ class _Task:
     def _patch(self, now: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send the change; after an answer that was lost, see whether it was made."""
         label, object_id = self.resource.label(now), str(now.get(self.resource.id_key))
-        path = self.store.path(object_id)
         try:
-            raw = self._send(self.resource.update, path, body, f"change {label} on {self.store.api.title}")
+            raw = self._send(self.resource.update, now, body, f"change {label} on {self.store.api.title}")
         except errors.Ambiguous as error:
             raw = self.store.lookup(Wanted(id=object_id))
             if raw is None or self._different(raw):
@@ -260,7 +259,7 @@ class _Task:
                 return []
             label = self.resource.label(now)
             try:
-                self._send("DELETE", self.store.path(now.get(self.resource.id_key)), None, f"delete {label}")
+                self._send("DELETE", now, None, f"delete {label}")
             except errors.NotFound:
                 return [f"{_upper(label)} was gone already."]
             except (errors.BadRequest, errors.Conflict) as error:
@@ -300,10 +299,15 @@ class _Task:
             if problem:
                 yield f"{each.option} {problem}"
 
-    def _send(self, method: str, path: str, body: Any, attempted: str) -> Mapping[str, Any] | None:
-        """One request that changes something; the object in the answer, or None when it holds none."""
+    def _send(self, verb: str, now: Mapping[str, Any] | None, body: Any, attempted: str) -> Mapping[str, Any] | None:
+        """One request that changes something (POST makes, DELETE deletes, else it changes ``now``); the object in the
+        answer, or None when it holds none.
+        """
+        path = self.resource.path if now is None else self.store.path(now.get(self.resource.id_key))
+        method, path, body = self.resource.call(verb, now, path, body)
+        secrets = self._secrets()
         try:
-            answer = self.store.api.request(method, path, body=body, secrets=self._secrets(), attempted=attempted)
+            answer = self.store.api.request(method, path, body=body, secrets=secrets, attempted=attempted, like=verb)
         except errors.BadRequest as error:
             why = self._too_large(body) if error.status == 413 else self._explain(error.detail or "")
             error.message = f"{error.message} {why}".rstrip()

@@ -50,6 +50,7 @@ class _Target:
     ordered: bool = False
     ordered_at: float = float("-inf")
     absences: int = 0
+    absent_since: float = 0.0
     gone_at: str | None = None
     reason: str | None = None
     stuck: bool = False
@@ -115,6 +116,7 @@ def terminate_and_prove(
         left = [target for target in targets if target.gone_at is None and not target.stuck]
         looks += 1
         prolonged = min(HELD_BACK, provider.held_back - held_back)
+        prolonged += provider.capabilities.watched
         remaining = patience + settle + prolonged - (clock.monotonic() - begun)
         if not left or remaining <= 0:
             break
@@ -170,8 +172,10 @@ def _look(ending: Ending, targets: Sequence[_Target], elapsed: float) -> None:
             _note(target, error)
             continue
         target.absences = target.absences + 1 if absent else 0
+        target.absent_since = elapsed if target.absences <= 1 else target.absent_since
         believed = target.ordered or elapsed >= ending.settle
-        if target.absences >= PROOF and believed:
+        watched = elapsed - target.absent_since >= ending.provider.capabilities.watched
+        if target.absences >= PROOF and believed and watched:
             _proved(ending, target)
 
 

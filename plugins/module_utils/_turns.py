@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, Budget
+from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, PROVE, Budget
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile, account_mark
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
@@ -26,8 +26,8 @@ HORIZON = 600.0
 #: Seconds that a request which gives money back may wait for its turn: with twenty pods to end, each three seconds
 #: after the other, that is a minute.
 MONEY_WAITS = 120.0
-#: Seconds for which a note is kept at most.
-KEPT = 86_400.0
+#: Seconds for which a note is kept at most: longer than any run.
+KEPT = 2_592_000.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Turns(Budget):
         pace = self._pace(call)
         if pace is None:
             return self._clock.monotonic(), 0.0
-        at_most = max(at_most, MONEY_WAITS) if kind == GIVE_BACK else at_most
+        at_most = max(at_most, MONEY_WAITS) if kind in (GIVE_BACK, PROVE) else at_most
         with self._file.lock():
             now = self._clock.monotonic()
             data = self._file.read()
@@ -151,6 +151,11 @@ class Turns(Budget):
     def noted(self, subject: str, key: str) -> bool:
         """True when there is a note."""
         return key in _notes(self._file.read(), subject, self._clock.monotonic())
+
+    def told(self, subject: str, key: str) -> str | None:
+        """The value of a note."""
+        note = _notes(self._file.read(), subject, self._clock.monotonic()).get(key)
+        return str(note[1]) if note is not None else None
 
     def forget(self, subject: str, *, key: str | None = None, value: str | None = None) -> None:
         """Take away the note of this key, or all that have this value."""

@@ -213,6 +213,8 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
     if mount is not None and mount.volume_id and not _attached(pod, mount.volume_id):
         volume = provider.find(NETWORK_VOLUME, mount.volume_id)
         wanted = replace(wanted, network_volume=replace(mount, volume_id=volume.id))
+        if pod is None and volume.filters:
+            wanted = replace(wanted, filters={**volume.filters, **wanted.filters})
         if pod is None and volume.region:
             regions = [region.upper() for region in wanted.regions or ()]
             if regions and volume.region.upper() not in regions:

@@ -28,7 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("_errors", "_pod", "_names", "_wait", "_gpus", "_patterns", "_settings", "_values"),
     "pod side": ("_training_*", "_gpu_*"),
     "wire": ("_http", "_retry", "_events", "_budget", "_shared", "_turns"),
-    "promise": ("_provider", "_resource", "_resource_changes", "_resource_keys"),
+    "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys"),
     "drivers": (),
     "providers": ("_providers",),
     "market": ("_market",),
@@ -54,7 +54,7 @@ ORDER = list(LAYERS)
 # Of these a driver may use everything, of our other files nothing.
 SEEN_BY_DRIVERS = {
     *("_errors", "_pod", "_names", "_gpus", "_values", "_settings"),
-    *("_http", "_retry", "_events", "_turns", "_provider", "_resource"),
+    *("_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
 }
 # Only what stands at the edge to Ansible may import it; everything else works without.
 KNOWS_ANSIBLE = {"edge", "plugin_utils", "plugins"}

@@ -36,9 +36,10 @@ def path(pod_id: str) -> str:
 
 
 def row(api: VastSession, pod_id: str) -> Mapping[str, Any] | None:
-    """One instance as it is on the wire; None when there is none."""
+    """One instance as it is on the wire; None when there is none. :raises NotFound: for what is no id."""
+    place = path(pod_id)
     try:
-        answer = api.request("GET", path(pod_id), attempted=f"read the pod {pod_id} on Vast.ai")
+        answer = api.request("GET", place, attempted=f"read the pod {pod_id} on Vast.ai")
     except errors.NotFound:
         return None
     return wire.unwrapped(answer.data)

@@ -8,6 +8,7 @@ Source: Vast.ai's description of its API, its own command line tool, and what cl
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +62,11 @@ _NO_INSTANCE = re.compile(r"no_such_instance|no_such_ssh_key|\bnot_found\b", re.
 
 def words_of(answer: Response) -> tuple[str | None, str]:
     """The code of a refusal and its text, whatever the shape of the body: JSON of several kinds, or plain text."""
-    data = mapping(answer.data)
+    try:
+        # The text has no secrets in it any more, the data has.
+        data = mapping(json.loads(answer.text))
+    except ValueError:
+        data = {}
     code = text(data.get("error"))
     said = next((found for key in ("msg", "message", "detail") if (found := text(data.get(key)))), None)
     if said is None:

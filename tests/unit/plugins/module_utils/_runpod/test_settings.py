@@ -110,7 +110,7 @@ def test_the_key_is_not_sent_unencrypted_over_a_network():
 
 
 def test_a_provider_is_connected_by_its_name(tmp_path):
-    assert _providers.names() == ["runpod"]
+    assert _providers.names() == ["runpod", "vastai"]
     provider = _providers.connect("runpod", api_key="k", environ=environ(tmp_path))
     assert provider.name == "runpod"
     assert "https://api.runpod.io/v2/pods/p1" in provider.end_command("p1")
