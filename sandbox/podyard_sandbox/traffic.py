@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -30,12 +31,14 @@ HIDDEN = "***"
 # Fields whose value, and that of everything below, is hidden wherever it stands; a type never changes.
 _SECRET = frozenset(
     ("env", "password", "line", "value", "instance_api_key", "jupyter_token", "image_login", "onstart", "extra_env",
-     "docker_login_pass", "key")
+     "docker_login_pass")
 )  # fmt: skip
 _HEADERS = (
     "allow", "cache-control", "connection", "content-type", "ratelimit", "ratelimit-policy", "retry-after",
     "x-accel-buffering", "x-request-id",
 )  # fmt: skip
+# Every key of Vast.ai's, wherever it stands.
+_VAST_KEY = re.compile("[0-9a-f]{64}")
 # GraphQL's queries have values, passwords among them, in the midst of their text.
 _NO_BODIES = "/graphql"
 _SECRET_QUERY = "api_key"
@@ -183,4 +186,5 @@ def _masked(value: Any, secret: bool = False) -> Any:
         return {name: _masked(each, secret or name in _SECRET) for name, each in value.items()}
     if isinstance(value, list):
         return [_masked(each, secret) for each in value]
+    secret = secret or (isinstance(value, str) and _VAST_KEY.fullmatch(value) is not None)
     return HIDDEN if secret and isinstance(value, str) and value else value

@@ -64,7 +64,7 @@ def test_a_restricted_key(vast: Vast, sandbox: ServerThread) -> None:
     assert reader.get("/v1/instances/").status_code == 200
     assert refused(reader.get("/v0/users/current/")) == (403, "auth_error")
     assert refused(reader.create()) == (403, "auth_error")
-    assert vast.get(f"/v0/auth/apikeys/{made['id']}").json()["rights"] == asked["permissions"]
+    assert vast.get(f"/v0/auth/apikeys/{made['id']}").json()["permissions"] == asked["permissions"]
     assert vast.delete(f"/v0/auth/apikeys/{made['id']}/").status_code == 200
     assert refused(reader.get("/v1/instances/")) == (404, "auth_error")
 
@@ -366,7 +366,8 @@ def test_reboot_recycle_label_and_freeze(vast: Vast) -> None:
     assert refused(vast.put(f"/v0/instances/{number}/", {"label": "x" * 1025})) == (400, "label_too_long")
     assert refused(vast.put(f"/v0/instances/{number}/", {})) == (400, "invalid_args")
     assert refused(vast.put("/v0/instances/99/", {"label": "x"})) == (404, "no_such_instance")
-    assert refused(vast.put("/v0/instances/reboot/99/")) == (400, "invalid_id")
+    assert refused(vast.put("/v0/instances/reboot/99/")) == (400, "invalid_args")
+    assert refused(vast.put("/v0/instances/recycle/99/")) == (400, "invalid_id")
     assert vast.state(number, "frozen").json() == {"success": True}
     assert vast.show(number)["actual_status"] == "frozen"
 
@@ -513,7 +514,8 @@ def test_variables_of_the_account(vast: Vast) -> None:
     assert vast.delete("/v0/secrets/", {"key": "HF_TOKEN"}).json()["success"] is True
     for method, body, code in (
         ("PUT", {"key": "NO", "value": "x"}, "nonexistent_key"), ("DELETE", {"key": "NO"}, "nonexistent_key"),
-        ("POST", {"key": "A"}, "missing_input"), ("POST", {"key": "A B", "value": "x"}, "invalid_characters"),
+        ("POST", {"key": "A"}, "missing_input"), ("POST", {"key": "A B", "value": "x"}, "missing_input"),
+        ("PUT", {"key": "A B", "value": "x"}, "invalid_characters"),
     ):  # fmt: skip
         assert refused(vast.call(method, "/v0/secrets/", body)) == (400, code)
 

@@ -24,6 +24,7 @@ from podyard_sandbox.vastai.lifecycle import LIVING, Lifecycle
 from podyard_sandbox.vastai.market import Market, Offer
 from podyard_sandbox.vastai.problems import ApiError, no_such_instance, refusal
 from podyard_sandbox.vastai.shelves import Templates, Volumes
+from podyard_sandbox.vastai.striking import strike
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class VastCloud:
         self._meters.append(instance.meter)
         if config.volume is not None:
             self.volumes.use(config.volume, instance.id)
-        if (fault := self.faults.strike("vast-null-after-create", name=instance.words)) is not None:
+        if (fault := strike(self.faults, "vast-null-after-create", name=instance.words)) is not None:
             instance.hidden_until = time.monotonic() + fault.params["seconds"]
             instance.hidden_in = fault.params["reading"]
         return instance
@@ -185,7 +186,7 @@ class VastCloud:
             raise refusal(400, "invalid_args", "error 400/3467: Invalid args: the contract has expired")
         if self.credit() <= 0:
             raise refusal(400, "missing_billing", "Your account lacks credit; see the billing page.")
-        fault = self.faults.strike("vast-start-unavailable", name=instance.words)
+        fault = strike(self.faults, "vast-start-unavailable", name=instance.words)
         if fault is None and self._life.start(instance):
             return
         if fault is not None:
@@ -225,7 +226,7 @@ class VastCloud:
 
     async def destroy(self, instance: Instance) -> None:
         """End an instance for good."""
-        fault = self.faults.strike("vast-destroy-flaky", name=instance.words)
+        fault = strike(self.faults, "vast-destroy-flaky", name=instance.words)
         reading = fault.params["reading"] if fault else ""
         if fault is not None and reading == "429":
             raise refusal(429, "rate_limit_exceeded", "API requests too frequent endpoint threshold=3.0")

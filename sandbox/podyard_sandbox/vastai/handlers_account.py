@@ -76,7 +76,7 @@ class AccountHandlers:
 
     async def create_variable(self, request: web.Request) -> web.Response:
         """Add one, which every later start of a container gets."""
-        name, value = await self._variable(request)
+        name, value = await self._variable(request, "missing_input")
         if name in self._account.variables:
             raise refusal(400, "existing_key", f"Key '{name}' already exists.")
         if len(self._account.variables) >= _MOST_VARIABLES:
@@ -101,13 +101,14 @@ class AccountHandlers:
             raise refusal(400, "nonexistent_key", f"Key '{name.upper()}' does not exist.")
         return answer({"success": True, "msg": "Environment variable deleted successfully"})
 
-    async def _variable(self, request: web.Request) -> tuple[str, str]:
+    async def _variable(self, request: web.Request, odd: str = "invalid_characters") -> tuple[str, str]:
+        """Name and value of a body; ``odd`` is the code that refuses a name of other letters."""
         body = await bodies.read(request)
         name, value = body.get("key"), body.get("value")
         if not isinstance(name, str) or not isinstance(value, str) or not name or not value:
             raise refusal(400, "missing_input", "Both 'key' and 'value' are required.")
         if not _NAME.fullmatch(name):
-            raise refusal(400, "invalid_characters", "'key' has invalid characters.")
+            raise refusal(400, odd, "'key' has invalid characters.")
         if len(value) > _MOST_VALUE:
             raise refusal(400, "input_too_long", f"'value' is longer than {_MOST_VALUE} characters.")
         return name.upper(), value
@@ -124,11 +125,11 @@ class AccountHandlers:
         permissions = body.get("permissions")
         rights = permissions.get("api") if isinstance(permissions, dict) else None
         if not isinstance(permissions, dict) or not isinstance(rights, dict) or set(rights) - set(RIGHTS):
-            raise refusal(400, "invalid_args", "Invalid permissions.")
+            raise refusal(400, "invalid_permissions", "Invalid permissions.")
         key = ApiKey(next(self._account.numbers), str(body.get("name") or ""), frozenset(rights))
         key.permissions = permissions
         self._account.api_keys.append(key)
-        return answer({"success": True, "key": key.key, **self._key_json(key)})
+        return answer({"id": key.id, "key": key.key, "permissions": permissions})
 
     async def api_key(self, request: web.Request) -> web.Response:
         """One of them."""
@@ -140,20 +141,20 @@ class AccountHandlers:
         if key is self._account.main_key:
             raise refusal(403, "not_authorized", "The main key cannot be deleted here.")
         self._account.api_keys.remove(key)
-        return answer({"success": True})
+        return answer("Successfully Deleted API Key")
 
     def _key_json(self, key: ApiKey) -> dict[str, Any]:
-        rights = key.permissions or {"api": {right: {} for right in sorted(key.rights)}}
         return {
-            "id": key.id, "user_id": self._account.id, "name": key.name, "rights": rights, "team_id": None,
-            "team_name": None, "created_at": key.created_at,
+            "id": key.id, "user_id": self._account.id, "name": key.name,
+            "rights": "all" if key is self._account.main_key else "custom", "permissions": key.permissions,
+            "created_at": key.created_at,
         }  # fmt: skip
 
     def _find_key(self, request: web.Request) -> ApiKey:
         for key in self._account.api_keys:
             if str(key.id) == request.match_info["id"]:
                 return key
-        raise refusal(404, "not_found", "API key not found")
+        raise ApiError(404, {"msg": "API key not found"})
 
     # The bill
 

@@ -19,6 +19,7 @@ from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.problems import ApiError, answer, invalid_id, refusal
+from podyard_sandbox.vastai.striking import strike
 from podyard_sandbox.vastai.wire import STORED, instance_json
 
 _PAGE, _LEAST_PAGE = 25, 5
@@ -82,7 +83,7 @@ class InstanceHandlers:
 
     async def list_v0(self, _request: web.Request) -> web.Response:
         """The list as it was, for the accounts that still have it."""
-        if not self._faults.strike("vast-v0-list"):
+        if not strike(self._faults, "vast-v0-list"):
             raise refusal(410, "deprecated_endpoint", _DEPRECATED)
         rows = [self._json(each) for each in self._cloud.listed()]
         return answer({"instances_found": len(rows), "instances": rows})
@@ -97,13 +98,13 @@ class InstanceHandlers:
         if instance is None:
             return answer({"instances": None})
         row = self._json(instance)
-        if (fault := self._faults.strike("vast-show-shape", name=instance.words)) is not None:
+        if (fault := strike(self._faults, "vast-show-shape", name=instance.words)) is not None:
             return answer(row if fault.params["shape"] == "bare" else {"instances": [row]})
         return answer({"instances": row})
 
     def _json(self, instance: Instance) -> dict[str, Any]:
         row = instance_json(instance, self._cloud.runtime)
-        if (fault := self._faults.strike("vast-odd-fields", name=instance.words)) is not None:
+        if (fault := strike(self._faults, "vast-odd-fields", name=instance.words)) is not None:
             if fault.params["field"] == "extra_env":
                 row["extra_env"] = dict(row["extra_env"])
             elif fault.params["field"] == "ports":
@@ -118,7 +119,7 @@ class InstanceHandlers:
         self, rows: list[dict[str, Any]], request: web.Request, order: list[tuple[str, str]]
     ) -> tuple[list[dict[str, Any]], str | None]:
         limit = _limit(request.query.get("limit"))
-        if (fault := self._faults.strike("vast-paging")) is not None:
+        if (fault := strike(self._faults, "vast-paging")) is not None:
             limit = min(limit, fault.params["size"])
         start = 0
         if token := request.query.get("after_token"):
@@ -166,7 +167,7 @@ class InstanceHandlers:
         """End one for good."""
         number = _id(request)
         if self._cloud.shown(number) is None and self._cloud.was_there(number):
-            fault = self._faults.strike("vast-destroy-again")
+            fault = strike(self._faults, "vast-destroy-again")
             if fault is not None and fault.params["reading"] == "200":
                 return answer(_DONE)
             code = fault.params["reading"] if fault is not None else "not_found"
@@ -200,7 +201,7 @@ class InstanceHandlers:
         try:
             instance = self._find(request)
         except ApiError:
-            raise invalid_id() from None
+            raise invalid_id(anew) from None
         if instance.cur != "running":
             raise refusal(400, "invalid_args", "error 400/3467: Invalid args: the instance is not running")
         await self._cloud.restart(instance, anew=anew)
@@ -297,7 +298,7 @@ def _limit(text: str | None) -> int:
     try:
         limit = int(text)
     except ValueError:
-        raise refusal(400, "invalid_request", "Error in query parameters: limit is not a number") from None
+        raise query.unfit("limit is not a number") from None
     return _LEAST_PAGE if limit <= 0 else min(limit, _PAGE)
 
 
@@ -305,7 +306,7 @@ def _order(given: list[Any]) -> list[tuple[str, str]]:
     order = []
     for each in given:
         if not isinstance(each, dict) or each.get("dir", "asc") not in ("asc", "desc"):
-            raise refusal(400, "invalid_request", "Error in query parameters: order_by is not valid")
+            raise query.unfit("order_by is not valid")
         if each.get("col") not in STORED:
             raise query.unknown_key(str(each.get("col")))
         order.append((each["col"], each.get("dir", "asc")))

@@ -17,6 +17,7 @@ from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.keys import SshKey, identity
 from podyard_sandbox.vastai.problems import ApiError, answer, refusal
+from podyard_sandbox.vastai.striking import strike
 
 _NO_KEY = "No ssh key provided"
 _KNOWN = "SSH key already associated with instance."
@@ -46,22 +47,22 @@ class KeyHandlers:
     async def list_keys(self, _request: web.Request) -> web.Response:
         """The account's keys, in a bare array."""
         keys = self._account.ssh_keys
-        if not keys and self._faults.strike("vast-no-keys-404"):
+        if not keys and strike(self._faults, "vast-no-keys-404"):
             raise refusal(404, "not_found", "No SSH keys found for the user.")
-        fault = self._faults.strike("vast-key-field")
+        fault = strike(self._faults, "vast-key-field")
         name = fault.params["field"] if fault is not None else "public_key"
         return answer([key.to_json(name) for key in keys])
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a key to the account; what it holds is not looked at."""
         line = await self._line(request)
-        if self._faults.strike("vast-team-account"):
+        if strike(self._faults, "vast-team-account"):
             raise refusal(400, "team_ssh_keys_not_supported", "SSH keys are not supported for team accounts.")
-        if self._account.ssh_key(line) is not None or self._faults.strike("vast-key-exists"):
-            raise refusal(400, "key_exists", "The SSH key already exists on this account")
+        if self._account.ssh_key(line) is not None or strike(self._faults, "vast-key-exists"):
+            raise ApiError(400, {"success": False, "msg": "The SSH key already exists on this account"})
         key = self._account.new_ssh_key(line)
         self._account.ssh_keys.append(key)
-        if self._faults.strike("vast-account-key-everywhere"):
+        if strike(self._faults, "vast-account-key-everywhere"):
             self._cloud.set_keys_everywhere(line)
         return answer({"success": True, "key": key.to_json("public_key")})
 
@@ -90,7 +91,7 @@ class KeyHandlers:
     async def attach(self, request: web.Request) -> web.Response:
         """Let a key in to an instance, whether it runs or not."""
         instance, line = self._find(request), await self._line(request)
-        forced = self._faults.strike("vast-key-exists") is not None
+        forced = strike(self._faults, "vast-key-exists") is not None
         key = self._account.ssh_key(line) or self._account.new_ssh_key(line)
         if forced or not self._cloud.attach(instance, key):
             return answer({"success": False, "msg": _KNOWN})

@@ -20,6 +20,7 @@ from podyard_sandbox.vastai.machines import GPUS
 from podyard_sandbox.vastai.market import Offer
 from podyard_sandbox.vastai.problems import ApiError, DroppedLine, answer, no_such_ask, refusal
 from podyard_sandbox.vastai.search import search
+from podyard_sandbox.vastai.striking import strike
 
 _NO_CREDIT = "Your account lacks credit; see the billing page."
 
@@ -130,8 +131,7 @@ class MarketHandlers:
         offer = self._cloud.market.offer(number)
         gpu = offer.machine.gpu.name if offer is not None else ""
         facts = {"offer": str(number), "gpu": gpu, "name": config.label or ""}
-        if (fault := self._faults.strike("vast-ask-gone", **facts)) is not None:
-            current().fault = fault.kind.name
+        if (fault := strike(self._faults, "vast-ask-gone", **facts)) is not None:
             raise no_such_ask(fault.params["status"], number)
         if offer is None:
             raise no_such_ask(404, number)
@@ -163,11 +163,10 @@ class MarketHandlers:
             raise self._stopped_contract(offer, config, bid, "invalid_price", text)
         if not offer.rentable:
             return self._taken(offer, config, bid, cancel=cancel)
-        if (fault := self._faults.strike("vast-bid-ignored", name=config.label or "")) is not None:
-            current().fault, bid = fault.kind.name, None
+        if (fault := strike(self._faults, "vast-bid-ignored", name=config.label or "")) is not None:
+            bid = None
         instance = cloud.rent(offer, config, bid)
-        if (fault := self._faults.strike("vast-price-above", name=instance.words)) is not None:
-            current().fault = fault.kind.name
+        if (fault := strike(self._faults, "vast-price-above", name=instance.words)) is not None:
             instance.price *= fault.params["factor"]
         if stopped:
             cloud.leave_stopped(instance)
@@ -180,8 +179,7 @@ class MarketHandlers:
 
     def _taken(self, offer: Offer, config: Config, bid: float | None, *, cancel: bool) -> Instance:
         """Somebody else has it."""
-        if (fault := self._faults.strike("vast-double-accept", name=config.label or "")) is not None:
-            current().fault = fault.kind.name
+        if (fault := strike(self._faults, "vast-double-accept", name=config.label or "")) is not None:
             instance = self._cloud.rent(offer, config, bid, take=False)
             words = PORT_TAKEN.format(id=instance.id) if fault.params["text"] == "port" else OCI
             self._cloud.begin(instance, broken=words)
@@ -218,10 +216,7 @@ class MarketHandlers:
         config.volume, config.mount_path = volume.place, str(info.get("mount_path") or "/workspace")
 
     def _struck(self, name: str, config: Config) -> bool:
-        fault = self._faults.strike(name, name=config.label or "")
-        if fault is not None:
-            current().fault = name
-        return fault is not None
+        return strike(self._faults, name, name=config.label or "") is not None
 
 
 def _describe(config: Config, template: Mapping[str, Any] | None) -> None:

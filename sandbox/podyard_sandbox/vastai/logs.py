@@ -17,6 +17,7 @@ from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.problems import ApiError, answer, refusal
+from podyard_sandbox.vastai.striking import strike
 
 _COMMANDS = ("ls", "rm", "du")
 _MOST_COMMAND = 512
@@ -41,7 +42,7 @@ class LogHandlers:
         body = await bodies.read(request)
         instance = self._find(request)
         if instance is None:
-            raise ApiError(404, {"success": False, "error": "invalid_id", "msg": "Invalid instance id."})
+            raise ApiError(404, {"error": "invalid_id", "msg": "Invalid instance id."})
         try:
             tail = int(body.get("tail") or _MOST_LINES)
         except ValueError:
@@ -95,7 +96,7 @@ class LogHandlers:
     def _keep(self, request: web.Request, lines: list[str]) -> str:
         token = f"{secrets.token_hex(16)}.log"
         self._results[token] = "".join(f"{line}\n" for line in lines)
-        if (fault := self._faults.strike("vast-logs-late")) is not None:
+        if (fault := strike(self._faults, "vast-logs-late")) is not None:
             self._early[token] = (fault.params["polls"], fault.params["status"])
         return f"http://{request.host}/vastai/results/{token}"
 

@@ -52,9 +52,11 @@ def no_such_instance() -> ApiError:
     return refusal(404, "no_such_instance", "Instance with that ID does not exist.")
 
 
-def invalid_id() -> ApiError:
-    """An instance that is not there, for a restart or its logs."""
-    return refusal(400, "invalid_id", "invalid instance_id")
+def invalid_id(recycle: bool) -> ApiError:
+    """An instance that is not there, for a recycle or a reboot, which word it differently."""
+    if recycle:
+        return refusal(400, "invalid_id", "Invalid instance id.")
+    return refusal(400, "invalid_args", "invalid instance_id")
 
 
 def no_such_ask(status: int, offer: int) -> ApiError:

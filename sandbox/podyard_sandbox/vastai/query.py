@@ -46,7 +46,12 @@ def check(filters: Mapping[str, Any], known: Iterable[str], prefix: str = "q.") 
 
 def unknown_key(column: str) -> ApiError:
     """The refusal of a column by which nothing can be searched."""
-    return refusal(400, "invalid_request", f"Error in query parameters: {column} is not a valid search key")
+    return unfit(f"{column} is not a valid search key")
+
+
+def unfit(why: str) -> ApiError:
+    """The refusal of a question that cannot be asked; it lacks the field that most refusals have."""
+    return ApiError(400, {"error": "invalid_request", "msg": f"Error in query parameters: {why}"})
 
 
 def parameter(text: str | None, kind: type, name: str) -> Any:
@@ -62,7 +67,7 @@ def parameter(text: str | None, kind: type, name: str) -> Any:
     except ValueError:
         value = None
     if not isinstance(value, kind):
-        raise refusal(400, "invalid_request", f"Error in query parameters: {name} is not valid")
+        raise unfit(f"{name} is not valid")
     return value
 
 

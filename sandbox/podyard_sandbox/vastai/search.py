@@ -11,7 +11,7 @@ from typing import Any
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import query
 from podyard_sandbox.vastai.market import DEFAULT_STORAGE, Market, driver_number, offer_json
-from podyard_sandbox.vastai.problems import refusal
+from podyard_sandbox.vastai.striking import strike
 
 _CONTROLS = ("order", "type", "limit", "allocated_storage", "disable_bundling", "q", "select_cols", "sort_option")
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -52,7 +52,7 @@ def search(market: Market, faults: Faults, body: Mapping[str, Any]) -> list[dict
     filters = query.check({**_DEFAULTS, **given}, known)
     order = _order(body.get("order"), known)
     found = [row for row in rows if query.matches(row, filters, _value)]
-    if "cuda_max_good" in filters and "compute_cap" not in filters and faults.strike("vast-cuda-filter-drops"):
+    if "cuda_max_good" in filters and "compute_cap" not in filters and strike(faults, "vast-cuda-filter-drops"):
         found = [row for row in found if not row["gpu_name"].startswith(_LOST_BY_CUDA)]
     return query.ordered(found, order)[:limit]
 
@@ -79,7 +79,7 @@ def _value(row: query.Row, column: str) -> Any:
 def _type(body: Mapping[str, Any]) -> bool:
     wanted = body.get("type") or "on-demand"
     if wanted not in _TYPES:
-        raise refusal(400, "invalid_request", f"Error in query parameters: {wanted} is not a valid type")
+        raise query.unfit(f"{wanted} is not a valid type")
     return wanted in _BIDS
 
 
@@ -88,14 +88,14 @@ def _number(body: Mapping[str, Any], name: str, default: float) -> float:
     try:
         return default if value is None or isinstance(value, Mapping) else float(value)
     except (TypeError, ValueError):
-        raise refusal(400, "invalid_request", f"Error in query parameters: {name} is not a number") from None
+        raise query.unfit(f"{name} is not a number") from None
 
 
 def _limit(body: Mapping[str, Any], faults: Faults) -> int:
     limit = int(_number(body, "limit", _DEFAULT_LIMIT))
     if limit < 1:
-        raise refusal(400, "invalid_request", f"Error in query parameters: limit {limit} is not valid")
-    fault = faults.strike("vast-search-cap")
+        raise query.unfit(f"limit {limit} is not valid")
+    fault = strike(faults, "vast-search-cap")
     return min(limit, fault.params["size"] if fault else _MOST)
 
 
@@ -103,10 +103,10 @@ def _order(given: Any, known: set[str]) -> list[tuple[str, str]]:
     if not given:
         return [("score", "desc")]
     if not isinstance(given, list) or not all(isinstance(each, list) and len(each) == 2 for each in given):
-        raise refusal(400, "invalid_request", "Error in query parameters: order is not a list of [field, direction]")
+        raise query.unfit("order is not a list of [field, direction]")
     for column, direction in given:
         if column not in known:
             raise query.unknown_key(column)
         if direction not in ("asc", "desc"):
-            raise refusal(400, "invalid_request", f"Error in query parameters: {direction} is not a direction")
+            raise query.unfit(f"{direction} is not a direction")
     return [(_ALIASES.get(column, column), direction) for column, direction in given]

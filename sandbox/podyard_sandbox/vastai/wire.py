@@ -42,7 +42,7 @@ def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
         "webpage": None,
         "external": False,
         "rentable": True,
-        "bundle_id": None,
+        "bundle_id": 900_000 + instance.machine.id % 100_000,
         "time_remaining": "",
         "time_remaining_isbid": "",
         "client_run_time": 1.1,
@@ -64,7 +64,7 @@ def _use(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
         "mem_limit": round(machine.ram * instance.size / machine.count / 1024, 1),
         "mem_usage": None,
         "disk_space": instance.config.disk,
-        "disk_usage": 0.4 if instance.made else None,
+        "disk_usage": 0.4 if instance.made else 0.0,
         "disk_util": -1,
     }
 
@@ -104,7 +104,7 @@ def _launch(instance: Instance) -> dict[str, Any]:
         "image_runtype": config.runtype,
         "image_args": config.args,
         "extra_env": [[name, value] for name, value in config.env.items()],
-        "onstart": config.onstart,
+        "onstart": config.onstart or "",
         "template_id": config.template_id,
         "template_hash_id": config.template_hash,
         "template_name": config.template_name,

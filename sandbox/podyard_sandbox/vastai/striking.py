@@ -1,0 +1,18 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults that strike the request which is being answered."""
+
+from __future__ import annotations
+
+from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.faults.registry import Fact
+from podyard_sandbox.runpod.exchange import current
+
+
+def strike(faults: Faults, name: str, /, **facts: Fact) -> Fault | None:
+    """The fault of that name if it strikes now, which the records then tell of the request."""
+    fault = faults.strike(name, **facts)
+    if fault is not None:
+        current().fault = name
+    return fault
