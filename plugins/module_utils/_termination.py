@@ -250,8 +250,8 @@ def give_back_run(
     begun, late = polls.clock.monotonic(), 0
     while True:
         elapsed = polls.clock.monotonic() - begun
-        with provider.urgently():
-            listed = [pod for pod in provider.list() if _of_run(pod, prefix)]
+        listed = _listed(Ending(provider, polls, progress, ledger), prefix)
+        # Read after the list: what was made meanwhile is in one of them.
         recorded = _recorded(ledger, prefix, provider.name)
         fresh = {pod.id: pod for pod in recorded + listed if pod.id not in done}
         # A young pod may not be shown yet; of an older one the provider's "no such pod" is believed.
@@ -274,6 +274,21 @@ def give_back_run(
         polls.pause(max(QUICK, grace - elapsed))
     _never_appeared(ledger, prefix, provider.name)
     return list(done.values())
+
+
+def _listed(ending: Ending, prefix: str) -> list[Pod]:
+    """The run's pods that the provider lists. When it does not, those of the ledger are told to end all the same: they
+    cost money, and the proof is for the next try.
+
+    :raises CloudError: when they cannot be listed.
+    """
+    provider = ending.provider
+    with provider.urgently():
+        try:
+            return [pod for pod in provider.list() if _of_run(pod, prefix)]
+        except errors.CloudError:
+            _order(ending, [_Target(pod) for pod in _recorded(ending.ledger, prefix, provider.name)], 0.0)
+            raise
 
 
 def pods_of_run(provider: Provider, prefix: str) -> list[dict[str, Any]]:

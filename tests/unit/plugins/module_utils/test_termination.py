@@ -214,6 +214,18 @@ def test_a_list_that_cannot_be_had_is_not_nothing_left(kind):
         give_back(FakeCloud().plan("list", kind("no")))
 
 
+@pytest.mark.parametrize("kind", [errors.AuthError, errors.Unreachable, errors.ServerError, errors.RateLimited])
+@pytest.mark.parametrize("answer", [None, errors.ServerError("no")])
+def test_without_a_list_the_known_pods_are_told_to_end_all_the_same(tmp_path, kind, answer):
+    ledger, cloud = Ledger(tmp_path), FakeCloud(pod("p1", f"{PREFIX}0-1"), *FOREIGN)
+    ledger.write(_ledger.CREATED, f"{PREFIX}0-1", "fake", pod_id="p1", usd_per_hour=0.69)
+    cloud.plan("list", kind("no list")).plan("terminate", answer)
+    with pytest.raises(kind, match="no list"):
+        give_back(cloud, ledger=ledger)
+    assert [argument for verb, argument in cloud.calls if verb == "terminate"] == ["p1"]
+    assert ledger.read()[-1]["event"] == _ledger.CREATED
+
+
 @pytest.mark.parametrize("event", [None, _ledger.AMBIGUOUS])
 def test_a_pod_that_turns_up_late_is_found(tmp_path, event):
     ledger, time, cloud = Ledger(tmp_path), FakeTime(), FakeCloud()
