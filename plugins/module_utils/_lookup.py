@@ -123,7 +123,8 @@ def settle(work: Work, name: str) -> Pod | None:
     The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
     """
     event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
-    left = max(0.0, work.grace - seconds_since(event["time"]))
+    # An entry from the future is of a clock that was set back since, or of another machine's.
+    left = min(work.grace, max(0.0, work.grace - seconds_since(event["time"])))
     if event["event"] == _ledger.CREATED and event.get("id"):
         return _settle_known(work, event, left)
     cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")

@@ -419,6 +419,14 @@ def test_an_old_entry_costs_two_looks_and_no_grace(tmp_path):
     assert sum(time.slept) <= 5
 
 
+def test_an_entry_from_the_future_costs_no_more_than_the_grace(tmp_path):
+    line = {"time": "2999-01-01T00:00:00Z", "event": "creating", "name": "x", "provider": "fake", "gpu": None}
+    (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
+    cloud, time = FakeCloud(), FakeTime()
+    assert _lookup.settle(work(cloud, time, tmp_path), "x") is None
+    assert 60 <= sum(time.slept) <= 70
+
+
 def test_a_pod_that_was_made_and_is_not_listed_is_proved_gone(tmp_path):
     """Its host may be lost, or the list behind the times: only its own absence, twice, ends the matter."""
     ledger, cloud, time = Ledger(tmp_path), FakeCloud(), FakeTime()
