@@ -89,8 +89,12 @@ own_home() {
 
 authorize() {
     own_home
-    mkdir -p "$home/.ssh" && printf '%s\n' "$PUBLIC_KEY" >>"$home/.ssh/authorized_keys" || return 1
-    chmod 700 "$home/.ssh" && chmod 600 "$home/.ssh/authorized_keys"
+    keys=$home/.ssh/authorized_keys
+    mkdir -p "$home/.ssh" || return 1
+    # Ours must not become the end of an image's own line.
+    if [ -s "$keys" ] && [ -n "$(tail -c 1 "$keys")" ]; then echo >>"$keys"; fi
+    printf '%s\n' "$PUBLIC_KEY" >>"$keys" || return 1
+    chmod 700 "$home/.ssh" && chmod 600 "$keys"
     # A locked account is refused even with the right key; with a star it has no password, but is not locked.
     if grep -q '^root:!' /etc/shadow 2>/dev/null; then sed -i 's/^root:![^:]*:/root:*:/' /etc/shadow; fi
 }

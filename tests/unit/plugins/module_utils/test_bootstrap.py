@@ -216,6 +216,14 @@ def test_a_server_that_is_there_is_started_with_our_key_and_fresh_host_keys(box)
     assert lines[-1] == "ended with 143"
 
 
+def test_our_key_is_a_line_of_its_own_after_a_file_without_an_end(box):
+    keys = box.place / "root" / ".ssh" / "authorized_keys"
+    keys.parent.mkdir(parents=True, exist_ok=True)
+    keys.write_text("ssh-rsa CCCC image")
+    box.with_server().said("the SSH server runs")
+    assert keys.read_text() == f"ssh-rsa CCCC image\n{KEY}\n"
+
+
 def test_several_keys_stand_one_a_line(box):
     box.with_server().said("the SSH server runs", PUBLIC_KEY=f"{KEY}\nssh-rsa BBBB you")
     keys = (box.place / "root" / ".ssh" / "authorized_keys").read_text()
