@@ -22,8 +22,8 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.moment import exact_time
-from podyard_sandbox.runpod.exchange import current
 
 _logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import hmac
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, not_found
 from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
 

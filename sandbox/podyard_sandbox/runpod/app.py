@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import Exchange, begin, current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access, RawAnswer, operation, page_of
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import Exchange, begin, current
 from podyard_sandbox.runpod.handlers import Handlers
 from podyard_sandbox.runpod.looking import LookingHandlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem

@@ -9,12 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.logs import stream
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.pod import Pod

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod import billing, catalog, catalog_cpus
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 
 _LIST, _ONE = "/v2/catalog/{}", "/v2/catalog/{}/{{id}}"
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod.bodies import CreatePod
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 from podyard_sandbox.runpod.rules import check_create

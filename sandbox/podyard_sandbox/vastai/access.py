@@ -11,8 +11,8 @@ import time
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault, Faults
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.vastai.account import ApiKey
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance

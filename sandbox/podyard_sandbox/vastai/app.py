@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import Exchange, begin
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
-from podyard_sandbox.runpod.exchange import Exchange, begin
 from podyard_sandbox.vastai.access import Access
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.handlers_account import AccountHandlers

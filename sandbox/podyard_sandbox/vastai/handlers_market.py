@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Config, Instance

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import begin
 from podyard_sandbox.faults import Faults
-from podyard_sandbox.runpod.exchange import begin
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance

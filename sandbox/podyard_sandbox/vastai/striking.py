@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.faults.registry import Fact
-from podyard_sandbox.runpod.exchange import current
 
 
 def strike(faults: Faults, name: str, /, **facts: Fact) -> Fault | None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod.bodies import UpdatePod
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.graphql.deploying import settings
 from podyard_sandbox.runpod.graphql.pods import show_pod
 from podyard_sandbox.runpod.pod import Pod

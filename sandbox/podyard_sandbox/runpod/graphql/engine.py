@@ -34,10 +34,10 @@ from graphql import (
     validate,
 )
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod.access import RawAnswer
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.graphql.account import account_fields
 from podyard_sandbox.runpod.graphql.catalogue import catalogue_fields
 from podyard_sandbox.runpod.graphql.changing import changing_fields

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources.making import made

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
-from podyard_sandbox.runpod.exchange import current
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 
 
