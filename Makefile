@@ -10,9 +10,11 @@ SHELL := /bin/bash
 
 # Extra words for ansible-playbook: make train ARGS='-e train_max_hours=1'
 ARGS ?=
+# The provider whose stand-in serves: make train PROVIDER=vastai
+PROVIDER ?= runpod
 # The Python the virtual environment is made from; empty means: look for one that fits.
 PYTHON ?=
-export ARGS PYTHON
+export ARGS PROVIDER PYTHON
 
 PARTS := lint unit sandbox-test integration molecule sanity conformance
 
@@ -24,7 +26,7 @@ help: ## say what there is
 setup: ## install what `make train` needs, and nothing else
 	@scripts/setup.sh train
 
-train: ## train examples/digits on a pod of the sandbox; ARGS='…' goes to ansible-playbook
+train: ## train examples/digits on a pod of the sandbox; PROVIDER=vastai for one of Vast.ai, ARGS='…' goes to ansible-playbook
 	@scripts/train.sh
 
 test: ## run every test and every check

@@ -16,13 +16,14 @@ options:
       - The API key of the provider's account. It is never returned or logged.
       - If not given, it is looked for where the vendor's own tools look. For RunPod these are the environment variable
         E(RUNPOD_API_KEY), the same name in a file that E(PODYARD_ENV_FILE) names or in C(.env) in the working
-        directory, and C(~/.runpod/config.toml).
+        directory, and C(~/.runpod/config.toml). For Vast.ai they are E(VAST_API_KEY), likewise in such a file,
+        and the files C(vast_tfa_key) and C(vast_api_key) below C(~/.config/vastai), and C(~/.vast_api_key).
     type: str
   api_url:
     description:
       - Scheme, host and port of the provider's API, without a path; for tests, or for a proxy of your own.
-      - If not given, it comes from the environment (for RunPod E(RUNPOD_API_BASE_URL), also in C(.env)), else it is the
-        vendor's own.
+      - If not given, it comes from the environment (for RunPod E(RUNPOD_API_BASE_URL), for Vast.ai E(VAST_URL), also in
+        C(.env)), else it is the vendor's own.
     type: str
 requirements:
   - requests
@@ -41,6 +42,7 @@ options:
     elements: str
     choices:
       - runpod
+      - vastai
     default:
       - runpod
 """

@@ -39,7 +39,7 @@ options:
     type: list
     elements: str
     default: [runpod]
-    choices: [runpod]
+    choices: [runpod, vastai]
   api_key:
     description:
       - The key of the account. May be a template.

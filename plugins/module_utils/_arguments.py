@@ -28,7 +28,7 @@ API: dict[str, Any] = {
 }
 #: The fragment ``podyard.gpu.api.providers``.
 PROVIDERS: dict[str, Any] = {
-    "providers": {"type": "list", "elements": "str", "choices": ["runpod"], "default": ["runpod"]},
+    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"], "default": ["runpod"]},
 }
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 

@@ -50,6 +50,9 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
         ("disk_gb", pod.disk_gb, wanted.disk_gb, True),
         ("global_networking", bool(pod.global_networking), wanted.global_networking, False),
         ("locked", pod.locked, wanted.locked, False),
+        ("bid", pod.bid, wanted.bid, False),
+        ("onstart", pod.onstart or "", wanted.onstart, True),
+        ("template", pod.template, wanted.template_id if pod.template else None, True),
     ]
     changes = [
         Change(name, before, value, resets) for name, before, value, resets in pairs if value not in (None, before)
@@ -148,8 +151,10 @@ def _version(text: str | None) -> tuple[int, ...] | None:
 
 
 def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
-    """Options about place and storage that differ, each with both values."""
+    """Options about contract, place and storage that differ, each with both values."""
     found = []
+    if wanted.bid is not None and pod.interruptible is False:
+        found.append(("interruptible", "it was rented on demand, and takes no bid"))
     if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
         found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
     regions = [region.upper() for region in wanted.regions or ()]
@@ -240,6 +245,9 @@ def managed(pod: Pod | None) -> dict[str, Any]:
         "locked": pod.locked,
         "global_networking": bool(pod.global_networking),
         "usd_per_hour": pod.usd_per_hour,
+        **({"bid": pod.bid} if pod.bid is not None else {}),
+        **({"onstart": "(set)"} if pod.onstart else {}),
+        **({"template": pod.template} if pod.template else {}),
     }
 
 
@@ -248,6 +256,7 @@ def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str
     shown = managed(pod)
     apply: dict[str, Callable[[Change], Any]] = {
         "args": lambda change: "(changed)" if change.value else None,
+        "onstart": lambda change: "(changed)" if change.value else None,
         "ports": lambda change: sorted(change.value),
         "env": lambda change: _env_after(change.before, change.value),
     }
@@ -308,5 +317,10 @@ def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = F
         registry=request.registry,
         locked=locked,
         global_networking=request.global_networking,
+        host=offer.host,
+        bid=request.bid,
+        interruptible=request.bid is not None if offer.id is not None else None,
+        template=request.template_id,
+        onstart=request.onstart,
         env=env,
     )

@@ -128,6 +128,16 @@ class Provider(abc.ABC):
             is worth a try.
         """
 
+    def places(self, regions: Sequence[str]) -> tuple[str, ...]:
+        """Regions as the provider's offers and pods name them. :raises BadRequest: for one that does not exist."""
+        return tuple(region.upper() for region in regions)
+
+    def filters(self, given: Any) -> Mapping[str, Any]:
+        """Filters of offers in the provider's own query language, checked. :raises BadRequest: with one sentence."""
+        if given:
+            raise BadRequest(f"The offers of {self.name} cannot be searched by {given!r}; leave the option search out.")
+        return {}
+
     def settle(self, pod: Pod, request: PodRequest) -> Pod:
         """What is left to do with a pod that was just made and recorded: its contract read back, keys attached.
 

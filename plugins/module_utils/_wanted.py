@@ -225,6 +225,8 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
                     "data_centers out, or name a volume that is there."
                 )
             wanted = replace(wanted, regions=(volume.region,))
+    if wanted.template_id and pod is not None and pod.template and pod.template != wanted.template_id:
+        wanted = replace(wanted, template_id=provider.find(TEMPLATE, wanted.template_id).id)
     if wanted.template_id and pod is None:
         template = provider.find(TEMPLATE, wanted.template_id)
         wanted = replace(wanted, template_id=template.id, template_ports=template.ports)

@@ -58,6 +58,14 @@ options:
     description:
       - The most that the whole pod may cost, in USD per hour.
     type: float
+  disk:
+    description:
+      - The size of the disk in GB, where its price is part of an offer's, as on Vast.ai.
+    type: int
+  hours:
+    description:
+      - The offer must stand for so many hours more, where offers end, as on Vast.ai.
+    type: float
   include_unavailable:
     description:
       - Also list what is out of stock, not rented in that cloud, or above O(max_price).
@@ -152,6 +160,15 @@ offers:
       type: list
       elements: str
       sample: ["12.8"]
+    id:
+      description: The offer's own number where each is one machine's; V(none) elsewhere.
+      type: str
+    host:
+      description: That machine.
+      type: str
+    details:
+      description: What else the provider tells of it, see M(podyard.gpu.vastai_offer_info).
+      type: dict
 reason:
   description: Why nothing fits, when O(include_unavailable) is off and RV(offers) is empty; V(none) otherwise.
   returned: success
@@ -176,6 +193,8 @@ ARGUMENTS: dict[str, Any] = {
     "min_cuda_version": {"type": "str"},
     "cuda_versions": {"type": "list", "elements": "str", "default": []},
     "max_price": {"type": "float"},
+    "disk": {"type": "int"},
+    "hours": {"type": "float"},
     "include_unavailable": {"type": "bool", "default": False},
     **API,
     **PROVIDERS,
@@ -193,6 +212,8 @@ def query(params: dict[str, Any]) -> OfferQuery:
         cuda_versions=tuple(params["cuda_versions"]),
         max_price=params["max_price"],
         include_unavailable=params["include_unavailable"],
+        disk_gb=params["disk"],
+        hours=params["hours"],
     )
 
 

@@ -46,7 +46,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_standing",
         "_wanted",
     ),
-    "edge": ("_arguments", "_pod_arguments", "_pod_settings", "_resource_arguments"),
+    "edge": ("_arguments", "_pod_arguments", "_instance_arguments", "_pod_settings", "_resource_arguments"),
     "plugin_utils": (),
     "plugins": (),
 }

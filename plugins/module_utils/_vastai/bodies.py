@@ -35,6 +35,10 @@ PLAIN: Mapping[str, str] = {
     "extra": "extra",
 }
 WORKSPACE = "/workspace"
+#: What a session of SSH takes its variables from.
+ENVIRONMENT = "/etc/environment"
+#: Divides, in the script of an instance, what this collection needs from what the user wants.
+MARK = "# podyard: the user's own part"
 
 
 def create_body(request: PodRequest) -> dict[str, Any]:
@@ -101,8 +105,21 @@ def onstart(request: PodRequest) -> str:
     if request.public_keys:
         lines += install_keys(request.public_keys)
     # Variables are seen by this script and not by SSH sessions, unless they stand here.
-    lines.append("grep -qs ^CONTAINER_ID= /etc/environment || env >> /etc/environment")
-    return "\n".join([*lines, *([request.onstart] if request.onstart else [])])
+    lines.append(f"grep -qs ^CONTAINER_ID= {ENVIRONMENT} || env >> {ENVIRONMENT}")
+    return with_own_part("\n".join(lines), request.onstart)
+
+
+def own_part(script: str | None) -> str | None:
+    """The user's part of a script; a script that is none of ours is the user's as a whole."""
+    if script is None or MARK not in script:
+        return None if script is not None and script.endswith(f">> {ENVIRONMENT}") else script
+    return script.partition(f"{MARK}\n")[2]
+
+
+def with_own_part(script: str | None, own: str | None) -> str:
+    """A script of ours with another part of the user's."""
+    ours = (script or "").partition(f"\n{MARK}\n")[0]
+    return f"{ours}\n{MARK}\n{own}" if own else ours
 
 
 def install_keys(keys: Sequence[str]) -> list[str]:

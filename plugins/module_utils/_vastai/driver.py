@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Account,
     Offer,
@@ -108,6 +107,19 @@ class Vast(Provider):
         if request.offer_id is None and request.regions:
             language.countries(request.regions)
 
+    def places(self, regions: Sequence[str]) -> tuple[str, ...]:
+        """See Provider. A region of the world is its countries."""
+        return tuple(language.countries(list(regions)))
+
+    def filters(self, given: Any) -> Mapping[str, Any]:
+        """See Provider."""
+        if given is not None and not isinstance(given, (str, Mapping)):
+            raise errors.BadRequest(
+                f"The option search is {given!r}; it is a mapping like {{gpu_ram: {{gte: 24}}}} or a text like "
+                "gpu_ram>=24."
+            )
+        return language.filters(given)
+
     def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:
         """See Provider."""
         checks.check_changes(pod, changes, self._key)
@@ -149,7 +161,7 @@ class Vast(Provider):
                 status=answer.status,
             )
         self._api.turns.note(RENTED, request.offer_id, str(made))
-        return _made(request, str(made))
+        return wire.made(request, str(made))
 
     def _refused(self, error: errors.CloudError, request: PodRequest) -> errors.CloudError:
         """What a refused create means. One that made a contract all the same says which."""
@@ -278,8 +290,10 @@ class Vast(Provider):
         names = {"template": "template_hash_id"}
         body: dict[str, Any] = {"id": int(pod_id)}
         body.update({names.get(name, name): value for name, value in changes.items()})
+        row = reading.row(self._api, pod_id) or {} if {"env", "onstart"} & set(changes) else {}
+        if "onstart" in changes:
+            body["onstart"] = bodies.with_own_part(str(row.get("onstart") or ""), changes["onstart"])
         if "env" in changes:
-            row = reading.row(self._api, pod_id) or {}
             variables = wire.environment(row)
             flags = {name: value for name, value in wire.extra_env(row) if name not in variables}
             body["env"] = {**flags, **changes["env"]}
@@ -367,23 +381,3 @@ class Vast(Provider):
             keeps="its disk, on that one machine",
             usd_per_month=round(hourly * MONTH, 2) if hourly is not None else None,
         )
-
-
-def _made(request: PodRequest, pod_id: str) -> Pod:
-    """The pod as far as its own create tells."""
-    return Pod(
-        provider=wire.PROVIDER,
-        id=pod_id,
-        name=request.name,
-        phase=_pod.PROVISIONING,
-        raw_status="none yet",
-        gpu=request.gpu or None,
-        gpu_id=request.gpu_id or None,
-        gpu_count=request.gpu_count,
-        region=request.regions[0] if len(request.regions) == 1 else None,
-        image=request.image,
-        disk_gb=request.disk_gb,
-        ports=request.ports or (),
-        host=request.host,
-        env=request.env,
-    )

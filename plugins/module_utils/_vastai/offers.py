@@ -88,7 +88,7 @@ def body(query: OfferQuery, gpus: Sequence[str]) -> dict[str, Any]:
         asked["geolocation"] = {"in": language.countries(query.regions)}
     if query.hours:
         asked["duration"] = {"gte": int(query.hours * 3600)}
-    asked.update(language.filters(query.filters))
+    asked.update(query.filters)
     made: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if "cuda_max_good" in made:
         made.setdefault("compute_cap", DEFAULTS["compute_cap"])

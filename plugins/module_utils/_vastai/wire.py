@@ -17,8 +17,9 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, listing, mapping, number, text
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai import bodies
 
 PROVIDER = "vastai"
 STOPPED = "stopped"
@@ -262,8 +263,28 @@ def pod(value: Any) -> Pod:
         interruption=interruption(raw),
         bid=number(raw.get("dph_base")) if raw.get("is_bid") else None,
         template=text(raw.get("template_hash_id")),
-        onstart=text(raw.get("onstart")),
+        onstart=bodies.own_part(text(raw.get("onstart"))),
         env=environment(raw),
+    )
+
+
+def made(request: PodRequest, pod_id: str) -> Pod:
+    """The pod as far as its own create tells."""
+    return Pod(
+        provider=PROVIDER,
+        id=pod_id,
+        name=request.name,
+        phase=_pod.PROVISIONING,
+        raw_status="none yet",
+        gpu=request.gpu or None,
+        gpu_id=request.gpu_id or None,
+        gpu_count=request.gpu_count,
+        region=request.regions[0] if len(request.regions) == 1 else None,
+        image=request.image,
+        disk_gb=request.disk_gb,
+        ports=request.ports or (),
+        host=request.host,
+        env=request.env,
     )
 
 

@@ -365,6 +365,7 @@ def test_the_pauses_between_tries(orders, monkeypatch):
 
     class Stubborn:
         name = "runpod"
+        account_mark = None
         urgently = contextlib.nullcontext
 
         def list(self):

@@ -174,7 +174,7 @@ REFUSALS = [
     ({"train_max_price": "inf"}, "train_max_price must be a number that can be counted with, not inf."),
     ({"train_max_price": [1]}, "train_max_price must be a number, not [1]."),
     ({"train_stall_timeout": -1}, "train_stall_timeout must be 0 or more, not -1."),
-    ({"train_providers": ["azure"]}, "train_providers[0] must be runpod, not 'azure'."),
+    ({"train_providers": ["azure"]}, "train_providers[0] must be runpod or vastai, not 'azure'."),
     (
         {"train_clouds": "SECURE,COMUNITY"},
         "train_clouds[1] must be SECURE or COMMUNITY, not 'COMUNITY'; did you mean COMMUNITY?",

@@ -14,7 +14,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._creation import Histo
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai.driver import _made
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime, Lines
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
@@ -210,7 +210,7 @@ def test_the_contract_is_read_back_where_it_is_shown_first():
 
 def made():
     """The pod as a create returns it."""
-    return _made(request(), "12345678")
+    return wire.made(request(), "12345678")
 
 
 def test_a_contract_of_the_other_kind_is_not_kept():
@@ -310,7 +310,8 @@ def test_a_log_comes_from_elsewhere():
 def test_label_and_bid_are_changed_in_place_and_the_rest_by_its_template():
     update = "/api/v0/instances/update_template/12345678/"
     bid = expect("PUT", "/api/v0/instances/bid_price/12345678/", body={"client_id": "me", "price": 0.3})
-    body = {"id": 12345678, "image": "x:2", "env": {"A": "1", "-p 8080:8080": "1"}, "onstart": "true"}
+    body = {"id": 12345678, "image": "x:2", "env": {"A": "1", "-p 8080:8080": "1"}}
+    body["onstart"] = "touch ~/.no_auto_tmux\n# podyard: the user's own part\ntrue"
     with Conversation(
         expect("PUT", ONE, body={"label": "b"}).reply({"success": True}),
         bid.reply({"success": True}),

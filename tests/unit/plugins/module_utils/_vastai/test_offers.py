@@ -56,7 +56,7 @@ def test_the_search_says_everything_that_counts():
 
 
 def test_a_filter_of_the_user_takes_the_place_of_a_default():
-    body = offers.body(query(filters={"verified": None, "reliability": {"gte": 0.99}, "compute_cap": None}), [])
+    body = offers.body(query(filters={"verified": None, "reliability2": {"gte": 0.99}, "compute_cap": None}), [])
     assert "verified" not in body
     assert body["reliability2"] == {"gte": 0.99}
     # A filter by CUDA version is never without one by compute capability.
