@@ -77,7 +77,13 @@ class Lifecycle:
         if state == "absent":
             with self.work.provider.urgently():
                 return self._absent(self.find())
-        pods = self.find()
+        if state not in ("present", "running") or self.check or self.wanted.id:
+            pods = self.find()
+        else:
+            with _lookup.alone(self.work, self._identity()):
+                pods = self.find()
+                if not pods:
+                    return self._missing(state)
         if len(pods) > 1:
             listed = ", ".join(f"{pod.name} ({pod.id}, {pod.phase})" for pod in pods)
             raise errors.Conflict(
@@ -125,6 +131,11 @@ class Lifecycle:
             if found is not None:
                 pods.append(found)
         return pods
+
+    def _identity(self) -> str:
+        """What all attempts at the wanted pod have in common."""
+        identity = PodName.parse_identity(self.wanted.name)
+        return identity.identity if identity is not None else str(self.wanted.name)
 
     def _mine(self, name: str) -> bool:
         """True when this name is the wanted one: an identity stands for all its attempts, any other name for itself."""

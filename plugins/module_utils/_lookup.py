@@ -7,7 +7,9 @@ this collection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -18,6 +20,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     GRACE,
     PROOF,
@@ -33,6 +36,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 #: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
 #: sent again.
 STUBBORN = 5
+#: Seconds to wait for another task that is renting a pod of the same name: as long as most pods need to get ready.
+TURN = 1800.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,34 @@ class Work:
         return terminate_and_prove(
             self.provider, pods, polls=self.polls, progress=self.progress, ledger=self.ledger, settle=settle
         )
+
+
+@contextlib.contextmanager
+def alone(work: Work, name: str) -> Iterator[None]:
+    """Keep other tasks of this user from renting a pod of this name meanwhile: both would see that there is none, and
+    each would rent one.
+
+    :raises Conflict: when another does so for longer than TURN.
+    """
+    mark = work.provider.account_mark
+    if mark is None:
+        yield
+        return
+    file = SharedFile(f"name-{hashlib.sha256(f'{mark} {name}'.encode()).hexdigest()[:32]}")
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(file.lock(0.0))
+        if not held:
+            work.progress.say(f"Another task is renting the pod {name}: waiting until it has ended")
+            stack.close()
+            held = stack.enter_context(file.lock(TURN))
+        if not held:
+            raise errors.Conflict(
+                f"The pod {name} was not rented: another task on this machine has been renting it for more than "
+                f"{TURN:.0f} s. See what it waits for, end it, and run this one again."
+            )
+        # Its age tells when its lock is of no use any more.
+        file.write({})
+        yield
 
 
 def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:

@@ -155,7 +155,7 @@ class SharedFile:
         with self._thread:
             descriptor = self._open_lock()
             try:
-                yield descriptor is None or _locked(descriptor, patience)
+                yield descriptor is None or self._locked(descriptor, patience)
             finally:
                 if descriptor is not None:
                     os.close(descriptor)
@@ -173,20 +173,21 @@ class SharedFile:
             self._path = None
             return None
 
-
-def _locked(descriptor: int, patience: float) -> bool:
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                # Some file systems of a network have no locks: to ask again for one only holds up.
-                return False
-            if time.monotonic() >= end:
-                return False
-            time.sleep(LOCK_PAUSE)
+    def _locked(self, descriptor: int, patience: float) -> bool:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError as error:
+                if self._path is not None and error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
+                    # Some file systems of a network have no locks: to ask again for one only holds up.
+                    self.problem = f"in {self._path.parent} nothing can be locked ({error.strerror})"
+                    self._path = None
+                    return True
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(LOCK_PAUSE)
 
 
 def _sweep(directory: Path) -> None:

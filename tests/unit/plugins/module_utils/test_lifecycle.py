@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _ledger
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _ledger, _lookup
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Wanted, Work
@@ -90,6 +90,39 @@ def test_a_pod_is_rented_and_waited_for(world, state):
     assert [attempt["outcome"] for attempt in result["attempts"]] == ["rented"]
     assert world.writes() == ["create"]
     assert KEY not in json.dumps(result)
+
+
+@pytest.fixture(name="shared")
+def shared_world(world, monkeypatch, tmp_path):
+    monkeypatch.setenv("PODYARD_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(FakeCloud, "account_mark", "0" * 32)
+    return world
+
+
+def test_two_tasks_do_not_rent_a_pod_of_one_name_at_once(shared, monkeypatch):
+    """The other one begins when this one has seen that there is none, and has not rented yet."""
+    monkeypatch.setattr(_lookup, "TURN", 0.05)
+    other = World(shared.tmp_path)
+
+    def meanwhile(_query):
+        with pytest.raises(errors.Conflict, match="another task on this machine has been renting it"):
+            other.ensure("present")
+        return list(shared.cloud.catalogue)
+
+    shared.cloud.plan("offers", meanwhile)
+    assert shared.ensure("present").changed
+    assert (shared.cloud.count("create"), other.cloud.calls) == (1, [])
+    assert any("Another task is renting" in line for line in other.progress.said)
+    other.cloud.pods = shared.cloud.pods
+    assert other.ensure("present").changed is False
+
+
+@pytest.mark.parametrize(("state", "wanted"), [("absent", {}), ("present", {"name": "another"})])
+def test_what_rents_no_such_pod_waits_for_nobody(shared, monkeypatch, state, wanted):
+    monkeypatch.setattr(_lookup, "TURN", 0.0)
+    with _lookup.alone(Work(shared.cloud), IDENTITY):
+        assert shared.ensure(state, **wanted) is not None
+        assert shared.ensure("present", check=True).changed
 
 
 @pytest.mark.parametrize("state", ["present", "running"])

@@ -121,8 +121,10 @@ def test_a_file_system_without_locks_is_not_waited_for(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_shared.fcntl, "flock", refuse)
     monkeypatch.setattr(_shared.time, "sleep", lambda _seconds: pytest.fail("waited for a lock that cannot be had"))
-    with SharedFile("budget-x", tmp_path).lock() as held:
-        assert not held
+    file = SharedFile("budget-x", tmp_path)
+    with file.lock() as held:
+        assert held
+    assert "nothing can be locked (No locks available)" in file.problem
 
 
 def test_a_lock_goes_with_its_process(tmp_path, holder):
