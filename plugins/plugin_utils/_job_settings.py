@@ -89,9 +89,21 @@ def keep_at_home(job: dict[str, Any], files: Iterable[str]) -> None:
     for tree in ("code", "dataset"):
         if not job.get(tree):
             continue
-        own = Path(job[tree]) / NAME
-        kept = [Path(path) for path in files]
-        if own.is_file() and any(name in own.read_text(encoding="utf-8", errors="replace") for name in ACCOUNT_KEYS):
-            kept.append(own)
+        kept = [*map(Path, files), *_with_a_key(Path(job[tree]))]
         inside = {path.relative_to(job[tree]).as_posix() for path in kept if Path(job[tree]) in path.parents}
         job[f"{tree}_exclude"] = [*job[f"{tree}_exclude"], *(exactly(path) for path in sorted(inside))]
+
+
+def _with_a_key(tree: Path) -> list[Path]:
+    """The .env files of a tree, also .env.local and the like, that name an account's key."""
+    found = []
+    for folder, _folders, names in os.walk(tree):
+        for path in (Path(folder, name) for name in names if name == NAME or name.startswith(f"{NAME}.")):
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                # What cannot be read here is not sent either.
+                continue
+            if any(key in text for key in ACCOUNT_KEYS):
+                found.append(path)
+    return found

@@ -92,6 +92,20 @@ def test_a_file_with_a_key_is_never_sent_to_a_pod(tmp_path):
     assert job["code_exclude"][0] == ".git"
 
 
+@pytest.mark.parametrize("place", ["sub/.env", "a b/[c]/.env.local", ".env.production"])
+@pytest.mark.parametrize("tree", ["code", "dataset"])
+def test_an_accounts_key_stays_at_home_wherever_it_lies_in_a_tree(tmp_path, tree, place):
+    path = tmp_path / tree / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("export VAST_API_KEY=secret\n")
+    path.with_name("environment.env").write_text("RUNPOD_API_KEY is needed\n")
+    job = {"code": None, "code_exclude": [], "dataset": None, "dataset_exclude": [], tree: str(tmp_path / tree)}
+    keep_at_home(job, [])
+    patterns = Patterns(exclude=job[f"{tree}_exclude"])
+    assert patterns.excluded(place)
+    assert len(job[f"{tree}_exclude"]) == 1
+
+
 def test_a_programs_own_settings_are_sent_as_they_are(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / ".env").write_text("WANDB_MODE=offline\n")
