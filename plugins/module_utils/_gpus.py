@@ -32,8 +32,14 @@ def resolve(wanted: str, catalogue: Mapping[str, str]) -> str:
             return found[0]
         if found:
             names = ", ".join(sorted(f"{catalogue[gpu_id]} ({' '.join(gpu_id.split())})" for gpu_id in found))
-            raise BadRequest(f"The GPU {wanted!r} could be any of: {names}. Write the name or the id of one of them.")
-    raise BadRequest(f"There is no GPU {wanted!r}; the closest names are: {', '.join(closest(wanted, catalogue))}.")
+            raise BadRequest(
+                f"The GPU {wanted!r} (option gpus, of a job train_gpus) could be any of: {names}. Write the name or "
+                "the id of one of them."
+            )
+    raise BadRequest(
+        f"There is no GPU {wanted!r} (option gpus, of a job train_gpus); the closest names are: "
+        f"{', '.join(closest(wanted, catalogue))}. Write one of these, or another name or id of the catalogue."
+    )
 
 
 def same(wanted: str, gpu_id: str | None, title: str | None) -> bool:

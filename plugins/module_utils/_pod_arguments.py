@@ -152,6 +152,19 @@ def _refuse_interruptible(module: AnsibleModule, provider_name: str) -> None:
         )
 
 
+def _refuse_numbers(params: Mapping[str, Any]) -> None:
+    """Numbers that make no sense, before they cost a pod. :raises BadRequest: for the first."""
+    waits = {f"timeouts.{stage}": seconds for stage, seconds in (params["timeouts"] or {}).items()}
+    above_zero = {**waits, "max_price": params["max_price"], "poll_interval": params["poll_interval"]}
+    for option, value in above_zero.items():
+        if value is not None and not value > 0:
+            raise BadRequest(f"The option {option} is {value:g}; give it more than 0, or leave it out.")
+    if params["attempts"] < 1:
+        raise BadRequest(f"The option attempts is {params['attempts']}; allow 1 at least.")
+    if not params["consistency_grace"] >= 0:
+        raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give it 0 s at least.")
+
+
 def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -> Readiness | None:
     """How to wait; what that needs on the controller is checked first, for nothing."""
     params = module.params
@@ -182,6 +195,7 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     """
     params = module.params
     _refuse_interruptible(module, provider_name)
+    _refuse_numbers(params)
     settings = _pod_settings.take(provider_name, params)
     pod = _pod_settings.for_a_new_pod(wanted(module), settings)
     provider = arguments.open_provider(module, provider_name)
@@ -194,4 +208,9 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
         grace=params["consistency_grace"],
     )
     lifecycle = Lifecycle(work, pod, readiness(module, pod, settings), params["attempts"], module.check_mode)
-    return lifecycle.ensure(params["state"])
+    try:
+        return lifecycle.ensure(params["state"])
+    except BadRequest as error:
+        error.message += _pod_settings.blame(provider_name, params, error.message)
+        error.args = (error.message,)
+        raise

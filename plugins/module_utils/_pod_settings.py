@@ -10,6 +10,7 @@ environment must never change, and thereby reset, a pod that is there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,9 +35,24 @@ def take(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
     :param params: the module's options; ``settings`` false means that none is looked for.
     :raises BadRequest: naming the variable whose value cannot be.
     """
+    return {str(each.setting.option): _value(each) for each in _found(provider, params)}
+
+
+def blame(provider: str, params: Mapping[str, Any], message: str) -> str:
+    """A sentence for the end of a message that names options: which of them the user did not give, but a variable."""
+    told = [
+        f"{each.setting.option} from {each.setting.name} in {each.origin}"
+        for each in _found(provider, params)
+        if re.search(rf"\boptions? {re.escape(str(each.setting.option))}(?![\w.])", message)
+    ]
+    return f" What came from settings: {'; '.join(told)}." if told else ""
+
+
+def _found(provider: str, params: Mapping[str, Any]) -> list[_settings.Found]:
+    """The settings that stand in for options that have no value."""
     state = params["state"]
     if not params["settings"] or state in ("absent", "stopped"):
-        return {}
+        return []
     given = {option for option, value in params.items() if value not in (None, "", [], {})}
     if any((params[volume] or {}).get("path") for volume in ("volume", "network_volume")):
         given.add("volume.path")
@@ -47,8 +63,7 @@ def take(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
         for setting in _providers.settings(provider)
         if setting.option not in (None, *API) and (setting.option in CONNECTION or state != "restarted")
     ]
-    found = _settings.take(table, _settings.Sources(os.environ), given)
-    return {str(each.setting.option): _value(each) for each in found.values()}
+    return list(_settings.take(table, _settings.Sources(os.environ), given).values())
 
 
 def _value(found: _settings.Found) -> Any:

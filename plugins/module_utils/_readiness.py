@@ -331,7 +331,7 @@ class Ladder:
             self._ready.run, logins, self._ready.known_hosts, trust.mode or "", self._ready.private_key
         )
         if not self._probe.logged_in:
-            return f"ssh says: {self._probe.problem}"
+            return f"ssh says: {self._probe.problem.rstrip('.')}"
         self._user = opened.user
         return ""
 

@@ -267,8 +267,9 @@ class Store:
         found = self._with_id(listed, reference) or self._only(listed, reference) or self._foreign(reference)
         if found is None:
             raise errors.BadRequest(
-                f"{self.api.title} has no {self.resource.title} {reference!r} in this account, neither by id nor by "
-                f"name; there {self._listed(listed)}."
+                f"{self.api.title} has no {self.resource.title} {reference!r} (option {self.resource.kind}) in this "
+                f"account, neither by id nor by name; there {self._listed(listed)}. Give the id or name of one that is "
+                "there, or make it first."
             )
         return found
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import Field, Outcome, Resource, Store, Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import Field, Outcome, Store, Wanted
 
 STATES = ("present", "absent")
 #: Looks past the grace that must all be empty before "it was not made" counts.
@@ -49,7 +49,7 @@ class _Task:
 
     def make(self) -> Outcome:
         """The object exists afterwards, as it is wanted."""
-        _refuse(self.resource, self.wanted.label(), self._wrong_values())
+        _refuse(f"the {self.resource.title} {self.wanted.label()}", self._wrong_values())
         now = self.store.lookup(self.wanted)
         self.wanted = replace(self.wanted, values=self.store.resolved(self.wanted.values))
         if now is None:
@@ -169,7 +169,7 @@ class _Task:
         before = self.resource.read(now)
         different = self._different(now)
         renamed = self.wanted.name is not None and before["name"] != self.wanted.name
-        _refuse(self.resource, self.resource.label(now), self._impossible(before, different, renamed))
+        _refuse(self.resource.label(now), self._impossible(before, different, renamed))
         if not different and not renamed:
             return self._outcome("", now, before, before)
         options = (*(("name",) if renamed else ()), *(each.option for each in different))
@@ -372,8 +372,8 @@ def _upper(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _refuse(resource: Resource, label: str, problems: Iterator[str]) -> None:
+def _refuse(label: str, problems: Iterator[str]) -> None:
     """:raises BadRequest: with every problem, if there is one."""
     found = list(problems)
     if found:
-        raise errors.BadRequest(f"The {resource.title} {label} was left as it is: {' Also, '.join(found)}")
+        raise errors.BadRequest(f"{_upper(label)} was left as it is: {' Also, '.join(found)}")

@@ -129,8 +129,8 @@ def checked(line: str) -> str:
     words = line.split(" ")
     if not PATTERN.fullmatch(line) or fingerprint(words[1]) is None:
         raise errors.BadRequest(
-            f"{line[:40]!r} is no SSH public key. One is a line of type, key and comment, as in the file that ends in "
-            ".pub: ssh-ed25519 AAAA… me@example.com."
+            f"{line[:40]!r} (option key or path) is no SSH public key. One is a line of type, key and comment, as in "
+            "the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
         )
     return line
 

@@ -19,6 +19,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
 #: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
 STOP_DEADLINE = 120.0
+#: Fields of a change -> the options of the modules, where people know them by another name.
+OPTIONS = {"disk_gb": "disk", "volume_size_gb": "volume.size", "mount_path": "path of the mount"}
 
 
 @dataclass
@@ -107,11 +109,11 @@ class Standing:
             return pod
         provider, values = self.work.provider, {change.field: change.value for change in changes}
         provider.check_changes(pod, values)
-        resetting = [change.field for change in changes if change.resets]
+        resetting = [OPTIONS.get(change.field, change.field) for change in changes if change.resets]
         if resetting and pod.phase != _pod.STOPPED and not self.wanted.allow_reset:
             raise errors.Conflict(
                 f"The pod {pod.label()} is {pod.phase}, and to change its {', '.join(resetting)} resets the container: "
-                f"{_changes.losses(pod)}. Set allow_reset if that is meant.",
+                f"{_changes.losses(pod)}. Set allow_reset to true if that is meant.",
                 facts={"diff": {"before": _changes.managed(pod), "after": _changes.after(pod, changes)}},
             )
         if resetting:
@@ -121,7 +123,8 @@ class Standing:
         if resetting and pod.locked:
             pod = self.unlock(pod)
             del values["locked"]
-        self.work.progress.say(f"Changing {', '.join(change.field for change in changes)} of {pod.label()}")
+        options = [OPTIONS.get(change.field, change.field) for change in changes]
+        self.work.progress.say(f"Changing {', '.join(options)} of {pod.label()}")
         return provider.update(pod.id, values)
 
     def running(self, pod: Pod) -> Outcome:

@@ -125,7 +125,9 @@ def test_a_volume_grows(ensure):
 )
 @pytest.mark.parametrize("check", [False, True])
 def test_what_a_volume_cannot_do_is_refused_before_any_change(ensure, check, options, words):
-    assert words in ensure(listed(RAW), failing=True, check=check, **options)["msg"]
+    message = ensure(listed(RAW), failing=True, check=check, **options)["msg"]
+    assert message.startswith(f"The network volume {RAW['name']} ({RAW['id']}) was left as it is: ")
+    assert words in message
 
 
 def test_a_volume_gets_another_name_by_its_id(ensure):

@@ -145,6 +145,11 @@ def test_what_is_as_named_changes_nothing_and_what_the_pod_shows_is_not_looked_u
             (),
             ("option interruptible", "withdrew spot pods", "Leave the option"),
         ),
+        ({"attempts": 0}, (), ("option attempts is 0", "1 at least")),
+        ({"max_price": -1}, (), ("option max_price is -1", "more than 0")),
+        ({"poll_interval": 0}, (), ("option poll_interval is 0", "more than 0")),
+        ({"timeouts": {"port_open": -1}}, (), ("option timeouts.port_open is -1", "more than 0")),
+        ({"consistency_grace": -1}, (), ("option consistency_grace is -1", "0 s at least")),
         ({"cpu": {"id": "cpu5c", "vcpu_count": 4}}, (), ("options gpus and cpu", "Leave one of them out")),
         (
             {"gpus": [], "gpu_count": 2, "cpu": {"id": "cpu5c", "vcpu_count": 4}},
@@ -421,7 +426,8 @@ def test_a_reset_is_refused_and_the_diff_says_what_it_would_cost(ensure):
     there = made(mounts={"persistent": {"size": 50, "path": "/workspace"}})
     for check in (False, True):
         refused = ensure(listed(there), failing=True, check=check, **RENT, disk=40)
-        assert "resets the container: everything outside /workspace is lost" in refused["msg"]
+        assert "change its disk resets the container: everything outside /workspace is lost" in refused["msg"]
+        assert "Set allow_reset to true" in refused["msg"]
         assert refused["diff"]["after"]["effect"] == "resets the container: everything outside /workspace is lost"
         assert "effect" not in refused["diff"]["before"]
     allowed = ensure(listed(there), check=True, **RENT, disk=40, allow_reset=True)

@@ -16,6 +16,9 @@ from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod imp
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFake run"
 IMAGE = examples.RUNNING["image"]
 NOTHING = expect("GET", "/v2/pods").reply({"pods": []})
+NO_TEMPLATE = expect("GET", "/v2/templates").reply({"templates": []})
+UNKNOWN = expect("GET", "/v2/templates/none").reply({"title": "Not Found", "status": 404, "detail": "no"}, 404)
+NO_VOLUME = expect("GET", "/v2/network-volumes").reply({"networkVolumes": []})
 CATALOGUE = expect("GET", "/v2/catalog/gpus").reply({"gpus": [examples.gpu(), examples.A100_PCIE]})
 BODY = {
     "name": "notebook",
@@ -134,3 +137,31 @@ def test_an_image_without_a_server_gets_our_start_command(ensure, monkeypatch):
     ensure(NOTHING, CATALOGUE, create(image="ubuntu:24.04", args=_bootstrap.wrap()), image="ubuntu:24.04")
     ensure(NOTHING, CATALOGUE, create(image="ubuntu:24.04"), image="ubuntu:24.04", bootstrap_ssh="never")
     ensure(NOTHING, CATALOGUE, create(args=_bootstrap.wrap("python x.py")), args="python x.py")
+
+
+@pytest.mark.parametrize(
+    ("changes", "script", "words"),
+    [
+        ({"GPU_TYPE": "409x"}, [NOTHING, CATALOGUE], "gpus from RUNPOD_GPU_TYPE in the environment"),
+        (
+            {"TEMPLATE_ID": "none", "WORKER_IMAGE": ""},
+            [NOTHING, NO_TEMPLATE, UNKNOWN],
+            "template from RUNPOD_TEMPLATE_ID",
+        ),
+        ({"STORAGE_NAME": "none"}, [NOTHING, NO_VOLUME], "network_volume from RUNPOD_STORAGE_NAME"),
+        (
+            {"VOLUME_MOUNT_PATH": "data", "DISK_SIZE_GB": "20"},
+            [NOTHING],
+            "volume.path from RUNPOD_VOLUME_MOUNT_PATH",
+        ),
+    ],
+)
+def test_a_setting_that_only_the_service_can_judge_is_named_too(ensure, monkeypatch, changes, script, words):
+    environment(monkeypatch, **{**ALL, **changes})
+    message = ensure(*script, failing=True)["msg"]
+    assert "What came from settings" in message and words in message
+
+
+def test_an_option_of_the_users_own_is_not_blamed_on_a_setting(ensure, monkeypatch):
+    environment(monkeypatch, **ALL)
+    assert "What came from settings" not in ensure(NOTHING, CATALOGUE, failing=True, gpus=["409x"])["msg"]

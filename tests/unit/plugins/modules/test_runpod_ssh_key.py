@@ -95,7 +95,11 @@ def test_a_file_that_is_not_there_is_said_before_any_request(ensure, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("", "no SSH public key in the option key"), ("id_ed25519.pub", "'id_ed25519.pub' is no SSH")]
+    ("key", "words"),
+    [
+        ("", "no SSH public key in the option key"),
+        ("id_ed25519.pub", "'id_ed25519.pub' (option key or path) is no SSH"),
+    ],
 )
 def test_what_is_no_key_is_refused_before_any_request(ensure, key, words):
     assert words in ensure(failing=True, key=[key])["msg"]
