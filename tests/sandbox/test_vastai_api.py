@@ -76,6 +76,22 @@ def test_bodies_that_are_no_json(vast: Vast) -> None:
     assert answer.status_code == 483
 
 
+def test_odd_values_are_refused(vast: Vast) -> None:
+    for method, path, body in (
+        ("PUT", "/v0/launch_instance/", {**wanted(), "q": "x"}),
+        ("POST", "/v0/asks/bulk/", {**wanted(), "ids": "x"}),
+        ("PUT", "/v0/instances/", {"state": "stopped", "ids": ["x"]}),
+        ("DELETE", "/v0/instances/", {"instance_ids": {"a": 1}}),
+        ("PUT", "/v0/volumes/", {"id": []}),
+        ("POST", "/v0/volumes/search/", {"limit": {"eq": 1}}),
+        ("PUT", "/v0/commands/rsync/", {"src_id": {}}),
+        ("PUT", "/v0/asks/x/", wanted()),
+    ):
+        assert refused(vast.call(method, path, body)) == (400, "invalid_args"), (method, path)
+    large = vast.session.post(f"{vast.sandbox.url}/api/v0/bundles/", data=b" " * 2_000_000, timeout=PATIENCE)
+    assert large.status_code == 413
+
+
 def test_what_is_not_served(vast: Vast) -> None:
     assert refused(vast.get("/v0/endptjobs/")) == (404, "not_found")
     assert vast.call("PATCH", "/v0/ssh/").status_code == 405
@@ -430,6 +446,7 @@ def test_an_instance_s_own_key(vast: Vast, sandbox: ServerThread) -> None:
     ):
         assert refused(answer) == (401, "auth_error")
     assert own.state(number, "stopped").json() == {"success": True}
+    until(lambda: own.show(number), lambda row: row["cur_state"] == "stopped")
     assert own.delete(f"/v0/instances/{number}/").json()["success"] is True
     assert vast.show(number) is None
     assert own.delete(f"/v0/instances/{number}/").status_code in (401, 404)

@@ -88,6 +88,8 @@ class VastShell:
             allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
             body = {"success": False, "error": "method_not_allowed", "msg": "Method Not Allowed"}
             return ApiError(405, body, allowed).response()
+        except web.HTTPException as error:
+            return refusal(error.status, "invalid_request", error.reason).response()
         except (DroppedLine, ConnectionError):
             raise
         except Exception:

@@ -48,6 +48,29 @@ def invalid(text: str, **more: Any) -> ApiError:
     return refusal(400, "invalid_args", f"error 400/3467: Invalid args: {text}", **more)
 
 
+def number(value: Any) -> int:
+    """A number, which may be written as text.
+
+    Raises:
+        ApiError: 400.
+    """
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(f"{value!r} is not a number") from None
+
+
+def numbers(value: Any, name: str) -> list[int]:
+    """A list of them.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not isinstance(value, list) or not value:
+        raise invalid(f"{name} is required")
+    return [number(each) for each in value]
+
+
 def merged(body: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """A body with what its template holds: the body's own values win, and ``env`` is merged by name."""
     image = template["image"]

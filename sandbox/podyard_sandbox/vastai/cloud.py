@@ -20,7 +20,7 @@ from podyard_sandbox.vastai.account import Account
 from podyard_sandbox.vastai.gateway import Entrance
 from podyard_sandbox.vastai.instance import Config, Instance
 from podyard_sandbox.vastai.keys import SshKey, identity
-from podyard_sandbox.vastai.lifecycle import LIVING, Lifecycle
+from podyard_sandbox.vastai.lifecycle import LAST_WORDS, LIVING, Lifecycle
 from podyard_sandbox.vastai.market import Market, Offer
 from podyard_sandbox.vastai.problems import ApiError, no_such_instance, refusal
 from podyard_sandbox.vastai.shelves import Templates, Volumes
@@ -159,8 +159,8 @@ class VastCloud:
 
     # Change
 
-    async def change_state(self, instance: Instance, state: str) -> None:
-        """Start, stop or freeze an instance.
+    async def change_state(self, instance: Instance, state: str, *, own: bool = False) -> None:
+        """Start, stop or freeze an instance; ``own`` says that it asks itself.
 
         Raises:
             ApiError: 200 with success false, if its GPUs are with somebody else.
@@ -168,8 +168,11 @@ class VastCloud:
         if state == "running":
             self._start(instance)
         elif state == "stopped":
-            instance.wish = "stopped"
-            await self._life.stop(instance)
+            instance.intended = instance.wish = "stopped"
+            if own:  # it is to hear the answer
+                self._life.later(LAST_WORDS, lambda: self._life.stop(instance))
+            else:
+                await self._life.stop(instance)
         elif state == "frozen":
             self._life.freeze(instance)
         else:

@@ -165,7 +165,7 @@ class AccountHandlers:
         if not isinstance(day, dict) or "gte" not in day or "lte" not in day:
             text = "Must provide both 'day' gte and lte filters for instance charges"
             raise ApiError(400, {"success": False, "msg": text})
-        first, last = float(day["gte"]), float(day["lte"]) + _DAY
+        first, last = bodies.number(day["gte"]), bodies.number(day["lte"]) + _DAY
         rows = [row for row in map(_charge, self._cloud.everything()) if row["start"] < last and row["end"] >= first]
         if request.query.get("latest_first", "true").lower() != "false":
             rows.reverse()

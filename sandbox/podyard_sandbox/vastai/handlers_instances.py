@@ -136,15 +136,15 @@ class InstanceHandlers:
     async def manage(self, request: web.Request) -> web.Response:
         """Start or stop one, or change its label."""
         instance, body = self._find(request), await bodies.read(request)
-        key = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        if key == instance.key and set(body) - {"state"}:
+        own = request.headers.get("Authorization", "").removeprefix("Bearer ").strip() == instance.key
+        if own and set(body) - {"state"}:
             raise refusal(401, "auth_error", "This API key is not authorized for this action.")
         if "state" not in body and "label" not in body:
             raise bodies.invalid("state or label is required")
         if "label" in body:
             self._relabel(instance, body["label"])
         if "state" in body:
-            await self._cloud.change_state(instance, str(body["state"]))
+            await self._cloud.change_state(instance, str(body["state"]), own=own)
         return answer(_DONE)
 
     def _relabel(self, instance: Instance, label: Any) -> None:
@@ -159,8 +159,8 @@ class InstanceHandlers:
     async def manage_many(self, request: web.Request) -> web.Response:
         """The same for several."""
         body = await bodies.read(request)
-        for number in body.get("ids") or []:
-            await self._cloud.change_state(self._cloud.find(int(number)), str(body.get("state")))
+        for number in bodies.numbers(body.get("ids"), "ids"):
+            await self._cloud.change_state(self._cloud.find(number), str(body.get("state")))
         return answer(_DONE)
 
     async def destroy(self, request: web.Request) -> web.Response:
@@ -182,11 +182,8 @@ class InstanceHandlers:
     async def destroy_many(self, request: web.Request) -> web.Response:
         """The same for several."""
         body = await bodies.read(request)
-        numbers = body.get("instance_ids")
-        if not isinstance(numbers, list) or not numbers:
-            raise bodies.invalid("instance_ids is required")
-        for number in numbers:
-            await self._cloud.destroy(self._cloud.find(int(number)))
+        for number in bodies.numbers(body.get("instance_ids"), "instance_ids"):
+            await self._cloud.destroy(self._cloud.find(number))
         return answer(_DONE)
 
     async def reboot(self, request: web.Request) -> web.Response:

@@ -63,16 +63,16 @@ class MarketHandlers:
 
     async def create(self, request: web.Request) -> web.Response:
         """Rent an offer."""
-        number, body = _number(request.match_info["id"]), await bodies.read(request)
+        number, body = bodies.number(request.match_info["id"]), await bodies.read(request)
         return answer(self._rent(number, body))
 
     async def create_many(self, request: web.Request) -> web.Response:
         """Rent several offers alike."""
         body = await bodies.read(request)
         results: list[Any] = []
-        for number in body.get("ids") or []:
+        for number in bodies.numbers(body.get("ids"), "ids"):
             try:
-                results.append(self._rent(_number(number), body))
+                results.append(self._rent(number, body))
             except ApiError as refused:
                 results.append(refused.body)
         return answer(
@@ -82,7 +82,10 @@ class MarketHandlers:
     async def launch(self, request: web.Request) -> web.Response:
         """Search, and rent what comes first."""
         body = await bodies.read(request)
-        offers = self._search(body.get("q") or {})
+        filters = body.get("q") or {}
+        if not isinstance(filters, dict):
+            raise bodies.invalid("q is not a dictionary")
+        offers = self._search(filters)
         if not offers:
             raise refusal(400, "no_such_ask", "error 400/3603: no_such_ask No offers match the search.")
         return answer(self._rent(offers[0]["id"], body))
@@ -207,10 +210,10 @@ class MarketHandlers:
         if not isinstance(info, Mapping):
             return
         if info.get("create_new"):
-            size = float(info.get("size") or 15)
+            size = float(bodies.number(info.get("size") or 15))
             volume = volumes.create(offer.machine, size, info.get("name"))
         else:
-            volume = volumes.find(_number(info.get("volume_id")))
+            volume = volumes.find(bodies.number(info.get("volume_id")))
             if volume.machine is not offer.machine:
                 raise bodies.invalid("the volume is on another machine", ask_id=offer.id)
         config.volume, config.mount_path = volume.place, str(info.get("mount_path") or "/workspace")
@@ -223,10 +226,3 @@ def _describe(config: Config, template: Mapping[str, Any] | None) -> None:
     if template is not None:
         config.template_id, config.template_hash = template["id"], template["hash_id"]
         config.template_name = template["name"]
-
-
-def _number(text: Any) -> int:
-    try:
-        return int(text)
-    except (TypeError, ValueError):
-        raise bodies.invalid(f"{text!r} is not a number") from None

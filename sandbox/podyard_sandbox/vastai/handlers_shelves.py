@@ -56,17 +56,17 @@ class ShelfHandlers:
         given = {name: value for name, value in body.items() if isinstance(value, dict) and name in rows[0]}
         filters = query.check(given, rows[0])
         found = [row for row in rows if query.matches(row, filters, lambda row, column: row[column])]
-        limit = int(body.get("limit") or _PAGE)
-        return answer({"offers": found[:limit]})
+        return answer({"offers": found[: bodies.number(body.get("limit") or _PAGE)]})
 
     async def create_volume(self, request: web.Request) -> web.Response:
         """Rent disk of a machine."""
         body = await bodies.read(request)
         machines = {_offer_number(machine): machine for machine in self._cloud.market.machines}
-        if body.get("id") not in machines:
+        machine = machines.get(bodies.number(body.get("id")))
+        if machine is None:
             raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
-        size = float(body.get("size") or _DEFAULT_GB)
-        volume = self._cloud.volumes.create(machines[body["id"]], size, body.get("name"))
+        size = float(bodies.number(body.get("size") or _DEFAULT_GB))
+        volume = self._cloud.volumes.create(machine, size, body.get("name"))
         return answer({"success": True, "volume_name": f"V.{volume.id}"})
 
     async def delete_volume(self, request: web.Request) -> web.Response:
@@ -122,7 +122,7 @@ class ShelfHandlers:
         for side in ("src", "dst"):
             number = body.get(f"{side}_id")
             if number is not None:
-                instance = self._cloud.find(int(number))
+                instance = self._cloud.find(bodies.number(number))
                 found |= {f"{side}_addr": "127.0.0.1", f"{side}_port": instance.entrance.nobody}
         return answer(found)
 

@@ -34,7 +34,7 @@ from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 _logger = logging.getLogger(__name__)
 
 # An instance that ends itself still hears the answer (seconds).
-_LAST_WORDS = 0.1
+LAST_WORDS = 0.1
 MANIFEST = "Error response from daemon: manifest for {image} not found: manifest unknown: manifest unknown"
 DENIED = "Error response from daemon: pull access denied for {image}, repository does not exist or may require login"
 OCI = (
@@ -119,7 +119,7 @@ class Lifecycle:
         instance.holds_gpu = False
         instance.cur = instance.next = "unloaded"
         self._changed(instance)
-        self.later(_LAST_WORDS, lambda: self.remove(instance))
+        self.later(LAST_WORDS, lambda: self.remove(instance))
 
     async def remove(self, instance: Instance) -> None:
         """Remove what an instance was made of, disk and all."""
