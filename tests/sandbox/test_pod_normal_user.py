@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from pods_conftest import SANDBOX, new_key
 from stand_in import PATIENCE, Api, is_running, until
 
@@ -108,8 +109,31 @@ def told_by(stranger: Stranger, pod: dict[str, Any], command: str) -> str:
     return subprocess.run([*ssh, command], text=True, capture_output=True, check=True).stdout
 
 
+def by_vastai(stranger: Stranger, values: dict[str, str]) -> None:
+    """A container as Vast.ai launches it: its sshd asks PAM, and the gateway reads keys that the daemon wrote."""
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {values['VAST_API_KEY']}"
+    api = f"{values['VAST_URL']}/api/v0"
+    key = (stranger.home / "key.pub").read_text(encoding="utf-8")
+    assert session.post(f"{api}/ssh/", json={"ssh_key": key}, timeout=PATIENCE).status_code == 200
+    (offer, *_more) = session.post(f"{api}/bundles/", json={"direct_port_count": {"gte": 1}}, timeout=PATIENCE).json()[
+        "offers"
+    ]
+    body = {"image": "vastai/pytorch", "runtype": "ssh_direc ssh_proxy", "env": {"WORD": "kept"},
+            "onstart": "env | grep ^WORD >> /etc/environment; touch /root/done"}
+    made = session.put(f"{api}/asks/{offer['id']}/", json=body, timeout=PATIENCE).json()["new_contract"]
+
+    def shown() -> dict[str, Any]:
+        return session.get(f"{api}/instances/{made}/", timeout=PATIENCE).json()["instances"]
+
+    row = until(shown, lambda row: row["actual_status"] == "running", 2 * PATIENCE)
+    pod = {"ssh": {"direct": {"port": row["ports"]["22/tcp"][0]["HostPort"]}}}
+    assert told_by(stranger, pod, "until [ -e done ]; do sleep 0.1; done; id -un").endswith("root\n")
+    assert told_by(stranger, pod, "echo $WORD") == "kept\n"
+
+
 def test_up_pod_ssh_down_as_a_normal_user(stranger: Stranger) -> None:
-    began = stranger("up")
+    began = stranger("up", "--vast-limits", "0")
     if began.returncode != 0:
         # The one thing that may be wrong is the kernel, and then it is said in one sentence with the remedy.
         assert began.stderr.startswith("Error: this kernel does not let the user"), began.stderr
@@ -128,9 +152,10 @@ def test_up_pod_ssh_down_as_a_normal_user(stranger: Stranger) -> None:
         assert api.act(pod["id"], "stop").status_code == 200
         assert api.act(pod["id"], "start").status_code == 200
         api.until(pod["id"], is_running)
+        by_vastai(stranger, values)
     finally:
         ended = stranger("down")
     assert ended.stdout == "The sandbox is down.\n", ended.stderr
     status = json.loads(stranger("status", "--json").stdout)
-    assert [row["state"] for row in status["pods"]] == ["TERMINATED", "TERMINATED"]
+    assert [row["state"] for row in status["pods"]] == ["TERMINATED", "TERMINATED", "destroyed"]
     assert not (stranger.home / "state" / "pods").exists()
