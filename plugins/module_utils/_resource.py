@@ -99,6 +99,7 @@ class Resource:
     :param call: (POST, ``update`` or DELETE; the object that is there; path; body) -> the method, path and body that
         the service wants for it, where these differ.
     :param unwrap: the object in the answer to a create or change; None when the answer does not hold it.
+    :param partial: that object is only its ids; the rest is read from the list.
     :param by_id: objects that are not in the list can be read by their id (those of others).
     :param sources: other lists of the same kind, which are not the account's own: word -> (path, query).
     :param derive: properties that follow from the options, shown with them: a price.
@@ -123,6 +124,7 @@ class Resource:
         path,
         body,
     )
+    partial: bool = False
     by_id: bool = False
     sources: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     derive: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _values: {}
@@ -311,7 +313,7 @@ class Store:
         return f"{self.resource.path}/{quote(str(object_id), safe='')}"
 
     def _with_id(self, listed: Sequence[Mapping[str, Any]], object_id: str) -> Mapping[str, Any] | None:
-        return next((raw for raw in listed if raw.get(self.resource.id_key) == object_id), None)
+        return next((raw for raw in listed if text(raw.get(self.resource.id_key)) == object_id), None)
 
     def _only(self, listed: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
         """The object of this name. :raises BadRequest: when there are several."""
@@ -368,8 +370,8 @@ class Shelf(abc.ABC):
         """All objects of a kind."""
 
     @abc.abstractmethod
-    def keys(self) -> KeyList:
-        """The account's SSH keys."""
+    def keys(self, pod_id: str | None = None) -> KeyList:
+        """The account's SSH keys; with an id, those of one pod, where a provider knows them."""
 
     def variables(self) -> Variables:
         """The account's variables. :raises BadRequest: where a provider has none."""

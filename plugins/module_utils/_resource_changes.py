@@ -314,7 +314,11 @@ class _Task:
             error.args = (error.message,)
             raise
         raw = self.resource.unwrap(answer.data)
-        return raw if isinstance(raw, dict) and raw.get(self.resource.id_key) else None
+        if not isinstance(raw, dict) or not raw.get(self.resource.id_key):
+            return None
+        if self.resource.partial:
+            return self.store.get(str(raw[self.resource.id_key])) or {**(now or {}), **(body or {}), **raw}
+        return raw
 
     def _explain(self, words: str) -> str:
         """The options that a server's words speak of, with their values, for it knows them by other names."""

@@ -28,7 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("_errors", "_pod", "_names", "_wait", "_gpus", "_patterns", "_settings", "_values"),
     "pod side": ("_training_*", "_gpu_*"),
     "wire": ("_http", "_retry", "_events", "_budget", "_shared", "_turns"),
-    "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys"),
+    "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys", "_variables"),
     "drivers": (),
     "providers": ("_providers",),
     "market": ("_market",),

@@ -24,7 +24,7 @@ class RunPodShelf(Shelf):
         """See Shelf."""
         return Store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
-    def keys(self) -> AccountKeys:
+    def keys(self, pod_id: str | None = None) -> AccountKeys:
         """See Shelf."""
         return AccountKeys(self._api)
 

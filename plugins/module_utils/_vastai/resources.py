@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import Field, Page, Resource, Store, read_list
+from ansible_collections.podyard.gpu.plugins.module_utils._resource import Field, Page, Resource, Store
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, listing, mapping, number, text
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.references import TEMPLATES, VOLUMES, rows
@@ -60,11 +60,6 @@ def _template_call(verb: str, now: Mapping[str, Any] | None, path: str, body: An
     return verb, TEMPLATES, {**body, "use_ssh": True}
 
 
-def _whole(data: Any) -> Any:
-    """The answer to a create or change holds the ids only, so the object is read from the list."""
-    return None
-
-
 TEMPLATE = Resource(
     kind="template",
     title="template",
@@ -87,16 +82,22 @@ TEMPLATE = Resource(
         Field("readme", "readme", from_wire=lambda value: text(value) or ""),
         Field("private", "private", from_wire=bool, default=True),
     ),
-    unwrap=_whole,
-    derive=lambda values: {},
+    unwrap=lambda data: mapping(data).get("template"),
+    partial=True,
 )
 
 
 def _volume_call(verb: str, now: Mapping[str, Any] | None, path: str, body: Any) -> tuple[str, str, Any]:
+    """A volume is rented on an offer, and deleted by its number in the body."""
     if verb == "DELETE" and now is not None:
         return verb, VOLUMES, {"id": integer(now.get("id"))}
-    asked = {name: value for name, value in body.items() if name in ("size", "name")}
-    return "PUT", VOLUMES, {**asked, "id": body["offer_id"]}
+    return "PUT", VOLUMES, {"id": body["offer"], "size": body["disk_space"], "name": body["name"]}
+
+
+def _made_volume(data: Any) -> Mapping[str, Any] | None:
+    """The answer to a create names the volume ``V.20118481``, which is its number."""
+    number_ = (text(mapping(data).get("volume_name")) or "").rpartition(".")[2]
+    return {"id": int(number_)} if number_.isdigit() else None
 
 
 def volume_offers(store: Store, given: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
@@ -108,15 +109,26 @@ def volume_offers(store: Store, given: Mapping[str, Any], size: int) -> list[Map
     return sorted(rows(answer.data, "offers"), key=lambda offer: number(offer.get("storage_cost")) or 0.0)
 
 
-def choose_volume_offer(store: Store, values: Mapping[str, Any]) -> int:
-    """The number of the cheapest offer that fits. :raises BadRequest: when there is none."""
+def _choose(store: Store, values: Mapping[str, Any]) -> None:
+    """Add the number of the cheapest offer that fits to what is sent. :raises BadRequest: when there is none."""
+    if not isinstance(values, dict):
+        return
+    # A second volume would bill beside the first, for ever.
+    nameless = [raw for raw in store.all() if raw.get("name") == f"V.{raw.get('id')}"]
+    same = [raw for raw in nameless if integer(raw.get("disk_space")) == values["size"]]
+    if same:
+        raise BadRequest(
+            f"No volume was made: Vast.ai shows no name of the volume {same[0].get('name')} of {values['size']} GB, so "
+            "it may be the one that is meant. Give its id, or ask for another size."
+        )
     given = dict(values.get("search") or {})
     if values.get("machine_id") is not None:
         given["machine_id"] = values["machine_id"]
     for offer in volume_offers(store, given, int(values["size"])):
         found = integer(offer.get("ask_contract_id") or offer.get("id"))
         if found:
-            return found
+            values["offer"] = found
+            return
     raise BadRequest(
         f"No volume was made: no machine has room for {values['size']} GB under these filters. Ask for less, name "
         "another machine_id, or loosen search."
@@ -134,6 +146,18 @@ def _cost(raw: Mapping[str, Any]) -> str:
     return f"It costs about {raw['usd_per_month']:.2f} USD a month until it is deleted, used or not."
 
 
+def volume_name(raw: Mapping[str, Any]) -> str | None:
+    """Under which name a volume is shown, which differs by service; its number makes the last resort."""
+    found = next((text(raw.get(key)) for key in ("name", "label", "volume_name") if text(raw.get(key))), None)
+    return found or (f"V.{raw.get('id')}" if raw.get("id") else None)
+
+
+def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:
+    """What a volume costs a month."""
+    hourly = values.get("usd_per_hour")
+    return {"usd_per_month": round(hourly * MONTH, 2) if hourly is not None else None}
+
+
 VOLUME = Resource(
     kind="volume",
     title="volume",
@@ -145,13 +169,17 @@ VOLUME = Resource(
         Field("size", "disk_space", from_wire=integer, required=True),
         Field("machine_id", "machine_id", from_wire=integer),
         Field("status", "status", from_wire=text),
+        Field("usd_per_hour", "storage_total_cost", from_wire=number),
+        Field("search", "search", write_only=True),
+        Field("offer", "offer", write_only=True),
     ),
-    unwrap=lambda _data: None,
+    unwrap=_made_volume,
+    partial=True,
+    derive=volume_usd,
     remark=_cost,
+    may_create=_choose,
     users=_users,
     free="End these pods first (podyard.gpu.vastai_instance with state absent), or let the task wait for that with "
     "wait_timeout.",
 )
 RESOURCES = {each.kind: each for each in (TEMPLATE, VOLUME)}
-
-__all__ = ["RESOURCES", "TEMPLATE", "VOLUME", "choose_volume_offer", "read_list", "volume_offers"]

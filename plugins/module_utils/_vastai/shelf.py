@@ -19,8 +19,13 @@ from ansible_collections.podyard.gpu.plugins.module_utils._resource import (
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._values import mapping
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import billing, keys, reading
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai.references import TEMPLATES, templates
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai.resources import RESOURCES, TEMPLATE
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.references import (
+    TEMPLATES,
+    VOLUMES,
+    templates,
+    volumes,
+)
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.resources import RESOURCES, TEMPLATE, volume_name
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
 
 SECRETS = "/api/v0/secrets/"
@@ -34,7 +39,7 @@ class VastShelf(Shelf):
 
     def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
         """See Shelf."""
-        store = _Templates if kind == TEMPLATE.kind else Store
+        store = _Templates if kind == TEMPLATE.kind else _Volumes
         return store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
     def keys(self, pod_id: str | None = None) -> KeyList:
@@ -61,6 +66,18 @@ class _Templates(Store):
     def path(self, object_id: Any) -> str:
         """Every change goes to one address, and says in its body which template it means."""
         return TEMPLATES
+
+
+class _Volumes(Store):
+    """The account's volumes, each with the name by which it is found."""
+
+    def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
+        """See Store."""
+        return [{**raw, "name": volume_name(raw)} for raw in volumes(self.api)]
+
+    def path(self, object_id: Any) -> str:
+        """Every change goes to one address, and says in its body which volume it means."""
+        return VOLUMES
 
 
 class _Keys(KeyList):

@@ -1,0 +1,101 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.vastai_ssh_key_info: the SSH keys of a Vast.ai account or pod."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vastai_ssh_key_info
+short_description: Show the SSH keys of a Vast.ai account or of one pod
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Reads all public keys of the account, or those that are attached to one pod.
+options:
+  instance:
+    description:
+      - The number of a pod. If not given, the keys are those of the account.
+    type: str
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: Nothing is changed.
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.vastai_ssh_key
+"""
+
+EXAMPLES = r"""
+- name: Read the keys of the account
+  podyard.gpu.vastai_ssh_key_info:
+  register: account
+
+- name: Show whose they are
+  ansible.builtin.debug:
+    msg: "{{ account['keys'] | map(attribute='comment') | list }}"
+"""
+
+RETURN = r"""
+keys:
+  description: All keys of the account or the pod; an empty list when it has none.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: The whole line.
+      type: str
+      sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@example.com
+    type:
+      description: The kind of key; V(none) for an entry that is no key, such as the path of one.
+      type: str
+      sample: ssh-ed25519
+    fingerprint:
+      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is no key.
+      type: str
+      sample: SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ
+    comment:
+      description: What its owner wrote behind it.
+      type: str
+      sample: me@example.com
+failure:
+  description: What is known of the error; C(detail) holds the provider's own words.
+  returned: failure
+  type: dict
+  sample:
+    kind: AuthError
+    status: 404
+    code: auth_error
+    request_id:
+    detail: "auth_error: Invalid user key"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
+from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys as ssh_keys
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+
+PROVIDER = "vastai"
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"instance": {"type": "str"}, **API}, supports_check_mode=True)
+    try:
+        found = ssh_keys.read(shared.open_shelf(module, PROVIDER).keys(module.params["instance"]))
+    except CloudError as error:
+        module.fail_json(**failure(error))
+    module.exit_json(changed=False, keys=found)
+
+
+if __name__ == "__main__":
+    main()
