@@ -30,7 +30,8 @@ ADVICE: Mapping[str, str] = {
         "pod says what it did instead."
     ),
     _pod.AUTHENTICATED: (
-        "The key must be in public_keys when the pod is made; a key that was added later needs a new pod or a restart. "
+        "The key must be in public_keys when the pod is made, and its private half in private_key_file, else in one of "
+        "SSH's own files; a key that was added later needs a new pod or a restart. "
         "An image whose user is not root needs the option ssh_user, or ssh_users to find out."
     ),
     _pod.READY: "The pod lets us in but runs no command: look at its log, or rent again.",

@@ -399,6 +399,16 @@ def test_where_root_is_refused_the_others_are_tried_in_order_and_the_answer_is_k
     assert reached.to_result()["endpoint"]["user"] == "ubuntu"
 
 
+def test_root_is_tried_where_the_user_whom_the_provider_names_is_refused(world):
+    address = pod().endpoint
+    named = Endpoint(address.host, address.port, "ubuntu")
+    world.cloud.pods["p1"] = pod(endpoint=named)
+    world.controller.logins = [DENIED]
+    reached = world.climb(start={"endpoint": named}, users=("admin",))
+    assert users(world) == ["ubuntu", "root"]
+    assert reached.to_result()["endpoint"]["user"] == "root"
+
+
 def test_a_host_that_does_not_answer_says_nothing_of_its_users(world):
     world.controller.logins = [(255, "", "Connection timed out during banner exchange\n")]
     world.climb(start={}, users=("ubuntu",))
