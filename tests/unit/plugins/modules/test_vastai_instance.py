@@ -189,9 +189,8 @@ def test_label_and_bid_are_changed_in_place(ensure):
     label = expect("PUT", ONE, body={"label": "b"}).reply({"success": True})
     bid = expect("PUT", "/api/v0/instances/bid_price/12345678/", body={"client_id": "me", "price": 0.3})
     after = rows.instance(is_bid=True, dph_base=0.3, label="b")
-    result = ensure(
-        shown(row), label, bid.reply({"success": True}), shown(after), id="12345678", name="b", bid=0.3, wait=False
-    )
+    wanted = {"id": "12345678", "name": "b", "bid": 0.3, "wait": False}
+    result = ensure(shown(row), label, bid.reply({"success": True}), shown(after), **wanted)
     assert result["changed"] is True
     assert (result["diff"]["before"]["bid"], result["diff"]["after"]["bid"]) == (0.2, 0.3)
     assert ensure(shown(after), **wanted)["changed"] is False
@@ -212,7 +211,7 @@ def test_a_pod_is_stopped_with_its_price_and_started(ensure):
     credit = expect("GET", USER).reply({"id": 1, "credit": 5})
     assert ensure(off, credit, name=NAME, state="stopped")["changed"] is False
     start = expect("PUT", ONE, body={"state": "running"}).reply({"success": True})
-    result = ensure(off, credit, start, shown(), shown(), here(), name=NAME, state="running", wait_for="addressed")
+    result = ensure(off, credit, start, shown(), shown(), name=NAME, state="running", wait_for="addressed")
     assert (result["changed"], result["pod"]["phase"]) == (True, "running")
 
 
