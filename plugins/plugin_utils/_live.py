@@ -17,6 +17,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
+
 #: Seconds between two looks into the file: soon enough to seem immediate, and nothing else waits for it.
 LOOK = 0.2
 OPTION = "progress_file"
@@ -31,10 +33,9 @@ class Tail:
         self._position = 0
         self._rest = ""
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="podyard-progress", daemon=True)
 
     def __enter__(self) -> Tail:
-        self._thread.start()
+        self._thread = begin(self._follow, "podyard-progress")
         return self
 
     def __exit__(self, *_error: object) -> None:
