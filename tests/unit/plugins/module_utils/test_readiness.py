@@ -447,3 +447,71 @@ def test_the_log_of_such_a_pod_is_looked_at_now_and_then_only(world):
     world.controller.banners = [REFUSED] * 20
     world.climb("port_open", start={"args": _bootstrap.wrap()})
     assert world.cloud.count("logs") <= 1 + sum(world.time.slept) / _readiness.LOG_PACE
+
+
+# -- several addresses, pods that are taken away, and pods that never start
+
+DIRECT, PROXY = Endpoint("203.0.113.9", 40022), Endpoint("ssh5.example.com", 15678, mode="proxy")
+BOTH = {"endpoint": DIRECT, "alternates": (PROXY,)}
+
+
+def test_another_address_is_tried_after_some_failures_and_kept(world):
+    """Three tries at the direct one; then both are asked, and the one that answers is taken."""
+    world.shows(*[BOTH] * 9)
+    world.controller.banners += [(False, "Connection refused")] * 4
+    reached = world.climb(start=BOTH)
+    assert world.controller.seen[:5] == [DIRECT, DIRECT, DIRECT, DIRECT, PROXY]
+    assert (reached.pod.endpoint, reached.pod.alternates) == (PROXY, (DIRECT,))
+
+
+def test_the_direct_address_is_preferred_when_it_answers_in_the_end(world):
+    world.shows(*[BOTH] * 9)
+    world.controller.banners += [(False, "Connection refused")] * 3
+    assert world.climb(start=BOTH).pod.endpoint == DIRECT
+
+
+def test_where_the_key_is_refused_the_other_address_is_tried(world):
+    world.shows(*[BOTH] * 9)
+    world.controller.logins += [(255, "", "Permission denied (publickey).")] * 3
+    assert world.climb(start=BOTH).pod.endpoint == PROXY
+
+
+@pytest.mark.parametrize(
+    ("interruption", "words"),
+    [("outbid", "somebody pays more"), ("no credit", "no credit left"), ("expired", "is over"), ("host lost", "host")],
+)
+def test_a_pod_that_was_taken_away_is_said_to_be(world, interruption, words):
+    world.shows({"phase": "stopped", "interruption": interruption})
+    with pytest.raises(errors.PodLost, match=words):
+        world.climb()
+    assert world.cloud.count("get") == 1
+
+
+def revivable(world, *answers):
+    answers = list(answers)
+    world.revived = []
+    world.cloud.revive = lambda pod: world.revived.append(pod.id) or answers.pop(0)
+
+
+def test_a_pod_that_sits_stopped_is_started_once(world):
+    revivable(world, True)
+    stopped = {"phase": "stopped", "endpoint": None}
+    world.shows(stopped, stopped, STARTING, {})
+    assert world.climb().stage == "ready"
+    assert world.revived == ["p1"]
+
+
+def test_one_that_stays_stopped_after_its_start_is_given_up(world):
+    revivable(world, True)
+    world.shows(*[{"phase": "stopped", "endpoint": None}] * 40)
+    with pytest.raises(errors.PodLost, match="was stopped"):
+        world.climb()
+    assert world.revived == ["p1"]
+    assert 90 <= sum(world.time.slept) <= 110
+
+
+def test_a_provider_whose_log_never_has_the_keys_is_not_asked_for_it(world):
+    world.cloud.capabilities = Capabilities(prints_host_keys=False)
+    assert world.climb(start={}).host_key_checking == "accept-new"
+    assert world.cloud.count("logs") == 0
+    assert world.time.slept == []

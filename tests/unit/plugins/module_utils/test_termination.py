@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     give_back_run,
     pods_of_run,
@@ -287,4 +288,35 @@ def test_a_pod_that_its_host_lost_is_proved_gone(tmp_path):
 def test_what_is_not_proved_gone_is_among_the_results():
     cloud = FakeCloud(pod("p1")).plan("terminate", *[errors.AuthError("no")] * 9)
     (result,) = give_back(cloud)
+    assert result["gone_proved"] is False
+
+
+# -- providers whose pods may come back
+
+
+def watching(cloud, seconds=60.0):
+    cloud.capabilities = Capabilities(watched=seconds)
+    return cloud
+
+
+def test_an_ended_pod_must_stay_away_for_as_long_as_the_provider_says():
+    time = FakeTime()
+    one = pod("p1")
+    (result,) = end(watching(FakeCloud(one)), [one], time)
+    assert result["gone_proved"] is True
+    assert 60 <= sum(time.slept) <= 75
+
+
+def test_a_pod_that_comes_back_within_that_time_is_ended_again():
+    one = pod("p1")
+    cloud = watching(FakeCloud(one)).plan("list", *[[]] * 6, [one])
+    (result,) = end(cloud, [one])
+    assert result["gone_proved"] is True
+    assert cloud.count("terminate") == 2
+
+
+def test_one_that_comes_back_for_ever_is_told():
+    one = pod("p1")
+    cloud = watching(FakeCloud(one)).plan("list", *[[], [], [], [one]] * 30)
+    (result,) = end(cloud, [one], patience=120.0)
     assert result["gone_proved"] is False
