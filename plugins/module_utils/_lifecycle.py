@@ -21,6 +21,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached, Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._standing import Outcome, Standing
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
+    QUICK,
     give_back_run,
     pods_of_run,
     require_gone,
@@ -76,7 +77,7 @@ class Lifecycle:
         refuse_impossible(self.wanted)
         if state == "absent":
             with self.work.provider.urgently():
-                return self._absent(self.find())
+                return self._absent(self.find() or self._look_again())
         if state not in ("present", "running") or self.check or self.wanted.id:
             pods = self.find()
         else:
@@ -116,14 +117,9 @@ class Lifecycle:
         :raises NotFound: for an id that does not exist, unless it is wanted gone: something else is never made in its
             place.
         """
-        provider, wanted = self.work.provider, self.wanted
-        if wanted.id:
-            try:
-                pod = provider.get(wanted.id)
-            except errors.NotFound:
-                return []
-            return [pod] if pod.phase != _pod.GONE else []
-        pods = [pod for pod in provider.list() if pod.phase != _pod.GONE and self._mine(pod.name)]
+        if self.wanted.id:
+            return self._by_id(self.wanted.id)
+        pods = self._listed()
         if self.check:
             return pods
         for name in _lookup.unsettled(self.work, self._mine, pods):
@@ -131,6 +127,30 @@ class Lifecycle:
             if found is not None:
                 pods.append(found)
         return pods
+
+    def _by_id(self, pod_id: str) -> list[Pod]:
+        try:
+            pod = self.work.provider.get(pod_id)
+        except errors.NotFound:
+            return []
+        return [pod] if pod.phase != _pod.GONE else []
+
+    def _listed(self) -> list[Pod]:
+        """The living pods that are meant, by a complete list of our own."""
+        meant = self.wanted.id
+        return [
+            pod
+            for pod in self.work.provider.list()
+            if pod.phase != _pod.GONE and (pod.id == meant if meant else self._mine(pod.name))
+        ]
+
+    def _look_again(self) -> list[Pod]:
+        """The second look where the first one showed nothing: a provider need not show a pod that was made moments ago
+        in every answer, and a pod that is taken for gone goes on costing money. A pod with an id must be missing in the
+        list, too.
+        """
+        self.work.polls.pause(QUICK)
+        return (self._by_id(self.wanted.id) if self.wanted.id else []) or self._listed()
 
     def _identity(self) -> str:
         """What all attempts at the wanted pod have in common."""

@@ -338,7 +338,7 @@ def test_a_pod_that_was_there_is_not_ended_when_the_wait_fails(running):
 
 
 def test_a_change_that_resets_a_running_pod_must_be_allowed(running):
-    with pytest.raises(errors.Conflict, match=r"change its image, disk_gb resets the container.*allow_reset"):
+    with pytest.raises(errors.Conflict, match=r"change its image, disk resets the container.*allow_reset"):
         running.ensure("present", image="other:1", disk_gb=40)
     with pytest.raises(errors.Conflict, match="allow_reset"):
         running.ensure("present", check=True, image="other:1")
@@ -539,6 +539,36 @@ def test_a_pod_is_ended_by_its_id(running, name):
     assert running.ensure("absent", id="p1", name=name).changed
     assert running.cloud.pods == {}
     assert running.ensure("absent", id="p1", name=name).changed is False
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "missing"),
+    [
+        ({}, {"list": [[]]}),
+        ({"id": "p1"}, {"get": [errors.NotFound("not yet")]}),
+        ({"id": "p1"}, {"get": [errors.NotFound("not yet")] * 2}),
+    ],
+)
+def test_one_look_that_shows_nothing_is_no_proof_that_there_is_nothing(running, check, wanted, missing):
+    for verb, answers in missing.items():
+        running.cloud.plan(verb, *answers)
+    assert running.ensure("absent", check=check, **wanted).changed
+    assert list(running.cloud.pods) == (["p1"] if check else [])
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(("wanted", "calls"), [({}, {"list": 2, "get": 0}), ({"id": "p1"}, {"list": 1, "get": 2})])
+def test_what_is_long_gone_costs_one_pause(world, check, wanted, calls):
+    assert world.ensure("absent", check=check, **wanted).changed is False
+    assert {verb: world.cloud.count(verb) for verb in calls} == calls
+    assert world.time.slept == [2.0]
+
+
+def test_a_second_look_that_fails_is_not_absent(world):
+    world.cloud.plan("list", [], errors.ServerError("down"))
+    with pytest.raises(errors.ServerError):
+        world.ensure("absent")
 
 
 def test_what_is_not_proved_gone_fails(running):

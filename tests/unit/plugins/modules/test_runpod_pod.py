@@ -312,15 +312,15 @@ def test_an_end(ensure):
     assert result["pods_gone"][0]["gone_proved"] is True
     assert result["diff"]["before"]["name"] == f"{NAME}-1"
     assert result["diff"]["after"] == {}
-    assert ensure(NOTHING, name=NAME, state="absent")["changed"] is False
+    assert ensure(NOTHING, NOTHING, name=NAME, state="absent")["changed"] is False
     assert ensure(listed(made()), name=NAME, state="absent", check=True)["changed"] is True
-    assert ensure(NOTHING, name=NAME, state="absent", check=True)["changed"] is False
+    assert ensure(NOTHING, NOTHING, name=NAME, state="absent", check=True)["changed"] is False
 
 
 def test_an_end_by_id(ensure):
     result = ensure(get(made()), *ENDED, id="p1", state="absent")
     assert result["changed"] is True
-    assert ensure(GONE, id="p1", state="absent")["changed"] is False
+    assert ensure(GONE, GONE, NOTHING, id="p1", state="absent")["changed"] is False
 
 
 def test_an_end_that_is_not_proved_says_how_to_do_it_by_hand(ensure):

@@ -122,7 +122,7 @@ def test_a_bad_value_is_refused_before_any_request(ensure, monkeypatch, tmp_path
 
 def test_a_bad_value_keeps_nobody_from_ending_a_pod(ensure, monkeypatch):
     environment(monkeypatch, DISK_SIZE_GB="ten")
-    assert ensure(NOTHING, state="absent", consistency_grace=0)["changed"] is False
+    assert ensure(NOTHING, NOTHING, state="absent", consistency_grace=0, poll_interval=0.01)["changed"] is False
 
 
 def test_a_named_user_is_in_the_result_even_without_a_login(ensure, monkeypatch):

@@ -237,7 +237,7 @@ def test_reboot_and_recycle_happen_each_time(ensure, state, action):
 def test_a_pod_is_ended_and_proved_gone(ensure):
     result = ensure(here(), *ENDED, name=NAME, state="absent")
     assert (result["changed"], result["pods_gone"][0]["gone_proved"]) == (True, True)
-    assert ensure(NOTHING, name=NAME, state="absent")["changed"] is False
+    assert ensure(NOTHING, NOTHING, name=NAME, state="absent")["changed"] is False
     assert ensure(here(), check=True, name=NAME, state="absent")["changed"] is True
 
 
