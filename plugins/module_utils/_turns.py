@@ -128,15 +128,17 @@ class Turns(Budget):
 
     # -- notes -----------------------------------------------------------------------------------------------------
 
-    def claim(self, subject: str, key: str, within: float) -> bool:
-        """Leave a note, unless there is one that is younger than ``within`` seconds: then somebody was first."""
+    def claim(self, subject: str, key: str, within: float, value: str = "") -> bool:
+        """Leave a note, unless there is one that is younger than ``within`` seconds and has another value: then somebody
+        was first.
+        """
         with self._file.lock():
             now = self._clock.monotonic()
             data = self._file.read()
             notes = _notes(data, subject, now)
-            if key in notes and now - notes[key][0] < within:
+            if key in notes and now - notes[key][0] < within and (not value or notes[key][1] != value):
                 return False
-            data[subject] = {**notes, key: [now, ""]}
+            data[subject] = {**notes, key: [now, value]}
             self._file.write(data)
         return True
 

@@ -137,7 +137,7 @@ class Vast(Provider):
         if request.offer_id is None:
             raise errors.BadRequest(f"The pod {request.name} was not rented: no offer was chosen.")
         self._added = self._keys_on_account(request)
-        if not self._api.turns.claim(RENTED, request.offer_id, HELD):
+        if not self._api.turns.claim(RENTED, request.offer_id, HELD, request.name):
             raise errors.NoCapacity(
                 f"The offer {request.offer_id} was rented a moment ago by another task of this machine; two contracts "
                 "on one offer would both fail.",

@@ -96,8 +96,12 @@ def test_one_claims_what_another_cannot_have(process, time):
     assert process().claim("offers", "8", 100.0)
     time.sleep(100.0)
     assert process().claim("offers", "7", 100.0)
+    assert process().claim("offers", "9", 100.0, "mine")
+    assert process().claim("offers", "9", 100.0, "mine")
+    assert not process().claim("offers", "9", 100.0, "yours")
     process().note("offers", "7", "pod 1")
     process().forget("offers", value="pod 1")
     assert process().claim("offers", "7", 100.0)
     assert process().told("offers", "7") == ""
-    assert process().told("offers", "9") is None
+    assert process().told("offers", "9") == "mine"
+    assert process().told("offers", "10") is None

@@ -169,7 +169,7 @@ def test_one_offer_is_not_rented_twice_by_the_tasks_of_one_machine():
     with Conversation(no_keys(), expect("PUT", ASK).reply(MADE), no_keys()) as api:
         driver(api).create(request())
         with pytest.raises(errors.NoCapacity, match="another task of this machine") as caught:
-            driver(api).create(request())
+            driver(api).create(request(name="podyard-digits-r2-0-1"))
     assert caught.value.elsewhere == "yes"
     # A refused offer, and one whose pod has ended, are free again.
     ended = expect("DELETE", ONE).reply({"success": True})
