@@ -24,6 +24,7 @@ options:
       - Scheme, host and port of the provider's API, without a path; for tests, or for a proxy of your own.
       - If not given, it comes from the environment (for RunPod E(RUNPOD_API_BASE_URL), for Vast.ai E(VAST_URL), also in
         C(.env)), else it is the vendor's own.
+      - An address in C(.env) other than the vendor's or this machine's own is followed only for a key in the same file.
     type: str
 requirements:
   - requests

@@ -26,14 +26,14 @@ def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
     from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
     from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import find_key, find_url
 
-    return RunPod(find_key(api_key, environ), find_url(api_url, environ))
+    return RunPod(find_key(api_key, environ), find_url(api_url, environ, api_key))
 
 
 def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
     from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import find_key, find_url
     from ansible_collections.podyard.gpu.plugins.module_utils._runpod.shelf import RunPodShelf
 
-    return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ))
+    return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ, api_key))
 
 
 def _runpod_capabilities() -> Capabilities:
@@ -46,14 +46,14 @@ def _vastai(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
     from ansible_collections.podyard.gpu.plugins.module_utils._vastai.driver import Vast
     from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import find_key, find_scale, find_url
 
-    return Vast(find_key(api_key, environ), find_url(api_url, environ), scale=find_scale(environ))
+    return Vast(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
 
 
 def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
     from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import find_key, find_scale, find_url
     from ansible_collections.podyard.gpu.plugins.module_utils._vastai.shelf import VastShelf
 
-    return VastShelf(find_key(api_key, environ), find_url(api_url, environ), scale=find_scale(environ))
+    return VastShelf(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
 
 
 def _vastai_capabilities() -> Capabilities:

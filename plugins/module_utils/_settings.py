@@ -10,12 +10,14 @@ is part of a message unless the setting is no secret.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 
@@ -84,6 +86,36 @@ class Sources:
         if self._environ.get(name, "").strip():
             return self._environ[name].strip(), ENVIRONMENT
         return next(((values[name], path) for path, values in self._files if values.get(name)), None)
+
+
+def find_address(sources: Sources, name: str, key_name: str, key_given: bool, vendor: str) -> str | None:
+    """The address of an API that is set under this name. A file lies where other people's code is unpacked, too: it may
+    say where its own key is sent, and of any other key only that it goes to the vendor or to this machine.
+
+    :param key_given: an option gives the key.
+    :raises BadRequest: when a file would send away a key that it does not hold.
+    """
+    found = sources.find(name)
+    if found is None or found[1] == ENVIRONMENT:
+        return found[0] if found is not None else None
+    text, origin = found
+    parts, key = urlsplit(text), None if key_given else sources.find(key_name)
+    harmless = is_loopback(parts.hostname) or (parts.scheme, parts.netloc) == tuple(urlsplit(vendor)[:2])
+    if not harmless and (key is None or key[1] != origin):
+        raise BadRequest(
+            f"{name} in {origin} is not followed: it would send an API key to {parts.hostname or text} that this file "
+            f"does not hold, and nothing was sent. If it is meant, set {name} in the environment or the option "
+            f"api_url, or keep {key_name} in the same file; if not, take the line out of the file."
+        )
+    return text
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host of an address is this machine itself, whatever a name server says."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def parse(text: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, find_address, is_loopback
 
 KEY_VARIABLE = "RUNPOD_API_KEY"
 URL_VARIABLE = "RUNPOD_API_BASE_URL"
@@ -21,7 +21,6 @@ DEFAULT_URL = "https://api.runpod.io"
 #: The vendor's Python tools write ``api_key = "…"`` under a profile, its command line tool ``apikey = '…'``.
 _TOML_KEY = re.compile(r"""^\s*api_?key\s*=\s*(["'])(?P<key>[^"']+)\1\s*(#.*)?$""", re.IGNORECASE)
 _TOML_PROFILE = re.compile(r"""^\s*\[\s*["']?(?P<name>[^\]"']*?)["']?\s*\]\s*(#.*)?$""")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
@@ -58,12 +57,15 @@ def config_file(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or "~").expanduser() / ".runpod" / "config.toml"
 
 
-def find_url(option: str | None, environ: Mapping[str, str]) -> str:
+def find_url(option: str | None, environ: Mapping[str, str], key: str | None = None) -> str:
     """Scheme, host and port of the API: option, environment, ``.env``, else the vendor's.
 
-    :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
+    :param key: the key that an option gives.
+    :raises BadRequest: for what is no URL, would send the key unencrypted over a network, or stands in a file and would
+        send away a key that stands elsewhere.
     """
-    text = (option or _found(URL_VARIABLE, environ) or DEFAULT_URL).strip().rstrip("/")
+    text = option or find_address(Sources(environ), URL_VARIABLE, KEY_VARIABLE, bool(key), DEFAULT_URL) or DEFAULT_URL
+    text = text.strip().rstrip("/")
     for path in ("/v2", "/graphql"):
         text = text[: -len(path)] if text.endswith(path) else text
     parts = urlsplit(text)
@@ -73,7 +75,7 @@ def find_url(option: str | None, environ: Mapping[str, str]) -> str:
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise BadRequest("The address of RunPod's API may hold nothing but scheme, host, port and path.")
-    if parts.scheme == "http" and not (parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise BadRequest(
             f"The address of RunPod's API, {text}, would send the API key unencrypted; use https, or http to "
             "this machine's loopback."

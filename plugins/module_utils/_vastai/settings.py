@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, find_address, is_loopback
 
 KEY_VARIABLE = "VAST_API_KEY"
 URL_VARIABLE = "VAST_URL"
@@ -21,7 +21,6 @@ SCALE_VARIABLE = "PODYARD_VAST_THRESHOLD_SCALE"
 DEFAULT_URL = "https://console.vast.ai"
 #: Endings of the address that people copy along; paths are ours to append.
 _PATHS = ("/api/v0", "/api/v1", "/api")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
@@ -72,13 +71,15 @@ def _from_files(environ: Mapping[str, str]) -> tuple[str | None, Path | None]:
     return None, None
 
 
-def find_url(option: str | None, environ: Mapping[str, str]) -> str:
+def find_url(option: str | None, environ: Mapping[str, str], key: str | None = None) -> str:
     """Scheme, host and port of the API: option, environment, ``.env``, else the vendor's.
 
-    :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
+    :param key: the key that an option gives.
+    :raises BadRequest: for what is no URL, would send the key unencrypted over a network, or stands in a file and would
+        send away a key that stands elsewhere.
     """
-    found = Sources(environ).find(URL_VARIABLE)
-    text = (option or (found[0] if found is not None else None) or DEFAULT_URL).strip().rstrip("/")
+    text = option or find_address(Sources(environ), URL_VARIABLE, KEY_VARIABLE, bool(key), DEFAULT_URL) or DEFAULT_URL
+    text = text.strip().rstrip("/")
     for path in _PATHS:
         text = text[: -len(path)] if text.endswith(path) else text
     parts = urlsplit(text)
@@ -88,7 +89,7 @@ def find_url(option: str | None, environ: Mapping[str, str]) -> str:
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise BadRequest("The address of Vast.ai's API may hold nothing but scheme, host, port and path.")
-    if parts.scheme == "http" and not (parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise BadRequest(
             f"The address of Vast.ai's API, {text}, would send the API key unencrypted; use https, or http to "
             "this machine's loopback."

@@ -153,6 +153,67 @@ def test_the_key_is_looked_for_in_named_files_too(tmp_path):
     assert _providers.key_origin("runpod", {"HOME": str(tmp_path)}, Sources({})) == ("api_key", place)
 
 
+# -- where a key is sent
+
+
+ACCOUNTS = [("runpod", "RUNPOD_API_KEY", "RUNPOD_API_BASE_URL"), ("vastai", "VAST_API_KEY", "VAST_URL")]
+ELSEWHERE = "https://elsewhere.example.com"
+
+
+def address(provider, tmp_path, key=None, **environ):
+    """Where the key of a provider would be sent."""
+    return _providers.connect(provider, api_key=key, environ={"HOME": str(tmp_path), **environ})._api.base_url
+
+
+@pytest.mark.parametrize(("provider", "key", "url"), ACCOUNTS)
+def test_a_file_says_where_its_own_key_is_sent(provider, key, url, tmp_path):
+    (tmp_path / ".env").write_text(f"{key}=k\n{url}={ELSEWHERE}\n")
+    assert address(provider, tmp_path) == ELSEWHERE
+
+
+@pytest.mark.parametrize(("provider", "key", "url"), ACCOUNTS)
+@pytest.mark.parametrize("where", ["option", "environment", "another file"])
+def test_a_file_does_not_say_where_a_key_is_sent_that_it_does_not_hold(provider, key, url, where, tmp_path):
+    (tmp_path / ".env").write_text(f"{key}=own\n{url}={ELSEWHERE}\n")
+    environ, option = {}, None
+    if where == "option":
+        option = "mine"
+    elif where == "environment":
+        environ = {key: "mine"}
+    else:
+        (tmp_path / "first.env").write_text(f"{key}=mine\n")
+        environ = {FILES_VARIABLE: str(tmp_path / "first.env")}
+    with pytest.raises(BadRequest) as caught:
+        address(provider, tmp_path, option, **environ)
+    for words in (f"{url} in {tmp_path / '.env'} is not followed", "elsewhere.example.com", "option api_url", key):
+        assert words in str(caught.value)
+    assert address(provider, tmp_path, option, **environ, **{url: ELSEWHERE}) == ELSEWHERE
+
+
+def test_a_file_does_not_say_where_the_key_of_the_vendors_tool_is_sent(tmp_path):
+    (tmp_path / ".runpod").mkdir()
+    (tmp_path / ".runpod" / "config.toml").write_text("apikey = 'mine'\n")
+    (tmp_path / ".env").write_text(f"RUNPOD_API_BASE_URL={ELSEWHERE}\n")
+    with pytest.raises(BadRequest, match="is not followed"):
+        address("runpod", tmp_path)
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:80", "http://localhost:80", "https://api.runpod.io"])
+def test_a_file_may_name_this_machine_and_the_vendor(host, tmp_path):
+    (tmp_path / ".env").write_text(f"RUNPOD_API_BASE_URL={host}\n")
+    assert address("runpod", tmp_path, "mine") == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.example.com", "localhost.example.com", "api.runpod.io.example.com"])
+@pytest.mark.parametrize(("provider", "key", "url"), ACCOUNTS)
+def test_a_name_that_only_looks_like_this_machine_or_the_vendor_is_neither(provider, key, url, host, tmp_path):
+    (tmp_path / ".env").write_text(f"{url}=https://{host}\n")
+    with pytest.raises(BadRequest, match="is not followed"):
+        address(provider, tmp_path, "mine")
+    with pytest.raises(BadRequest, match="unencrypted"):
+        address(provider, tmp_path, "mine", **{url: f"http://{host}"})
+
+
 def test_the_template_in_examples_is_what_the_table_makes():
     file = PROJECT / "examples" / "env.template"
     if not file.exists():
