@@ -39,8 +39,9 @@ _PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Probe:
-    """What one command on the pod said: ``logged_in``, ``answered`` (its output came back whole), ``python`` and its
-    version (None when the pod has none that Ansible can use), ``problem`` (ssh's own words, else empty).
+    """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its output
+    came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem`` (ssh's own
+    words, else empty), ``mute`` (the key is accepted, and no command runs: the shell is none, or says to go away).
     """
 
     logged_in: bool
@@ -48,6 +49,7 @@ class Probe:
     python: str | None = None
     python_version: str | None = None
     problem: str = ""
+    mute: bool = False
 
 
 def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bool, str]:
@@ -108,18 +110,17 @@ def probe(run: Run, argv: Sequence[str]) -> Probe:
         return Probe(False, False, problem=lines[-1].strip() if lines else "ssh ended without a word")
     if "podyard:end" not in out:
         words = (err or out).strip().splitlines()
-        return Probe(
-            True, False, problem=f"the first command failed with {status}: {words[-1] if words else 'no output'}"
-        )
+        problem = f"the first command failed with {status}: {words[-1] if words else 'no output'}"
+        return Probe(begun, False, problem=problem, mute=not begun)
     found = _PYTHON.search(out)
     return Probe(True, True, python=found[2] if found else None, python_version=found[1] if found else None)
 
 
 def is_refused(found: Probe) -> bool:
-    """Whether this user may not log in, while another one may: the key is refused, or an image's own answer to root
-    names the user to take.
+    """Whether this user may not log in, while another one may: the key is refused, no command runs, or an image's own
+    answer to root names the user to take.
     """
-    return not found.answered and _REFUSED.search(found.problem) is not None
+    return found.mute or (not found.answered and _REFUSED.search(found.problem) is not None)
 
 
 def log_in(

@@ -332,7 +332,7 @@ def test_a_login_without_an_answer_is_asked_again(world):
 
 def test_a_host_that_answers_no_command_is_given_up(world):
     run = world.controller.run
-    world.controller.run = lambda argv: (1, "", "broken") if argv[0] == "ssh" else run(argv)
+    world.controller.run = lambda argv: (1, "podyard:begin\n", "broken") if argv[0] == "ssh" else run(argv)
     with pytest.raises(errors.WaitTimeout, match="reached authenticated but not ready within 30 s"):
         world.climb(start={})
 
@@ -390,7 +390,12 @@ def test_a_user_who_was_named_is_the_only_one(world):
 
 
 @pytest.mark.parametrize(
-    "refusal", [DENIED, (142, 'Please login as the user "ubuntu" rather than the user "root".\n', "")]
+    "refusal",
+    [
+        DENIED,
+        (142, 'Please login as the user "ubuntu" rather than the user "root".\n', ""),
+        (1, "This account is currently not available.\n", ""),
+    ],
 )
 def test_where_root_is_refused_the_others_are_tried_in_order_and_the_answer_is_kept(world, refusal):
     world.controller.logins = [refusal, DENIED]

@@ -108,14 +108,27 @@ def test_a_login_that_fails_says_why():
     assert _ssh.probe(answering(255, "", ""), []).problem == "ssh ended without a word"
 
 
-def test_a_command_that_fails_is_no_failed_login():
-    probe = _ssh.probe(answering(127, "", "sh: not found"), [])
-    assert probe.logged_in
+@pytest.mark.parametrize(
+    ("status", "out", "err", "words"),
+    [
+        (1, "This account is currently not available.\n", "", "failed with 1: This account is currently not available."),
+        (127, "", "sh: not found", "failed with 127: sh: not found"),
+        (0, "", "", "failed with 0: no output"),
+    ],
+)
+def test_a_user_for_whom_no_command_runs_is_not_logged_in(status, out, err, words):
+    probe = _ssh.probe(answering(status, out, err), [])
+    assert not probe.logged_in
     assert not probe.answered
-    assert "127" in probe.problem
+    assert words in probe.problem
+    assert _ssh.is_refused(probe)
+
+
+def test_a_command_that_is_torn_is_no_failed_login():
     torn = _ssh.probe(answering(255, "podyard:begin\n", "Connection reset"), [])
     assert torn.logged_in
     assert not torn.answered
+    assert not _ssh.is_refused(torn)
 
 
 def test_the_probe_runs_in_a_plain_shell():
