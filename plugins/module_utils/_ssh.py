@@ -39,9 +39,9 @@ _PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Probe:
-    """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its output
-    came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem`` (ssh's own
-    words, else empty), ``mute`` (the key is accepted, and no command runs: the shell is none, or says to go away).
+    """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its
+    output came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem``
+    (ssh's own words, else empty), ``mute`` (the key is accepted, and no command runs: the shell only says to go away).
     """
 
     logged_in: bool
@@ -98,7 +98,7 @@ def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, re
         argv += ["-o", f"{name}={value}"]
     if key:
         argv += ["-i", key]
-    return [*argv, endpoint.host, remote]
+    return [*argv, "--", endpoint.host, remote]
 
 
 def probe(run: Run, argv: Sequence[str]) -> Probe:

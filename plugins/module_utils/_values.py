@@ -7,6 +7,8 @@ collection.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +28,19 @@ def text(value: Any) -> str | None:
     if value is None or isinstance(value, (dict, list)):
         return None
     return str(value).strip() or None
+
+
+def host_name(value: Any) -> str | None:
+    """``value`` if it is the name or the address of a host, else None: what begins with a hyphen or holds a blank could
+    mean something else to a program that it is given to.
+    """
+    found = text(value) or ""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}", found):
+        return found
+    try:
+        return None if "%" in found else str(ipaddress.IPv6Address(found))
+    except ValueError:
+        return None
 
 
 def number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._values import host_name
 
 PROVIDER = "runpod"
 #: Observed states -> phases. RUNNING is refined in ``phase``.
@@ -94,7 +95,7 @@ def endpoint(pod: Mapping[str, Any]) -> Endpoint | None:
     files.
     """
     direct = mapping(mapping(pod.get("ssh")).get("direct"))
-    host, port = text(direct.get("host")), integer(direct.get("port"))
+    host, port = host_name(direct.get("host")), integer(direct.get("port"))
     if host is None or not port or str(pod.get("status") or "").upper() != "RUNNING":
         return None
     return Endpoint(host, port, text(direct.get("username")) or "root", "direct")

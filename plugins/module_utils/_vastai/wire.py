@@ -18,7 +18,14 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod, PodRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, listing, mapping, number, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import (
+    host_name,
+    integer,
+    listing,
+    mapping,
+    number,
+    text,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import bodies
 
 PROVIDER = "vastai"
@@ -108,12 +115,12 @@ def endpoints(raw: Mapping[str, Any]) -> tuple[Endpoint, ...]:
         return ()
     found = []
     mapped = listing(mapping(raw.get("ports")).get("22/tcp"))
-    host = text(raw.get("public_ipaddr"))
+    host = host_name(raw.get("public_ipaddr"))
     port = next((number_ for each in mapped if (number_ := integer(mapping(each).get("HostPort")))), None)
     if host and port:
         found.append(Endpoint(host, port, "root", "direct"))
     runtype = word(raw, "image_runtype")
-    host, port = text(raw.get("ssh_host")), integer(raw.get("ssh_port"))
+    host, port = host_name(raw.get("ssh_host")), integer(raw.get("ssh_port"))
     if host and port and (not runtype or _SSH.search(runtype)):
         found.append(Endpoint(host, port + ("jupyter" in runtype), "root", "proxy"))
     return tuple(found)

@@ -67,7 +67,7 @@ def test_a_closed_port_says_so():
 def test_the_command_asks_nothing_and_knows_only_the_runs_hosts():
     argv = _ssh.command(Endpoint("h", 22022, "root"), "/run/known_hosts", "strict", "/run/key", "true")
     assert argv[0] == "ssh"
-    assert argv[-2:] == ["h", "true"]
+    assert argv[-3:] == ["--", "h", "true"]
     assert argv[3:7] == ["-p", "22022", "-l", "root"]
     for option in (
         "BatchMode=yes",
@@ -111,7 +111,7 @@ def test_a_login_that_fails_says_why():
 @pytest.mark.parametrize(
     ("status", "out", "err", "words"),
     [
-        (1, "This account is currently not available.\n", "", "failed with 1: This account is currently not available."),
+        (1, "This account is currently not available.\n", "", "failed with 1: This account is currently not"),
         (127, "", "sh: not found", "failed with 127: sh: not found"),
         (0, "", "", "failed with 0: no output"),
     ],

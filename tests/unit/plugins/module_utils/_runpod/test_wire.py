@@ -51,6 +51,19 @@ def test_any_field_but_the_id_may_be_missing_or_strange(field, value):
     pod.to_result()
 
 
+@pytest.mark.parametrize("host", ["-oProxyCommand=x", "--", "a b", "a\nb", "fe80::1%-x", "x@y", "$(id)", "a:1"])
+def test_what_is_no_host_is_no_address(host):
+    """It would be an argument of ssh. The pod itself is there, and can be ended."""
+    direct = {"host": host, "port": 22022, "username": "root"}
+    assert wire.pod(examples.pod(ssh={"direct": direct})).endpoint is None
+
+
+@pytest.mark.parametrize("host", ["203.0.113.9", "pod-1.example.com", "2001:db8::1"])
+def test_a_host_is_a_name_or_an_address(host):
+    direct = {"host": host, "port": 22022, "username": "root"}
+    assert wire.pod(examples.pod(ssh={"direct": direct})).endpoint == Endpoint(host, 22022)
+
+
 @pytest.mark.parametrize("value", [None, {}, [], "x", {"id": None}, {"id": ""}])
 def test_a_pod_without_an_id_is_not_dropped_silently(value):
     with pytest.raises(BadAnswer):

@@ -94,6 +94,14 @@ def test_the_addresses_are_never_mixed():
     assert wire.endpoints(rows.provisioning()) == ()
 
 
+@pytest.mark.parametrize("host", ["-oProxyCommand=x", "a b", "x@y"])
+def test_what_is_no_host_is_no_address(host):
+    """It would be an argument of ssh. Blanks around an address are Vast.ai's own."""
+    assert wire.endpoints(rows.instance(public_ipaddr=host)) == (PROXY,)
+    assert wire.endpoints(rows.instance(ssh_host=host)) == (DIRECT,)
+    assert wire.endpoints(rows.instance(public_ipaddr="203.0.113.42\n")) == (DIRECT, PROXY)
+
+
 def test_the_gateways_port_is_one_higher_in_the_jupyter_modes_only():
     for runtype in ("jupyter_proxy ssh_proxy", "jupyter_direc ssh_direc ssh_proxy", "jupyter"):
         assert wire.endpoints(rows.instance(image_runtype=runtype, ports=None))[0].port == 15679
