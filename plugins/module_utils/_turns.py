@@ -129,7 +129,7 @@ class Turns(Budget):
     # -- notes -----------------------------------------------------------------------------------------------------
 
     def claim(self, subject: str, key: str, within: float, value: str = "") -> bool:
-        """Leave a note, unless there is one that is younger than ``within`` seconds and has another value: then somebody
+        """Leave a note, unless there is one younger than ``within`` seconds that has another value: then somebody
         was first.
         """
         with self._file.lock():

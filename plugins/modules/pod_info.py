@@ -197,6 +197,30 @@ pods:
       description: Its name in the account's private network; V(none) without global networking.
       type: str
       sample: 7h9k2m4n6p.runpod.internal
+    host:
+      description: The machine that it is on; V(none) where a provider does not say.
+      type: str
+      sample: "18422"
+    interruptible:
+      description: Whether somebody who pays more may take it away; V(none) where a provider has no such pods.
+      type: bool
+    bid:
+      description: The bid of an interruptible pod in USD per hour, without its disk.
+      type: float
+    billing:
+      description: What is billed now, V(gpu) (with the disk), V(disk) or V(none); empty where it is not known.
+      type: str
+      sample: gpu
+    stopped_usd_per_hour:
+      description: What a stopped pod costs in USD per hour, where it is known.
+      type: float
+      sample: 0.0125
+    interruption:
+      description: Who took the pod away, V(outbid), V(no credit), V(expired) or V(host lost); V(none) when nobody did.
+      type: str
+    template:
+      description: The template that it was made of, where the provider tells.
+      type: str
 """
 
 from typing import Any

@@ -136,7 +136,7 @@ class Vast(Provider):
         self.check(request)
         if request.offer_id is None:
             raise errors.BadRequest(f"The pod {request.name} was not rented: no offer was chosen.")
-        self._added = self._keys_on_account(request)
+        self._added += self._keys_on_account(request)
         if not self._api.turns.claim(RENTED, request.offer_id, HELD, request.name):
             raise errors.NoCapacity(
                 f"The offer {request.offer_id} was rented a moment ago by another task of this machine; two contracts "
@@ -179,6 +179,9 @@ class Vast(Provider):
             error.elsewhere = "once"
         if error.code == "invalid_price":
             error.message += f" The option bid is {request.bid}: raise it, or leave interruptible out."
+        if error.elsewhere == "no" and not isinstance(error, errors.Ambiguous):
+            self._remove_keys(self._added)
+            self._added = []
         error.args = (error.message,)
         return error
 
@@ -360,7 +363,10 @@ class Vast(Provider):
         if not added:
             return
         self._api.turns.forget(KEYS, key=pod_id)
-        for key_id in added.split(","):
+        self._remove_keys(added.split(","))
+
+    def _remove_keys(self, key_ids: Sequence[str]) -> None:
+        for key_id in key_ids:
             try:
                 keys.remove(self._api, key_id)
             except errors.CloudError as error:

@@ -87,6 +87,34 @@ def test_the_key_is_on_the_account_before_the_create_and_off_it_after_the_end():
         assert vast.terminate("12345678") is True
 
 
+def test_the_key_is_taken_off_also_when_the_first_offer_was_refused():
+    added = expect("POST", KEYS).reply({"success": True, "key": {"id": 9}})
+    with Conversation(
+        expect("GET", KEYS).reply([]),
+        added,
+        expect("PUT", ASK).reply({"error": "no_such_ask"}, 410),
+        no_keys(),
+        expect("PUT", ASK).reply(MADE),
+        expect("POST", SSH).reply({"success": True}),
+        shown(),
+        expect("DELETE", ONE).reply({"success": True}),
+        expect("DELETE", f"{KEYS}9/").reply({"success": True}),
+    ) as api:
+        vast = driver(api)
+        with pytest.raises(errors.NoCapacity):
+            vast.create(request())
+        vast.settle(vast.create(request()), request())
+        vast.terminate("12345678")
+
+
+def test_no_key_stays_when_nothing_can_be_rented():
+    added = expect("POST", KEYS).reply({"success": True, "key": {"id": 9}})
+    refused = expect("PUT", ASK).reply({"error": "insufficient_credit"}, 400)
+    off = expect("DELETE", f"{KEYS}9/").reply({"success": True})
+    with Conversation(expect("GET", KEYS).reply([]), added, refused, off) as api, pytest.raises(errors.PaymentRequired):
+        driver(api).create(request())
+
+
 def test_a_team_takes_no_account_keys_and_the_pod_gets_them_all_the_same():
     team = {"success": False, "error": "team_ssh_keys_not_supported", "msg": "Teams have no keys"}
     with Conversation(
