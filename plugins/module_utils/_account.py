@@ -18,7 +18,10 @@ class KeyList(abc.ABC):
 
     @abc.abstractmethod
     def write(self, lines: Sequence[str]) -> None:
-        """Replace the whole list."""
+        """Replace the whole list, by one request that is never repeated.
+
+        :raises RateLimited, Unreachable: when nothing was done. :raises Ambiguous: when it may have been.
+        """
 
 
 class Variables(abc.ABC):

@@ -141,6 +141,7 @@ class ApiSession:
         secrets: Iterable[str] = (),
         attempted: str,
         like: str | None = None,
+        repeat: bool = True,
     ) -> Response:
         """Send, repeat where that is harmless, and return the answer if its status is below 300.
 
@@ -148,6 +149,7 @@ class ApiSession:
         :param secrets: values of this request that no message may repeat.
         :param like: the verb whose rules hold where the service's own one misleads: a search by POST is like GET, a
             create by PUT like POST.
+        :param repeat: False for what would be out of date by the time of its repetition; then who asks repeats it.
         :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
         """
         attempts = Attempts(self._patience, self._clock, tell=self.budget.tell)
@@ -158,7 +160,7 @@ class ApiSession:
                 answer = self._send(method, path, body, query, secrets, verb)
             except errors.CloudError as error:
                 sent = not isinstance(error, errors.Unreachable)
-                if may_repeat(verb, None, sent) and attempts.pause(None, limited=False):
+                if repeat and may_repeat(verb, None, sent) and attempts.pause(None, limited=False):
                     continue
                 error.message = f"Could not {attempted}: {error.message}"
                 error.args = (error.message,)
@@ -168,7 +170,7 @@ class ApiSession:
                 return answer
             limited, before = answer.status == TOO_MANY, attempts.waited
             pause = self.asked(call, answer) if limited else asked_pause(answer.headers)
-            if may_repeat(verb, answer.status, sent=True) and attempts.pause(pause, limited):
+            if repeat and may_repeat(verb, answer.status, sent=True) and attempts.pause(pause, limited):
                 self.budget.held_back += attempts.waited - before if limited else 0.0
                 continue
             raise self.refusal(verb, answer, attempted, attempts.waited)

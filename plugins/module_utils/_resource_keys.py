@@ -71,11 +71,11 @@ def _write_until_true(
     warnings: list[str] = []
     target = merged(before, ours, state)
     for _write in range(WRITES):
-        unknown = _put(keys, target)
+        failure = _put(keys, target)
         clock.sleep(clock.spread(*SETTLE))
         found = keys.read()
         undone = [line for id_, line in ours.items() if differs(found, id_, state)]
-        if undone and unknown is not None:
+        if undone and failure is not None:
             target = merged(found, ours, state)
             continue
         lost = [line for line in target if identity(line) not in {*ours, *map(identity, found)}]
@@ -89,22 +89,23 @@ def _write_until_true(
             + (f", and {titles(lost)}, dropped by that writer too, put back." if lost else ".")
         )
         target = merged([*found, *lost], ours, state)
-    if unknown is not None:
-        raise unknown
+    if failure is not None:
+        raise failure
     raise errors.Conflict(
         f"The SSH keys of the account were written {WRITES} times, and each time somebody else undid it. Find out what "
         "else writes them, stop it, and run the task again."
     )
 
 
-def _put(keys: KeyList, lines: Sequence[str]) -> errors.Ambiguous | None:
-    """Replace the whole list; an error when it is unknown whether that was done: then a look tells.
+def _put(keys: KeyList, lines: Sequence[str]) -> errors.CloudError | None:
+    """Replace the whole list; an error when that was not done or nobody knows: then a look tells, which waits as long
+    as the service has asked for, and the next write starts from what it shows.
 
     :raises BadRequest: naming entries of others for which the service may refuse it.
     """
     try:
         keys.write(lines)
-    except errors.Ambiguous as error:
+    except (errors.Ambiguous, errors.RateLimited, errors.Unreachable) as error:
         return error
     except errors.BadRequest as error:
         odd = [line for line in lines if not PATTERN.fullmatch(line)]

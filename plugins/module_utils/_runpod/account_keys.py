@@ -27,6 +27,6 @@ class AccountKeys(KeyList):
         return [line for line in lines if line]
 
     def write(self, lines: Sequence[str]) -> None:
-        """See KeyList. Not repeated like another PUT: a minute later the list would be an old one, and undo others."""
+        """See KeyList. Never repeated: moments later the list would be an old one, and undo what others wrote."""
         attempted = "write the SSH keys of the account on RunPod"
-        self._api.request("PUT", PATH, body={"keys": list(lines)}, attempted=attempted, like="PATCH")
+        self._api.request("PUT", PATH, body={"keys": list(lines)}, attempted=attempted, like="PATCH", repeat=False)

@@ -68,6 +68,20 @@ def test_a_read_is_repeated_after_a_drop_a_delay_and_a_server_error():
     assert len(time.slept) == 3
 
 
+def test_what_would_be_out_of_date_is_not_repeated():
+    time, x = FakeTime(), expect("PUT", "/v2/x")
+    with Conversation(x.problem(429, "slow down", Retry_After="12"), x.reply("oh", 500)) as api:
+        for kind in (errors.RateLimited, errors.ServerError):
+            with pytest.raises(kind):
+                ApiSession("RunPod", api.url, KEY, clock=time.clock).request(
+                    "PUT", "/v2/x", attempted="write x", repeat=False
+                )
+            time.now += 60
+    with pytest.raises(errors.Unreachable):
+        get(session(refused_url(), time), repeat=False)
+    assert time.slept == []
+
+
 def test_a_slow_answer_is_given_up_and_asked_for_again():
     x = expect("GET", "/v2/x")
     with Conversation(x.late(1.0).reply({}), x.reply({"a": 1})) as api:

@@ -199,6 +199,41 @@ def test_a_write_without_an_answer_is_repeated_with_the_list_as_it_is_by_then():
     assert (account.lines, outcome.warnings) == ([BERT, CARL, OURS], ())
 
 
+class Busy(Account):
+    """One that refuses the first writes unexecuted; meanwhile others write."""
+
+    def __init__(self, *lines: str, refusals: list, meanwhile: list = ()) -> None:
+        super().__init__(*lines, meanwhile=meanwhile)
+        self.refusals = list(refusals)
+
+    def write(self, lines):
+        kept, refusal = list(self.lines), self.refusals.pop(0) if self.refusals else None
+        if refusal is None:
+            super().write(lines)
+            return
+        self.written.append(list(lines))
+        self.lines = list(self.meanwhile.pop(0)) if self.meanwhile else kept
+        raise refusal
+
+
+@pytest.mark.parametrize("refusal", [errors.RateLimited("too many"), errors.Unreachable("no connection")])
+@pytest.mark.parametrize(("state", "wanted"), [("present", [BERT, OURS]), ("absent", [BERT])])
+def test_a_write_that_came_too_early_is_made_anew_from_the_list_as_it_is_by_then(refusal, state, wanted):
+    """Anna's key was taken away and Bert's added meanwhile."""
+    account = Busy(*([ANNA, OURS] if state == "absent" else [ANNA]), refusals=[refusal])
+    account.meanwhile = [[BERT, OURS] if state == "absent" else [BERT]]
+    outcome = bring(account, OURS, state=state)
+    assert (account.lines, account.written[1:]) == (wanted, [wanted])
+    assert (outcome.after, outcome.warnings) == ({"keys": wanted}, ())
+
+
+def test_writes_that_all_come_too_early_end_with_the_words_of_the_last_one():
+    account = Busy(ANNA, refusals=[errors.RateLimited("too many")] * WRITES)
+    with pytest.raises(errors.RateLimited, match="too many"):
+        bring(account, OURS)
+    assert (len(account.written), account.lines) == (WRITES, [ANNA])
+
+
 def test_writes_that_are_never_answered_end_with_the_words_of_the_last_one():
     account = Shaky(ANNA, answers=99, done=False)
     with pytest.raises(errors.Ambiguous, match="no answer"):

@@ -58,6 +58,15 @@ def test_a_key_is_removed(ensure):
     assert ensure(read(), key=[OURS], state="absent")["changed"] is False
 
 
+def test_a_write_that_came_too_early_is_made_anew_after_another_look(ensure):
+    other = "ssh-rsa QkVSVA== bert"
+    early = expect("PUT", PATH, body={"keys": [ANNA, OURS]}).problem(429, "too many requests", Retry_After="0")
+    script = (read(ANNA), early, read(ANNA, other), put(ANNA, other, OURS), read(ANNA, other, OURS))
+    result = ensure(*script, key=[OURS])
+    assert [key["comment"] for key in result["keys"]] == ["anna@office", "bert", "me@laptop"]
+    assert result.get("warnings", []) == []
+
+
 def test_what_another_writer_undid_is_made_again(ensure):
     other = "ssh-rsa QkVSVA== bert"
     script = (read(ANNA), put(ANNA, OURS), read(other), put(other, ANNA, OURS), read(other, ANNA, OURS))
