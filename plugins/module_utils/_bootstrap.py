@@ -69,10 +69,9 @@ install_sshd() {
     return 1
 }
 
-# What a package manager says is long, and of its last lines none may name the cause.
+# What a program says is long, and of its last lines none may name the cause.
 last_words() {
-    { grep -i -e 'err' -e fail -e 'could not' -e unable /tmp/podyard-install || cat /tmp/podyard-install; } |
-        tail -n 4 | tr '\n' ' '
+    { grep -i -e 'err' -e fail -e 'could not' -e unable "$1" || cat "$1"; } 2>/dev/null | tail -n 4 | tr '\n' ' '
 }
 
 find_sshd() {
@@ -107,13 +106,21 @@ make_host_keys() {
     for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$key"; done
 }
 
-# The image's search paths hold for SSH sessions too, where sshd is new enough to be told.
+# An image's own port or file of keys would lead elsewhere. Its search paths hold for SSH sessions too, where sshd is
+# new enough to be told. sshd leaves for the background before it takes its port, and writes its number afterwards.
 start_sshd() {
     mkdir -p /run/sshd && chmod 755 /run/sshd
-    set -- -o PermitRootLogin=prohibit-password -o PubkeyAuthentication=yes -o PasswordAuthentication=no -o UsePAM=no
+    set -- -o AuthorizedKeysFile=.ssh/authorized_keys -o PermitRootLogin=prohibit-password -o PubkeyAuthentication=yes \
+        -o PasswordAuthentication=no -o UsePAM=no -o LogLevel=ERROR -o PidFile=/run/podyard-sshd
     paths="PATH=$PATH${LD_LIBRARY_PATH:+ LD_LIBRARY_PATH=$LD_LIBRARY_PATH}"
     if "$sshd" -t "$@" -o "SetEnv=$paths" 2>/dev/null; then set -- "$@" -o "SetEnv=$paths"; fi
-    "$sshd" "$@"
+    rm -f /run/podyard-sshd
+    "$sshd" -p 22 -E /tmp/podyard-sshd "$@" || return 1
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+        if [ -s /run/podyard-sshd ]; then return 0; fi
+        sleep 1
+    done
+    return 1
 }
 
 set_up_ssh() {
@@ -131,13 +138,13 @@ set_up_ssh() {
         }
         say "installing an SSH server with $with"
         install_sshd "$with" || {
-            no_ssh "$with could not install an SSH server: $(last_words)"
+            no_ssh "$with could not install an SSH server: $(last_words /tmp/podyard-install)"
             return
         }
     fi
     authorize || { no_ssh "the key could not be written to $home/.ssh/authorized_keys."; return; }
     make_host_keys || { no_ssh "ssh-keygen could not make host keys."; return; }
-    start_sshd || { no_ssh "sshd does not start."; return; }
+    start_sshd || { no_ssh "sshd does not start on port 22: $(last_words /tmp/podyard-sshd)"; return; }
     say "the SSH server runs"
 }
 """

@@ -174,8 +174,8 @@ def _accounts(etc: Path, spec: PodSpec) -> None:
 def _sshd_config(port: int, penalties: bool, login: str) -> str:
     lines = [
         "Include /etc/ssh/sshd_config.d/*.conf",
-        f"Port {port}",
-        "ListenAddress 127.0.0.1",
+        # With its port, this is the mapping of the container's port 22: sshd listens here even if told another (-p).
+        f"ListenAddress 127.0.0.1:{port}",
         "HostKey /etc/ssh/ssh_host_ed25519_key",
         "HostKey /etc/ssh/ssh_host_ecdsa_key",
         "HostKey /etc/ssh/ssh_host_rsa_key",

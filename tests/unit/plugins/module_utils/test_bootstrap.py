@@ -118,8 +118,11 @@ PROGRAMS = {
     "sleep": 'if [ "$1" = 3600 ]; then exec SLEEP 60; else echo "$1" >>"$LOG.pauses"; fi',
     "ssh-keygen": 'case $1 in -A) touch "$ETC/ssh/ssh_host_x_key" "$ETC/ssh/ssh_host_x_key.pub" ;; '
     '*) echo "256 SHA256:AbC root@pod (ED25519)" ;; esac',
-    "sshd": 'echo "sshd $*" >>"$LOG"',
+    # It writes its number when it listens.
+    "sshd": 'echo "sshd $*" >>"$LOG"; [ "$1" != -t ] || exit 0; '
+    'for word; do case $word in PidFile=*) echo 1 >"${word#*=}" ;; esac; done',
 }
+PAUSE = f"exec {shutil.which('sleep')} 60"
 INSTALLER = """
 echo "{name} $*" >>"$LOG"
 case $* in *install*|*add*) ;; *) exit 0 ;; esac
@@ -212,7 +215,9 @@ def test_a_server_that_is_there_is_started_with_our_key_and_fresh_host_keys(box)
     assert keys.stat().st_mode & 0o777 == 0o600
     assert keys.parent.stat().st_mode & 0o777 == 0o700
     assert (box.etc / "shadow").read_text() == "root:*::0:::::\n"
-    assert any(line.startswith("sshd -o PermitRootLogin=prohibit-password") for line in box.logged())
+    (told,) = [line for line in box.logged() if line.startswith("sshd -p 22 ")]
+    for option in ("AuthorizedKeysFile=.ssh/authorized_keys", "PermitRootLogin=prohibit-password", "UsePAM=no"):
+        assert f"-o {option}" in told
     assert lines[-1] == "ended with 143"
 
 
@@ -268,9 +273,46 @@ def test_what_cannot_be_is_said_in_one_line_and_the_pod_stays(box, prepare, envi
     assert words in next(line for line in lines if line.startswith(_bootstrap.FAILED))
 
 
-def test_a_server_that_does_not_start_is_told(box):
-    box.with_server().program("sshd", "exit 1")
-    assert f"{_bootstrap.FAILED} sshd does not start." in box.said(_bootstrap.FAILED)
+BIND = "error: Bind to port 22 on 0.0.0.0 failed: Address already in use."
+
+
+@pytest.mark.parametrize(("code", "looks"), [(1, 0), (0, 15)])
+def test_a_server_that_does_not_start_is_told(box, code, looks):
+    """It leaves for the background, and so with success, before it takes its port."""
+    body = f'while [ "$1" != -E ]; do shift; done; echo "{BIND}" >>"$2"; exit {code}'
+    box.with_server().program("sshd", f'[ "$1" != -t ] || exit 0; {body}')
+    (box.place / "run" / "podyard-sshd").write_text("the number of one that ran before")
+    lines = box.said(_bootstrap.FAILED)
+    assert f"{_bootstrap.FAILED} sshd does not start on port 22: {BIND}" in lines
+    pauses = box.place / "log.pauses"
+    assert (pauses.read_text().split() if pauses.exists() else []) == ["1"] * looks
+
+
+def test_a_server_that_takes_a_while_is_waited_for(box):
+    later = 'for word; do case $word in PidFile=*) echo "$word" >"$LOG.file" ;; esac; done'
+    box.with_server().program("sshd", f'[ "$1" != -t ] || exit 0; {later}')
+    box.program("sleep", f'[ ! -e "$LOG.file" ] || echo 1 >{box.place}/run/podyard-sshd; [ "$1" != 3600 ] || {PAUSE}')
+    assert "podyard: the SSH server runs" in box.said("the SSH server runs")
+
+
+def test_what_an_image_says_of_its_server_does_not_count(box, tmp_path):
+    """Asked of the real program: what it would do by these options beside an image's own settings."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if sshd is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("there is no SSH server on this machine")
+    box.with_server().said("the SSH server runs")
+    (told,) = [line for line in box.logged() if line.startswith("sshd -p 22 ")]
+    options = shlex.split(told.split(" -o SetEnv=")[0])[1:]
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "host"], check=True)
+    own = "Port 2222\nAuthorizedKeysFile /etc/keys/%u\nPermitRootLogin no\nPasswordAuthentication yes\nPidFile none\n"
+    (tmp_path / "config").write_text(f"HostKey {tmp_path}/host\n{own}")
+    argv = [sshd, "-T", "-f", tmp_path / "config", *options]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert [line for line in said if line.startswith("port ")] == ["port 22"]
+    for line in ("authorizedkeysfile .ssh/authorized_keys", "passwordauthentication no", "pubkeyauthentication yes"):
+        assert line in said
 
 
 def test_an_own_command_runs_after_ssh_is_set_up_and_its_end_is_not_the_pods(box):
