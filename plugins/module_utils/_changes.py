@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _gpus, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _applying, _bootstrap, _gpus, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, Conflict, TooExpensive
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
@@ -41,6 +41,7 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     :raises Conflict: for a difference that no provider call can mend.
     :raises TooExpensive: when the pod costs more than the cap.
     """
+    wanted = _applying.filled(wanted, pod)
     _refuse_unchangeable(pod, wanted)
     registry = None if wanted.registry == "" else wanted.registry
     pairs: list[tuple[str, Any, Any, bool]] = [
@@ -187,21 +188,21 @@ def _mount_changes(pod: Pod, wanted: Wanted) -> list[Change]:
 
 
 def _wanted_env(pod: Pod, wanted: Wanted) -> dict[str, str] | None:
-    """The whole environment to send, or None when nothing differs. What the service adds by itself, and what a
-    template
-    brings along, is kept.
+    """The whole environment to send, or None when nothing differs. What the service adds by itself is kept, and what
+    a template brought along, unless it is in ``wanted`` already.
     """
     now = dict(pod.env)
     target = dict(wanted.env) if wanted.env is not None else dict(now)
     if wanted.public_keys and "PUBLIC_KEY" in now:
         target["PUBLIC_KEY"] = "\n".join(wanted.public_keys)
     for name, value in now.items():
-        if name not in target and (name in _INJECTED or wanted.template_id):
+        if name not in target and (name in _INJECTED or (wanted.template_id and not wanted.apply_template)):
             target[name] = value
     if target == now:
         return None
-    if wanted.public_keys:
-        target["PUBLIC_KEY"] = "\n".join(wanted.public_keys)
+    keys: Sequence[str] = wanted.public_keys or wanted.for_new.get("public_keys") or ()
+    if wanted.public_keys or (keys and "PUBLIC_KEY" not in target):
+        target["PUBLIC_KEY"] = "\n".join(keys)
     return target
 
 
@@ -255,8 +256,8 @@ def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str
     """``managed`` of the pod as it will be, with ``effect`` where its running container is lost."""
     shown = managed(pod)
     apply: dict[str, Callable[[Change], Any]] = {
-        "args": lambda change: "(changed)" if change.value else None,
-        "onstart": lambda change: "(changed)" if change.value else None,
+        "args": _secret_after,
+        "onstart": _secret_after,
         "ports": lambda change: sorted(change.value),
         "env": lambda change: _env_after(change.before, change.value),
     }
@@ -287,8 +288,13 @@ def fields(pod: Pod, changes: Sequence[Change]) -> dict[str, Any]:
     return found
 
 
+def _secret_after(change: Change) -> str | None:
+    return ("(changed)" if change.before else "(set)") if change.value else None
+
+
 def _env_after(before: Mapping[str, str], value: Mapping[str, str]) -> dict[str, str]:
-    return {name: "(set)" if before.get(name) == value[name] else "(changed)" for name in sorted(value)}
+    """A new variable is set, one with another value than before is changed."""
+    return {name: "(set)" if before.get(name, value[name]) == value[name] else "(changed)" for name in sorted(value)}
 
 
 def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = False) -> Pod:

@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _changes, _creation, _lookup, _market, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import (
+    _applying,
+    _bootstrap,
+    _changes,
+    _creation,
+    _lookup,
+    _market,
+    _pod,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
@@ -192,7 +200,8 @@ class Lifecycle:
         for offer in offers:
             work.provider.check(self._request(offer, first))
         if self.check:
-            pod = _changes.predicted(self._request(offers[0], first), work.provider.name, offers[0])
+            request = _applying.expanded(self._request(offers[0], first), wanted.template)
+            pod = _changes.predicted(request, work.provider.name, offers[0])
             pod = replace(pod, locked=bool(wanted.locked))
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
         history = History()
@@ -248,7 +257,13 @@ class Lifecycle:
                 f"The name {name} has {len(name)} characters; the most is {MAX_LENGTH}. Shorten the project."
             )
         request = self.wanted.request(offer, name)
-        return _bootstrap.bootstrapped(self.wanted.bootstrap, request, self.work.provider.capabilities.ssh_images)
+        how, images = self.wanted.bootstrap, self.work.provider.capabilities.ssh_images
+        made = _bootstrap.bootstrapped(how, request, images)
+        own = _applying.expanded(request, self.wanted.template).args
+        if made is request or own == request.args:
+            return made
+        # Ours would take the place of the start command that comes with the template.
+        return _bootstrap.bootstrapped(how, replace(request, args=own), images)
 
     def _first_attempt(self) -> int:
         """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""

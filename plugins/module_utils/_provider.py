@@ -18,6 +18,7 @@ from typing import Any, Callable
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Account,
+    Mount,
     Offer,
     OfferQuery,
     Pod,
@@ -25,6 +26,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Reference,
     StopCost,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 
 #: Changes that ``update`` understands: our words, not the wire's.
 CHANGES = (
@@ -43,8 +45,25 @@ CHANGES = (
     "onstart",
     "template",
 )
+#: Fields of a change -> the options of the modules, where people know them by another name.
+OPTIONS: Mapping[str, str] = {
+    "disk_gb": "disk",
+    "volume_size_gb": "volume.size",
+    "mount_path": "path of the mount",
+}
 #: Kinds of things that a pod may name: see ``Provider.find``.
 TEMPLATE, NETWORK_VOLUME, REGISTRY = "template", "network_volume", "registry"
+
+
+@dataclass(frozen=True)
+class Template(Reference):
+    """A template with all that it says about the container of a pod, for providers that tell it."""
+
+    args: str | None = None
+    disk_gb: int | None = None
+    registry: str | None = None
+    volume: Mount | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,13 @@ class Provider(abc.ABC):
         :raises CloudError: any other kind means that no pod was made; ``error.elsewhere`` says whether the next offer
             is worth a try.
         """
+
+    def rent(self, request: PodRequest, gate: Gate) -> Pod:
+        """``create``, with the gate held while it is sent, and left by its caller. A driver whose create may have to
+        wait enters the gate only after that, and leaves it before it waits again.
+        """
+        gate.enter()
+        return self.create(request)
 
     def places(self, regions: Sequence[str]) -> tuple[str, ...]:
         """Regions as the provider's offers and pods name them. :raises BadRequest: for one that does not exist."""

@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _changes, _pod, _readiness
+from ansible_collections.podyard.gpu.plugins.module_utils import _applying, _changes, _pod, _readiness
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import OPTIONS
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached, Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
 #: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
 STOP_DEADLINE = 120.0
-#: Fields of a change -> the options of the modules, where people know them by another name.
-OPTIONS = {"disk_gb": "disk", "volume_size_gb": "volume.size", "mount_path": "path of the mount"}
 
 
 @dataclass
@@ -107,7 +106,8 @@ class Standing:
         """
         if not changes:
             return pod
-        provider, values = self.work.provider, {change.field: change.value for change in changes}
+        provider = self.work.provider
+        values = _applying.sent(pod, self.wanted, {change.field: change.value for change in changes})
         provider.check_changes(pod, values)
         resetting = [OPTIONS.get(change.field, change.field) for change in changes if change.resets]
         if resetting and pod.phase != _pod.STOPPED and not self.wanted.allow_reset:

@@ -14,7 +14,15 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._bootstrap import AUTO
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, Offer, OfferQuery, Pod, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
+    Cpu,
+    Mount,
+    Offer,
+    OfferQuery,
+    Pod,
+    PodRequest,
+    Reference,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import (
     NETWORK_VOLUME,
     REGISTRY,
@@ -34,7 +42,8 @@ class Wanted:
     """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
     compared. ``template_id``, ``registry`` and the id of ``network_volume`` may be names until ``resolve`` has made ids
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
-    only. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
+    only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
+    it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
     one provider.
     """
 
@@ -57,6 +66,8 @@ class Wanted:
     args: str | None = None
     template_id: str | None = None
     template_ports: tuple[str, ...] | None = None
+    template: Reference | None = None
+    apply_template: bool = False
     max_price: float | None = None
     allow_reset: bool = False
     prefer: str = _pod.ORDER
@@ -175,6 +186,11 @@ def refuse_impossible(wanted: Wanted) -> None:
                 f"The options {one} and {other} were both given for the pod {wanted.name or wanted.id}: {why}. "
                 "Leave one of them out. Nothing was rented or changed."
             )
+    if wanted.apply_template and not wanted.template_id and "template_id" not in wanted.for_new:
+        raise BadRequest(
+            f"The option apply_template is always for the pod {wanted.name or wanted.id}, and no template was named: "
+            "name it (option template), or leave apply_template out. Nothing was rented or changed."
+        )
 
 
 def refuse_unreachable(wanted: Wanted, target: str) -> None:
@@ -204,7 +220,8 @@ def refuse_unreachable(wanted: Wanted, target: str) -> None:
 def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wanted:
     """Names of templates, network volumes and registries as ids; for a new pod also the place of its volume.
 
-    :param pod: the pod that is there: what it shows to be as wanted is not asked for, and its template is the past.
+    :param pod: the pod that is there: what it shows to be as wanted is not asked for, and its template is the past,
+        unless it is to be applied again.
     :raises BadRequest: for a name that means nothing or several things, and for a volume that is elsewhere.
     """
     if wanted.registry and (pod is None or pod.registry != wanted.registry):
@@ -227,9 +244,9 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
             wanted = replace(wanted, regions=(volume.region,))
     if wanted.template_id and pod is not None and pod.template and pod.template != wanted.template_id:
         wanted = replace(wanted, template_id=provider.find(TEMPLATE, wanted.template_id).id)
-    if wanted.template_id and pod is None:
+    if wanted.template_id and (pod is None or wanted.apply_template):
         template = provider.find(TEMPLATE, wanted.template_id)
-        wanted = replace(wanted, template_id=template.id, template_ports=template.ports)
+        wanted = replace(wanted, template_id=template.id, template_ports=template.ports, template=template)
     return wanted
 
 

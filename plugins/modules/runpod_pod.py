@@ -193,10 +193,29 @@ options:
   template:
     description:
       - A template, by id or name, for what is not given here. It is read once, when the pod is rented; a pod that is
-        there is not compared with it.
+        there is compared with it only by O(apply_template).
       - Variables of O(env) are added to the template's.
     type: str
     aliases: [template_id]
+  apply_template:
+    description:
+      - V(on_create), the template counts when the pod is rented, and a pod that is there is not compared with it.
+      - V(always), a pod that is there is compared with O(template) as well, and changed to what that says now in image,
+        args, disk, ports, environment and registry, as far as the task does not say otherwise. That resets the
+        container of a running pod, which needs O(allow_reset). A second run finds nothing to change.
+      - Variables that neither the template nor O(env) names are taken away, but for those of the provider and for
+        O(public_keys).
+      - A volume of the pod grows to the template's size and is mounted at its path. One that is larger stays so, and a
+        pod without one gets none, for the provider adds no storage to a pod.
+      - A pod keeps no link to a template, so each field that differs is sent. The template's id goes along, as the
+        provider's field C(templateId), for what fields cannot say, such as the credentials by which a public template
+        of somebody else pulls its image. What the task says otherwise, and the whole environment, is then sent too,
+        since the template would overwrite it.
+      - A template that only E(RUNPOD_TEMPLATE_ID) names counts for a new pod, and what other settings of the
+        environment said of a new pod is not compared with the template either (see O(settings)).
+    type: str
+    choices: [on_create, always]
+    default: on_create
   global_networking:
     description:
       - An address of its own in a private network of the account's pods. It needs an NVIDIA GPU and a data centre that
@@ -428,6 +447,26 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.gpu }} in {{ item.cloud }}, {{ item.usd_per_hour }} USD per hour: {{ item.reason or item.outcome }}"
   loop: "{{ trainer.attempts }}"
+
+- name: Let the template open another port
+  podyard.gpu.runpod_template:
+    name: notebooks
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    disk: 40
+    ports: [22/tcp, 8888/http, 6006/http]
+  delegate_to: localhost
+
+- name: Give the pod that is there what the template says now, which starts its container anew
+  podyard.gpu.runpod_pod:
+    name: trainer
+    template: notebooks
+    apply_template: always
+    env:
+      HF_HUB_ENABLE_HF_TRANSFER: "1"
+    allow_reset: true
+    wait: false
+  diff: true
+  delegate_to: localhost
 
 - name: End it; the volume stays
   podyard.gpu.runpod_pod:

@@ -37,6 +37,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_lifecycle",
         "_readiness",
         "_termination",
+        "_applying",
         "_changes",
         "_creation",
         "_deadlines",

@@ -92,7 +92,7 @@ def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
     """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; the entry of
     a mount must be complete.
     """
-    names = {"disk_gb": "disk", "global_networking": "globalNetworking"}
+    names = {"disk_gb": "disk", "global_networking": "globalNetworking", "template": "templateId"}
     apart = ("volume_size_gb", "mount_path")
     body = {names.get(name, name): value for name, value in changes.items() if name not in apart}
     if "ports" in body:

@@ -24,6 +24,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     StopCost,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (
     bodies,
     catalogue,
@@ -96,28 +97,28 @@ class RunPod(Provider):
                 f"The template {reference!r} (option template) is for serverless workers; a pod needs one for pods. "
                 "Nothing was rented or changed."
             )
-        ports = found.get("ports")
-        return Reference(
-            kind,
-            str(found.get("id") or reference),
-            name=wire.text(found.get("name")),
-            region=wire.text(found.get("dataCenter")),
-            image=wire.text(found.get("image")),
-            ports=tuple(str(port) for port in ports) if isinstance(ports, list) else None,
-        )
+        return wire.template(found, reference) if kind == TEMPLATE else wire.reference(kind, found, reference)
 
     def start_command(self, entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
         """See Provider."""
         return bodies.start_command(entrypoint, cmd)
 
     def create(self, request: PodRequest) -> Pod:
-        """See Provider. A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
+        """See Provider."""
+        return self._create(request, None)
+
+    def rent(self, request: PodRequest, gate: Gate) -> Pod:
+        """See Provider."""
+        return self._create(request, gate)
+
+    def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
+        """A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
         self.check(request)
         body = bodies.create_body(request)
         secrets = _secrets(body["env"])
         attempted = f"rent the pod {request.name} on RunPod"
         try:
-            answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted)
+            answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted, gate=gate)
         except errors.CloudError as error:
             raise refusals.of_create(error, request) from error
         try:

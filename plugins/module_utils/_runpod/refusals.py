@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import OPTIONS as OPTIONS_OF_CHANGES
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
 
 #: The wire's names of fields -> the options of runpod_pod that they come from.
@@ -75,12 +76,13 @@ def of_update(error: errors.CloudError, changes: Mapping[str, Any]) -> errors.Cl
     if error.status == 422:
         error.message += schema_advice(words)
     if error.status == 404:
-        registry = changes.get("registry")
-        error.message += f" The pod is gone, or the option registry ({registry}) is wrong." if registry else ""
+        named = " or ".join(f"{name} ({changes[name]})" for name in ("registry", "template") if changes.get(name))
+        error.message += f" The pod is gone, or the option {named} is wrong." if named else ""
     if error.status == 409:
         error.message += " A locked pod is changed only after locked: false, a pod of a cluster only with its cluster."
-    if error.status in (400, 413):
-        error.message += f" It was to change: {', '.join(sorted(changes))}. Nothing was changed."
+    if error.status in (400, 413, 422):
+        options = sorted(OPTIONS_OF_CHANGES.get(name, name) for name in changes)
+        error.message += f" It was to change: {', '.join(options)}. Nothing was changed."
     error.args = (error.message,)
     return error
 

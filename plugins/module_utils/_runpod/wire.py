@@ -15,7 +15,8 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod, Reference
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Template
 from ansible_collections.podyard.gpu.plugins.module_utils._values import host_name
 
 PROVIDER = "runpod"
@@ -179,6 +180,29 @@ def pod(value: Any) -> Pod:
         global_networking=bool(networking.get("enabled")) if networking else None,
         internal_host=text(networking.get("internalDns")),
         env={str(name): str(value) for name, value in mapping(env).items()},
+    )
+
+
+def reference(kind: str, raw: Mapping[str, Any], asked: str) -> Reference:
+    """A network volume or the credentials of a registry, as a pod names them."""
+    name, region = text(raw.get("name")), text(raw.get("dataCenter"))
+    return Reference(kind, text(raw.get("id")) or asked, name=name, region=region)
+
+
+def template(raw: Mapping[str, Any], asked: str) -> Template:
+    """A template; fields that it does not have say nothing, and no ports are known where it has no list of them."""
+    ports, disks = raw.get("ports"), mounts(raw)
+    return Template(
+        TEMPLATE,
+        text(raw.get("id")) or asked,
+        name=text(raw.get("name")),
+        image=text(raw.get("image")),
+        ports=tuple(str(port) for port in ports) if isinstance(ports, list) else None,
+        args=text(raw.get("args")),
+        disk_gb=integer(raw.get("disk")),
+        registry=text(raw.get("registry")),
+        volume=disks[0] if disks else None,
+        env={str(name): str(value) for name, value in mapping(raw.get("env")).items()},
     )
 
 

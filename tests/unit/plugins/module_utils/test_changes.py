@@ -169,7 +169,7 @@ def test_a_diff_shows_price_and_fields_but_no_secret():
     assert "hf_other" not in text
     assert before["usd_per_hour"] == after["usd_per_hour"] == 0.69
     assert before["env"] == {"A": "(set)", "T": "(set)"}
-    assert after["env"] == {"A": "(set)", "B": "(changed)", "T": "(changed)"}
+    assert after["env"] == {"A": "(set)", "B": "(set)", "T": "(changed)"}
     assert (before["args"], after["args"]) == ("(set)", "(changed)")
     assert after["image"] == "other:1"
     assert after["ports"] == ["22/tcp", "8888/http"]

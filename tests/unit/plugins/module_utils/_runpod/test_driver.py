@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Mount, Reference
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Template
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import bodies
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import driver as runpod
 from ansible_collections.podyard.gpu.tests.unit import cloud
@@ -225,7 +226,7 @@ def test_a_start_without_a_free_gpu_is_no_capacity():
             "template",
             "/v2/templates",
             {"templates": [{"id": "t1", "name": "data", "image": "i:1", "ports": ["22/tcp"], "serverless": False}]},
-            Reference("template", "t1", "data", image="i:1", ports=("22/tcp",)),
+            Template("template", "t1", "data", image="i:1", ports=("22/tcp",)),
         ),
         (
             "registry",
@@ -238,6 +239,35 @@ def test_a_start_without_a_free_gpu_is_no_capacity():
 def test_a_name_is_found_with_what_matters_of_it(kind, path, answer, found):
     with Conversation(expect("GET", path).reply(answer)) as api:
         assert driver(api).find(kind, "data") == found
+
+
+def test_a_template_of_somebody_else_is_read_by_its_id_with_all_it_says():
+    """Its environment may hold secrets, and is nowhere to be seen."""
+    raw = {
+        "id": "pub",
+        "name": "torch",
+        "image": "i:2",
+        "args": "run",
+        "disk": 30,
+        "ports": [],
+        "registry": "r7",
+        "env": {"HF_TOKEN": "hf_secret", "N": 1},
+        "mounts": {"persistent": {"size": 50, "path": "/workspace"}},
+    }
+    script = (expect("GET", "/v2/templates").reply({"templates": []}), expect("GET", "/v2/templates/pub").reply(raw))
+    with Conversation(*script) as api:
+        found = driver(api).find("template", "pub")
+    assert found == Template(
+        *("template", "pub", "torch"),
+        image="i:2",
+        args="run",
+        disk_gb=30,
+        ports=(),
+        registry="r7",
+        volume=Mount("disk", "/workspace", 50),
+        env={"HF_TOKEN": "hf_secret", "N": "1"},
+    )
+    assert "hf_secret" not in repr(found)
 
 
 def test_a_template_for_serverless_workers_is_refused():
