@@ -41,7 +41,7 @@ class ActionModule(ControllerAction):
             def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
                 return self._fill(name, value, {**task_vars, **others, **late})
 
-            job = build(options, given, fill, settings.values)
+            job = build(options, given, fill, settings.values, settings.origins)
             job.update(settings=settings.told, env_file=os.pathsep.join(settings.files))
             keep_at_home(job, settings.files)
         except (BadJob, Problem) as error:

@@ -36,12 +36,17 @@ class BadJob(Exception):
 
 
 def build(
-    options: Mapping[str, Any], variables: Mapping[str, Any], fill: Fill, settings: Mapping[str, Any] | None = None
+    options: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    fill: Fill,
+    settings: Mapping[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`).
 
     `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
-    values, by variable, that settings of the environment have for those that were not given. Raises BadJob.
+    values, by variable, that settings of the environment have for those that were not given, `origins` their names and
+    where they were set, to be named in a problem. Raises BadJob.
     """
     problems = _job_spec.unknown_names(variables, options, [name for name in LATE if name not in options])
     values = _Values(options, variables, fill, settings or {})
@@ -62,7 +67,7 @@ def build(
             values.take(name, late)
     problems += values.problems + _job_checks.check(values.job, values.unusable)
     if problems:
-        raise BadJob(problems)
+        raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])
     return {**values.job, **derived(values.job, dirs)}
 
 
@@ -108,6 +113,13 @@ class _Values:
                 raise Problem(f"{name} is missing: {_first_sentence(option)}")
             return _job_spec.default(name, option)
         return _job_spec.convert(name, option, value)
+
+
+def _blame(problem: str, origins: Mapping[str, str]) -> str:
+    """A sentence for the end of a problem: which of the variables in it nobody gave, but a setting."""
+    named = dict.fromkeys(re.findall(rf"\b{PREFIX}\w+", problem))
+    told = [f"{name} from {origins[name]}" for name in named if name in origins]
+    return f" What came from settings: {'; '.join(told)}." if told else ""
 
 
 def _first_sentence(option: Mapping[str, Any]) -> str:

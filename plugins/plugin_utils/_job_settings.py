@@ -25,12 +25,13 @@ class JobSettings:
     """What settings say for a job.
 
     `values` by variable; `told`, a line for each setting in force, without its value; `files`, those that modules must
-    read too, for the key.
+    read too, for the key; `origins`, by variable, the setting's name and where it was set.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def beside(extra_vars: Iterable[Any]) -> list[Path]:
@@ -63,6 +64,7 @@ def read(
         raise Problem(f"The file of settings {strange} cannot be used, since there is a {os.pathsep!r} in its path.")
     told: list[str] = []
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     try:
         for provider in providers:
             full = {**environ, _settings.FILES_VARIABLE: os.pathsep.join(files)}
@@ -73,10 +75,13 @@ def read(
                 {name: each for name, each in taken.items() if not each.setting.secret}, [key] if key else []
             )
             told += [each.setting.remark for each in taken.values() if each.setting.remark]
-            values.update((each.setting.variable, _for_a_job(each)) for each in taken.values() if each.setting.variable)
+            for each in taken.values():
+                if each.setting.variable:
+                    values[each.setting.variable] = _for_a_job(each)
+                    origins[each.setting.variable] = f"{each.setting.name} in {each.origin}"
     except CloudError as error:
         raise Problem(error.message) from error
-    return JobSettings(values, told, files)
+    return JobSettings(values, told, files, origins)
 
 
 def _for_a_job(found: _settings.Found) -> Any:

@@ -77,6 +77,14 @@ def test_a_bad_setting(cloud, job, playbook, name, value, pattern):
     assert_refused(playbook.run(job), cloud, job, pattern)
 
 
+def test_a_setting_that_the_market_does_not_know(cloud, job, playbook):
+    """It is refused by a module that knows of no settings; which variable it came from is said all the same."""
+    playbook.environ["RUNPOD_GPU_TYPE"] = "RTX 9999"
+    del job.variables["train_gpus"]
+    pattern = r"no GPU 'RTX 9999'.*settings: RUNPOD_GPU_TYPE from the environment as train_gpus"
+    assert_refused(playbook.run(job), cloud, job, pattern)
+
+
 def test_a_wrong_key(cloud, job, playbook):
     playbook.environ["RUNPOD_API_KEY"] = "rpa_wrong"
     done = playbook.run(job)

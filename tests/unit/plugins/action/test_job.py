@@ -134,6 +134,22 @@ def test_settings_of_the_environment_stand_in_and_are_told_without_their_values(
     assert (explicit["gpus"], explicit["disk"]) == (["A40"], 20)
 
 
+def test_a_fault_names_the_setting_that_a_value_came_from(variables, monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("RUNPOD_STORAGE_NAME=data\n")
+    monkeypatch.delenv("RUNPOD_STORAGE_NAME", raising=False)
+    monkeypatch.setenv("RUNPOD_DIRECT_SSH_USER", "no@body")
+    with pytest.raises(AnsibleActionFail) as caught:
+        job_of(variables, train_clouds=["COMMUNITY"])
+    told = str(caught.value)
+    volume = f"What came from settings: train_network_volume from RUNPOD_STORAGE_NAME in {tmp_path}/.env."
+    user = "What came from settings: train_ssh_user from RUNPOD_DIRECT_SSH_USER in the environment."
+    assert f"or do without the network volume. {volume}" in told
+    assert f"'no@body' cannot be the name of a user. {user}" in told
+    with pytest.raises(AnsibleActionFail, match=r"train_ssh_user: 'no@body' cannot be the name of a user\.$"):
+        monkeypatch.delenv("RUNPOD_DIRECT_SSH_USER")
+        job_of(variables, train_ssh_user="no@body")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
