@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -96,25 +97,63 @@ def create_once(work: Work, request: PodRequest, history: History | None = None)
                 raise
 
 
-def _create_fenced(work: Work, request: PodRequest) -> Pod:
-    """Intent to the ledger, one POST, outcome to the ledger, all inside the fence."""
-    name, provider, ledger = request.name, work.provider.name, work.ledger
-    with creating(work.run_dir):
+class _Fence:
+    """The run's fence around each send of one create, and in the ledger the intent before it and the outcome after it.
+
+    A create may wait minutes until it may be sent, or sent again. The fence is free meanwhile: who gives the run back
+    waits for what is in flight and for nothing else, and what has waited is not sent then.
+    """
+
+    def __init__(self, work: Work, request: PodRequest) -> None:
+        self._work, self._request = work, request
+        self._held = contextlib.ExitStack()
+        self._open = False
+
+    def __enter__(self) -> _Fence:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._held.close()
+
+    def enter(self) -> None:
+        """See Gate. :raises CloudError: when nothing may be sent."""
+        work, request = self._work, self._request
+        self._held.enter_context(creating(work.run_dir))
         try:
-            ledger.write(_ledger.CREATING, name, provider, gpu=request.gpu)
+            work.ledger.write(_ledger.CREATING, request.name, work.provider.name, gpu=request.gpu)
         except OSError as error:
             raise errors.CloudError(
                 f"Nothing was rented, since the run's ledger in {work.run_dir} cannot be written: {error.strerror}."
             ) from error
+        self._open = True
+
+    def leave(self) -> None:
+        """See Gate."""
+        self.note(_ledger.REFUSED, reason="not carried out, and to be sent again")
+        self._held.close()
+
+    def note(self, event: str, pod: Pod | None = None, reason: str | None = None) -> None:
+        """What came of what was sent; of nothing sent there is nothing to say."""
+        if self._open:
+            nothing = Pod(self._work.provider.name, "", self._request.name, _pod.UNKNOWN, gpu=self._request.gpu)
+            write_quietly(self._work.ledger, self._work.progress, event, pod or nothing, reason)
+        self._open = False
+
+
+def _create_fenced(work: Work, request: PodRequest) -> Pod:
+    """Intent to the ledger, one POST, outcome to the ledger, all inside the fence."""
+    with _Fence(work, request) as fence:
         try:
-            pod = work.provider.create(request)
+            pod = work.provider.rent(request, fence)
         except errors.CloudError as error:
             event = _ledger.AMBIGUOUS if isinstance(error, errors.Ambiguous) else _ledger.REFUSED
-            event = _ledger.CREATED if error.made else event
-            made = Pod(provider, error.made or "", name, _pod.UNKNOWN, gpu=request.gpu)
-            write_quietly(ledger, work.progress, event, made, error.message)
+            made = None
+            if error.made:
+                event = _ledger.CREATED
+                made = Pod(work.provider.name, error.made, request.name, _pod.UNKNOWN, gpu=request.gpu)
+            fence.note(event, made, error.message)
             raise
-        write_quietly(ledger, work.progress, _ledger.CREATED, pod)
+        fence.note(_ledger.CREATED, pod)
     price = f", {usd(pod.usd_per_hour)} per hour" if pod.usd_per_hour is not None else ""
     work.progress.say(f"Rented {pod.label()}: {request.compute()}{price}")
     return pod

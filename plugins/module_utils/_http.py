@@ -20,6 +20,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._budget import Budget,
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     TOO_MANY,
     Attempts,
+    Gate,
     Patience,
     asked_pause,
     may_repeat,
@@ -142,6 +143,7 @@ class ApiSession:
         attempted: str,
         like: str | None = None,
         repeat: bool = True,
+        gate: Gate | None = None,
     ) -> Response:
         """Send, repeat where that is harmless, and return the answer if its status is below 300.
 
@@ -150,12 +152,15 @@ class ApiSession:
         :param like: the verb whose rules hold where the service's own one misleads: a search by POST is like GET, a
             create by PUT like POST.
         :param repeat: False for what would be out of date by the time of its repetition; then who asks repeats it.
+        :param gate: held during each send of a POST or PATCH, at the end by the caller; free during every wait.
         :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
         """
-        attempts = Attempts(self._patience, self._clock, tell=self.budget.tell)
+        attempts = Attempts(self._patience, self._clock, tell=self.budget.tell, gate=gate)
         verb, call = like or method, f"{method} {path}"
         while True:
             moment = self.admit(verb, attempted, attempts.waited, call)
+            if gate is not None:
+                gate.enter()
             try:
                 answer = self._send(method, path, body, query, secrets, verb)
             except errors.CloudError as error:

@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Protocol
 
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
@@ -84,6 +84,16 @@ def told_windows(headers: Mapping[str, str]) -> dict[str, dict[str, float]]:
     return windows
 
 
+class Gate(Protocol):
+    """What is held while a request is sent, and free while one waits to send it."""
+
+    def enter(self) -> None:
+        """Called before each send. What it raises keeps the request from being sent."""
+
+    def leave(self) -> None:
+        """Called before a wait: what was sent was not carried out, and is sent again."""
+
+
 @dataclass
 class Attempts:
     """The repetitions of one request: counts, adds up the waiting, says no when it is enough."""
@@ -93,6 +103,7 @@ class Attempts:
     failures: int = 0
     waited: float = 0.0
     tell: Callable[[str], None] | None = None
+    gate: Gate | None = None
 
     def pause(self, asked: float | None, limited: bool) -> bool:
         """Wait before the next send. False, without waiting, when the tries or the budget are used up.
@@ -113,6 +124,8 @@ class Attempts:
             return False
         if limited and seconds > TOLD and self.tell is not None:
             self.tell(f"Too many requests: waiting {seconds:.0f} s, as the server asks")
+        if self.gate is not None:
+            self.gate.leave()
         self.clock.sleep(seconds)
         self.waited += seconds
         return True

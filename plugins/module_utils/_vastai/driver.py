@@ -22,6 +22,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     StopCost,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
     bodies,
@@ -132,7 +133,15 @@ class Vast(Provider):
     # ------------------------------------------------------------------------------------------------------
 
     def create(self, request: PodRequest) -> Pod:
-        """See Provider. Keys are installed when the container starts, so they are on the account before."""
+        """See Provider."""
+        return self._create(request, None)
+
+    def rent(self, request: PodRequest, gate: Gate) -> Pod:
+        """See Provider."""
+        return self._create(request, gate)
+
+    def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
+        """Keys are installed when the container starts, so they are on the account before."""
         self.check(request)
         if request.offer_id is None:
             raise errors.BadRequest(f"The pod {request.name} was not rented: no offer was chosen.")
@@ -151,6 +160,7 @@ class Vast(Provider):
                 secrets=bodies.secrets(request),
                 attempted=f"rent the pod {request.name} on Vast.ai (offer {request.offer_id})",
                 like="POST",
+                gate=gate,
             )
         except errors.CloudError as error:
             raise self._refused(error, request) from error
