@@ -117,7 +117,10 @@ def _rent(driver: RunPod, place: str, volume: str, template: str, registry: str)
     rented = 0
     for one in requests:
         try:
-            driver.terminate(driver.create(one).id)
+            made = driver.create(one)
+            if one.template_id:
+                driver.update(made.id, {"template": template, "env": {"A": "b"}})
+            driver.terminate(made.id)
             rented += 1
         except errors.NoCapacity:
             pass  # it was sent, and that is what counts here
