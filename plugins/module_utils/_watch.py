@@ -34,9 +34,7 @@ PATIENCE = 20.0
 #: The same for a look that proves a pod gone, which costs money until then.
 URGENT_PATIENCE = 3.0
 #: Failures that one process can leave for the others: they would all get the same.
-SHARED_FAILURES: Mapping[str, type[errors.CloudError]] = {
-    kind.__name__: kind for kind in (errors.ServerError, errors.Unreachable, errors.RateLimited)
-}
+SHARED_FAILURES = (errors.ServerError, errors.Unreachable, errors.RateLimited)
 
 
 class Looks:
@@ -94,7 +92,7 @@ class Looks:
         begun = self._clock.monotonic()
         try:
             pods = self._provider.list()
-        except tuple(SHARED_FAILURES.values()) as error:
+        except SHARED_FAILURES as error:
             file.write({"begun": begun, "failure": type(error).__name__, "message": error.message})
             raise
         file.write({"begun": begun, "pods": [_shown(pod) for pod in pods]})
@@ -109,7 +107,7 @@ class Looks:
             return None
         if begun == self._newest:
             return None
-        kind = SHARED_FAILURES.get(str(data.get("failure")))
+        kind = next((kind for kind in SHARED_FAILURES if kind.__name__ == data.get("failure")), None)
         if kind is not None:
             self._newest = begun
             raise kind(str(data.get("message")))

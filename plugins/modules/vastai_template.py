@@ -206,7 +206,7 @@ def environment(module: AnsibleModule) -> dict[str, str] | None:
         return None
     flags = {}
     for port in ports or []:
-        number, _, protocol = str(port).partition("/")
+        number, _dummy, protocol = str(port).partition("/")
         flags[f"-p {number}:{number}{'/udp' if protocol == 'udp' else ''}"] = "1"
     return {**(env or {}), **flags}
 

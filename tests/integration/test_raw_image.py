@@ -63,7 +63,7 @@ def test_a_user_who_is_not_root_is_found_and_kept(cloud, job, playbook):
     }
     job.train(40)
     process = playbook.start(job)
-    wait_for(lambda: (job.directory / "runs" / "latest" / "connection.json").exists(), "a pod that is reachable")
+    wait_for((job.directory / "runs" / "latest" / "connection.json").exists, "a pod that is reachable")
     connection = json.loads((job.run / "connection.json").read_text())
     assert connection["user"] == "user" and "user@" in connection["ssh"]
     assert process.wait(timeout=240) == 0, playbook.output()

@@ -447,7 +447,7 @@ def test_an_address_that_refuses(vast: Vast, name: str) -> None:
         "vast-proxy-refused": (row["ssh_host"], row["ssh_port"]),
     }
     refuses = addresses.pop(name)
-    (answers,) = addresses.values()
+    answers = next(iter(addresses.values()))
     until(lambda: says(*answers), lambda said: said is not None)
     assert says(*refuses) is None
 

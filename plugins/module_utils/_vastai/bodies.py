@@ -82,7 +82,7 @@ def environment(request: PodRequest) -> dict[str, str]:
     """
     env = dict(request.env)
     for port in request.ports or ():
-        number, _, protocol = port.partition("/")
+        number, _dummy, protocol = port.partition("/")
         if port != SSH_PORT:
             env[f"-p {number}:{number}{'/udp' if protocol == 'udp' else ''}"] = "1"
     if runtype(request) == RUNTYPES["args"] and request.public_keys:

@@ -44,7 +44,7 @@ def unflagged(value: Any) -> dict[str, str]:
         return {}
     for flag, word in zip(words[::2], words[1::2]):
         if flag == "-e":
-            name, _, content = word.partition("=")
+            name, _dummy, content = word.partition("=")
             found[name] = content
         else:
             found[f"{flag} {word}"] = "1"

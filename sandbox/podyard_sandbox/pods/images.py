@@ -176,7 +176,6 @@ class Programs:
                 if _lacks(profile, name) and not path.is_symlink() and path.is_file():
                     yield f"/usr/.{folder}/{name}"
 
-
     def ready(self, profile: str) -> Iterator[tuple[Path, str]]:
         """What the image lacks and this machine has: where it is, and where the pod's apt-get finds it."""
         for folder in ("bin", "sbin"):

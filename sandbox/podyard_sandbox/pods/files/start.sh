@@ -36,14 +36,14 @@ setup_ssh() {
         return 0
     fi
     echo "Setting up SSH..."
-    local home=~@LOGIN@
+    local login=@LOGIN@ home=~@LOGIN@
     mkdir -p "$home/.ssh"
     echo "$PUBLIC_KEY" >> "$home/.ssh/authorized_keys"
     chmod 700 -R "$home/.ssh"
-    if [[ @LOGIN@ != root ]]; then
+    if [[ $login != root ]]; then
         cp -n ~/.bashrc ~/.profile "$home/"
-        chown -R @LOGIN@ "$home"
-        chown @LOGIN@ /workspace
+        chown -R "$login" "$home"
+        chown "$login" /workspace
     fi
     make_host_keys
     sleep @SSHD_DELAY@

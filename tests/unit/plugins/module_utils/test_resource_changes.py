@@ -81,8 +81,8 @@ def bringing(time):
     return bring
 
 
-def failing(bring, kind, /, *script, **arguments):
-    with pytest.raises(kind) as caught:
+def failing(bring, expected, /, *script, **arguments):
+    with pytest.raises(expected) as caught:
         bring(*script, **arguments)
     return caught.value.message
 

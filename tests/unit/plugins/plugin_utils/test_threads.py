@@ -30,4 +30,3 @@ def test_progress_is_shown_by_such_a_thread(tmp_path):
         pass
     assert [line for line, _mask in seen] == ["one line"]
     assert signal.SIGINT in seen[0][1]
-

@@ -44,7 +44,7 @@ def refused(kind, status, detail, **changes):
 )
 def test_each_refusal_says_whether_the_next_offer_is_worth_a_try(kind, status, detail, becomes, elsewhere):
     error = refused(kind, status, detail)
-    assert type(error) is becomes
+    assert error.__class__ is becomes
     assert error.elsewhere == elsewhere
     assert (error.status, error.detail, error.request_id) == (status, detail, "r1")
     assert str(error) == error.message

@@ -157,7 +157,10 @@ def test_a_contract_that_came_with_an_error_is_ended_before_the_next_offer_is_tr
             for number in ("21530011", "2")
         ]
         history = History()
-        make = lambda offer, attempt: request(offer_id=offer.id, name=f"podyard-digits-r1-0-{attempt}")  # noqa: E731
+
+        def make(offer, attempt):
+            return request(offer_id=offer.id, name=f"podyard-digits-r1-0-{attempt}")
+
         reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), cap=1.0, most=2, history=history)
     assert reached.pod.id == "9"
     assert [attempt["outcome"] for attempt in history.attempts] == ["given back", "rented"]

@@ -45,7 +45,7 @@ def test_a_refusal_is_known_by_its_words(status, body, kind, words):
     script = [expect("GET", LIST).reply(body, status)] * (5 if status == 500 else 1)
     with Conversation(*script) as api, pytest.raises(errors.CloudError) as caught:
         session(api).request("GET", LIST, attempted="look")
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     assert words in caught.value.message
     assert caught.value.message.startswith("Could not look: Vast.ai answered")
 
