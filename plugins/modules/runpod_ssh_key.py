@@ -71,7 +71,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+ssh_keys:
   description: All keys of the account, those of others too.
   returned: success
   type: list
@@ -167,8 +167,8 @@ def main() -> None:
         outcome = ssh_keys.ensure(account, given(module), module.params["state"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))
-    result = shared.result(module, outcome, "keys")
-    module.exit_json(**{**result, "keys": [ssh_keys.described(line) for line in result["keys"]["keys"]]})
+    result = shared.result(module, outcome, "ssh_keys")
+    module.exit_json(**{**result, "ssh_keys": [ssh_keys.described(line) for line in result["ssh_keys"]["keys"]]})
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ EXAMPLES = r"""
 
 - name: Show whose they are
   ansible.builtin.debug:
-    msg: "{{ account['keys'] | map(attribute='comment') | list }}"
+    msg: "{{ account.ssh_keys | map(attribute='comment') | list }}"
 """
 
 RETURN = r"""
-keys:
+ssh_keys:
   description: All keys of the account; an empty list when it has none.
   returned: success
   type: list
@@ -90,7 +90,7 @@ def main() -> None:
         found = ssh_keys.read(shared.open_shelf(module, PROVIDER).keys())
     except CloudError as error:
         module.fail_json(**failure(error))
-    module.exit_json(changed=False, keys=found)
+    module.exit_json(changed=False, ssh_keys=found)
 
 
 if __name__ == "__main__":

@@ -44,17 +44,17 @@ def ensuring(module):
 def test_a_key_is_added_and_then_there(ensure):
     result = ensure(read(ANNA), put(ANNA, OURS), read(ANNA, OURS), key=[OURS])
     assert (result["changed"], result["changes"]) == (True, ["me@laptop"])
-    assert [key["comment"] for key in result["keys"]] == ["anna@office", "me@laptop"]
+    assert [key["comment"] for key in result["ssh_keys"]] == ["anna@office", "me@laptop"]
     assert result["diff"] == {"before": {"keys": [ANNA]}, "after": {"keys": [ANNA, OURS]}}
     again = ensure(read(ANNA, OURS), key=[OURS])
-    assert (again["changed"], again["keys"]) == (False, result["keys"])
+    assert (again["changed"], again["ssh_keys"]) == (False, result["ssh_keys"])
     predicted = ensure(read(ANNA), check=True, key=[OURS])
     assert (predicted["changed"], predicted["diff"]) == (True, result["diff"])
 
 
 def test_a_key_is_removed(ensure):
     result = ensure(read(ANNA, OURS), put(ANNA), read(ANNA), key=[OURS], state="absent")
-    assert (result["changed"], [key["comment"] for key in result["keys"]]) == (True, ["anna@office"])
+    assert (result["changed"], [key["comment"] for key in result["ssh_keys"]]) == (True, ["anna@office"])
     assert ensure(read(), key=[OURS], state="absent")["changed"] is False
 
 
@@ -63,14 +63,14 @@ def test_a_write_that_came_too_early_is_made_anew_after_another_look(ensure):
     early = expect("PUT", PATH, body={"keys": [ANNA, OURS]}).problem(429, "too many requests", Retry_After="0")
     script = (read(ANNA), early, read(ANNA, other), put(ANNA, other, OURS), read(ANNA, other, OURS))
     result = ensure(*script, key=[OURS])
-    assert [key["comment"] for key in result["keys"]] == ["anna@office", "bert", "me@laptop"]
+    assert [key["comment"] for key in result["ssh_keys"]] == ["anna@office", "bert", "me@laptop"]
 
 
 def test_what_another_writer_undid_is_made_again(ensure):
     other = "ssh-rsa QkVSVA== bert"
     script = (read(ANNA), put(ANNA, OURS), read(other), put(other, ANNA, OURS), read(other, ANNA, OURS))
     result = ensure(*script, key=[OURS])
-    assert [key["comment"] for key in result["keys"]] == ["bert", "anna@office", "me@laptop"]
+    assert [key["comment"] for key in result["ssh_keys"]] == ["bert", "anna@office", "me@laptop"]
     assert any("put back" in str(warning) for warning in result["warnings"])
 
 
@@ -79,7 +79,7 @@ def test_a_write_without_an_answer_is_not_repeated_with_an_old_list(ensure):
     other = "ssh-rsa QkVSVA== bert"
     script = (read(ANNA), lost, read(ANNA, other), put(ANNA, other, OURS), read(ANNA, other, OURS))
     result = ensure(*script, key=[OURS])
-    assert [key["comment"] for key in result["keys"]] == ["anna@office", "bert", "me@laptop"]
+    assert [key["comment"] for key in result["ssh_keys"]] == ["anna@office", "bert", "me@laptop"]
 
 
 def test_keys_come_from_a_file(ensure, tmp_path):
@@ -138,6 +138,6 @@ def test_keys_are_read(module):
     with Conversation(read(ANNA), read()) as api:
         given = {"api_key": KEY, "api_url": api.url}
         result = module.run(runpod_ssh_key_info.main, **given)
-        assert (result["changed"], result["keys"][0]["type"]) == (False, "ssh-ed25519")
-        assert result["keys"][0]["fingerprint"].startswith("SHA256:")
-        assert module.run(runpod_ssh_key_info.main, **given)["keys"] == []
+        assert (result["changed"], result["ssh_keys"][0]["type"]) == (False, "ssh-ed25519")
+        assert result["ssh_keys"][0]["fingerprint"].startswith("SHA256:")
+        assert module.run(runpod_ssh_key_info.main, **given)["ssh_keys"] == []

@@ -77,13 +77,13 @@ def test_a_key_of_the_account_is_added_and_removed_by_itself(do):
 def test_a_path_is_no_key(do):
     result = do(vastai_ssh_key, failing=True, key=["/home/me/.ssh/id_ed25519.pub"])
     assert "is no SSH public key" in result["msg"]
-    listed = do(vastai_ssh_key_info, account("/home/me/.ssh/id_ed25519.pub", OURS))["keys"]
+    listed = do(vastai_ssh_key_info, account("/home/me/.ssh/id_ed25519.pub", OURS))["ssh_keys"]
     assert [key["type"] for key in listed] == [None, "ssh-ed25519"]
 
 
 def test_no_keys_and_no_answer_are_told_apart(do):
-    assert do(vastai_ssh_key_info, expect("GET", SSH).reply({"msg": "no keys"}, 404))["keys"] == []
-    assert do(vastai_ssh_key_info, expect("GET", SSH).reply([]))["keys"] == []
+    assert do(vastai_ssh_key_info, expect("GET", SSH).reply({"msg": "no keys"}, 404))["ssh_keys"] == []
+    assert do(vastai_ssh_key_info, expect("GET", SSH).reply([]))["ssh_keys"] == []
     assert "cannot be read" in do(vastai_ssh_key_info, expect("GET", SSH).reply({}), failing=True)["msg"]
 
 
@@ -97,14 +97,14 @@ def test_a_key_of_one_pod_is_attached_and_detached(do):
     assert do(vastai_ssh_key, keys(OURS), key=[OURS], instance="7")["changed"] is False
     detach = expect("DELETE", f"{ATTACHED}1/").reply(YES)
     assert do(vastai_ssh_key, keys(OURS), detach, keys(), key=[OURS], instance="7", state="absent")["changed"] is True
-    assert do(vastai_ssh_key_info, keys(OURS), instance="7")["keys"][0]["comment"] == "me@laptop"
+    assert do(vastai_ssh_key_info, keys(OURS), instance="7")["ssh_keys"][0]["comment"] == "me@laptop"
 
 
 def test_the_key_that_somebody_else_adds_meanwhile_stays(do):
     """It was not there when we read, so nothing in our list says that it should go."""
     add = expect("POST", SSH, body={"ssh_key": OURS}).reply(YES)
     result = do(vastai_ssh_key, account(), add, account(ANNA, OURS), key=[OURS])
-    assert [key["comment"] for key in result["keys"]] == ["anna@office", "me@laptop"]
+    assert [key["comment"] for key in result["ssh_keys"]] == ["anna@office", "me@laptop"]
 
 
 # -- variables
