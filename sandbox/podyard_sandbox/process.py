@@ -152,12 +152,21 @@ def _end(home: Home, pid: int) -> None:
     except psutil.NoSuchProcess:
         return
     until = time.monotonic() + _DOWN_WITHIN
-    while home.locked("daemon"):
+    # The lock is free a moment before the process is gone, and who is told "down" may look for either.
+    while home.locked("daemon") or not _has_ended(process):
         if time.monotonic() > until:
             process.kill()
             process.wait(_DOWN_WITHIN)
             return
         time.sleep(_LOOK_AGAIN)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether the process is gone, or only waits for its parent to notice."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def status(home: Home) -> dict[str, Any]:

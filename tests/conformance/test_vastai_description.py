@@ -161,6 +161,7 @@ def _refusals(vast: Vast) -> None:
         ("PUT", "/v0/volumes/", {"id": 1}),
     ):  # fmt: skip
         vast.call(method, path, body)
+    vast.call("POST", "/v0/bundles/", {"gpu_name": {"in": ["x" * 1000] * 2000}})
     offer = vast.offer()["id"]
     vast.control.call("PATCH", "/_sandbox/settings", json={"balance": 0})
     vast.create(offer)

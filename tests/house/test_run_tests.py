@@ -125,6 +125,13 @@ def test_an_unknown_part_is_refused(program):
     assert program.main("untit") == 2
 
 
+def test_what_others_cover_runs_only_by_itself(program, monkeypatch, capsys):
+    covered = program.Part("same", "group", ["true"], covered=True)
+    monkeypatch.setattr(program, "all_parts", lambda: [covered, program.Part("other", "others", ["true"])])
+    assert program.main("all") == 0 and "1 passed, 0 failed" in capsys.readouterr().out
+    assert program.main("group") == 0 and "same" in capsys.readouterr().out
+
+
 def test_every_group_of_the_makefile_has_parts(program):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (line,) = [line for line in makefile.splitlines() if line.startswith("PARTS :=")]
