@@ -49,8 +49,8 @@ class Part:
     """One command and where its JUnit files are (none: a gate, which counts one).
 
     ``tree`` names a copy of the working tree to run in, at a path as Ansible wants it; empty means the clone itself.
-    ``absent`` says why this machine cannot run the part. ``last``: it looks at what the others left. ``covered``: others
-    have the same tests, so that it runs only when its own group is asked for.
+    ``absent`` says why this machine cannot run the part. ``last``: it looks at what the others left. ``covered``:
+    others have the same tests, so that it runs only when its own group is asked for.
     """
 
     name: str
