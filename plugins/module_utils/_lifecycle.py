@@ -102,6 +102,7 @@ class Lifecycle:
         if not pods:
             return self._missing(state)
         if state in ("present", "running"):
+            self._refuse_taken(pods[0])
             self.wanted = resolve(self.wanted, self.work.provider, pods[0])
         standing = self._standing()
         steps: Mapping[str, Callable[[Pod], Outcome]] = {
@@ -135,6 +136,18 @@ class Lifecycle:
             if found is not None:
                 pods.append(found)
         return pods
+
+    def _refuse_taken(self, pod: Pod) -> None:
+        """A name that another pod has would mean neither of them afterwards. Providers give it to both."""
+        name = self.wanted.name
+        if not self.wanted.id or not name or name == pod.name:
+            return
+        for other in self.work.provider.list():
+            if other.name == name and other.id != pod.id and other.phase != _pod.GONE:
+                raise errors.Conflict(
+                    f"The pod {pod.label()} was not renamed: {other.label()} is called {name} already (option name). "
+                    "Choose another, or end that pod first."
+                )
 
     def _by_id(self, pod_id: str) -> list[Pod]:
         try:

@@ -150,7 +150,8 @@ class Wanted:
             offer_id=offer.id if offer is not None else None,
             host=offer.host if offer is not None else None,
             bid=self.bid,
-            onstart=self.onstart or None,
+            # Ours goes with every create, and would take the place of the template's.
+            onstart=self.onstart or (self.template.onstart if self.template is not None else None) or None,
             extra=self.extra,
         )
 

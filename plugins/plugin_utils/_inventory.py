@@ -116,9 +116,13 @@ def _is_wanted(pod: Mapping[str, Any], wanted: Wanted) -> bool:
 
 
 def _address(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The direct endpoint. A proxy gives no command channel without a terminal, so Ansible cannot use it."""
+    """Where Ansible can go. RunPod's proxy gives no command channel without a terminal; the gateway of others is an SSH
+    server like any.
+    """
     endpoint = pod["endpoint"]
-    return endpoint if pod["phase"] == _pod.RUNNING and endpoint and endpoint["mode"] == "direct" else None
+    if pod["phase"] != _pod.RUNNING or not endpoint:
+        return None
+    return endpoint if endpoint["mode"] == "direct" or pod["provider"] != "runpod" else None
 
 
 def _safe(text: str) -> str:

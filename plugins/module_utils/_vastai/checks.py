@@ -139,9 +139,8 @@ def _script(request: PodRequest) -> Iterator[str]:
             f"the options args and runtype={asked} exclude each other, for Vast.ai replaces the image's entrypoint "
             "where it starts an SSH server; use onstart."
         )
-    size = len(bodies.onstart(request)) + len(request.args or "")
+    listed = sum(len(str(each)) for each in request.extra.get("args_list") or ())
+    size = len(bodies.onstart(request)) + len(request.args or "") + listed
     if size > MOST_SCRIPT:
-        yield (
-            f"the option onstart, with what sets up SSH, has {size} characters; the most is {MOST_SCRIPT}. Copy a "
-            "script to the pod and start that."
-        )
+        what = "options args and onstart have" if has_args else "option onstart, with what sets up SSH, has"
+        yield f"the {what} {size} characters; the most is {MOST_SCRIPT}. Copy a script to the pod and start that."

@@ -373,7 +373,16 @@ def test_check_mode_of_a_change_predicts_it(running):
 def test_a_new_name_resets_nothing(running):
     outcome = running.ensure("present", id="p1", name="notebook")
     assert outcome.changed
-    assert running.cloud.calls[1] == ("update", ("p1", {"name": "notebook"}))
+    assert ("update", ("p1", {"name": "notebook"})) in running.cloud.calls
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_name_that_another_pod_has_is_not_given_twice(tmp_path, check):
+    world = World(tmp_path, pod(env={"PUBLIC_KEY": KEY}), pod(id="p2", name="notebook"))
+    with pytest.raises(errors.Conflict, match=r"was not renamed: notebook \(p2\) .*is called notebook already"):
+        world.ensure("present", check=check, id="p1", name="notebook")
+    assert world.writes() == []
+    assert world.ensure("present", id="p2", name="notebook", wait_for=None).changed is False
 
 
 def test_a_grown_volume_is_warned_of(tmp_path):

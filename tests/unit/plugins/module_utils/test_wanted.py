@@ -118,3 +118,9 @@ def test_a_new_pod_gets_defaults_only_where_no_template_decides():
 def test_a_processor_has_no_gpu_and_empty_credentials_are_none():
     request = Wanted(name="x", cpu=Cpu("cpu5c", 4), registry="", args="").request(None, "x")
     assert (request.gpu_count, request.compute(), request.registry, request.args) == (0, "4 vCPUs of cpu5c", None, None)
+
+
+@pytest.mark.parametrize(("own", "sent"), [(None, "of-the-template"), ("mine", "mine")])
+def test_the_start_script_of_a_template_is_sent_where_none_is_given(own, sent):
+    template = Reference("template", "t1", onstart="of-the-template")
+    assert Wanted(name="x", template_id="t1", template=template, onstart=own).request(None, "x").onstart == sent

@@ -190,10 +190,17 @@ def test_label_and_bid_are_changed_in_place(ensure):
     bid = expect("PUT", "/api/v0/instances/bid_price/12345678/", body={"client_id": "me", "price": 0.3})
     after = rows.instance(is_bid=True, dph_base=0.3, label="b")
     wanted = {"id": "12345678", "name": "b", "bid": 0.3, "wait": False}
-    result = ensure(shown(row), label, bid.reply({"success": True}), shown(after), **wanted)
+    alone = expect("GET", LIST).reply(listed(row))
+    result = ensure(shown(row), alone, label, bid.reply({"success": True}), shown(after), **wanted)
     assert result["changed"] is True
     assert (result["diff"]["before"]["bid"], result["diff"]["after"]["bid"]) == (0.2, 0.3)
     assert ensure(shown(after), **wanted)["changed"] is False
+
+
+def test_a_label_that_another_pod_has_is_not_given_twice(ensure):
+    both = expect("GET", LIST).reply(listed(rows.instance(label="a"), rows.instance(id=2, label="b")))
+    result = ensure(shown(label="a"), both, failing=True, id="12345678", name="b", wait=False)
+    assert "b (2) on vastai is called b already" in result["msg"]
 
 
 def test_an_image_of_a_pod_that_runs_is_changed_only_when_that_is_meant(ensure):

@@ -162,6 +162,11 @@ def test_a_pod_that_ssh_cannot_reach_is_left_out_unless_asked_for(hosts, changes
     assert not {"ansible_host", "ansible_port", "ansible_user"} & set(host.variables)
 
 
+def test_a_gateway_that_carries_commands_is_an_address(hosts):
+    (host,) = hosts(pod(provider="vastai", endpoint=Endpoint("ssh5.example.org", 15678, "root", "proxy")))
+    assert (host.variables["ansible_host"], host.variables["ansible_port"]) == ("ssh5.example.org", 15678)
+
+
 def test_selection_by_prefix_run_and_phase(hosts):
     other = pod(id="def", name="podyard-other-20260102_030405_ffff-0-1")
     by_hand = pod(id="ghi", name="by-hand")

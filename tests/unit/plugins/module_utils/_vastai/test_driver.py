@@ -413,6 +413,7 @@ def test_what_a_stop_costs_is_the_disk():
         ({"env": {"KEY": f"x{KEY}"}}, "no pod may get"),
         ({"env": {"a b": "x"}}, "cannot be the name"),
         ({"onstart": "x" * 5000}, "the most is 4000"),
+        ({"extra": {"args_list": ["x" * 3000, "y" * 2000]}}, "args and onstart have 5000 characters"),
         ({"args": "run", "extra": {"runtype": "direct"}}, "exclude each other"),
         ({"name": "x" * 300}, "has 300 characters"),
         ({"regions": ("atlantis",), "offer_id": None}, "no country and no region"),
