@@ -16,7 +16,7 @@ PROVIDER ?= runpod
 PYTHON ?=
 export ARGS PROVIDER PYTHON
 
-PARTS := lint unit sandbox-test integration molecule sanity conformance
+PARTS := lint unit sandbox-test integration matrix molecule sanity conformance
 
 .PHONY: help setup train test $(PARTS) env-template down clean
 
@@ -43,6 +43,9 @@ sandbox-test: ## test the sandbox
 
 integration: ## run whole cycles against the sandbox
 	@scripts/test.sh integration
+
+matrix: ## run whole cycles with every signal and fault, of which `make test` runs a sample
+	@scripts/test.sh matrix
 
 molecule: ## run the roles alone against SSH hosts
 	@scripts/test.sh molecule

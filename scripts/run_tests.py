@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the parts of the test suite, two at a time, and close with one line that counts.
 
-Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``molecule``,
-``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
+Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``matrix``,
+``molecule``, ``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
 ``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests (read from its
 JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
 
@@ -50,7 +50,7 @@ class Part:
 
     ``tree`` names a copy of the working tree to run in, at a path as Ansible wants it; empty means the clone itself.
     ``absent`` says why this machine cannot run the part. ``last``: it looks at what the others left. ``covered``:
-    others have the same tests, so that it runs only when its own group is asked for.
+    others have the same tests or a sample of them, so that it runs only when its own group is asked for.
     """
 
     name: str
@@ -124,6 +124,13 @@ def integration() -> list[Part]:
     return [pytest(file.stem.replace("test_", "integration "), "integration", str(file)) for file in files]
 
 
+def matrix() -> list[Part]:
+    """Return the tests with every combination of moment, signal and fault, of which `integration` runs a sample."""
+    whole = {"PODYARD_WHOLE_MATRIX": "1"}
+    parts = [pytest(f"matrix {name}", "matrix", f"tests/integration/test_{name}.py") for name in ("give_back", "cycle")]
+    return [replace(part, environment=whole, covered=True) for part in parts]
+
+
 def all_parts() -> list[Part]:
     """Return every part, the long ones first, so that the two lanes end at about the same time."""
     return [
@@ -140,6 +147,7 @@ def all_parts() -> list[Part]:
         ),
         pytest("conformance", "conformance", "tests/conformance", f"--ignore={TRAFFIC}"),
         pytest("traffic", "conformance", TRAFFIC, last=True),
+        *matrix(),
         # The parts `units` have the same tests, once for each core.
         replace(pytest("unit", "unit", "tests/unit"), covered=True),
         pytest("house", "unit", "tests/house"),

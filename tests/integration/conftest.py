@@ -5,8 +5,20 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from harness import REPOSITORY, Cloud, Job, Playbook
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out, and say so, what belongs to the whole matrix alone: `make matrix` runs all of it."""
+    if os.environ.get("PODYARD_WHOLE_MATRIX"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("matrix")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="module")

@@ -163,9 +163,9 @@ def test_an_image_without_rsync(cloud, job, playbook):
     ("fault", "options"),
     [
         ("create-500-but-made", ["--times", "1"]),
-        ("create-drops-line", ["--times", "1"]),
-        ("rate-limited", ["--times", "2", "--param", "retry_after=1"]),
-        ("sshd-late", ["--times", "1", "--param", "seconds=3"]),
+        pytest.param("create-drops-line", ["--times", "1"], marks=pytest.mark.matrix),
+        pytest.param("rate-limited", ["--times", "2", "--param", "retry_after=1"], marks=pytest.mark.matrix),
+        pytest.param("sshd-late", ["--times", "1", "--param", "seconds=3"], marks=pytest.mark.matrix),
         ("terminate-late", ["--times", "1"]),
     ],
 )
@@ -180,7 +180,7 @@ def test_survives(cloud, job, playbook, fault, options):
     assert job.record["pods"][0]["gone_proved"]
 
 
-@pytest.mark.parametrize("fault", ["never-ready", "no-direct-ssh"])
+@pytest.mark.parametrize("fault", ["never-ready", pytest.param("no-direct-ssh", marks=pytest.mark.matrix)])
 def test_a_bad_host_is_given_back_and_the_next_is_rented(cloud, job, playbook, fault):
     cloud.fault(fault, "--times", "1")
     job.variables["train_timeouts"] = {"running": 5, "addressed": 3}

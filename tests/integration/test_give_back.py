@@ -149,10 +149,13 @@ def interrupt(process, how: signal.Signals) -> None:
         os.kill(process.pid, how)
 
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+def signals(*sample: signal.Signals) -> pytest.MarkDecorator:
+    """Every signal at this moment; those beside the sample in the whole matrix only."""
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+    cases = [pytest.param(how, id=how.name, marks=[] if how in sample else pytest.mark.matrix) for how in every]
+    return pytest.mark.parametrize("how", cases)
 
 
-@pytest.mark.parametrize("how", SIGNALS, ids=lambda how: how.name)
 class TestSignal:
     """A signal to ansible-playbook; Ansible runs neither rescue nor always, so the guard has to act."""
 
@@ -169,18 +172,21 @@ class TestSignal:
             timeout=20,
         )
 
+    @signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
     def test_during_a_module(self, cloud, job, playbook, how):
         cloud.fault("never-ready", "--share", "1")
         process = playbook.start(job)
         wait_for(lambda: cloud.living(f"podyard-{job.name}-"), "the pod")
         self.finish(cloud, job, process, how)
 
+    @signals(signal.SIGINT, signal.SIGKILL)
     def test_during_an_action_plugin(self, cloud, job, playbook, how):
         job.train(600)
         process = playbook.start(job)
         wait_for(lambda: "step 9" in playbook.output(), "the training's log on the screen")
         self.finish(cloud, job, process, how)
 
+    @signals(signal.SIGHUP, signal.SIGKILL)
     def test_during_a_transfer(self, cloud, job, playbook, how, tmp_path):
         mark = tmp_path / "transfer-runs"
         playbook.program_before("rsync", STUCK.format(rsync=RSYNC, mark=mark))
