@@ -160,7 +160,8 @@ def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
         found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
     regions = [region.upper() for region in wanted.regions or ()]
     if regions and pod.region and pod.region.upper() not in regions:
-        found.append(("data_centers", f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+        option = "regions" if pod.provider == "vastai" else "data_centers"
+        found.append((option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
     if wanted.network_volume is not None and wanted.network_volume.volume_id not in network:
         found.append(
@@ -301,7 +302,8 @@ def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = F
     """The pod that this request would become, as far as that can be known: without id, address and times."""
     mounts = tuple(mount for mount in (request.volume, request.network_volume) if mount is not None)
     env = dict(request.env)
-    if request.public_keys:
+    # Where single machines are for rent, keys do not go by the environment.
+    if request.public_keys and offer.id is None:
         env["PUBLIC_KEY"] = ""
     return Pod(
         provider=provider,

@@ -148,9 +148,10 @@ def refusal(provider: str, named: Sequence[Offer], query: OfferQuery) -> CloudEr
             f"Nothing was rented: {provider} never has what was asked for ({query.words()}): {reasons}. Change "
             f"{'the option cpu' if query.cpu else 'one of the options gpus, gpu_count'} or clouds."
         )
+    wider = "clouds or data centres" if query.clouds else "countries"
     return NoCapacity(
         f"Nothing was rented: {provider} has nothing now that passes these filters: {query.words()}. Of what was asked "
-        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, clouds or data centres, or try "
+        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, {wider}, or try "
         "again later."
     )
 

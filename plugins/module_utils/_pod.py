@@ -301,10 +301,12 @@ class OfferQuery:
     def words(self) -> str:
         """Every filter that takes part in the search: what people compare with what the console shows them."""
         what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
+        # Where there is no choice of clouds, places are countries.
+        place = "data centre" if self.clouds else "country"
         parts = [
             what,
             *([f"cloud {' or '.join(self.clouds)}"] if self.clouds else []),
-            f"data centre {' or '.join(region.upper() for region in self.regions) or 'any'}",
+            f"{place} {' or '.join(region.upper() for region in self.regions) or 'any'}",
         ]
         if self.min_cuda_version:
             parts.append(f"CUDA {self.min_cuda_version} or later")

@@ -74,7 +74,7 @@ def _volume(api: ApiSession, reference: str) -> Reference:
     """A volume is on one machine, so only offers of that machine will do."""
     names = ("id", "volume_id", "name", "label", "volume_name")
     found = [raw for raw in volumes(api) if reference in {str(raw.get(name)) for name in names}]
-    raw = _only(found, "volume", reference, "network_volume", "id")
+    raw = _only(found, "volume", reference, "volume, of a job train_network_volume", "id")
     machine = integer(raw.get("machine_id"))
     return Reference(
         NETWORK_VOLUME,

@@ -92,6 +92,7 @@ def test_check_mode_shows_price_and_rents_nothing(ensure):
     assert result["pod"]["usd_per_hour"] == pytest.approx(0.375)
     assert result["diff"]["before"] == {}
     assert result["diff"]["after"]["gpu"] == "RTX 4090"
+    assert "PUBLIC_KEY" not in result["diff"]["after"].get("env", {})
     assert ensure(here(), check=True, **RENT)["changed"] is False
 
 
@@ -195,6 +196,11 @@ def test_label_and_bid_are_changed_in_place(ensure):
     assert result["changed"] is True
     assert (result["diff"]["before"]["bid"], result["diff"]["after"]["bid"]) == (0.2, 0.3)
     assert ensure(shown(after), **wanted)["changed"] is False
+
+
+def test_a_pod_elsewhere_is_told_in_words_of_this_module(ensure):
+    result = ensure(here(), failing=True, **{**RENT, "regions": ["ZZ"]})
+    assert "cannot be changed: regions: it is in US" in result["msg"]
 
 
 def test_a_label_that_another_pod_has_is_not_given_twice(ensure):
