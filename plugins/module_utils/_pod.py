@@ -301,12 +301,10 @@ class OfferQuery:
     def words(self) -> str:
         """Every filter that takes part in the search: what people compare with what the console shows them."""
         what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
-        # Where there is no choice of clouds, places are countries.
-        place = "data centre" if self.clouds else "country"
+        places = " or ".join(region.upper() for region in self.regions) or "any"
         parts = [
             what,
-            *([f"cloud {' or '.join(self.clouds)}"] if self.clouds else []),
-            f"{place} {' or '.join(region.upper() for region in self.regions) or 'any'}",
+            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else [f"country {places}"]),
         ]
         if self.min_cuda_version:
             parts.append(f"CUDA {self.min_cuda_version} or later")
