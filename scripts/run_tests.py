@@ -5,9 +5,9 @@
 """Run the parts of the test suite, two at a time, and close with one line that counts.
 
 Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``matrix``,
-``molecule``, ``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's output goes to
-``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests (read from its
-JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
+``molecule``, ``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's
+output goes to ``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests
+(read from its JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
 
 Every sandbox that a part starts records its traffic below that directory, and when all else has ended, the last part
 holds all of it against the API's description.
