@@ -19,8 +19,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BA
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile, account_mark
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
-#: What is added to a pause: the line's own jitter may bring two requests closer together than they were sent.
-MARGIN = 0.05
+#: What is added to a pause, a share of it and so many seconds at least: a busy machine and the line's own jitter may
+#: bring two requests closer together than they were to be sent.
+MARGIN, JITTER = 0.05, 0.05
 #: Seconds into the future in which a moment in the file can be one of ours; others are left out.
 HORIZON = 600.0
 #: Seconds that a request which gives money back may wait for its turn: with twenty pods to end, each three seconds
@@ -100,7 +101,8 @@ class Turns(Budget):
         """The pause as it is kept: the documented one or a longer one that the service named."""
         told = self._file.read().get("told")
         named = told.get(pace.name) if isinstance(told, dict) else None
-        return max(pace.seconds * self._scale, named if isinstance(named, float) else 0.0) * (1 + MARGIN)
+        pause = max(pace.seconds * self._scale, named if isinstance(named, float) else 0.0)
+        return pause + max(pause * MARGIN, JITTER) if pause else 0.0
 
     def pause_of(self, call: str) -> float | None:
         """The pause that this request should keep, None when none is known."""

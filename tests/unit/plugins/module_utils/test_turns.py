@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, LOOK, MAKE
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import SharedFile
-from ansible_collections.podyard.gpu.plugins.module_utils._turns import Pace, Turns
+from ansible_collections.podyard.gpu.plugins.module_utils._turns import JITTER, Pace, Turns
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime
 
 PACES = (Pace("create", r"PUT /asks/\d+", 4.0), Pace("search", r"POST /search", 60.0, calls=2))
@@ -75,6 +75,13 @@ def test_it_is_scaled(process, time):
     turns.take(MAKE, 60.0, "PUT /asks/7")
     turns.take(MAKE, 60.0, "PUT /asks/7")
     assert time.slept == []
+
+
+def test_a_short_pause_has_room_for_jitter(process, time):
+    turns = process(scale=0.01)
+    turns.take(MAKE, 60.0, "PUT /asks/7")
+    turns.take(MAKE, 60.0, "PUT /asks/7")
+    assert time.slept == [pytest.approx(0.04 + JITTER)]
 
 
 def test_a_garbled_file_is_as_good_as_an_empty_one(process, time, tmp_path):
