@@ -18,6 +18,8 @@ block ends.
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +31,13 @@ from urllib.parse import parse_qsl, urlsplit
 KEY = "rpa_conversation_key_0123456789"
 #: What an unexpected request is answered: a status that no client repeats.
 UNEXPECTED = 418
+
+
+# Tests run in several processes at once, and some call where nobody listens any more: an address for each process keeps
+# those calls from the server that gets the same port next. Only Linux has more than one address of its own.
+_PID = os.getpid()
+_OWN = f"127.{1 + _PID // 62_500 % 250}.{_PID // 250 % 250}.{1 + _PID % 250}"
+HOST = _OWN if sys.platform == "linux" else "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,8 @@ class Conversation:
             def handle_error(self, *_arguments: Any) -> None:
                 """A client that hangs up early is part of some tests."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = Server((HOST, 0), Handler)
+        self.url = f"http://{HOST}:{self._server.server_address[1]}"
         # The server looks for its own end this often; the default of half a second would be spent by every test.
         arguments = {"poll_interval": 0.01}
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs=arguments, daemon=True)
@@ -221,5 +230,5 @@ def _stream(handler: BaseHTTPRequestHandler, events: tuple[str, ...], stays_open
 
 def refused_url() -> str:
     """An address on loopback where nothing listens: a port that was just given back to the kernel."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        return f"http://127.0.0.1:{server.server_address[1]}"
+    with ThreadingHTTPServer((HOST, 0), BaseHTTPRequestHandler) as server:
+        return f"http://{HOST}:{server.server_address[1]}"

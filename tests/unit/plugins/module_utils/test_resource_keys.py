@@ -207,10 +207,11 @@ class Busy(Account):
         self.refusals = list(refusals)
 
     def write(self, lines):
-        kept, refusal = list(self.lines), self.refusals.pop(0) if self.refusals else None
-        if refusal is None:
+        refusal = self.refusals.pop(0) if self.refusals else None
+        if not isinstance(refusal, Exception):
             super().write(lines)
             return
+        kept = list(self.lines)
         self.written.append(list(lines))
         self.lines = list(self.meanwhile.pop(0)) if self.meanwhile else kept
         raise refusal
