@@ -129,7 +129,7 @@ async def _asked(request: web.Request) -> bytes | None:
 
 def _request(request: web.Request, raw: bytes | None) -> dict[str, Any]:
     query = [[name, value] for name, value in request.query.items() if name != _SECRET_QUERY]
-    body = _body(request.path, raw)
+    body = {"unread": True} if raw is None else _body(request.path, raw)
     if "text" in body:
         body = {"text": f"{len(raw or b'')} bytes that are no JSON"}
     return {

@@ -189,6 +189,13 @@ def test_a_wrong_request_of_our_driver_is_found(found, change, where, rule):
     assert found(request(body, agent="python-requests/2")) == [], "others may send what they like"
 
 
+def test_a_request_that_was_refused_before_it_had_come_is_not_judged(found):
+    sent = {"type": "application/json", "unread": True}
+    refused = exchange("POST", "/v2/pods", 401, problem(401), agent="podyard.gpu/1", request=sent)
+    assert found(refused) == []
+    assert ("request", "", "body") in found({**refused, "request": {"type": "application/json"}})
+
+
 def test_a_request_to_the_wrong_place_is_found(found):
     assert found(request(method="GET", path="/v2/pots")) == [("request", "", "no-operation")]
     assert found(request(method="GET", path="/v2/pods", query=[["status", "RUNNING"]])) == [

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,6 +88,15 @@ def test_refusals_dropped_lines_and_faults_are_recorded(api, lines):
     assert (dropped["status"], dropped["answer"], dropped["fault"]) == (None, {}, "drops-line")
     assert page["status"] == 502 and "502" in page["answer"]["text"] and page["fault"] == "server-error"
     assert method["status"] == 405 and "GET" in method["headers"]["allow"]
+
+
+def test_a_body_that_never_came_is_not_taken_for_none(sandbox, lines):
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+        line.sendall(f"POST /v2/pods HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n{{".encode())
+        assert b" 401 " in line.recv(4096)
+    until(lines, lambda found: found)
+    assert lines()[0]["request"] == {"type": "", "unread": True}
 
 
 def test_a_stream_is_recorded_when_it_ends_without_what_the_pod_said(api, sandbox, lines):
