@@ -207,14 +207,13 @@ class Busy(Account):
         self.refusals = list(refusals)
 
     def write(self, lines):
-        refusal = self.refusals.pop(0) if self.refusals else None
-        if not isinstance(refusal, Exception):
+        if not self.refusals:
             super().write(lines)
             return
         kept = list(self.lines)
         self.written.append(list(lines))
         self.lines = list(self.meanwhile.pop(0)) if self.meanwhile else kept
-        raise refusal
+        raise self.refusals.pop(0)
 
 
 @pytest.mark.parametrize("refusal", [errors.RateLimited("too many"), errors.Unreachable("no connection")])
