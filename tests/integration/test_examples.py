@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import BIN, REPOSITORY, Cloud, Job, Playbook, ran, wait_for
+from harness import BIN, REPOSITORY, Cloud, Job, Playbook, ran, running_for, wait_for
 
 RUN = "20260715_140000_1f2e"
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("*.py"))
@@ -122,6 +122,11 @@ def shop(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
         yield Shop(directory, directory / "job.yml", inventory, playbook.environ)
     finally:
         playbook.end_all()
+        # The guard gives the run's pod back while there is still a sandbox to give it to, and ends.
+        wait_for(
+            lambda: not [line for line in running_for(directory / "home") if not line.startswith("ssh:")],
+            "the end of the guard",
+        )
 
 
 def host_variables(connection: dict[str, str]) -> dict[str, object]:
