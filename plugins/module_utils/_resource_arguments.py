@@ -14,7 +14,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers, _resource_changes
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import Outcome, Shelf, Wanted
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
@@ -99,3 +99,26 @@ def gather(module: AnsibleModule, provider: str, kind: str, source: str | None =
         listed = store.all(source)
     shown = [store.resource.show(store.resource.read(raw)) for raw in listed]
     return [one for one in shown if object_id in (None, "", one["id"]) and name in (None, "", one["name"])]
+
+
+def public_keys(module: AnsibleModule) -> list[str]:
+    """The lines of the options key and path that may be SSH keys: no empty ones and no remarks.
+
+    :raises BadRequest: for a file that cannot be read, and when there is no key at all.
+    """
+    path, texts = module.params["path"], module.params["key"] or []
+    if path is not None:
+        try:
+            with open(path, encoding="utf-8") as file:
+                texts = [file.read()]
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise BadRequest(
+                f"The file of SSH public keys {path} cannot be read: {why}. Make a key with: ssh-keygen -t ed25519"
+            ) from error
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        where = f"the file {path}" if path is not None else "the option key"
+        raise BadRequest(f"There is no SSH public key in {where}; nothing was changed.")
+    return found

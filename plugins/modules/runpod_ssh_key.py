@@ -121,7 +121,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
 from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys as ssh_keys
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 
 PROVIDER = "runpod"
 ARGUMENTS = {
@@ -130,29 +130,6 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     **API,
 }
-
-
-def given(module: AnsibleModule) -> list[str]:
-    """The lines of the options that may be keys: no empty ones and no remarks.
-
-    :raises BadRequest: for a file that cannot be read, and when there is no key at all.
-    """
-    path, texts = module.params["path"], module.params["key"] or []
-    if path is not None:
-        try:
-            with open(path, encoding="utf-8") as file:
-                texts = [file.read()]
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise BadRequest(
-                f"The file of SSH public keys {path} cannot be read: {why}. Make a key with: ssh-keygen -t ed25519"
-            ) from error
-    lines = [line.strip() for text in texts for line in text.splitlines()]
-    found = [line for line in lines if line and not line.startswith("#")]
-    if not found:
-        where = f"the file {path}" if path is not None else "the option key"
-        raise BadRequest(f"There is no SSH public key in {where}; nothing was changed.")
-    return found
 
 
 def main() -> None:
@@ -164,7 +141,7 @@ def main() -> None:
     )
     try:
         account = shared.open_shelf(module, PROVIDER).keys()
-        outcome = ssh_keys.ensure(account, given(module), module.params["state"], check=module.check_mode)
+        outcome = ssh_keys.ensure(account, shared.public_keys(module), module.params["state"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))
     result = shared.result(module, outcome, "ssh_keys")
