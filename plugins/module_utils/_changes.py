@@ -16,7 +16,8 @@ from typing import Any, Callable
 from ansible_collections.podyard.gpu.plugins.module_utils import _applying, _bootstrap, _gpus, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, Conflict, TooExpensive
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest, usd
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 
 #: Environment variables that the service itself puts into a pod; whether it shows them again differs.

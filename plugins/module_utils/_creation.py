@@ -16,7 +16,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._fence import creating
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work, look_up
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest, usd
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import require_gone, write_quietly
 

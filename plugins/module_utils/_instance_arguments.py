@@ -14,7 +14,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _arguments as a
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _pod_arguments
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Outcome, Wanted, Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import ORDER, PREFERENCES, STAGES, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import ORDER, PREFERENCES
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls

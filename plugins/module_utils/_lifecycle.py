@@ -25,7 +25,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors as erro
 from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._names import MAX_LENGTH, PodName
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, Pod, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached, Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._standing import Outcome, Standing
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import (

@@ -17,7 +17,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
     NoCapacity,
     TooExpensive,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, PRICE, Offer, OfferQuery, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, PRICE, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod, an offer and a request are, for every provider. Plain data, no I/O. Private to this collection."""
+"""What a pod and a request for one are, for every provider. Plain data, no I/O. Private to this collection."""
 
 from __future__ import annotations
 
@@ -29,13 +29,6 @@ STAGES = (RENTED, RUNNING, ADDRESSED, PORT_OPEN, AUTHENTICATED, READY)
 
 #: The port that SSH needs, as every provider's port list spells it here.
 SSH_PORT = "22/tcp"
-
-#: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
-AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
-
-#: Which offer is tried first: as GPUs, clouds and regions are listed, or the cheapest.
-ORDER, PRICE = "order", "price"
-PREFERENCES = (ORDER, PRICE)
 
 #: What a pod is billed for now.
 BILLS_GPU, BILLS_DISK, BILLS_NOTHING = "gpu", "disk", "none"
@@ -210,116 +203,6 @@ class Pod:
 
 
 _AS_THEY_ARE = ("locked", "global_networking", "internal_host", "host", "interruptible", "bid", "billing", "template")
-
-
-@dataclass(frozen=True)
-class Offer:
-    """Something that can be rented: a GPU type, how many, in which cloud, at which price.
-
-    ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of
-    AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in which
-    place. ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent
-    the GPU at all.
-
-    Where each is one machine's, ``id`` is the offer's own and ``host`` the machine. ``obstacle`` is why the driver
-    knows that it is not to be had, ``details`` what else the provider tells.
-    """
-
-    provider: str
-    gpu: str
-    gpu_id: str
-    gpu_count: int
-    memory_gb: int | None
-    usd_per_hour: float | None
-    cloud: str | None
-    region: str | None = None
-    availability: str = "unknown"
-    max_count: int | None = None
-    regions: Mapping[str, str] = field(default_factory=dict)
-    cuda_versions: tuple[str, ...] = ()
-    offered: bool = True
-    cpu: Cpu | None = None
-    id: str | None = None
-    host: str | None = None
-    obstacle: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def where(self) -> str:
-        """The cloud, as the end of a sentence; empty where a provider has no such thing."""
-        return f" in the cloud {self.cloud}" if self.cloud else ""
-
-    @property
-    def title(self) -> str:
-        """What is for rent, in words."""
-        return self.cpu.words() if self.cpu is not None else self.gpu
-
-    def to_result(self) -> dict[str, Any]:
-        """The offer as a JSON-able dict; ``regions`` is a list of {"id", "availability"}."""
-        return {
-            "provider": self.provider,
-            "gpu": self.gpu,
-            "gpu_id": self.gpu_id,
-            **{name: getattr(self, name) for name in ("gpu_count", "memory_gb", "usd_per_hour", "cloud", "region")},
-            "availability": self.availability,
-            "max_count": self.max_count,
-            "regions": [{"id": name, "availability": left} for name, left in sorted(self.regions.items())],
-            "cuda_versions": list(self.cuda_versions),
-            "id": self.id,
-            "host": self.host,
-            "details": dict(self.details),
-        }
-
-
-@dataclass(frozen=True)
-class OfferQuery:
-    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
-    pod. ``cpu`` instead of GPUs. ``prefer`` says which offer is tried first: one of PREFERENCES.
-
-    What the price and the fitness of one machine's offer depend on: ``disk_gb``, ``port_count`` of the ports to open,
-    ``hours`` for which it is needed, and the ``bid`` per hour for a pod that may be taken away. ``filters`` are in the
-    words of one provider.
-    """
-
-    gpus: tuple[str, ...] = ()
-    gpu_count: int = 1
-    clouds: tuple[str, ...] = ("SECURE",)
-    regions: tuple[str, ...] = ()
-    min_cuda_version: str | None = None
-    cuda_versions: tuple[str, ...] = ()
-    max_price: float | None = None
-    include_unavailable: bool = False
-    cpu: Cpu | None = None
-    prefer: str = "order"
-    global_networking: bool = False
-    disk_gb: int | None = None
-    port_count: int = 1
-    hours: float | None = None
-    bid: float | None = None
-    filters: Mapping[str, Any] = field(default_factory=dict)
-
-    def words(self) -> str:
-        """Every filter that takes part in the search: what people compare with what the console shows them."""
-        what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
-        places = " or ".join(region.upper() for region in self.regions) or "any"
-        parts = [
-            what,
-            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else [f"country {places}"]),
-        ]
-        if self.min_cuda_version:
-            parts.append(f"CUDA {self.min_cuda_version} or later")
-        if self.cuda_versions:
-            parts.append(f"CUDA exactly {' or '.join(self.cuda_versions)}")
-        if self.max_price is not None:
-            parts.append(f"at most {usd(self.max_price)} per hour")
-        if self.global_networking:
-            parts.append("with global networking")
-        if self.bid is not None:
-            parts.append(f"interruptible at a bid of {usd(self.bid)} per hour")
-        if self.hours is not None:
-            parts.append(f"for {self.hours:g} hours at least")
-        parts += [f"{name} {value}" for name, value in self.filters.items()]
-        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _arguments as a
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _pod_settings, _providers, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import STATES, Lifecycle, Outcome, Wanted, Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import ORDER, PREFERENCES, STAGES, Cpu, Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import ORDER, PREFERENCES
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Cpu, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Account,
     Mount,
-    Offer,
-    OfferQuery,
     Pod,
     PodRequest,
     Reference,

@@ -11,18 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _offer, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._bootstrap import AUTO
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
-    Cpu,
-    Mount,
-    Offer,
-    OfferQuery,
-    Pod,
-    PodRequest,
-    Reference,
-)
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, Pod, PodRequest, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import (
     NETWORK_VOLUME,
     REGISTRY,
@@ -70,7 +63,7 @@ class Wanted:
     apply_template: bool = False
     max_price: float | None = None
     allow_reset: bool = False
-    prefer: str = _pod.ORDER
+    prefer: str = _offer.ORDER
     cpu: Cpu | None = None
     min_ram_per_gpu: int | None = None
     min_vcpu_count_per_gpu: int | None = None

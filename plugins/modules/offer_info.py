@@ -182,7 +182,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podyard.gpu.plugins.module_utils import _market
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
 
 CLOUDS = ["SECURE", "COMMUNITY"]
 ARGUMENTS: dict[str, Any] = {

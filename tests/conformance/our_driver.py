@@ -12,7 +12,8 @@ import pytest
 from stand_in import IMAGE, Api, until
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, OfferQuery, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery, Wanted
 from ansible_collections.podyard.gpu.plugins.module_utils._resource_changes import ensure
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.billing import KINDS as BILLS

@@ -26,7 +26,7 @@ from vast_stand_in import IMAGE, KEY, Vast
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _termination
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Outcome, Wanted, Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import driver as vast_driver
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.modules import (

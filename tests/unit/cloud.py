@@ -11,15 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
-    Account,
-    Endpoint,
-    Offer,
-    OfferQuery,
-    Pod,
-    PodRequest,
-    StopCost,
-)
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Endpoint, Pod, PodRequest, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock, Polls

@@ -11,7 +11,8 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer, BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import AVAILABILITIES, Cpu, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
 
 

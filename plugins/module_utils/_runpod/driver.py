@@ -14,15 +14,8 @@ from urllib.parse import quote
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._events import QUIET, read_events
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
-    Account,
-    Offer,
-    OfferQuery,
-    Pod,
-    PodRequest,
-    Reference,
-    StopCost,
-)
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (

@@ -12,15 +12,8 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
-    Account,
-    Offer,
-    OfferQuery,
-    Pod,
-    PodRequest,
-    Reference,
-    StopCost,
-)
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping

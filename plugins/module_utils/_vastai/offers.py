@@ -14,7 +14,8 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _gpus
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer, OfferQuery, usd
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language, wire
 

@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _market
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeCloud, offer
 
 OFFERS = (

@@ -9,7 +9,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import FACTS, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import catalogue
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
@@ -50,6 +51,8 @@ def test_a_gpu_is_an_offer_of_each_cloud_with_the_price_of_the_whole_pod():
         "cuda_versions": ["12.8"],
         "id": None,
         "host": None,
+        **dict.fromkeys(FACTS, None),
+        "interruptible": False,
         "details": {},
     }
     assert (community.cloud, community.usd_per_hour, community.max_count) == ("COMMUNITY", 0.68, 4)

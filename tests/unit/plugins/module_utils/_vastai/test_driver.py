@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime, Lines

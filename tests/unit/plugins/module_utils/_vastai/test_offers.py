@@ -14,7 +14,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
     NoCapacity,
     TooExpensive,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import offers
 from ansible_collections.podyard.gpu.tests.unit.conversation import Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
