@@ -16,10 +16,11 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _names
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_wishes
 
 Job = dict[str, Any]
 # For these, none at all is a meaning of its own; every other number of a job must be more than that.
-MAY_BE_ZERO = ("stall_timeout", "consistency_grace")
+MAY_BE_ZERO = ("stall_timeout", "consistency_grace", "lease_hours")
 # A pod never gets a key with which pods can be rented.
 ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
 REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
@@ -55,12 +56,7 @@ def texts(job: Job) -> Iterator[str]:
 
 
 def what(job: Job) -> Iterator[str]:
-    """Something says which GPU and which image."""
-    if not job["gpus"]:
-        yield (
-            "train_gpus is missing: GPU models that will do, the wanted one first. RUNPOD_GPU_TYPE in the environment "
-            "or in a .env file may say it too."
-        )
+    """Something says which image."""
     if not job["image"] and not job["template"]:
         yield (
             "train_image is missing: The container image. RUNPOD_WORKER_IMAGE in the environment or in a .env file, or "
@@ -250,8 +246,13 @@ def _directory(job: Job, name: str) -> Iterator[str]:
 #: name of the values that a check needs -> the check, in the order in which people read a job.
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
     (("name", "run_id"), names),
-    (("gpus", "image", "template"), what),
+    (("gpus", "min_gpu_memory", "min_compute_capability"), _job_wishes.hardware),
+    (("image", "template"), what),
     ((), numbers),
+    (("bid", "interruptible", "max_price", "providers"), _job_wishes.bids),
+    (("search", "providers"), _job_wishes.search),
+    (("regions", "data_centers"), _job_wishes.regions),
+    (("ready_when", "ready_timeout", "deadline"), _job_wishes.readiness),
     (("network_volume", "volume_size", "clouds"), storage),
     (("ssh_user", "ssh_users", "ssh_private_key"), logins),
     (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),

@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 PREFIX = "train_"
 # Their values may be secrets and are never shown.
-SECRET = ("train_env",)
+SECRET = ("train_env", "train_files")
 # What holds when neither the job nor a setting says anything else.
 USUAL = {"train_disk": 20, "train_mount_path": "/workspace"}
 WORDS = {
@@ -81,6 +81,8 @@ def convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
         return _convert_list(name, option, value)
     if kind == "dict":
         return _convert_dict(name, option, value)
+    if kind == "raw":
+        return value
     if isinstance(value, (list, dict)) or (isinstance(value, bool) and kind != "bool"):
         raise _wrong_type(name, kind, value)
     if isinstance(value, str):
@@ -104,7 +106,7 @@ def _convert_list(name: str, option: Mapping[str, Any], value: Any) -> list[Any]
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise _wrong_type(name, "list", value)
-    element = {"type": option.get("elements", "str"), "choices": option.get("choices")}
+    element = {"type": option.get("elements", "str"), **{part: option.get(part) for part in ("choices", "options")}}
     return [convert(f"{name}[{index}]", element, entry) for index, entry in enumerate(value) if is_given(entry)]
 
 
@@ -130,7 +132,11 @@ def _convert_dict(name: str, option: Mapping[str, Any], value: Any) -> dict[str,
     strange = [key for key in value if key not in declared]
     if strange:
         raise Problem(f"{name} has no part '{strange[0]}'{suggestion(str(strange[0]), declared)}")
-    return {key: convert(f"{name}.{key}", declared[key], entry) for key, entry in value.items() if is_given(entry)}
+    parts = {key: convert(f"{name}.{key}", declared[key], entry) for key, entry in value.items() if is_given(entry)}
+    missing = [key for key, part in declared.items() if part.get("required") and key not in parts]
+    if missing:
+        raise Problem(f"{name} has no part '{missing[0]}', and needs one.")
+    return {**{key: part["default"] for key, part in declared.items() if "default" in part}, **parts}
 
 
 def _dict_from_text(name: str, text: str) -> Any:

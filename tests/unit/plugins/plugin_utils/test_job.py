@@ -93,6 +93,13 @@ class TestGoodJob:
         assert {f"train_{name}" for name in job} >= set(options)
         assert (job["gpu_count"], job["clouds"], job["max_hours"], job["max_cost"]) == (1, ["SECURE"], 24.0, None)
 
+    def test_places_by_either_name(self, options, given):
+        job = build(options, given, train_regions=["SE", "EU-RO-1"], train_data_centers="EU-RO-1,US-GA-1")
+        assert job["regions"] == ["SE", "EU-RO-1", "US-GA-1"]
+
+    def test_memory_says_which_gpu_will_do(self, options, given):
+        assert build(options, {**given, "train_gpus": None}, train_min_gpu_memory=24)["gpus"] is None
+
     def test_a_new_run_id_each_time(self, options, given):
         first, second = build(options, given)["run_id"], build(options, given)["run_id"]
         assert is_run_id(first) and first != second
@@ -146,6 +153,14 @@ CONVERSIONS = [
     ("train_stall_timeout", 0, 0.0),
     ("train_consistency_grace", "0", 0.0),
     ("train_run_id", 20260101, "20260101"),
+    ("train_min_compute_capability", "8.9", 8.9),
+    ("train_lease_hours", 0, 0.0),
+    ("train_ready_when", "systemctl is-active x", {"command": "systemctl is-active x"}),
+    ("train_ready_when", "file=/workspace/.ready", {"file": "/workspace/.ready"}),
+    ("train_ready_when", "command: /opt/check.sh", {"command": "/opt/check.sh"}),
+    ("train_ready_when", '{"file": "/workspace/.ready"}', {"file": "/workspace/.ready"}),
+    ("train_ready_when", {"command": "/opt/check.sh"}, {"command": "/opt/check.sh"}),
+    ("train_ready_when", "", None),
 ]
 
 
@@ -161,7 +176,38 @@ LONG = f"podyard-{'a' * 24}-{'b' * 24}-0-3"
 NO_DATASET = "'train_dataset_dir' is undefined. It is known only to a job with a train_dataset."
 SHORTEN = "shorten one of them."
 NOT_HERE = "is none, and addresses cannot be used yet."
+BID = {"train_providers": ["vastai"], "train_interruptible": True}
+READY = "train_ready_when"
+ONLY_VAST = "is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
+NO_RUN = "file=/opt/x waits until it is there, and command=/opt/x runs it until it succeeds."
 REFUSALS = [
+    (
+        {**BID, "train_interruptible": False, "train_bid": 0.2},
+        "train_bid is what an interruptible pod offers, but train_interruptible is not set: set it, or take the bid of "
+        "0.2 out.",
+    ),
+    (
+        {**BID, "train_bid": 0.9, "train_max_price": 0.8},
+        "train_bid of 0.9 exceeds train_max_price of 0.8, so that no pod could be kept: lower it.",
+    ),
+    ({**BID, "train_providers": ["runpod"], "train_bid": 0.2}, f"train_bid {ONLY_VAST}"),
+    ({"train_providers": ["runpod"], "train_search": "inet_down>500"}, f"train_search {ONLY_VAST}"),
+    (
+        {"train_providers": ["vastai"], "train_search": ["inet_down>500"]},
+        "train_search must be a mapping or text, not ['inet_down>500'].",
+    ),
+    ({"train_rank_by": "luck"}, "train_rank_by must be preference or price or value, not 'luck'."),
+    ({READY: "/opt/x"}, f"{READY} is only a path: {NO_RUN}"),
+    ({READY: {"file": "x"}}, f"{READY}.file must be an absolute path on the pod, not 'x'."),
+    ({READY: {"file": "/x", "command": "x"}}, f"{READY} needs one of the parts file and command, and only one."),
+    ({READY: {}}, f"{READY} needs one of the parts file and command, and only one."),
+    ({READY: {"fiel": "/x"}}, f"{READY} has no part 'fiel'; did you mean file?"),
+    ({READY: ["x"]}, f"{READY} must be a command, or a mapping with the part file or command, not ['x']."),
+    (
+        {READY: "x", "train_ready_timeout": 600, "train_deadline": 500},
+        "train_ready_timeout of 600 seconds leaves no time to rent the pod within train_deadline of 500: lower the one "
+        "or raise the other.",
+    ),
     ({"train_max_cots": 5}, "train_max_cots is not a variable of a job; did you mean train_max_cost?"),
     ({"train_zzzzzzzzzz": 5}, "train_zzzzzzzzzz is not a variable of a job."),
     ({"train_output_dir": "/x"}, "train_output_dir is set by the collection and cannot be given."),
