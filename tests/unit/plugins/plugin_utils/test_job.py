@@ -178,13 +178,14 @@ SHORTEN = "shorten one of them."
 NOT_HERE = "is none, and addresses cannot be used yet."
 BID = {"train_providers": ["vastai"], "train_interruptible": True}
 READY = "train_ready_when"
+NO_BID = "train_bid is what an interruptible pod offers, but train_interruptible is not set"
+NO_TIME = "train_ready_timeout of 600 seconds leaves no time to rent the pod within train_deadline of 500"
 ONLY_VAST = "is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
 NO_RUN = "file=/opt/x waits until it is there, and command=/opt/x runs it until it succeeds."
 REFUSALS = [
     (
         {**BID, "train_interruptible": False, "train_bid": 0.2},
-        "train_bid is what an interruptible pod offers, but train_interruptible is not set: set it, or take the bid of "
-        "0.2 out.",
+        f"{NO_BID}: set it, or take the bid of 0.2 out.",
     ),
     (
         {**BID, "train_bid": 0.9, "train_max_price": 0.8},
@@ -205,8 +206,7 @@ REFUSALS = [
     ({READY: ["x"]}, f"{READY} must be a command, or a mapping with the part file or command, not ['x']."),
     (
         {READY: "x", "train_ready_timeout": 600, "train_deadline": 500},
-        "train_ready_timeout of 600 seconds leaves no time to rent the pod within train_deadline of 500: lower the one "
-        "or raise the other.",
+        f"{NO_TIME}: lower the one or raise the other.",
     ),
     ({"train_max_cots": 5}, "train_max_cots is not a variable of a job; did you mean train_max_cost?"),
     ({"train_zzzzzzzzzz": 5}, "train_zzzzzzzzzz is not a variable of a job."),
