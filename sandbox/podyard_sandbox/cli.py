@@ -150,6 +150,8 @@ def env_command(home: Home) -> None:
     click.echo(f"export RUNPOD_API_BASE_URL={shlex.quote(facts['url'])}")
     click.echo(f"export VAST_API_KEY={shlex.quote(home.vast_api_key())}")
     click.echo(f"export VAST_URL={shlex.quote(facts['url'])}")
+    # Else who talks to Vast.ai's stand-in would keep the pauses of the service, and be as slow as there.
+    click.echo(f"export PODYARD_VAST_THRESHOLD_SCALE={_or_fail(lambda: status(home))['vast_limits']:g}")
 
 
 main.add_command(fault)

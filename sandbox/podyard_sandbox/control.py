@@ -79,6 +79,7 @@ class Control:
                 "pace": self._cloud.pace.name,
                 "balance_usd": self._cloud.balance(),
                 "vast_credit_usd": self._vast.credit(),
+                "vast_limits": self._vast.scale,
                 "pods": self._ledger.pods(),
                 "requests": self._ledger.requests(),
                 "faults": self._faults.to_json(),

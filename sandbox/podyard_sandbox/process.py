@@ -189,6 +189,7 @@ def status(home: Home) -> dict[str, Any]:
         "pace": None,
         "balance_usd": None,
         "vast_credit_usd": None,
+        "vast_limits": None,
         "pods": ledger.pods(),
         "requests": ledger.requests(),
         "faults": [],

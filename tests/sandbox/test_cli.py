@@ -59,7 +59,9 @@ class Program:
 
     def api(self) -> Api:
         values = dict(re.findall(r"^export (\w+)=(\S+)$", self("env"), re.MULTILINE))
-        assert set(values) == {"RUNPOD_API_KEY", "RUNPOD_API_BASE_URL", "VAST_API_KEY", "VAST_URL"}
+        names = {"RUNPOD_API_KEY", "RUNPOD_API_BASE_URL", "VAST_API_KEY", "VAST_URL", "PODYARD_VAST_THRESHOLD_SCALE"}
+        assert set(values) == names
+        assert float(values["PODYARD_VAST_THRESHOLD_SCALE"]) == self.status()["vast_limits"]
         return Api(values["RUNPOD_API_BASE_URL"], values["RUNPOD_API_KEY"])
 
     def processes(self) -> list[psutil.Process]:

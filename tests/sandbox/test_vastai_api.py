@@ -606,6 +606,18 @@ def test_volumes(vast: Vast) -> None:
     assert refused(vast.delete("/v0/volumes/", {"id": volume["id"]})) == (404, "no_such_volume")
     fresh = {"create_new": True, "size": 5, "mount_path": "/w", "name": "n"}
     assert vast.show(vast.made(offer["id"], volume_info=fresh))["volume_info"][0]["mount_path"] == "/w"
+    assert refused(vast.create(elsewhere["id"], volume_info={**fresh, "volume_id": disk["id"]}))[1] == "invalid_args"
+
+
+def test_volumes_are_searched_by_country(vast: Vast) -> None:
+    def places(**filters: Any) -> set[str]:
+        answer = vast.post("/v0/volumes/search/", {"limit": 200, **filters})
+        return {row["geolocation"][-2:] for row in answer.json()["offers"]}
+
+    assert places(geolocation={"in": ["US", "CA"]}) == {"US", "CA"}
+    assert "US" not in places(geolocation={"notin": ["US"]})
+    assert places(geolocation={"eq": "Texas, US"}) == set()
+    assert places(verified={"eq": True}, external={"eq": True}) == set()
 
 
 # Limits
@@ -617,7 +629,7 @@ def test_times_between_two_calls(vast: Vast, sandbox: ServerThread) -> None:
     assert vast.get(f"/v0/instances/{number}/").status_code == 200
     answer = vast.get(f"/v0/instances/{number}/")
     assert (answer.status_code, answer.json()) == (
-        429, {"detail": "API requests too frequent endpoint threshold=2.0"}
+        429, {"detail": "API requests too frequent endpoint threshold=2000.0"}
     )  # fmt: skip
     assert "Retry-After" not in answer.headers
     assert vast.get("/v1/instances/").status_code == 200, "each operation has its own"
@@ -631,6 +643,17 @@ def test_times_are_scaled(vast: Vast, sandbox: ServerThread) -> None:
     assert changed.status_code == 200
     assert vast.get("/v0/instances/1/").status_code == 200
     until(lambda: vast.get("/v0/instances/1/").status_code, lambda status: status == 200)
+
+
+def test_what_a_refusal_names_is_what_is_kept(vast: Vast, sandbox: ServerThread) -> None:
+    """Else a client that remembers it would wait for the service's own time."""
+    sandbox.server.vast.limits = 100.0
+    for path, threshold in (("/v0/instances/1/", 200.0), ("/v1/instances/", 100.0)):
+        vast.get(path)
+        assert vast.get(path).json() == {"detail": f"API requests too frequent endpoint threshold={threshold}"}
+    refusal = next(answer for _call in range(12) if (answer := vast.search()).status_code == 429)
+    assert refusal.json()["detail"].endswith("threshold=600.0"), "ten a minute, a hundred times as slow"
+    assert vast.control.status()["vast_limits"] == 100.0
 
 
 def test_a_create_too_early_waits_longer(vast: Vast, sandbox: ServerThread) -> None:

@@ -136,6 +136,17 @@ def test_shared_faults_by_operation(vast: Vast) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+@pytest.mark.parametrize("body", ["html", "empty"])
+def test_an_odd_body_in_the_place_of_an_answer(vast: Vast, body: str) -> None:
+    """What was asked is done all the same."""
+    vast.fault("odd-body", times=1, operation="vast.createInstance", body=body)
+    answer = vast.create()
+    assert answer.status_code == 200 and answer.text[:6] == ("<html>" if body == "html" else "")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert len(vast.list()) == 1
+    assert [each["fault"] for each in vast.requests() if each["operation"] == "vast.createInstance"] == ["odd-body"]
+
+
 # Searches
 
 

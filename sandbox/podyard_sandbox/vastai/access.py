@@ -109,10 +109,11 @@ class Access:
         fault = self._strike("vast-throttle", asked)
         if fault is not None:
             wait = fault.params["retry_after"]
-            raise _too_frequent(fault.params["shape"], OPERATIONS[asked], {"Retry-After": str(wait)} if wait else {})
-        scale = self._cloud.pace.vast_limits if self._cloud.limits is None else self._cloud.limits
+            headers = {"Retry-After": str(wait)} if wait else {}
+            raise _too_frequent(fault.params["shape"], OPERATIONS[asked], self._cloud.scale or 1.0, headers)
+        scale = self._cloud.scale
         if scale > 0 and not self._limits.passes(asked, who, scale):
-            raise _too_frequent("json" if asked == "destroyInstance" else "detail", OPERATIONS[asked], {})
+            raise _too_frequent("json" if asked == "destroyInstance" else "detail", OPERATIONS[asked], scale, {})
 
     def _strike(self, name: str, asked: str) -> Fault | None:
         fault = self._faults.strike(name, operation=PREFIX + asked)
@@ -121,8 +122,12 @@ class Access:
         return fault
 
 
-def _too_frequent(shape: str, operation: Operation, headers: dict[str, str]) -> ApiError:
-    threshold = f"endpoint threshold={operation.interval or 1.0}"
+def _too_frequent(shape: str, operation: Operation, scale: float, headers: dict[str, str]) -> ApiError:
+    """The refusal, with the time that is kept here: a client that remembers what it was told must not wait for the
+    service's own where all times are scaled.
+    """
+    seconds = operation.window / operation.burst if operation.burst else operation.interval or 1.0
+    threshold = f"endpoint threshold={round(seconds * scale, 6)}"
     if shape == "text":
         return ApiError(429, f"{_TOO_FREQUENT}: {threshold}", headers)
     if shape == "bare":

@@ -24,6 +24,7 @@ from podyard_sandbox.vastai.handlers_shelves import ShelfHandlers
 from podyard_sandbox.vastai.logs import LogHandlers
 from podyard_sandbox.vastai.operations import OPERATIONS, PREFIX
 from podyard_sandbox.vastai.problems import ApiError, DroppedLine, refusal
+from podyard_sandbox.vastai.striking import strike
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class VastShell:
 
     def __init__(self, cloud: VastCloud, faults: Faults, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._faults = faults
         self.access = Access(cloud, faults)
         self._logs = LogHandlers(cloud, faults)
         groups = (
@@ -79,7 +81,7 @@ class VastShell:
         try:
             if asked:
                 await self.access.admit(request, asked)
-            return await handler(request)
+            return self._odd(asked, await handler(request))
         except ApiError as refused:
             return refused.response()
         except web.HTTPNotFound:
@@ -95,6 +97,16 @@ class VastShell:
         except Exception:
             _logger.exception("%s %s failed in the sandbox itself", request.method, request.path)
             return ApiError(500, {"success": False, "error": "server_error", "msg": "Internal Server Error"}).response()
+
+    def _odd(self, asked: str, response: web.StreamResponse) -> web.StreamResponse:
+        """The answer, in whose place a fault may put a proxy's page or nothing."""
+        if not asked or response.prepared or response.status >= 400:
+            return response
+        fault = strike(self._faults, "odd-body", operation=PREFIX + asked)
+        if fault is None:
+            return response
+        page = f"<html><body><h1>{response.status}</h1></body></html>" if fault.params["body"] == "html" else ""
+        return ApiError(response.status, page).response()
 
 
 def _drop(request: web.Request) -> web.Response:

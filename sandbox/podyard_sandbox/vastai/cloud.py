@@ -64,6 +64,11 @@ class VastCloud:
     def pace(self, pace: Pace) -> None:
         self._life.pace = pace
 
+    @property
+    def scale(self) -> float:
+        """By what the times are multiplied that must lie between two calls; 0 lifts them."""
+        return self.pace.vast_limits if self.limits is None else self.limits
+
     def serve_wheels_at(self, url: str | None) -> None:
         """Tell the containers that start from now on where to look for packages."""
         self._life.find_links = url

@@ -20,6 +20,7 @@ from podyard_sandbox.vastai.machines import GPUS
 from podyard_sandbox.vastai.market import Offer
 from podyard_sandbox.vastai.problems import ApiError, DroppedLine, answer, no_such_ask, refusal
 from podyard_sandbox.vastai.search import search
+from podyard_sandbox.vastai.shelves import volume_offer
 from podyard_sandbox.vastai.striking import strike
 
 _NO_CREDIT = "Your account lacks credit; see the billing page."
@@ -211,6 +212,8 @@ class MarketHandlers:
             return
         if info.get("create_new"):
             size = float(bodies.number(info.get("size") or 15))
+            if info.get("volume_id") is not None and bodies.number(info["volume_id"]) != volume_offer(offer.machine):
+                raise bodies.invalid("the volume offer is on another machine", ask_id=offer.id)
             volume = volumes.create(offer.machine, size, info.get("name"))
         else:
             volume = volumes.find(bodies.number(info.get("volume_id")))

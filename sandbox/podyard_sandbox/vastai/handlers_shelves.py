@@ -13,10 +13,13 @@ from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.problems import answer, refusal
+from podyard_sandbox.vastai.shelves import volume_offer
 
 _DONE = {"success": True}
 _DEFAULT_GB = 15.0
 _PAGE = 64
+# Columns that exist only in a search.
+_VIRTUAL = ("verified", "external")
 
 
 class ShelfHandlers:
@@ -53,15 +56,15 @@ class ShelfHandlers:
         """Disk that can be rented: one offer for each machine, with a number of its own."""
         body = await bodies.read(request)
         rows = [_volume_offer(machine) for machine in self._cloud.market.machines]
-        given = {name: value for name, value in body.items() if isinstance(value, dict) and name in rows[0]}
-        filters = query.check(given, rows[0])
-        found = [row for row in rows if query.matches(row, filters, lambda row, column: row[column])]
+        known = {*rows[0], *_VIRTUAL}
+        given = {name: value for name, value in body.items() if isinstance(value, dict) and name in known}
+        found = [row for row in rows if query.matches(row, query.check(given, known), _value)]
         return answer({"offers": found[: bodies.number(body.get("limit") or _PAGE)]})
 
     async def create_volume(self, request: web.Request) -> web.Response:
         """Rent disk of a machine."""
         body = await bodies.read(request)
-        machines = {_offer_number(machine): machine for machine in self._cloud.market.machines}
+        machines = {volume_offer(machine): machine for machine in self._cloud.market.machines}
         machine = machines.get(bodies.number(body.get("id")))
         if machine is None:
             raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
@@ -132,13 +135,18 @@ class ShelfHandlers:
         return answer(_DONE)
 
 
-def _offer_number(machine: Machine) -> int:
-    return 4_000_000 + machine.id
+def _value(row: query.Row, column: str) -> Any:
+    """What a filter compares with; of a place it is the country alone, as in a search of GPUs."""
+    if column == "geolocation":
+        return row["geolocation"][-2:]
+    if column == "verified":
+        return row["verification"] == "verified"
+    return False if column == "external" else row[column]
 
 
 def _volume_offer(machine: Machine) -> dict[str, Any]:
     return {
-        "id": _offer_number(machine),
+        "id": volume_offer(machine),
         "machine_id": machine.id,
         "host_id": machine.host_id,
         "disk_space": machine.disk,

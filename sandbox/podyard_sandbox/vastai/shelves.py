@@ -63,6 +63,11 @@ class Volume:
         }
 
 
+def volume_offer(machine: Machine) -> int:
+    """The number under which a machine's disk is on offer."""
+    return 4_000_000 + machine.id
+
+
 class Volumes:
     """The account's volumes."""
 
