@@ -102,7 +102,8 @@ class Cpu:
 @dataclass(frozen=True)
 class Reference:
     """Something of the account that a pod names: a template, a network volume, the credentials of a registry.
-    ``region`` (or ``filters`` of offers) is where a volume is; the others are what a template brings along.
+    ``region`` (or ``filters`` of offers) is where a volume is, ``size_gb`` how large; the others are what a template
+    brings along.
     """
 
     kind: str
@@ -113,6 +114,7 @@ class Reference:
     ports: tuple[str, ...] | None = None
     onstart: str | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
+    size_gb: int | None = None
 
     def label(self) -> str:
         """How a message names it: ``data (agv6w2qcg7)``."""

@@ -25,6 +25,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import (
     Reference,
     StopCost,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._rates import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 
 #: Changes that ``update`` understands: our words, not the wire's.
@@ -231,6 +232,11 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     def stop_cost(self, pod: Pod) -> StopCost:
         """What stopping this pod would lose, keep, and cost per month."""
+
+    def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
+        """How a pod with disks of these sizes is billed on this offer, which was found by a query for that disk."""
+        remark = f"{self.name}: what disk and traffic cost is not known, and not counted"
+        return Rates(gpu=offer.usd_per_hour, remarks=(remark,))
 
     @property
     def notes(self) -> Sequence[str]:

@@ -17,11 +17,13 @@ from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSessio
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._rates import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (
     bodies,
     catalogue,
     checks,
+    rates,
     refusals,
     resources,
     wire,
@@ -242,6 +244,10 @@ class RunPod(Provider):
     def end_command(self, pod_id: str) -> str:
         """See Provider."""
         return f'curl -X DELETE -H "Authorization: Bearer ${KEY_VARIABLE}" {self._api.base_url}{_path(pod_id)}'
+
+    def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
+        """See Provider."""
+        return rates.of(offer, disk_gb, volume_gb)
 
     def stop_cost(self, pod: Pod) -> StopCost:
         """See Provider."""

@@ -186,7 +186,8 @@ def pod(value: Any) -> Pod:
 def reference(kind: str, raw: Mapping[str, Any], asked: str) -> Reference:
     """A network volume or the credentials of a registry, as a pod names them."""
     name, region = text(raw.get("name")), text(raw.get("dataCenter"))
-    return Reference(kind, text(raw.get("id")) or asked, name=name, region=region)
+    size = integer(raw.get("size"))
+    return Reference(kind, text(raw.get("id")) or asked, name=name, region=region, size_gb=size)
 
 
 def template(raw: Mapping[str, Any], asked: str) -> Template:

@@ -15,6 +15,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors as erro
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._rates import MONTH, Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
@@ -23,6 +24,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
     keys,
     language,
     offers,
+    rates,
     reading,
     references,
     wire,
@@ -37,8 +39,6 @@ HELD = 120.0
 WATCHED = 60.0
 #: Subjects of notes that the processes of this user leave for each other.
 RENTED, KEYS = "rented offers", "account keys"
-#: Hours of a month, as the listed price of storage has it.
-MONTH = 720
 
 
 class Vast(Provider):
@@ -213,9 +213,12 @@ class Vast(Provider):
         now = self._read_back(pod)
         if now.interruptible is not None and now.interruptible != (request.bid is not None):
             kind = "interruptible" if now.interruptible else "on demand"
-            raise errors.Conflict(
+            # As a pod that never gets ready: one of the attempts, and the next is made on another machine.
+            raise errors.PodLost(
                 f"The contract of the pod {pod.label()} says that it is {kind}, and that was not asked for; it was "
-                "given back at once."
+                "given back at once.",
+                stage=RENTED_STAGE,
+                code=WRONG_KIND,
             )
         return now
 
@@ -381,6 +384,10 @@ class Vast(Provider):
             f'curl -X DELETE -H "Authorization: Bearer ${KEY_VARIABLE}" -H "Content-Type: application/json" -d "{{}}" '
             f"{self._api.base_url}{reading.path(pod_id)}"
         )
+
+    def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
+        """See Provider."""
+        return rates.of(offer, disk_gb, volume_gb)
 
     def stop_cost(self, pod: Pod) -> StopCost:
         """See Provider."""

@@ -81,6 +81,7 @@ def _volume(api: ApiSession, reference: str) -> Reference:
         text(raw.get("id") or raw.get("volume_id")) or reference,
         name=text(raw.get("name") or raw.get("label")),
         filters={"machine_id": {"eq": machine}} if machine is not None else {},
+        size_gb=integer(raw.get("disk_space")),
     )
 
 
