@@ -60,7 +60,7 @@ def _gpus(wishes: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[str
     for gpu in gpus:
         name = f"GPU {gpu['index']}"
         if wishes["gpu"] and not same_gpu(wishes["gpu"], gpu["name"]):
-            yield f"{name} is a {gpu['name']}, but a {wishes['gpu']} was rented."
+            yield f"{name} is of the model {gpu['name']}, and {wishes['gpu']} was rented."
         total, free = gpu["memory_total_mb"], gpu["memory_free_mb"]
         least = wishes["min_free_gpu_memory_gb"]
         if total is None or free is None:

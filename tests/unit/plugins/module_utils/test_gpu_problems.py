@@ -94,7 +94,7 @@ def test_a_good_pod_has_no_problem():
     ("wishes", "have", "words"),
     [
         ({"gpu_count": 2}, {}, "2 GPU(s) were rented and 1 are there."),
-        ({"gpu": "H100"}, {}, "GPU 0 is a NVIDIA GeForce RTX 4090, but a H100 was rented."),
+        ({"gpu": "H100"}, {}, "GPU 0 is of the model NVIDIA GeForce RTX 4090, and H100 was rented."),
         (
             {"min_cuda_version": "12.9"},
             {},
