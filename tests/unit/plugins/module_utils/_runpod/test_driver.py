@@ -220,7 +220,7 @@ def test_a_start_without_a_free_gpu_is_no_capacity():
             "network_volume",
             "/v2/network-volumes",
             {"networkVolumes": [{"id": "v1", "name": "data", "size": 10, "dataCenter": "EU-RO-1"}]},
-            Reference("network_volume", "v1", "data", region="EU-RO-1"),
+            Reference("network_volume", "v1", "data", region="EU-RO-1", size_gb=10),
         ),
         (
             "template",
