@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _gpus
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
@@ -20,6 +22,94 @@ from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, PRICE, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+
+#: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
+Avoid = Callable[[Offer], Optional[str]]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the market has over all providers.
+
+    ``offers`` are those that fit, the best one first. An offer's ``region`` is set where places were asked for.
+    ``notes`` tell what of the wishes is not tried and why. ``down`` are the providers that could not be asked.
+    ``misses``, when nothing fits, come nearest first.
+    """
+
+    offers: Sequence[Offer] = ()
+    notes: Sequence[str] = ()
+    down: Mapping[str, CloudError] = field(default_factory=dict)
+    misses: Sequence[Any] = ()
+    refused: Optional[CloudError] = None
+
+    def refusal(self) -> CloudError:
+        """The error for a market in which nothing fits, to be raised by the caller."""
+        return self.refused or NoCapacity("Nothing was rented: no offer fits.")
+
+
+@dataclass
+class _Answer:
+    """What came of asking one provider."""
+
+    provider: Provider
+    query: OfferQuery
+    offers: Sequence[Offer] = ()
+    fitting: Sequence[Offer] = ()
+    notes: Sequence[str] = ()
+    error: Optional[CloudError] = None
+
+
+def survey(
+    providers: Mapping[str, Provider], queries: Mapping[str, OfferQuery], avoid: Avoid = lambda offer: None
+) -> Survey:
+    """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
+
+    :param providers: name -> provider; each object is used by one thread only.
+    :param queries: name -> the wishes, of every provider the same but for what only one of them knows. Regions are data
+        centres and countries of any provider: each takes those that it knows.
+    :param avoid: why an offer is not to be rented although it fits, such as a host that failed before.
+    :raises BadRequest: for wishes that contradict each other or mean nothing at any provider.
+    :raises CloudError: what the first one raised, when no provider could be asked.
+    """
+    answers = [_Answer(provider, queries[name]) for name, provider in providers.items()]
+    _in_threads([lambda each=each: _ask(each, avoid) for each in answers])  # type: ignore[misc]
+    errors = {each.provider.name: each.error for each in answers if each.error is not None}
+    if answers and len(errors) == len(answers):
+        raise next(iter(errors.values()))
+    found = [offer for each in answers for offer in each.fitting]
+    down = {name: error for name, error in errors.items() if not isinstance(error, _REFUSALS)}
+    notes = [note for each in answers for note in each.notes]
+    notes += [error.message for error in errors.values() if isinstance(error, _REFUSALS)]
+    first = next(iter(queries.values()))
+    found.sort(key=lambda offer: _price(offer) if first.rank_by == PRICE else 0)
+    return Survey(tuple(found), tuple(notes), down)
+
+
+_REFUSALS = (BadRequest, NoCapacity, TooExpensive)
+
+
+def _ask(answer: _Answer, avoid: Avoid) -> None:
+    """Ask one provider; what it raises is kept, for the others go on."""
+    try:
+        found, answer.notes = rank(answer.provider, answer.query)
+        answer.fitting = [offer for offer in found if avoid(offer) is None]
+    except CloudError as error:
+        answer.error = error
+
+
+def _in_threads(works: Sequence[Callable[[], None]]) -> None:
+    """Do all of it at the same time. Signals reach the caller's thread only, which is the one that acts on them."""
+    threads = [threading.Thread(target=work, name="podyard-market", daemon=True) for work in works[1:]]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for work in works[:1]:
+        work()
+    for thread in threads:
+        thread.join()
 
 
 def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer], str | None]:
