@@ -287,6 +287,7 @@ def fetch_without_key(url: str, api_url: str) -> tuple[int, str]:
     if not url.startswith("https://") and not (url.startswith("http://") and api_url.startswith("http://")):
         return 0, ""
     session = requests.Session()
+    session.headers["User-Agent"] = USER_AGENT
     # Neither a .netrc nor, on this machine's own loopback, a proxy has a say here.
     session.trust_env = not (urlsplit(url).hostname or "").startswith("127.")
     session.auth = lambda request: request

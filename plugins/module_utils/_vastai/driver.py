@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
@@ -217,8 +218,7 @@ class Vast(Provider):
             raise errors.PodLost(
                 f"The contract of the pod {pod.label()} says that it is {kind}, and that was not asked for; it was "
                 "given back at once.",
-                stage=RENTED_STAGE,
-                code=WRONG_KIND,
+                stage=_pod.RENTED,
             )
         return now
 

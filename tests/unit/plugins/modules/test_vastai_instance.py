@@ -159,6 +159,26 @@ def test_an_outbid_pod_is_lost_at_once_and_said_to_be_outbid(ensure):
     assert "was taken away, since somebody pays more for its GPU" in result["msg"]
 
 
+def test_a_contract_of_the_other_kind_is_an_attempt_and_the_next_offer_is_tried(ensure):
+    """On another machine, and no more often than attempts says."""
+    bid = {**RENT, "interruptible": True, "bid": 0.3}
+    market = [rows.offer(), rows.offer(ask_contract_id=2), rows.offer(ask_contract_id=3, machine_id=7, dph_base=0.5)]
+    script = (
+        *(NOTHING, NOTHING, GPUS, expect("POST", SEARCH).reply({"offers": market})),
+        *(no_keys(), BUY, ATTACH, shown(is_bid=False), *ENDED),
+    )
+    again = (
+        no_keys(),
+        expect("PUT", "/api/v0/asks/3/").reply({"success": True, "new_contract": 9}),
+        expect("POST", "/api/v0/instances/9/ssh/").reply({"success": True}),
+        expect("GET", "/api/v0/instances/9/").reply({"instances": rows.instance(id=9, is_bid=True)}),
+    )
+    result = ensure(*script, *again, attempts=2, **bid)
+    assert [attempt["outcome"] for attempt in result["attempts"]] == ["given back", "rented"]
+    result = ensure(*script, failing=True, attempts=1, **bid)
+    assert "says that it is on demand" in result["msg"] and len(result["attempts"]) == 1
+
+
 def test_an_interruptible_without_a_bid_is_refused_for_nothing(ensure):
     assert "bid is not given" in ensure(failing=True, interruptible=True, **RENT)["msg"]
     assert "takes no bid" in ensure(failing=True, interruptible=False, bid=0.2, **RENT)["msg"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._http import USER_AGENT
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime
 from ansible_collections.podyard.gpu.tests.unit.conversation import Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai.talk import AUTH, LIST, session
@@ -115,7 +116,8 @@ def test_a_log_is_fetched_without_the_key():
     with Conversation(expect("PUT", "/x").reply({"success": True}), key=None) as api:
         session(api).request("PUT", "/x", attempted="ask")
     with Conversation(
-        expect("GET", "/log").reply("no", 404), expect("GET", "/log", headers={"Authorization": None}).reply("a\nb"),
+        expect("GET", "/log", headers={"User-Agent": USER_AGENT}).reply("no", 404),
+        expect("GET", "/log", headers={"Authorization": None}).reply("a\nb"),
         key=None,
     ) as api:  # fmt: skip
         assert session(api).fetch(f"{api.url}/log", 5.0, "read the log") == "a\nb"
