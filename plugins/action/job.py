@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import context
-from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable, AnsibleValueOmittedError
+from ansible.errors import (
+    AnsibleActionFail,
+    AnsibleError,
+    AnsibleTemplateSyntaxError,
+    AnsibleUndefinedVariable,
+    AnsibleValueOmittedError,
+)
+from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import TemplateFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
 
@@ -70,6 +78,8 @@ class ActionModule(ControllerAction):
     def _fill(self, name: str, value: Any, variables: dict[str, Any]) -> Any:
         """Fill in the templates of a value; None for one that is omitted. Raises Problem with the end of a sentence."""
         try:
+            if isinstance(value, TemplateFile):
+                return self._fill_file(value, variables)
             return self._templar.copy_with_new_env(available_variables=variables).template(value)
         except AnsibleValueOmittedError:
             return None
@@ -78,7 +88,13 @@ class ActionModule(ControllerAction):
             raise Problem(found.group() if found else "it uses something that is not defined") from error
         except AnsibleError as error:
             # Ansible's own words may quote the template, and with it a secret.
-            reason = (
-                f"its template fails ({type(error).__name__})" if name in _job_spec.SECRET else str(error).rstrip(".")
-            )
+            broken_file = isinstance(value, TemplateFile) and isinstance(error, AnsibleTemplateSyntaxError)
+            quotes_values = name in _job_spec.SECRET and not broken_file
+            reason = f"its template fails ({type(error).__name__})" if quotes_values else str(error).rstrip(".")
             raise Problem(reason) from error
+
+    def _fill_file(self, file: TemplateFile, variables: dict[str, Any]) -> Any:
+        """The text of a template file, by the rules of the module ansible.builtin.template."""
+        templar = self._templar.copy_with_new_env(searchpath=[str(file.path.parent)], available_variables=variables)
+        overrides = {"trim_blocks": True, "lstrip_blocks": False}
+        return templar.template(trust_as_template(file.text), escape_backslashes=False, overrides=overrides)

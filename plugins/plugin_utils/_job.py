@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _names
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_files, _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import PREFIX, Problem
 
 # Needed to know the directories on the pod, so that the other values can name them.
@@ -19,7 +19,8 @@ FIRST = ("train_name", "train_run_id", "train_mount_path")
 # Markup of the documentation, as V(text), which is read as plain text here.
 MARKUP = re.compile(r"\b[A-Z]\(([^()]*)\)")
 LATE = ("train_dataset_dir", "train_output_dir", "train_code_dir", "train_run_id")
-# (name, value, more variables) -> the value with its templates filled in. Raises Problem with the end of a sentence.
+# (name, value, more variables) -> the value with its templates filled in; a TemplateFile gives its text. Raises Problem
+# with the end of a sentence.
 Fill = Callable[[str, Any, Mapping[str, Any]], Any]
 
 
@@ -66,9 +67,19 @@ def build(
         if name not in FIRST:
             values.take(name, late)
     problems += values.problems + _job_checks.check(values.job, values.unusable)
+    problems += _with_files(values.job, dirs, lambda template: fill("train_files", template, late))
     if problems:
         raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])
     return {**values.job, **derived(values.job, dirs)}
+
+
+def _with_files(job: dict[str, Any], dirs: Mapping[str, str], fill: _job_files.Fill) -> list[str]:
+    """Put the files in their final form into the job, and keep what they stand in for at home; returns problems."""
+    job["files"], covered, problems = _job_files.made(job, dirs, fill)
+    for tree, patterns in covered.items():
+        if patterns:
+            job[f"{tree}_exclude"] = [*(job[f"{tree}_exclude"] or []), *patterns]
+    return problems
 
 
 class _Values:
@@ -99,13 +110,11 @@ class _Values:
         option = self._options[name]
         value = self._variables.get(name)
         if _job_spec.is_given(value):
-            try:
-                value = self._fill(name, value, late)
-            except Problem as problem:
-                hint = ""
-                if "train_dataset_dir" in str(problem) and "train_dataset_dir" not in late:
-                    hint = " It is known only to a job with a train_dataset."
-                raise Problem(f"{name} cannot be filled in: {problem}.{hint}") from problem
+            if isinstance(value, list) and option.get("elements") == "dict":
+                # Each by itself, so that a problem can say which one it is.
+                value = [self._filled(name, f"{name}[{index}]", entry, late) for index, entry in enumerate(value)]
+            else:
+                value = self._filled(name, name, value, late)
         if not _job_spec.is_given(value):
             if name in self._settings:
                 return _job_spec.convert(name, option, self._settings[name])
@@ -113,6 +122,15 @@ class _Values:
                 raise Problem(f"{name} is missing: {_first_sentence(option)}")
             return _job_spec.default(name, option)
         return _job_spec.convert(name, option, value)
+
+    def _filled(self, name: str, label: str, value: Any, late: Mapping[str, Any]) -> Any:
+        try:
+            return self._fill(name, value, late)
+        except Problem as problem:
+            hint = ""
+            if "train_dataset_dir" in str(problem) and "train_dataset_dir" not in late:
+                hint = " It is known only to a job with a train_dataset."
+            raise Problem(f"{label} cannot be filled in: {problem}.{hint}") from problem
 
 
 def _blame(problem: str, origins: Mapping[str, str]) -> str:

@@ -172,3 +172,81 @@ def test_what_cannot_be_is_refused(variables, changes, words):
 def test_a_template_may_bring_the_image(variables):
     job = job_of(variables, train_image=None, train_template="ours")
     assert (job["image"], job["template"], job["mount_path"]) == (None, "ours", "/workspace")
+
+
+class TestFiles:
+    """What is made of templates, before anything is rented."""
+
+    @pytest.fixture(name="template")
+    def _template(self, tmp_path):
+        (tmp_path / "templates").mkdir()
+        (tmp_path / "templates" / "end.j2").write_text("end: true\n")
+        path = tmp_path / "templates" / "train.yml.j2"
+        path.write_text(
+            "data: {{ train_dataset_dir }}\n{% for each in rates %}\n- {{ each }}\n{% endfor %}\n"
+            "{% include 'end.j2' %}\n"
+        )
+        return path
+
+    def test_their_text_knows_the_run(self, variables, template):
+        job = job_of(
+            variables,
+            rates=[0.1, 0.2],
+            train_files=[
+                {"src": "templates/train.yml.j2", "dest": "config/train.yml"},
+                {"content": "run={{ train_run_id }}\n", "dest": "{{ train_dataset_dir }}/run.env", "mode": "0644"},
+                {"content": "{{ 2 + 3 }}", "dest": "five"},
+            ],
+        )
+        base = "/workspace/podyard/digits"
+        text = f"data: {base}/data\n- 0.1\n- 0.2\nend: true\n"
+        assert job["files"] == [
+            {"dest": f"{base}/code/config/train.yml", "mode": "0600", "content": text},
+            {"dest": f"{base}/data/run.env", "mode": "0644", "content": "run=r1\n"},
+            {"dest": f"{base}/code/five", "mode": "0600", "content": "5"},
+        ]
+        assert "/config/train.yml" in job["code_exclude"], "what it stands in for stays at home, and is not removed"
+        assert "/run.env" in job["dataset_exclude"] and "/run.env" not in job["code_exclude"]
+
+    @pytest.mark.parametrize(
+        ("entry", "words"),
+        [
+            ({"src": "nowhere.j2"}, r"train_files\[0\].src: the template .*/nowhere.j2 cannot be read: No such file"),
+            ({"src": "templates/train.yml.j2"}, r"train.yml.j2 cannot be filled in: 'rates' is undefined\.$"),
+            ({"content": "{{ rates }}"}, r"train_files\[0\] cannot be filled in: 'rates' is undefined\.$"),
+            ({"src": "templates/end.j2", "content": "x"}, "needs one of the parts src and content, and only one"),
+            ({}, "needs one of the parts src and content, and only one"),
+            (
+                {"content": "x", "dest": "../x"},
+                r"train_files\[0\].dest must be a path in the code, relative, or one below",
+            ),
+            ({"content": "x", "dest": "/etc/x"}, "on the pod, not '/etc/x'"),
+            ({"content": "x", "dest": "conf/"}, r"train_files\[0\].dest must name a file, not the directory 'conf/'"),
+            ({"content": "x", "dest": "folder"}, "folder is a directory in train_code, and must be a file"),
+            ({"content": "x", "dest": None}, r"train_files\[0\] has no part 'dest', and needs one"),
+            ({"content": "x", "mode": 420}, "mode must be an octal number in quotes as '0644', not 420"),
+            ({"content": "x", "owner": "me"}, r"train_files\[0\] has no part 'owner'"),
+            ({"content": {"a": 1}}, r"train_files\[0\].content must be text, not what was given"),
+            ({"content": "x" * (5 << 20)}, "5.2 MB in all, and 4.2 are the most"),
+        ],
+    )
+    def test_what_cannot_be_made_is_told_before_anything_is_rented(self, variables, template, tmp_path, entry, words):
+        (tmp_path / "code" / "folder").mkdir()
+        with pytest.raises(AnsibleActionFail, match=words):
+            job_of(variables, train_files=[{"dest": "x", **entry}])
+
+    def test_two_of_one_name(self, variables):
+        entries = [{"content": "x", "dest": "a"}, {"content": "x", "dest": "./a"}]
+        with pytest.raises(
+            AnsibleActionFail, match=r"train_files\[1\] and train_files\[0\] have the same dest, /work.*/a"
+        ):
+            job_of(variables, train_files=entries)
+
+    def test_a_broken_template_is_told_and_a_secret_is_not(self, variables, template):
+        template.write_text("a\n{% for %}\n")
+        with pytest.raises(AnsibleActionFail, match=r"train.yml.j2 cannot be filled in: .*[Ss]yntax error"):
+            job_of(variables, train_files=[{"src": str(template), "dest": "x"}])
+        template.write_text("{{ token | int(default='x') / 0 }}{{ token | b64decode }}")
+        with pytest.raises(AnsibleActionFail) as refusal:
+            job_of(variables, token="hf_secret", train_files=[{"src": str(template), "dest": "x"}])
+        assert "cannot be filled in: its template fails" in str(refusal.value) and "hf_secret" not in str(refusal.value)
