@@ -5,7 +5,8 @@
 
 The script travels as text in the start command, base64-encoded, so that no shell on the way can misread it; behind it
 stand the words of the user's own start command, which is therefore found again in what a provider shows of a pod.
-The script is put together from parts: what a pod must do from its first second on comes before PART_SSH.
+The script is put together from parts: what a pod must do from its first second on (``PodRequest.boot``) comes before
+PART_SSH.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ done
 PARTS = (PART_BEGIN, PART_SSH, PART_RUN)
 _FILE = "/tmp/podyard-boot"
 _AROUND = re.compile(
-    r"^sh -c 'echo [A-Za-z0-9+/=]+ \| base64 -d >"
+    r"^sh -c 'echo (?P<script>[A-Za-z0-9+/=]+) \| base64 -d >"
     + re.escape(_FILE)
     + r" && exec sh "
     + re.escape(_FILE)
@@ -184,15 +185,28 @@ _AROUND = re.compile(
 )
 
 
-def script(parts: Sequence[str] = PARTS) -> str:
-    """The boot script, without its comments: it goes into every request."""
-    kept = [line for line in "\n".join(parts).splitlines() if line.strip() and not line.lstrip().startswith("# ")]
+def script(boot: str = "") -> str:
+    """The boot script, ``boot`` before all else that it does, without its comments: it goes into every request."""
+    kept = [
+        line
+        for line in "\n".join((PARTS[0], boot, *PARTS[1:])).splitlines()
+        if line.strip() and not line.lstrip().startswith("# ")
+    ]
     return "\n".join(kept) + "\n"
 
 
-def wrap(own: str = "") -> str:
+def wrap(own: str = "", boot: str = "") -> str:
     """The start command that sets up SSH and then runs ``own``, words as a shell splits them; empty means none."""
-    encoded = base64.b64encode(script().encode()).decode()
+    return _around(base64.b64encode(script(boot).encode()).decode(), own)
+
+
+def rewrap(args: str | None, own: str) -> str:
+    """A start command of ours with another one of the user's in it."""
+    match = _AROUND.match(args or "")
+    return _around(match["script"], own) if match else wrap(own)
+
+
+def _around(encoded: str, own: str) -> str:
     begin = f"sh -c 'echo {encoded} | base64 -d >{_FILE} && exec sh {_FILE} \"$@\"' podyard"
     return f"{begin} {own}" if own.strip() else begin
 
@@ -201,6 +215,12 @@ def unwrap(args: str | None) -> str:
     """The user's own start command in what a provider shows of a pod, whatever version of ours stands around it."""
     match = _AROUND.match(args or "")
     return (match["own"] or "") if match else args or ""
+
+
+def told(args: str | None) -> str:
+    """Our script in what a provider shows of a pod; empty where there is none."""
+    match = _AROUND.match(args or "")
+    return base64.b64decode(match["script"]).decode(errors="replace") if match else ""
 
 
 def is_wrapped(args: str | None) -> bool:
@@ -239,7 +259,7 @@ def bootstrapped(how: str, request: PodRequest, starts_ssh: Sequence[str]) -> Po
             f"The pod {request.name} was not rented: bootstrap_ssh={ALWAYS} and an entrypoint exclude each other, for "
             "both decide what the container runs. Give the command as args or cmd."
         )
-    return replace(request, args=wrap(own))
+    return replace(request, args=wrap(own, request.boot))
 
 
 def _parts(args: str) -> tuple[bool, str]:

@@ -73,7 +73,7 @@ def _new_command(pod: Pod, wanted: Wanted) -> str | None:
     """The start command to send, None when it stays. Ours that sets up SSH is no user's business: it stays around."""
     if _same_command(_bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
         return None
-    return _bootstrap.wrap(wanted.args) if _bootstrap.is_wrapped(pod.args) else wanted.args
+    return _bootstrap.rewrap(pod.args, wanted.args) if _bootstrap.is_wrapped(pod.args) else wanted.args
 
 
 def _same_command(one: str, other: str | None) -> bool:

@@ -215,6 +215,7 @@ class PodRequest:
     ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone. What is
     None where there is a template comes from the template. The least memory (GB) and vCPUs are for each GPU.
     ``offer_id`` and ``host`` are the offer's; ``onstart`` runs at each start, ``extra`` is for one provider's driver.
+    ``boot`` is shell text of ours for the container's start, where the start is ours.
     """
 
     name: str
@@ -245,6 +246,7 @@ class PodRequest:
     host: str | None = None
     bid: float | None = None
     onstart: str | None = field(default=None, repr=False)
+    boot: str = field(default="", repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def compute(self) -> str:

@@ -67,6 +67,19 @@ class Template(Reference):
 
 
 @dataclass(frozen=True)
+class OwnEnd:
+    """How a pod ends itself, in words of a POSIX shell: the variables of its container that hold its own key and its
+    id, the address of the API, and the text that does it. That text finds ``$id``, ``$try`` (how often it was tried)
+    and ``ask METHOD PATH [BODY]``, one request with the key; it succeeds when the order was taken.
+    """
+
+    key: str
+    id: str
+    url: str
+    script: str
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What shared code may ask of a driver, so that it never asks which provider it is.
 
@@ -80,6 +93,7 @@ class Capabilities:
     :param prints_host_keys: the container's log may hold the host keys' fingerprints.
     :param watched: seconds for which an ended pod must stay away to count as gone.
     :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
+    :param own_end: how a pod ends itself, by a key that can do nothing to others; None: it cannot.
     :param because: capability -> why it is missing, as the end of a sentence.
     """
 
@@ -93,6 +107,7 @@ class Capabilities:
     prints_host_keys: bool = True
     watched: float = 0.0
     ssh_images: tuple[str, ...] = ()
+    own_end: OwnEnd | None = None
     because: Mapping[str, str] = field(default_factory=dict)
 
 

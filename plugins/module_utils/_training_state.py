@@ -30,6 +30,8 @@ UNFINISHED = re.compile(r"(^\.|\.(tmp|temp|part|partial|incomplete|lock)$|\.tmp[
 # A tree with more files than this holds something else than checkpoints.
 MOST_FILES = 50_000
 Record = dict[str, Any]
+# Where a pod keeps its lease, if it has one. Below /tmp, since not every login may write elsewhere.
+LEASE = "/tmp/podyard-lease"
 
 
 def read_text(directory: str, name: str) -> str | None:

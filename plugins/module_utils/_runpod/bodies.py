@@ -14,6 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
+
+#: Refused tries of a pod to end itself before it stops itself instead.
+LAST_TRIES = 18
 
 
 def create_body(request: PodRequest) -> dict[str, Any]:
@@ -66,6 +70,26 @@ def environment(request: PodRequest) -> dict[str, str]:
     if request.public_keys:
         env["PUBLIC_KEY"] = "\n".join(request.public_keys)
     return env
+
+
+def own_end(api_url: str) -> OwnEnd:
+    """What a pod's own key may do is not written anywhere, except that the vendor's program in a pod uses it to end
+    that pod. So the API is asked, then that program in both its spellings; and after an hour of refusals a stop is
+    tried, which ends the bill for the GPU, and the container with whoever could go on trying.
+    """
+    path = '"/v2/pods/$id'
+    return OwnEnd(
+        "RUNPOD_API_KEY",
+        "RUNPOD_POD_ID",
+        api_url.rstrip("/"),
+        f'ask DELETE {path}" && return\n'
+        "if has runpodctl; then\n"
+        "export RUNPOD_API_KEY=$key\n"
+        "runpodctl pod delete $id && return\n"
+        "runpodctl remove pod $id && return\n"
+        "fi\n"
+        f'[ $try -gt {LAST_TRIES} ] && ask POST {path}/action" \'{{"action":"stop"}}\'',
+    )
 
 
 def _mounts_body(request: PodRequest) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Callable
 from urllib.parse import quote
 
@@ -47,6 +48,7 @@ class RunPod(Provider):
         self._key = api_key
         self._api = session or ApiSession("RunPod", api_url, api_key)
         self._quiet = quiet
+        self.capabilities = replace(type(self).capabilities, own_end=bodies.own_end(api_url))
         self._notes: list[str] = []
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import SSH_PORT, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
 
 #: Our words for how a pod is reached -> the service's. Those of the direct modes lack their last letter there.
 RUNTYPES: Mapping[str, str] = {
@@ -34,7 +35,11 @@ PLAIN: Mapping[str, str] = {
     "force": "force",
     "extra": "extra",
 }
+#: Characters of arguments and start script together. Three different limits are documented; this is below all.
+MOST_SCRIPT = 4000
 WORKSPACE = "/workspace"
+#: Refused tries of a pod to end itself before it stops itself instead.
+LAST_TRIES = 18
 #: What a session of SSH takes its variables from.
 ENVIRONMENT = "/etc/environment"
 #: Divides, in the script of an instance, what this collection needs from what the user wants.
@@ -93,8 +98,8 @@ def environment(request: PodRequest) -> dict[str, str]:
 
 
 def onstart(request: PodRequest) -> str:
-    """What the container runs at each start: keys, no tmux at login, a place to work in, the variables for SSH
-    sessions, then the user's own text.
+    """What the container runs at each start: our own first words where there is room for them, keys, no tmux at login,
+    a place to work in, the variables for SSH sessions, then the user's own text.
 
     It runs again after every stop, so nothing in it may add up. Keys are quoted once: a key that was quoted twice was
     seen in the file and was refused.
@@ -106,7 +111,9 @@ def onstart(request: PodRequest) -> str:
         lines += install_keys(request.public_keys)
     # Variables are seen by this script and not by SSH sessions, unless they stand here.
     lines.append(f"grep -qs ^CONTAINER_ID= {ENVIRONMENT} || env >> {ENVIRONMENT}")
-    return with_own_part("\n".join(lines), request.onstart)
+    text = with_own_part("\n".join(lines), request.onstart)
+    more = f"{request.boot}\n{text}" if request.boot else text
+    return more if len(more) + len(request.args or "") <= MOST_SCRIPT else text
 
 
 def own_part(script: str | None) -> str | None:
@@ -125,10 +132,19 @@ def with_own_part(script: str | None, own: str | None) -> str:
 def install_keys(keys: Sequence[str]) -> list[str]:
     """Shell lines that put keys into authorized_keys once, with the rights that sshd insists on."""
     lines = ["mkdir -p ~/.ssh", "touch ~/.ssh/authorized_keys"]
-    for key in keys:
-        quoted = shlex.quote(" ".join(key.split()))
-        lines.append(f"grep -qxF {quoted} ~/.ssh/authorized_keys || echo {quoted} >> ~/.ssh/authorized_keys")
+    quoted = " ".join(shlex.quote(" ".join(key.split())) for key in keys)
+    add = 'grep -qxF "$key" ~/.ssh/authorized_keys || echo "$key" >> ~/.ssh/authorized_keys'
+    lines.append(f"for key in {quoted}; do {add}; done")
     return [*lines, "chown -R $(id -u):$(id -g) ~/.ssh", "chmod 700 ~/.ssh", "chmod 600 ~/.ssh/authorized_keys"]
+
+
+def own_end(api_url: str) -> OwnEnd:
+    """A container's own key may start, stop and destroy its instance. A stop, after an hour of refusals, would at least
+    end the bill for the GPU; it ends the container as well, so that nobody would go on trying afterwards.
+    """
+    path = '"/api/v0/instances/$id/"'
+    stop = f'{{ [ $try -gt {LAST_TRIES} ] && ask PUT {path} \'{{"state":"stopped"}}\'; }}'
+    return OwnEnd("CONTAINER_API_KEY", "CONTAINER_ID", api_url.rstrip("/"), f"ask DELETE {path} {{}} || {stop}")
 
 
 def image_login(login: Any) -> str | None:

@@ -12,11 +12,10 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import SSH_PORT, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import bodies
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.bodies import MOST_SCRIPT
 
 #: Characters of a label: a create takes 256.
 LONGEST_NAME = 256
-#: Characters of arguments and start script together. Three different limits are documented; this is below all.
-MOST_SCRIPT = 4000
 #: Variables and characters of the environment.
 MOST_ENV, MOST_ENV_CHARACTERS = 256, 32768
 #: Ports beside 22.

@@ -64,7 +64,8 @@ class Vast(Provider):
         self._api = session or VastSession(api_url, api_key, scale=scale)
         self._notes: builtins.list[str] = []
         self._added: builtins.list[str] = []
-        self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale)
+        own_end = bodies.own_end(api_url)
+        self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale, own_end=own_end)
 
     @property
     def notes(self) -> Sequence[str]:
