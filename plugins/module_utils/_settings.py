@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
 
 #: Names ``.env`` files that are read before the one in the working directory, as PATH names directories. By it a
 #: playbook tells the modules, which Ansible starts in another directory, what lies beside its job.
@@ -106,6 +106,38 @@ def find_address(sources: Sources, name: str, key_name: str, key_given: bool, ve
             f"{name} in {origin} is not followed: it would send an API key to {parts.hostname or text} that this file "
             f"does not hold, and nothing was sent. If it is meant, set {name} in the environment or the option "
             f"api_url, or keep {key_name} in the same file; if not, take the line out of the file."
+        )
+    return text
+
+
+def checked_key(key: str, title: str) -> str:
+    """The key of an API without blanks around it. :raises AuthError: when it cannot be one."""
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise AuthError(
+            f"The API key for {title} holds a blank or an unprintable character: it was not copied completely."
+        )
+    return key
+
+
+def checked_address(text: str, title: str, paths: Sequence[str], vendor: str) -> str:
+    """Scheme, host and port of an API.
+
+    :param paths: endings that people copy along; paths are ours to append.
+    :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
+    """
+    text = text.strip().rstrip("/")
+    for path in paths:
+        text = text[: -len(path)] if text.endswith(path) else text
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadRequest(f"The address of {title}'s API, {text!r}, is no http or https URL; the vendor's is {vendor}.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadRequest(f"The address of {title}'s API may hold nothing but scheme, host, port and path.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise BadRequest(
+            f"The address of {title}'s API, {text}, would send the API key unencrypted; use https, or http to this "
+            "machine's loopback."
         )
     return text
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, find_address, is_loopback
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import (
+    Sources,
+    checked_address,
+    checked_key,
+    find_address,
+)
 
 KEY_VARIABLE = "RUNPOD_API_KEY"
 URL_VARIABLE = "RUNPOD_API_BASE_URL"
@@ -35,12 +39,7 @@ def find_key(option: str | None, environ: Mapping[str, str]) -> str:
             f"There is no API key for RunPod: set the option api_key, the environment variable {KEY_VARIABLE}, "
             f"{KEY_VARIABLE}=… in a .env file in the working directory, or api_key in {config}."
         )
-    key = key.strip()
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthError(
-            "The API key for RunPod holds a blank or an unprintable character: it was not copied completely."
-        )
-    return key
+    return checked_key(key, "RunPod")
 
 
 def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
@@ -65,22 +64,7 @@ def find_url(option: str | None, environ: Mapping[str, str], key: str | None = N
         send away a key that stands elsewhere.
     """
     text = option or find_address(Sources(environ), URL_VARIABLE, KEY_VARIABLE, bool(key), DEFAULT_URL) or DEFAULT_URL
-    text = text.strip().rstrip("/")
-    for path in ("/v2", "/graphql"):
-        text = text[: -len(path)] if text.endswith(path) else text
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(
-            f"The address of RunPod's API, {text!r}, is no http or https URL; the vendor's is {DEFAULT_URL}."
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadRequest("The address of RunPod's API may hold nothing but scheme, host, port and path.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise BadRequest(
-            f"The address of RunPod's API, {text}, would send the API key unencrypted; use https, or http to "
-            "this machine's loopback."
-        )
-    return text
+    return checked_address(text, "RunPod", ("/v2", "/graphql"), DEFAULT_URL)
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str | None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, find_address, is_loopback
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import (
+    Sources,
+    checked_address,
+    checked_key,
+    find_address,
+)
 
 KEY_VARIABLE = "VAST_API_KEY"
 URL_VARIABLE = "VAST_URL"
@@ -36,12 +40,7 @@ def find_key(option: str | None, environ: Mapping[str, str]) -> str:
             f"There is no API key for Vast.ai: set the option api_key, the environment variable {KEY_VARIABLE}, "
             f"{KEY_VARIABLE}=… in a .env file in the working directory, or write it to one of {files}."
         )
-    key = key.strip()
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthError(
-            "The API key for Vast.ai holds a blank or an unprintable character: it was not copied completely."
-        )
-    return key
+    return checked_key(key, "Vast.ai")
 
 
 def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
@@ -79,22 +78,7 @@ def find_url(option: str | None, environ: Mapping[str, str], key: str | None = N
         send away a key that stands elsewhere.
     """
     text = option or find_address(Sources(environ), URL_VARIABLE, KEY_VARIABLE, bool(key), DEFAULT_URL) or DEFAULT_URL
-    text = text.strip().rstrip("/")
-    for path in _PATHS:
-        text = text[: -len(path)] if text.endswith(path) else text
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(
-            f"The address of Vast.ai's API, {text!r}, is no http or https URL; the vendor's is {DEFAULT_URL}."
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadRequest("The address of Vast.ai's API may hold nothing but scheme, host, port and path.")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise BadRequest(
-            f"The address of Vast.ai's API, {text}, would send the API key unencrypted; use https, or http to "
-            "this machine's loopback."
-        )
-    return text
+    return checked_address(text, "Vast.ai", _PATHS, DEFAULT_URL)
 
 
 def find_scale(environ: Mapping[str, str]) -> float:
