@@ -25,14 +25,37 @@ UTILS = "plugins/module_utils/"
 # The layers of module_utils from the bottom up, with patterns of their files. Every file of module_utils is in one of
 # them, or is a driver. What runs on the pod itself is near the bottom: it knows nothing of any provider.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "words": ("_errors", "_pod", "_offer", "_rates", "_names", "_wait", "_gpus", "_patterns", "_settings", "_values"),
+    "words": (
+        "_errors",
+        "_pod",
+        "_countries",
+        "_throughput",
+        "_offer",
+        "_rates",
+        "_names",
+        "_wait",
+        "_gpus",
+        "_patterns",
+        "_settings",
+        "_values",
+    ),
     "pod side": ("_training_*", "_gpu_*"),
     "wire": ("_http", "_retry", "_events", "_budget", "_shared", "_turns"),
     "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys", "_variables"),
     "drivers": (),
     "providers": ("_providers",),
-    "market": ("_market",),
-    "bookkeeping": ("_fence", "_ledger", "_progress", "_lease", "_hostkeys", "_ssh", "_bootstrap", "_watch"),
+    "market": ("_market", "_fits", "_misses", "_wishes"),
+    "bookkeeping": (
+        "_fence",
+        "_ledger",
+        "_progress",
+        "_lease",
+        "_hostkeys",
+        "_ssh",
+        "_bootstrap",
+        "_watch",
+        "_bad_hosts",
+    ),
     "lifecycle": (
         "_lifecycle",
         "_readiness",
@@ -46,15 +69,28 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_lookup",
         "_standing",
         "_wanted",
+        "_history",
+        "_supply",
+        "_renting",
+        "_fleet",
+        "_fleet_crew",
+        "_fleet_finding",
     ),
-    "edge": ("_arguments", "_pod_arguments", "_instance_arguments", "_pod_settings", "_resource_arguments"),
+    "edge": (
+        "_arguments",
+        "_pod_arguments",
+        "_instance_arguments",
+        "_pod_settings",
+        "_resource_arguments",
+        "_fleet_arguments",
+    ),
     "plugin_utils": (),
     "plugins": (),
 }
 ORDER = list(LAYERS)
 # Of these a driver may use everything, of our other files nothing.
 SEEN_BY_DRIVERS = {
-    *("_errors", "_pod", "_offer", "_rates", "_names", "_gpus", "_values", "_settings"),
+    *("_errors", "_pod", "_offer", "_countries", "_throughput", "_rates", "_names", "_gpus", "_values", "_settings"),
     *("_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
 }
 # Only what stands at the edge to Ansible may import it; everything else works without.
