@@ -62,7 +62,15 @@ def main(context: click.Context, home: Path | None) -> None:
     type=click.FloatRange(min=0),
     help="Factor for the times that Vast.ai wants between two calls; 0 lifts them (default: the pace's).",
 )
-@click.option("--seed", type=int, help=f"Chooses what happens on Vast.ai's market (default {_DEFAULTS.seed}).")
+@click.option(
+    "--seed", type=int, help=f"Chooses what happens on Vast.ai's market, and the many pods (default {_DEFAULTS.seed})."
+)
+@click.option(
+    "--many-pods",
+    type=click.IntRange(0, 100_000),
+    metavar="N",
+    help="So many pods on paper at RunPod, for clients to list: nothing runs behind them, and they bill nothing.",
+)
 @click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_obj
@@ -74,6 +82,7 @@ def up_command(
     traffic: Path | None,
     vast_limits: float | None,
     seed: int | None,
+    many_pods: int | None,
     foreground: bool,
     ready_fd: int | None,
 ) -> None:
@@ -85,6 +94,7 @@ def up_command(
         traffic.absolute() if traffic is not None else None,
         _DEFAULTS.seed if seed is None else seed,
         vast_limits,
+        many_pods or 0,
     )
     if foreground:
         _foreground(home, settings, ready_fd)
@@ -95,6 +105,7 @@ def up_command(
         "wheels": settings.wheels,
         "traffic": settings.traffic,
         "vast_limits": vast_limits,
+        "many_pods": many_pods,
     }
     given = {name: str(v) if isinstance(v, Path) else v for name, v in chosen.items() if v is not None}
     facts, started = _or_fail(lambda: up(home, settings, given))
@@ -127,6 +138,8 @@ def status_command(home: Home, as_json: bool) -> None:
     else:
         click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
         click.echo(f"Balance: {found['balance_usd']:.4f} USD at RunPod, {found['vast_credit_usd']:.4f} USD at Vast.ai")
+    if found["many_pods"]:
+        click.echo(f"Beside the pods below there are {found['many_pods']} on paper at RunPod")
     for pod in found["pods"]:
         gone = f", gone {pod['gone_at']}" if pod["gone_at"] else ""
         click.echo(

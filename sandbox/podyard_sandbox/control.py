@@ -79,6 +79,7 @@ class Control:
                 "pace": self._cloud.pace.name,
                 "balance_usd": self._cloud.balance(),
                 "vast_credit_usd": self._vast.credit(),
+                "many_pods": sum(pod.on_paper for pod in self._cloud),
                 "vast_limits": self._vast.scale,
                 "pods": self._ledger.pods(),
                 "requests": self._ledger.requests(),
@@ -122,8 +123,8 @@ class Control:
         return web.json_response({"cleared": cleared})
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Change the running sandbox: ``{"pace", "balance", "vast_limits", "wheels", "traffic"}``, the last two
-        directories.
+        """Change the running sandbox: ``{"pace", "balance", "vast_limits", "many_pods", "wheels", "traffic"}``, the
+        last two directories.
         """
         self._authenticate(request)
         body: dict[str, Any] = await request.json()
@@ -134,6 +135,8 @@ class Control:
             self._vast.set_credit(float(body["balance"]))
         if "vast_limits" in body:
             self._vast.limits = float(body["vast_limits"])
+        if "many_pods" in body:
+            self._cloud.put_on_paper(int(body["many_pods"]))
         if "wheels" in body:
             self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
         if "traffic" in body:

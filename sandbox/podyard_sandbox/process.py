@@ -110,6 +110,8 @@ def _spawn(home: Home, settings: Settings) -> None:
         command += ["--traffic", str(settings.traffic)]
     if settings.vast_limits is not None:
         command += ["--vast-limits", str(settings.vast_limits)]
+    if settings.many_pods:
+        command += ["--many-pods", str(settings.many_pods)]
     reading, writing = os.pipe()
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -189,6 +191,7 @@ def status(home: Home) -> dict[str, Any]:
         "pace": None,
         "balance_usd": None,
         "vast_credit_usd": None,
+        "many_pods": 0,
         "vast_limits": None,
         "pods": ledger.pods(),
         "requests": ledger.requests(),

@@ -61,6 +61,8 @@ class Server:
         ledger.compact()
         self.faults = faults
         self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
+        self.cloud.seed = self._settings.seed
+        self.cloud.put_on_paper(self._settings.many_pods)
         app = web.Application(client_max_size=_BODY_LIMIT)
         Shell(self.cloud, faults, ledger, key).install(app)
         self.vast = self._vast(faults, ledger, app)

@@ -24,8 +24,8 @@ def _traffic_of_environment() -> Path | None:
 @dataclass(frozen=True)
 class Settings:
     """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels, one for a record
-    of the traffic (else that of the environment, else no record), the seed of Vast.ai's market, and a factor for the
-    times that Vast.ai wants between two calls (else the pace's).
+    of the traffic (else that of the environment, else no record), the seed of Vast.ai's market and of the many pods, a
+    factor for the times that Vast.ai wants between two calls (else the pace's), and a number of pods on paper.
     """
 
     pace: str = "fast"
@@ -34,3 +34,4 @@ class Settings:
     traffic: Path | None = field(default_factory=_traffic_of_environment)
     seed: int = 1
     vast_limits: float | None = None
+    many_pods: int = 0

@@ -18,9 +18,10 @@ from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
 from podyard_sandbox.runpod.lifecycle import Lifecycle, lag
+from podyard_sandbox.runpod.paper import paper_pods
 from podyard_sandbox.runpod.placement import Placement, machine_words
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, conflict, locked, no_network, not_found
+from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, conflict, locked, no_network, not_found, on_paper
 from podyard_sandbox.runpod.resources.holdings import Holdings
 from podyard_sandbox.runpod.rules import changed_config, cpu_share, new_config, resets
 from podyard_sandbox.runpod.stock import Stock
@@ -42,6 +43,7 @@ class Cloud(Holdings):
         self._ledger = ledger
         self._pods: dict[str, Pod] = {}
         self._made = 0
+        self.seed = 1
         self._placement = Placement(self.stock, faults, self.volumes)
         self._life = Lifecycle(runtime, self.stock, self.account, faults, self._note, self._vanish)
         self.pace = pace
@@ -63,6 +65,12 @@ class Cloud(Holdings):
         """USD that the account has left."""
         fault = self.faults.peek("low-balance")
         return fault.params["usd"] if fault else self.money()
+
+    def put_on_paper(self, count: int) -> None:
+        """Have so many pods on paper, in the place of those that are there."""
+        self._pods = {pod_id: pod for pod_id, pod in self._pods.items() if not pod.on_paper}
+        self._pods.update((pod.id, pod) for pod in paper_pods(count, self.seed, self._made + 1))
+        self._made += count
 
     # Rent
 
@@ -163,6 +171,8 @@ class Cloud(Holdings):
         """
         if action not in pod.actions or pod.leaving is not None:
             raise conflict(action, pod.status)
+        if pod.on_paper:
+            raise on_paper(pod.id)
         if pod.config.locked and action in ("stop", "restart"):
             raise locked()
         if action == "start":
@@ -180,6 +190,8 @@ class Cloud(Holdings):
         Raises:
             Problem: 409 if the pod is locked, 400 if its data centre has no global networking.
         """
+        if pod.on_paper:
+            raise on_paper(pod.id)
         old, new = pod.config, changed_config(pod.config, body)
         if old.locked and new.locked and pod.status == "RUNNING" and resets(old, new):
             raise locked()
@@ -205,14 +217,18 @@ class Cloud(Holdings):
         if fault is not None:
             pod.last_shown = shown if fault.params["shown"] == "before" else None
             pod.leaving = lag(fault)
-        await self._life.end(pod)
+        if pod.on_paper:
+            pod.status = "TERMINATED"
+        else:
+            await self._life.end(pod)
         if fault is None:
             self._forget(pod, "TERMINATED")
         return fault
 
     def lose_host(self, fault: Fault) -> int:
         """Let the host die under the running pods that the fault is for; returns under how many."""
-        running = [pod for pod in self if pod.status == "RUNNING" and fault.fits({"pod": pod.words})]
+        living = [pod for pod in self if pod.status == "RUNNING" and not pod.on_paper]
+        running = [pod for pod in living if fault.fits({"pod": pod.words})]
         struck = [pod for pod in running if not fault.spent and fault.strikes()]
         for pod in struck:
             self._life.lose_host(pod, fault)
@@ -232,7 +248,7 @@ class Cloud(Holdings):
             if self.money() > 0:
                 continue
             for pod in self:
-                if pod.leaving is None:
+                if pod.leaving is None and not pod.on_paper:
                     await self._run_out(pod)
 
     async def _run_out(self, pod: Pod) -> None:
@@ -247,7 +263,7 @@ class Cloud(Holdings):
     async def close(self) -> None:
         """End every pod; the sandbox goes down."""
         await self._life.close()
-        await asyncio.gather(*(self._end(pod) for pod in self))
+        await asyncio.gather(*(self._end(pod) for pod in self if not pod.on_paper))
 
     async def _end(self, pod: Pod) -> None:
         """End a pod without having been asked to; what cannot be removed is left to the sweep."""
@@ -265,7 +281,8 @@ class Cloud(Holdings):
         if self._pods.pop(pod.id, None) is not None:
             pod.status = state
             pod.gone_at = time.time()
-            self._note(pod)
+            if not pod.on_paper:
+                self._note(pod)
 
     def _note(self, pod: Pod) -> None:
         self._ledger.put_pod(pod.ledger_entry())

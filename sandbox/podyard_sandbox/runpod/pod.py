@@ -116,6 +116,8 @@ class Pod:
         leaving: while it lasts, reads still show the terminated pod.
         last_shown: how they show it, if not as TERMINATED.
         stopping: while it lasts, a stop has not taken effect yet.
+        on_paper: nothing runs behind it; it can be read and ended, and bills nothing.
+        address: the public one of its ports.
     """
 
     seq: int
@@ -153,6 +155,8 @@ class Pod:
     last_shown: dict[str, Any] | None = None
     stopping: Lag | None = None
     generation: int = 0
+    on_paper: bool = False
+    address: str = "127.0.0.1"
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property

@@ -91,6 +91,11 @@ def locked() -> Problem:
     return Problem(409, "pod is locked")
 
 
+def on_paper(pod_id: str) -> Problem:
+    """What only the sandbox has: a pod that can be read and ended and nothing else."""
+    return Problem(409, f"pod {pod_id} is one of the many on paper; it can be read and ended, and nothing else")
+
+
 def no_network() -> Problem:
     """Global networking cannot be had there; the text is made up."""
     return Problem(400, "globalNetworking requires an NVIDIA GPU and a data center with global networking")

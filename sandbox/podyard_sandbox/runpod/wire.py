@@ -82,14 +82,14 @@ def _direct(pod: Pod) -> dict[str, Any] | None:
     port = pod.ssh_port()
     if port is None:
         return None
-    whom = "127.0.0.1" if pod.ssh_user is None else f"{pod.ssh_user}@127.0.0.1"
-    return {"host": "127.0.0.1", "port": port, "username": pod.ssh_user, "command": f"ssh {whom} -p {port}"}
+    whom = pod.address if pod.ssh_user is None else f"{pod.ssh_user}@{pod.address}"
+    return {"host": pod.address, "port": port, "username": pod.ssh_user, "command": f"ssh {whom} -p {port}"}
 
 
 def _runtime(pod: Pod, runtime: PodRuntime) -> dict[str, Any] | None:
     if pod.running is None or pod.started_at is None:
         return None
-    use = None if pod.lost else runtime.utilisation(pod.id)
+    use = None if pod.lost or pod.on_paper else runtime.utilisation(pod.id)
     gpus = use.gpus if use is not None else ()
     return {
         "uptime": int(time.time() - pod.started_at),
@@ -110,7 +110,7 @@ def _port(pod: Pod, entry: str) -> dict[str, Any]:
         "private": int(private),
         "public": public,
         "type": kind,
-        "ip": "127.0.0.1" if public is not None else None,
+        "ip": pod.address if public is not None else None,
     }
 
 

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods on paper: a large account for clients to list. Nothing runs behind them and they bill nothing.
+
+The same seed and number give the same pods, whenever they are made; only their uptime goes on. All addresses are of
+198.18.0.0/15, which is set aside for benchmarks and leads nowhere.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from podyard_sandbox.pods import RunningPod
+from podyard_sandbox.runpod.gpus import GPUS, RACKS, Rack
+from podyard_sandbox.runpod.pod import SSH_PORT, Config, Pod
+from podyard_sandbox.runpod.stock import Machine
+
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+_MONTH = 30 * 86_400
+_ID_LETTERS = string.ascii_lowercase + string.digits
+# Most pods of an account that has so many run; the others are what is forgotten, or comes up just now.
+_STATUSES = {"RUNNING": 88, "EXITED": 8, "STARTING": 2, "PROVISIONING": 1, "ERROR": 1}
+_PROJECTS = ("digits", "bert-large", "llama-sft", "diffusion", "whisper", "rl_atari", "vit-224", "embeddings")
+_IMAGES = (
+    "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404",
+    "runpod/pytorch:2.4.0-py3.11-cuda12.4.1-devel-ubuntu22.04",
+    "runpod/base:0.6.3-cuda11.8.0",
+    "ghcr.io/example-org/trainer:2026.1",
+)
+# Names that people type in the console: several pods share one, and not all are fit for a host name.
+_BY_HAND = ("jupyter", "test", "my pod", "Llama 3 (try 2)", "comfyui", "worker", "do not delete!", "débruitage")
+# A run's pods follow each other; so many at most.
+_MOST_OF_A_RUN = 16
+
+
+def paper_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
+    """So many pods, in the order of their creation.
+
+    Args:
+        first: the number of the first one; the others count on from there.
+    """
+    chance = random.Random(f"{seed}/{count}")
+    racks = [(gpu_id, rack) for gpu_id, racks in RACKS.items() for rack in racks]
+    # The more machines of a kind there are, the more often it is rented.
+    weights = [rack.machines * rack.gpus for _gpu_id, rack in racks]
+    names = _names(chance)
+    for number in range(count):
+        gpu_id, rack = chance.choices(racks, weights)[0]
+        yield _pod(chance, first + number, next(names), gpu_id, rack)
+
+
+def _names(chance: random.Random) -> Iterator[str]:
+    """Four of five pods are of runs, the others have names that a person gave."""
+    while True:
+        if chance.random() < 0.2:
+            yield chance.choice(_BY_HAND)
+            continue
+        moment = datetime.fromtimestamp(_EPOCH - chance.random() * _MONTH, UTC)
+        run = f"{moment:%Y%m%d_%H%M%S}_{chance.getrandbits(16):04x}"
+        project = chance.choice(_PROJECTS)
+        for index in range(chance.choice((1, 1, 1, 2, 4, 8, _MOST_OF_A_RUN))):
+            yield f"podyard-{project}-{run}-{index}-{chance.choice((1, 1, 1, 2))}"
+
+
+def _pod(chance: random.Random, seq: int, name: str, gpu_id: str, rack: Rack) -> Pod:
+    status = chance.choices(list(_STATUSES), list(_STATUSES.values()))[0]
+    gpus = min(rack.gpus, chance.choice((1, 1, 1, 1, 2, 4, 8)))
+    created = _EPOCH - chance.random() * _MONTH
+    started = created + 20 + chance.random() * 120 if status == "RUNNING" else None
+    pod = Pod(
+        seq=seq,
+        config=_config(chance, name),
+        cloud=rack.cloud,
+        gpu_id=gpu_id,
+        gpu_count=gpus,
+        machine=Machine(gpu_id, rack.data_center, rack.cloud, rack.cuda, rack.gpus, 0),
+        usd_per_hour=round(GPUS[gpu_id].price(rack.cloud) * gpus, 4),
+        start_ssh=True,
+        jupyter_password=None,
+        id="".join(chance.choices(_ID_LETTERS, k=14)),
+        host_suffix=f"{chance.getrandbits(32):08x}",
+        status=status,
+        holds_gpu=False,
+        assigned=status != "PROVISIONING",
+        created_at=created,
+        started_at=started,
+        on_paper=True,
+        address=f"198.{chance.randint(18, 19)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}",
+    )
+    if started is not None:
+        _run(chance, pod, started)
+    return pod
+
+
+def _run(chance: random.Random, pod: Pod, started: float) -> None:
+    """Give it ports; one of thirty has no public address for SSH."""
+    ports = {entry: chance.randint(10_000, 60_000) for entry in pod.config.ports if entry.endswith("/tcp")}
+    pod.running = RunningPod(pod.id, ports, datetime.fromtimestamp(started, UTC), 0)
+    pod.direct_at = 0.0 if chance.random() > 1 / 30 else None
+
+
+def _config(chance: random.Random, name: str) -> Config:
+    size = chance.choice((0, 20, 50, 200))
+    return Config(
+        name=name,
+        image=chance.choice(_IMAGES),
+        args="",
+        disk=chance.choice((20, 40, 80, 200)),
+        ports=[SSH_PORT, *chance.choice(((), ("8888/http",), ("8888/http", "6006/http")))],
+        env={"PUBLIC_KEY": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPaper paper", "STAGE": chance.choice(("a", "b"))},
+        registry=None,
+        mounts={"persistent": {"size": size, "path": "/workspace"}} if size else {},
+    )
