@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.pod_setup: waits until a pod's own set-up is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._setup import Condition, NotDone, Probe, Wait
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+
+ARGUMENTS: dict[str, Any] = {
+    "file": {"type": "str"},
+    "command": {"type": "str"},
+    "label": {"type": "str"},
+    "timeout": {"type": "float", "default": 1200.0},
+    "unreachable_timeout": {"type": "float", "default": 120.0},
+    "poll_interval": {"type": "float", "default": 5.0},
+}
+
+
+class ActionModule(ActionBase):
+    """Look over the SSH connection of the task's host, which needs a shell and nothing else."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(
+            argument_spec=ARGUMENTS, mutually_exclusive=[("file", "command")], required_one_of=[("file", "command")]
+        )
+        options = plain(arguments)
+        _refuse(options)
+        name = self._task.delegate_to or (task_vars or {}).get("inventory_hostname")
+        host = SshHost.of(self._connection, name)
+        condition = Condition(options["file"], options["command"])
+        wait = Wait(
+            label=options["label"] or host.label,
+            condition=condition,
+            probe=Probe(host, condition),
+            show=Display().display,
+            # In check mode one look must do.
+            timeout=0.0 if self._task.check_mode else options["timeout"],
+            silence=options["unreachable_timeout"],
+            poll_interval=options["poll_interval"],
+        )
+        try:
+            result.update(wait.run(), changed=False)
+        except NotDone as error:
+            raise AnsibleActionFail(str(error)) from error
+        return result
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Say in a sentence which options cannot be meant."""
+    wrong = [name for name, value in options.items() if isinstance(value, float) and value <= 0]
+    if wrong:
+        raise AnsibleActionFail(f"These are seconds and must be more than 0: {', '.join(wrong)}.")
+    if options["file"] and not options["file"].startswith("/"):
+        raise AnsibleActionFail(f"file must be an absolute path on the host, not {options['file']!r}.")
