@@ -114,6 +114,9 @@ guard:
     state:
       description: One of C(armed), C(released), C(giving_back), C(gave_back) and C(failed).
       type: str
+    host:
+      description: The machine on which the guard and the process that it watches run.
+      type: str
     controller:
       description: The process that is watched, as C(pid) and C(create_time).
       type: dict

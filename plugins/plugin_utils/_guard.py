@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -109,6 +110,8 @@ class Guard:
         self.state: dict[str, Any] = {
             "state": ARMED,
             **identity(os.getpid()),
+            # Numbers of processes mean something on this machine only.
+            "host": socket.gethostname(),
             "controller": orders.controller,
             "project": orders.project,
             "run_id": orders.run_id,

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the guard and the controller tell each other: guard.json, and who lives. Private to this collection.
 
-guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, controller
-{pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was given back), error (a sentence
-or null).
+guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, host (the
+machine it runs on), controller {pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was
+given back), error (a sentence or null).
 """
 
 from __future__ import annotations

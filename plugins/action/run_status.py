@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_status: shows all pods, what they cost, and how their jobs are."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.color import ANSIBLE_COLOR
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs, _status_table
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList, environment, lists, with_a_key
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_looks import looks
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._status import Found, Status, ours, status
+
+# What a screen that does not tell its width is taken for; AWX and pipes do not.
+USUAL = 100
+
+
+class ActionModule(ControllerAction):
+    """Ask the providers, the pods and the records; show it, and fail at the end for a provider that did not answer."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "run_ids": {"type": "list", "elements": "str", "default": []},
+        "runs_dir": {"type": "path", "default": "./runs"},
+        "providers": {"type": "list", "elements": "str", "choices": _providers.names()},
+        "format": {"type": "str", "choices": ["table", "json", "none"], "default": "table"},
+        "file": {"type": "path"},
+        "width": {"type": "int"},
+        "pod_timeout": {"type": "float", "default": 8},
+        "api_timeout": {"type": "float", "default": 60},
+        "env_file": {"type": "path"},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        for name in ("pod_timeout", "api_timeout"):
+            if arguments[name] <= 0:
+                raise AnsibleActionFail(f"{name} is a number of seconds and must be more than 0.")
+        runs_dir = local_path(arguments["runs_dir"])
+        found, troubles = _known_runs.known(runs_dir)
+        try:
+            only = self._only(arguments["run_ids"], runs_dir)
+            listed = self._lists(arguments, found)
+        except (RunError, CloudError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        self._refuse_unknown(only, found, listed, runs_dir)
+        now = datetime.now(UTC)
+        running = {name.run_id for each in listed for pod, name in ours(each.pods, only) if pod["phase"] == "running"}
+        looked = looks([run for run in found if run.run_id in running], arguments["pod_timeout"])
+        told = status(Found(listed, found, looked, now, only, arguments["runs_dir"]))
+        told.notes.extend(troubles)
+        self._show(told, arguments, now)
+        changed = self._write(told, arguments["file"])
+        failed = [f"The pods at {name} could not be listed: {why}" for name, why in told.errors.items()]
+        table = _status_table.render(told, width=arguments["width"] or USUAL, color=False, now=now)
+        end = {"failed": True, "msg": " ".join(failed)} if failed else {}
+        return {"changed": changed, "table": table, **told.to_result(), **end}
+
+    @staticmethod
+    def _only(words: Sequence[str], runs_dir: Path) -> list[str]:
+        """The ids of the runs that are asked for; none for all. An id that no run here has may be a pod's."""
+        if not words or _known_runs.ALL in words:
+            return []
+        ids = []
+        for word in words:
+            if not is_run_id(word):
+                raise RunError(f"{word!r} is no id of a run: these have letters a-z, digits and underscores.")
+            ids += (
+                [word] if word != _known_runs.LATEST else [run.run_id for run in _known_runs.choose(runs_dir, [word])]
+            )
+        return ids
+
+    def _lists(self, arguments: dict[str, Any], found: Sequence[Run]) -> list[PodList]:
+        """What the providers say: those that are named, else those with a key and those at which a run has pods."""
+        environ = environment(str(local_path(arguments["env_file"])) if arguments["env_file"] else None)
+        names = arguments["providers"]
+        if names is None:
+            used = {str(pod["provider"]) for run in found if run.living for pod in run.unproved}
+            keyed = with_a_key(environ)
+            names = [name for name in _providers.names() if name in used or name in keyed] or _providers.names()
+        return lists(names, environ, arguments["api_timeout"])
+
+    @staticmethod
+    def _refuse_unknown(only: Sequence[str], found: Sequence[Run], listed: Sequence[PodList], runs_dir: Path) -> None:
+        """A run that neither a record nor a pod knows is a mistake, unless a provider could not be asked."""
+        known = {run.run_id for run in found} | {name.run_id for each in listed for _pod, name in ours(each.pods)}
+        unknown = [run_id for run_id in only if run_id not in known]
+        if unknown and not any(each.error for each in listed):
+            raise AnsibleActionFail(
+                f"There is no run {', '.join(unknown)}: neither a directory in {runs_dir} nor a pod has that id."
+            )
+
+    def _show(self, told: Status, arguments: dict[str, Any], now: datetime) -> None:
+        display = Display()
+        if arguments["format"] == "json":
+            display.display(json.dumps(told.to_result(), indent=2))
+        elif arguments["format"] == "table":
+            width = arguments["width"] or display.columns or USUAL
+            display.display("\n" + _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now))
+
+    def _write(self, told: Status, file: str | None) -> bool:
+        """Write the answer as JSON where that is wanted; whether it was. Raises AnsibleActionFail."""
+        if not file or self.check_mode:
+            return False
+        path = local_path(file)
+        try:
+            write_atomically(path, json.dumps(told.to_result(), indent=2) + os.linesep)
+        except OSError as error:
+            raise AnsibleActionFail(f"The status cannot be written to {path}: {error}.") from error
+        return True

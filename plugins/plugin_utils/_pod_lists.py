@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pods of several accounts, all asked at once, for so many seconds at most. Private to this collection."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE, Sources
+from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
+
+Connect = Callable[[str], Provider]
+
+
+@dataclass(frozen=True)
+class PodList:
+    """What one provider answered: its pods in the shape of ``Pod.to_result()``, each with `end`, the command that ends
+    it; or `error`, a sentence, and then nothing is known of its pods.
+    """
+
+    provider: str
+    pods: tuple[dict[str, Any], ...] = ()
+    error: str | None = None
+
+
+def environment(env_file: str | None) -> dict[str, str]:
+    """Where keys are looked for."""
+    return {**os.environ, **({FILES_VARIABLE: env_file} if env_file else {})}
+
+
+def with_a_key(environ: Mapping[str, str]) -> list[str]:
+    """The providers for which a key is set. Raises CloudError for a file of settings that cannot be read."""
+    return [name for name in _providers.names() if _providers.key_origin(name, environ, Sources(environ))]
+
+
+def lists(
+    names: Iterable[str], environ: Mapping[str, str], seconds: float, connect: Connect | None = None
+) -> list[PodList]:
+    """The complete list of each provider, or why there is none, in `seconds` at most."""
+    found: dict[str, PodList] = {}
+
+    def ask(name: str) -> None:
+        try:
+            provider = connect(name) if connect else _providers.connect(name, environ=environ)
+            pods = tuple({**pod.to_result(), "end": provider.end_command(pod.id)} for pod in provider.list())
+            found[name] = PodList(name, pods)
+        except CloudError as error:
+            found[name] = PodList(name, error=error.message)
+        except Exception as error:  # noqa: BLE001 - one provider's oddity must not hide the pods of the other
+            found[name] = PodList(name, error=f"{type(error).__name__}: {error}")
+
+    deadline = time.monotonic() + seconds
+    names = list(dict.fromkeys(names))
+    threads = [begin(lambda name=name: ask(name), f"podyard-list-{name}") for name in names]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    late = f"It gave no complete list within {seconds:g} seconds."
+    return [found.get(name) or PodList(name, error=late) for name in names]
