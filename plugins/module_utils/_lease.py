@@ -91,8 +91,8 @@ watch() {
     echo "$me" >$d/on
     while :; do
         # Somebody may have emptied the place of temporary files.
-        [ -d $d ] || mkdir -m 777 -p $d
-        m= o=
+        [ -d $d ] || mkdir -p $d
+        m='' o=''
         read -r m <$d/seconds
         n=${m:-$n}
         read -r o <$d/on
@@ -105,13 +105,13 @@ watch() {
         echo $end >$d/ends
         if [ "$(now)" -ge $end ] && [ "$(now)" -ge $at ]; then
             try=$((try + 1))
+            p=$((try * try * 5))
+            [ $p -lt 300 ] || p=300
+            at=$(($(now) + p))
             say "nobody renewed the lease: this pod is ended (try $try)"
             find_key
             if end_pod >$d/answer 2>&1; then r='took the order'; else r='did not take the order'; fi
             say "the provider $r: $(tail -c 300 $d/answer | tr '\n' ' ')"
-            p=$((try * try * 5))
-            [ $p -lt 300 ] || p=300
-            at=$(($(now) + p))
         fi
         t=$((n / 10))
         [ $t -lt 15 ] || t=15
@@ -133,7 +133,7 @@ main() {
     else
         rm -f $d/renew
         trap '' HUP
-        w=
+        w=''
         has setsid && w=setsid
         $w sh $d/lease watch "$3" </dev/null >/dev/null 2>&1 &
         say "armed: $3 s from now, $2 s from each renewal"
