@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.plan: what a training will rent, send and cost, and what stands against it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_checks, _plan_market, _plan_text
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
+
+# Narrower ones would break the table, wider ones are hard to read.
+NARROWEST, WIDEST = 80, 120
+TEXT: dict[str, Any] = {"type": "str"}
+NUMBER: dict[str, Any] = {"type": "float"}
+LIST: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
+
+
+class ActionModule(ControllerAction):
+    """Ask, compute, show; and fail for what would fail later. Rents nothing and changes nothing but the plan's file."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"], "default": ["runpod"]},
+        "name": TEXT,
+        "run_directory": {"type": "path"},
+        "title": {"type": "str", "default": "training"},
+        "gpus": LIST,
+        "gpu_count": {"type": "int", "default": 1},
+        "min_gpu_memory": NUMBER,
+        "min_compute_capability": NUMBER,
+        "min_memory": NUMBER,
+        "min_vcpus": {"type": "int"},
+        "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"], "default": ["SECURE"]},
+        "regions": LIST,
+        "min_cuda_version": TEXT,
+        "rank_by": {"type": "str", "choices": ["preference", "price", "value"], "default": "preference"},
+        "interruptible": {"type": "bool", "default": False},
+        "bid": NUMBER,
+        "search": {"type": "raw"},
+        "max_price": NUMBER,
+        "max_cost": NUMBER,
+        "max_hours": NUMBER,
+        "attempts": {"type": "int"},
+        "deadline": NUMBER,
+        "lease_hours": NUMBER,
+        "image": TEXT,
+        "image_gb": NUMBER,
+        "template": TEXT,
+        "registry": TEXT,
+        "disk": {"type": "int", "default": 20},
+        "volume_size": {"type": "int"},
+        "network_volume": TEXT,
+        "output_gb": NUMBER,
+        "code": {"type": "path"},
+        "code_exclude": LIST,
+        "dataset": {"type": "path"},
+        "dataset_exclude": LIST,
+        "bandwidth": NUMBER,
+        "command": {"type": "str", "default": ""},
+        "settings": LIST,
+        "prefix": {"type": "str", "default": ""},
+        "path": {"type": "path"},
+        "api_key": {"type": "str", "no_log": True},
+        "api_url": TEXT,
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        environ = self._environ()
+        connect = _plan_market.connector(arguments, environ)
+        trees = _plan.read_trees(arguments, local_path)
+        market = _plan_market.ask(arguments, environ, connect, Display().display)
+        plan = _plan.build(arguments, market, trees)
+        plan["problems"], plan["warnings"] = _plan_checks.judge(plan, market, trees.problems, arguments["prefix"])
+        self._write(arguments["path"], plan)
+        display = Display()
+        width = min(WIDEST, max(NARROWEST, display.columns or NARROWEST))
+        display.display("\n" + _plan_text.render(plan, width))
+        if plan["problems"]:
+            raise AnsibleActionFail(_together(plan["problems"]))
+        if not self.check_mode:
+            for name in ("code", "dataset"):
+                self._hash(getattr(trees, name), arguments[f"{name}_exclude"])
+        return {"changed": False, "plan": plan}
+
+    def _environ(self) -> dict[str, str]:
+        """The environment as a module of this task would find it."""
+        given: dict[str, Any] = {}
+        if getattr(self._task, "environment", None):
+            self._compute_environment_string(given)
+        return {**os.environ, **{name: str(value) for name, value in given.items()}}
+
+    def _write(self, path: str | None, plan: dict[str, Any]) -> None:
+        """Write the plan, in check mode too: it is what check mode is for."""
+        if not path:
+            return
+        file = local_path(path)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_json(file, plan)
+        except OSError as error:
+            raise AnsibleActionFail(f"The plan {file} cannot be written: {error.strerror or error}.") from error
+
+    def _hash(self, tree: Tree | None, exclude: list[str]) -> None:
+        """Hash what is sent while no pod waits for that; the transfer finds it done."""
+        if tree is None:
+            return
+        try:
+            hash_tree(tree, HashCache(Path(tree.root), Patterns((), tuple(exclude))))
+        except TreeError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+
+def _together(problems: list[str]) -> str:
+    listed = "".join(f"\n  - {problem}" for problem in problems)
+    return problems[0] if len(problems) == 1 else f"Nothing is rented, for {len(problems)} reasons:{listed}"

@@ -1,0 +1,401 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin podyard.gpu.plan, which runs on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+short_description: Say what a training would rent, send and cost, before anything is rented
+version_added: 0.2.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Asks the providers for the balance, the pods that are there and the offers of now, counts code and data, compares
+    all of that with the limits, and shows it as a table on the screen.
+  - Fails for what would fail later, with a sentence for each reason. What is doubtful only is a warning.
+  - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. Of
+    code and data the files are counted, and in check mode not even read.
+options:
+  name:
+    description:
+      - The name of the pod that would be rented, to see whether there is one already. One of the form
+        C(podyard-PROJECT-RUN-INDEX) stands for all attempts at that pod.
+    type: str
+  run_directory:
+    description:
+      - The directory of the run, to see whether it has ended already.
+    type: path
+  title:
+    description:
+      - What the plan is for.
+    type: str
+    default: training
+  gpus:
+    description:
+      - GPU models that will do, the wanted one first. Empty means any that O(min_gpu_memory) and
+        O(min_compute_capability) allow.
+    type: list
+    elements: str
+    default: []
+  gpu_count:
+    description:
+      - GPUs in the pod.
+    type: int
+    default: 1
+  min_gpu_memory:
+    description:
+      - The least memory of each GPU, in GB. Unset means any.
+    type: float
+  min_compute_capability:
+    description:
+      - The least CUDA compute capability, as V(8.9). Unset means any.
+    type: float
+  min_memory:
+    description:
+      - The least memory (RAM) of the pod, in GB. Unset means any.
+    type: float
+  min_vcpus:
+    description:
+      - The least number of virtual CPUs of the pod. Unset means any.
+    type: int
+  clouds:
+    description:
+      - Kinds of hosts to rent from, where a provider has kinds.
+    type: list
+    elements: str
+    choices:
+      - SECURE
+      - COMMUNITY
+    default:
+      - SECURE
+  regions:
+    description:
+      - Data centres by RunPod's ids and countries by their two letters. Empty means anywhere.
+    type: list
+    elements: str
+    default: []
+  min_cuda_version:
+    description:
+      - The lowest CUDA version that the host's driver must support, as V(12.8). Unset means any, with a warning where
+        the image's name tells that it needs a newer one than hosts on offer have.
+    type: str
+  rank_by:
+    description:
+      - Which of the fitting offers is tried first; see O(podyard.gpu.pod#module:rank_by).
+    type: str
+    choices:
+      - preference
+      - price
+      - value
+    default: preference
+  interruptible:
+    description:
+      - Whether the pod may be one that is taken away at any time.
+    type: bool
+    default: false
+  bid:
+    description:
+      - What an interruptible pod offers for its GPUs, in USD per hour, where the provider has bids.
+    type: float
+  search:
+    description:
+      - More filters in the query language of Vast.ai's market, as a mapping or as text.
+    type: raw
+  max_price:
+    description:
+      - The most that the pod may cost, in USD per hour. Unset means any price.
+    type: float
+  max_cost:
+    description:
+      - The most that the whole run may cost, in USD. Unset means no limit.
+    type: float
+  max_hours:
+    description:
+      - The most hours that the pod may live; the cost is estimated for these. Unset means no limit, and the cost of an
+        hour.
+    type: float
+  attempts:
+    description:
+      - How many pods may be tried, to be shown among the limits.
+    type: int
+  deadline:
+    description:
+      - Seconds until a pod must be ready, to be shown among the limits.
+    type: float
+  lease_hours:
+    description:
+      - Hours for which the pod lives without its controller, to be shown among the limits.
+    type: float
+  image:
+    description:
+      - The container image. Unset means that of O(template). The CUDA version in its tag, such as C(cu1281) or
+        C(cuda12.4.1), is compared with the hosts on offer and with O(min_cuda_version).
+    type: str
+  image_gb:
+    description:
+      - How much the host has to load for the image, in GB. Unset means an assumed 10.
+    type: float
+  template:
+    description:
+      - A template of the account, by name or id.
+    type: str
+  registry:
+    description:
+      - The stored credentials for a private image, by name or id.
+    type: str
+  disk:
+    description:
+      - The container's own disk, in GB.
+    type: int
+    default: 20
+  volume_size:
+    description:
+      - The size of the disk that holds code and data, in GB. Unset means that the container's own serves. Where a
+        provider has only one disk, it is made that much larger.
+    type: int
+  network_volume:
+    description:
+      - The volume of the account that holds code and data, by name or id.
+    type: str
+  output_gb:
+    description:
+      - How much the training writes, in GB. Unset means an assumed 5, for which nothing is refused.
+    type: float
+  code:
+    description:
+      - The directory with the code, on the controller.
+    type: path
+  code_exclude:
+    description:
+      - What of O(code) stays at home, as in O(podyard.gpu.transfer#module:exclude).
+    type: list
+    elements: str
+    default: []
+  dataset:
+    description:
+      - The directory with the data, on the controller.
+    type: path
+  dataset_exclude:
+    description:
+      - What of O(dataset) stays at home, as in O(podyard.gpu.transfer#module:exclude).
+    type: list
+    elements: str
+    default: []
+  bandwidth:
+    description:
+      - What this machine can send, in Mbit/s. Unset means an assumed 50.
+    type: float
+  command:
+    description:
+      - The command that trains, to be shown.
+    type: str
+    default: ""
+  settings:
+    description:
+      - Lines on settings of the environment that count, to be shown.
+    type: list
+    elements: str
+    default: []
+  prefix:
+    description:
+      - What stands before the names of the options where the user gave them, such as V(train_), for the remedies in
+        messages.
+    type: str
+    default: ""
+  path:
+    description:
+      - The file to write the plan to, as JSON. Its directory is made. Written in check mode too, and when the plan is
+        refused. Unset means no file.
+    type: path
+requirements:
+  - rich for the table's form; without it, it is plain text
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+  - podyard.gpu.api.providers
+attributes:
+  check_mode:
+    support: full
+    details: It is the same, but that code and data are not hashed.
+  diff_mode:
+    support: none
+    details: Nothing is changed.
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.offer_info
+  - module: podyard.gpu.account_info
+  - module: podyard.gpu.tree_info
+"""
+
+EXAMPLES = r"""
+- name: What would it cost
+  podyard.gpu.plan:
+    gpus: [RTX 4090, L40S]
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    max_price: 0.80
+    max_hours: 6
+    code: .
+  register: planned
+
+- name: Show the estimate for the offer that would be tried first
+  ansible.builtin.debug:
+    msg: "{{ planned.plan.estimate.usd }} USD for {{ planned.plan.estimate.hours }} hours"
+"""
+
+RETURN = r"""
+plan:
+  description: The plan, as it stands in O(path) too. Money is in USD, sizes in GB where the name does not say bytes.
+  returned: success
+  type: dict
+  contains:
+    schema:
+      description: Number of the plan's form. Another one means that a field went away or means something else.
+      type: int
+      sample: 1
+    created_at:
+      description: When it was made.
+      type: str
+      sample: "2026-07-15T14:00:00.000Z"
+    title:
+      description: What it is for.
+      type: str
+    credentials:
+      description: Of each C(provider) the C(name) of the key's variable and the C(place) where it was found.
+      type: list
+      elements: dict
+    accounts:
+      description:
+        - Of each provider the balance and the spending (V(none) where it does not say, and why in C(note)), the
+          number of pods that are there, C(first_hour_usd) of its cheapest offer, and C(usd) for all the hours on the
+          one that is tried first.
+      type: list
+      elements: dict
+    pod:
+      description: What is asked for.
+      type: dict
+    offers:
+      description:
+        - The first ten offers that fit, over all providers in the order in which they are tried, as in
+          RV(podyard.gpu.offer_info#module:offers), each with an C(estimate) as RV(plan.estimate).
+      type: list
+      elements: dict
+    offers_fitting:
+      description: How many fit.
+      type: int
+    notes:
+      description: What of the wishes is not tried, and why.
+      type: list
+      elements: str
+    estimate:
+      description: What the run costs on the first offer; V(none) without one. V(none) in it is what nobody says.
+      type: dict
+      contains:
+        usd_per_hour:
+          description: GPU and disk of a pod that runs.
+          type: float
+        gpu_usd_per_hour:
+          description: The GPUs.
+          type: float
+        disk_usd_per_hour:
+          description: The disks, billed from the order to the end.
+          type: float
+        traffic_usd:
+          description: Image, code and data to the pod, and outputs from it.
+          type: float
+        loading_seconds:
+          description: To load the image.
+          type: float
+        loading_usd:
+          description: What that costs.
+          type: float
+        push_seconds:
+          description: To send code and data.
+          type: float
+        push_usd:
+          description: What that costs.
+          type: float
+        first_hour_usd:
+          description: The first hour, with what is sent to the pod.
+          type: float
+        hours:
+          description: O(max_hours).
+          type: float
+        usd:
+          description: What all these hours cost, with all traffic.
+          type: float
+        gpu_usd:
+          description: The GPUs' part of it.
+          type: float
+        disk_usd:
+          description: The disks' part of it.
+          type: float
+        hours_at_most:
+          description: When the first of the limits ends the run.
+          type: float
+        usd_at_most:
+          description: What it has cost then.
+          type: float
+    usd_per_hour_at_most:
+      description: The dearest of all offers that fit.
+      type: float
+    usd_at_most:
+      description: What the run costs at most, on the dearest; V(none) without a limit.
+      type: float
+    hours_at_most:
+      description: The hours until the first limit, on the dearest; V(none) without a limit.
+      type: float
+    balance_usd:
+      description: What is known of all balances together; V(none) when nothing is.
+      type: float
+    code:
+      description: Its C(path), C(files), C(bytes), C(largest_bytes), and C(special), which is not sent.
+      type: dict
+    dataset:
+      description: The same of the data.
+      type: dict
+    transfer:
+      description: C(bytes) in C(seconds) at C(mbps), and whether that is C(assumed).
+      type: dict
+    disk:
+      description: Its C(kind) and C(gb), C(sent_gb), C(output_gb), whether that is C(output_assumed), and C(free_gb).
+      type: dict
+    image:
+      description: The image; V(none) when only a template knows.
+      type: str
+    image_gb:
+      description: What it is taken to have.
+      type: float
+    cuda:
+      description:
+        - The versions of the C(image), the C(floor) that is asked for and the C(newest) host, and how many offers are
+          C(fitting), C(mixed), C(too_old) and C(unknown).
+      type: dict
+    command:
+      description: The command that trains.
+      type: str
+    run:
+      description: C(name), C(directory), C(state) (V(new), V(living) or V(ended)), C(outcome) and C(pods) of that name.
+      type: dict
+    limits:
+      description: Those in force.
+      type: dict
+    settings:
+      description: Lines on settings of the environment that count.
+      type: list
+      elements: str
+    assumptions:
+      description: What the figures go by and nobody said.
+      type: list
+      elements: str
+    problems:
+      description: Why it is refused, a sentence each; empty when it is not.
+      type: list
+      elements: str
+    warnings:
+      description: What is doubtful, a sentence each.
+      type: list
+      elements: str
+"""
