@@ -14,6 +14,8 @@ from typing import Any
 
 #: The code of a WaitTimeout or PodLost that a pod on any other host would end with too: another is not rented for it.
 EVERYWHERE = "everywhere"
+#: The code of a WaitTimeout that was cut short by the deadline of the whole call: the pod's host is not to blame.
+OVERDUE = "overdue"
 
 
 class CloudError(Exception):

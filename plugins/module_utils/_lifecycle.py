@@ -16,13 +16,15 @@ from ansible_collections.podyard.gpu.plugins.module_utils import (
     _applying,
     _bootstrap,
     _changes,
-    _creation,
+    _lease,
     _lookup,
     _market,
     _pod,
+    _renting,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._creation import create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._history import History
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._names import MAX_LENGTH, PodName
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
@@ -58,6 +60,8 @@ __all__ = [
 
 #: Offers that a message names as not tried; a market of single machines has thousands.
 TOLD = 10
+#: The first stage that proves a login.
+LOGIN = _pod.STAGES.index(_pod.AUTHENTICATED)
 STATES = ("present", "running", "stopped", "restarted", "absent")
 #: The same where a container can also be made anew in place.
 ALL_STATES = (*STATES[:-1], "recycled", "absent")
@@ -70,6 +74,7 @@ class Lifecycle:
     :param readiness: how far to wait; None: not at all.
     :param most: pods that may be rented at most until one gets ready.
     :param check: nothing is written.
+    :param lease: that of a pod that is rented or logged in to, once ``ensure`` has read the wish.
     """
 
     work: Work
@@ -77,12 +82,25 @@ class Lifecycle:
     readiness: Readiness | None = None
     most: int = 1
     check: bool = False
+    lease: _lease.Lease | None = None
 
     def ensure(self, state: str) -> Outcome:
         """Bring the pod into ``state`` (one of ALL_STATES).
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
         """
+        self.lease = self._leased()
+        outcome = self._ensure(state)
+        if self.lease is not None and outcome.reached is not None and state != "stopped" and not self.check:
+            reached = outcome.reached
+            outcome.warnings += _lease.doubts(reached.pod, reached.lease, _pod.STAGES.index(reached.stage) >= LOGIN)
+        return outcome
+
+    def _leased(self) -> _lease.Lease | None:
+        provider = self.work.provider
+        return _lease.lease(self.wanted.lease, provider.capabilities.own_end, provider.name)
+
+    def _ensure(self, state: str) -> Outcome:
         refuse_impossible(self.wanted)
         if state == "absent":
             with self.work.provider.urgently():
@@ -116,7 +134,8 @@ class Lifecycle:
         return steps[state](pods[0])
 
     def _standing(self) -> Standing:
-        return Standing(self.work, self.wanted, self.readiness, self.check)
+        readiness = replace(self.readiness, lease=self.lease) if self.readiness is not None else None
+        return Standing(self.work, self.wanted, readiness, self.check)
 
     def find(self) -> list[Pod]:
         """The living pods that are meant: by id, else by name: all of one identity, or of exactly that name.
@@ -218,9 +237,9 @@ class Lifecycle:
             pod = _changes.predicted(request, work.provider.name, offers[0])
             pod = replace(pod, locked=bool(wanted.locked))
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
-        history = History()
+        history = History(clock=work.polls.clock)
         try:
-            reached = _creation.rent(
+            reached = _renting.rent(
                 work, offers, self._request, first, self._accept, cap=wanted.max_price, most=self.most, history=history
             )
         except errors.NoCapacity as error:
@@ -270,7 +289,7 @@ class Lifecycle:
             raise errors.BadRequest(
                 f"The name {name} has {len(name)} characters; the most is {MAX_LENGTH}. Shorten the project."
             )
-        request = self.wanted.request(offer, name)
+        request = replace(self.wanted.request(offer, name), boot=self._boot())
         how, images = self.wanted.bootstrap, self.work.provider.capabilities.ssh_images
         made = _bootstrap.bootstrapped(how, request, images)
         own = _applying.expanded(request, self.wanted.template).args
@@ -278,6 +297,13 @@ class Lifecycle:
             return made
         # Ours would take the place of the start command that comes with the template.
         return _bootstrap.bootstrapped(how, replace(request, args=own), images)
+
+    def _boot(self) -> str:
+        """What arms the lease from the container's start on; who waits for a login renews it soon."""
+        if self.lease is None:
+            return ""
+        soon = self.readiness is not None and _pod.STAGES.index(self.readiness.target) >= LOGIN
+        return self.lease.at_boot(_lease.BOOT_GRACE) if soon else self.lease.at_boot(self.lease.seconds)
 
     def _first_attempt(self) -> int:
         """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""

@@ -46,6 +46,7 @@ class Work:
 
     :param grace: seconds after a create for which the provider may not show the pod yet.
     :param run_dir: where the run's fence and ledger are; None: there is no run.
+    :param halt: asked right before a create is sent; it raises what ends the work.
     """
 
     provider: Provider
@@ -53,6 +54,7 @@ class Work:
     progress: Progress = field(default_factory=Progress)
     run_dir: RunDir = None
     grace: float = GRACE
+    halt: Callable[[], None] = lambda: None
 
     @property
     def ledger(self) -> Ledger:
@@ -67,13 +69,14 @@ class Work:
 
 
 @contextlib.contextmanager
-def alone(work: Work, name: str) -> Iterator[None]:
+def alone(work: Work, name: str, patience: float | None = None) -> Iterator[None]:
     """Keep other tasks of this user from renting a pod of this name meanwhile: both would see that there is none, and
     each would rent one.
 
-    :raises Conflict: when another does so for longer than TURN.
+    :raises Conflict: when another does so for longer than ``patience`` seconds (TURN).
     """
     mark = work.provider.account_mark
+    patience = TURN if patience is None else patience
     if mark is None:
         yield
         return
@@ -83,11 +86,11 @@ def alone(work: Work, name: str) -> Iterator[None]:
         if not held:
             work.progress.say(f"Another task is renting the pod {name}: waiting until it has ended")
             stack.close()
-            held = stack.enter_context(file.lock(TURN))
+            held = stack.enter_context(file.lock(patience))
         if not held:
             raise errors.Conflict(
                 f"The pod {name} was not rented: another task on this machine has been renting it for more than "
-                f"{TURN:.0f} s. See what it waits for, end it, and run this one again."
+                f"{patience:.0f} s. See what it waits for, end it, and run this one again."
             )
         # Its age tells when its lock is of no use any more.
         file.write({})

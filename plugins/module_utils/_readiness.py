@@ -17,9 +17,11 @@ from typing import Any, Callable
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _hostkeys, _pod, _podlog, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._deadlines import ADVICE, DEADLINES
+from ansible_collections.podyard.gpu.plugins.module_utils._lease import ARMED, Lease
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Endpoint, Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._trust import Trust
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.module_utils._watch import Looks
 
@@ -36,8 +38,6 @@ LOG_PACE = 20.0
 ROUTE_TRIES = 3
 #: Seconds for a pod to come to life that was made to run and sat stopped, after the one start that it gets.
 REVIVAL = 90.0
-#: Seconds between two looks into the log for the host keys: the log may trail the container by a moment.
-LOG_LAG = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ class Readiness:
     :param known_hosts: file for the pod's host keys.
     :param user: the one to log in as, whatever the provider says; None: as the provider says, else root, else one of
         ``users``.
+    :param lease: what is armed with the first login; None: nothing.
     :param read_banner: how to see whether an SSH server answers; injectable for tests.
+    :param until: the moment (``Clock.monotonic``) at which the deadline of the whole call is over; None: it has none.
+    :param reached: told of each stage that a pod reaches.
     """
 
     target: str
@@ -60,7 +63,10 @@ class Readiness:
     deadlines: Mapping[str, float] = field(default_factory=dict)
     user: str | None = None
     users: tuple[str, ...] = ()
+    lease: Lease | None = None
     read_banner: Callable[[Endpoint], tuple[bool, str]] = _ssh.read_banner
+    until: float | None = None
+    reached: Callable[[Pod, str], None] = lambda pod, stage: None
 
     def deadline(self, stage: str, pod: Pod | None = None) -> float:
         """Seconds for this stage of this pod."""
@@ -75,22 +81,27 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a pod got: the last stage, the pod as last read, and what was learned on the way."""
+    """How far a pod got: the last stage, the pod as last read, and what was learned on the way. ``lease`` is what became
+    of its lease at the login, ``lease_ends_at`` when that ends.
+    """
 
     stage: str
     pod: Pod
     python: str | None = None
     python_version: str | None = None
     host_key_checking: str | None = None
+    lease: str | None = None
+    lease_ends_at: str | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """The pod's result with stage, python, python_version and host_key_checking."""
+        """The pod's result with stage, python, python_version, host_key_checking and lease_ends_at."""
         result = self.pod.to_result()
         result.update(
             stage=self.stage,
             python=self.python,
             python_version=self.python_version,
             host_key_checking=self.host_key_checking,
+            lease_ends_at=self.lease_ends_at,
         )
         return result
 
@@ -134,12 +145,12 @@ class Ladder:
         self._absences = 0
         self._starts = 0
         self._probe: _ssh.Probe | None = None
-        self._trusted: tuple[Endpoint, str] | None = None
         self._user: str | None = readiness.user
         self._next_look = 0.0
         self._route, self._failures = 0, 0
         self._revived_at: float | None = None
-        self._keep_known_hosts = grace == 0.0 and before is None
+        keep, clock = grace == 0.0 and before is None, polls.clock
+        self._trust = Trust(provider, readiness.run, readiness.known_hosts, clock, progress, keep)
 
     def climb(self, pod: Pod) -> Reached:
         """Wait until the target stage.
@@ -158,15 +169,20 @@ class Ladder:
         for stage in STAGES[1 : STAGES.index(self._ready.target) + 1]:
             pod = self._stage(stage, tries[stage], pod)
             self._reached = stage
+            self._ready.reached(pod, stage)
             self._progress.say(f"{pod.label()}: {stage} after {self._polls.clock.monotonic() - begun:.0f} s")
         pod = self._ready.named(pod, self._user)
-        probe, mode = self._probe, self._trusted[1] if self._trusted else None
-        python = probe.python if probe else None
-        return Reached(self._ready.target, pod, python, probe.python_version if probe else None, mode)
+        probe = self._probe or _ssh.Probe(False, False)
+        lease = self._ready.lease
+        ends_at = lease.ends_at() if lease is not None and probe.lease == ARMED else None
+        return Reached(self._ready.target, pod, probe.python, probe.python_version, self._trust.mode, probe.lease, ends_at)
 
     def _stage(self, stage: str, attempt: Callable[[Pod], str], pod: Pod) -> Pod:
         """Try until the stage is reached; return the pod as it was last read."""
-        seconds = self._ready.deadline(stage, pod)
+        seconds, overdue = self._ready.deadline(stage, pod), ""
+        left = self._ready.until - self._polls.clock.monotonic() if self._ready.until is not None else seconds
+        if left < seconds:
+            seconds, overdue = max(0.0, left), " that were left of the deadline for the whole call (option deadline)"
         problem, first = "", True
         for gone in self._polls.until(seconds):
             if not first:
@@ -181,10 +197,10 @@ class Ladder:
             self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
         quoted, code = self._quote(pod)
         raise errors.WaitTimeout(
-            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s: {problem}. "
+            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s{overdue}: {problem}. "
             f"{ADVICE[stage]}{quoted}",
             stage=self._reached,
-            code=code,
+            code=errors.OVERDUE if overdue else code,
         )
 
     def _routed(self, pod: Pod) -> Pod:
@@ -321,14 +337,15 @@ class Ladder:
         problem = self._try_port(pod)
         if problem or pod.endpoint is None:
             return problem
-        trust = self._trust(pod, pod.endpoint)
+        trust = self._trust.learn(pod, pod.endpoint)
         if isinstance(trust, str):
             return trust
         # The likeliest first. Who was let in once is asked for no more.
         users = [self._user] if self._user is not None else [pod.endpoint.user, "root", *self._ready.users]
         logins = [replace(pod.endpoint, user=user) for user in dict.fromkeys(users)]
+        ready, lease = self._ready, self._ready.lease.at_login() if self._ready.lease is not None else ""
         self._probe, opened = _ssh.log_in(
-            self._ready.run, logins, self._ready.known_hosts, trust.mode or "", self._ready.private_key
+            ready.run, logins, ready.known_hosts, trust.mode or "", ready.private_key, lease
         )
         if not self._probe.logged_in:
             return f"ssh says: {self._probe.problem.rstrip('.')}"
@@ -348,33 +365,6 @@ class Ladder:
             if self._probe
             else "no answer"
         )
-
-    def _trust(self, pod: Pod, endpoint: Endpoint) -> _hostkeys.Verdict | str:
-        """Learn the host keys of this address once; a text says why it must not be trusted (yet)."""
-        if self._trusted is not None and self._trusted[0] == endpoint:
-            return _hostkeys.Verdict(self._trusted[1])
-        offered = _hostkeys.scan(self._ready.run, endpoint)
-        verdict = _hostkeys.judge(offered, self._printed(pod))
-        if offered and verdict.mode != _hostkeys.STRICT and self._provider.capabilities.prints_host_keys:
-            self._polls.clock.sleep(LOG_LAG)
-            verdict = _hostkeys.judge(offered, self._printed(pod))
-        if verdict.mode is None:
-            return verdict.problem
-        if verdict.mode == _hostkeys.STRICT or not self._keep_known_hosts:
-            # A container that was just made has new keys by right: what an earlier one had is forgotten.
-            _hostkeys.write_known_hosts(self._ready.known_hosts, verdict.lines)
-        self._trusted = (endpoint, verdict.mode)
-        return verdict
-
-    def _printed(self, pod: Pod) -> set[str]:
-        """The fingerprints in the pod's log; empty when the log cannot be read, which a line of progress says."""
-        if not (self._provider.capabilities.logs and self._provider.capabilities.prints_host_keys):
-            return set()
-        try:
-            return _hostkeys.printed(self._provider.logs(pod.id, deadline=5.0))
-        except errors.CloudError as error:
-            self._progress.say(f"The host keys of {pod.label()} cannot be checked against its log: {error.message}")
-            return set()
 
     def _quote(self, pod: Pod) -> tuple[str, str | None]:
         """What the pod's log says, and the code of the error."""

@@ -10,9 +10,10 @@ import json
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _creation, _fence, _ledger, _lookup
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils import _fence, _ledger, _lookup, _renting
+from ansible_collections.podyard.gpu.plugins.module_utils._creation import create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._history import History
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
@@ -219,7 +220,7 @@ class Renting:
         return request(f"{IDENTITY}-{number}", gpu=chosen.gpu, gpu_id=chosen.gpu_id)
 
     def run(self):
-        return _creation.rent(
+        return _renting.rent(
             self.work, self.offers, self.make, 1, self.accept, cap=self.cap, most=self.most, history=self.history
         )
 

@@ -10,10 +10,12 @@ import json
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._creation import History, rent
+from ansible_collections.podyard.gpu.plugins.module_utils._history import History
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
+from ansible_collections.podyard.gpu.plugins.module_utils._renting import rent
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime, Lines
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
@@ -60,7 +62,7 @@ def test_a_create_says_what_it_wants_once():
         "cancel_unavail": True,
         "env": {"A": "b c", "-p 8080:8080": "1", "-p 9000:9000/udp": "1"},
     }
-    assert onstart.count(rows.KEY_LINE) == 2
+    assert onstart.count(rows.KEY_LINE) == 1
     assert "touch ~/.no_auto_tmux" in onstart
 
 
@@ -237,6 +239,79 @@ def test_the_contract_is_read_back_where_it_is_shown_first():
         vast = driver(api)
         pod = vast.settle(made(), request())
     assert pod.usd_per_hour == 0.5
+
+
+NEW_VOLUME = Mount("network", "/data", size_gb=50)
+ROOM = expect(
+    "POST", "/api/v0/volumes/search/", body={"machine_id": {"eq": 18422}, "disk_space": {"gte": 50}, "limit": 1}
+)
+VOLUMES = "/api/v0/volumes/"
+
+
+def test_a_new_volume_goes_to_the_machine_of_the_offer_and_is_named_after_the_pod():
+    create = expect("PUT", ASK, body=lambda body: body["volume_info"] == {
+        "create_new": True, "volume_id": 4018422, "size": 50, "mount_path": "/data", "name": "podyard-digits-r1-0-1",
+    })  # fmt: skip
+    with Conversation(ROOM.reply({"offers": [{"id": 4018422}]}), no_keys(), create.reply(MADE)) as api:
+        driver(api).create(request(network_volume=NEW_VOLUME))
+    named = expect("PUT", ASK, body=lambda body: body["volume_info"]["name"] == "data").reply(MADE)
+    with Conversation(ROOM.reply({"offers": [{"ask_contract_id": 9}]}), no_keys(), named) as api:
+        driver(api).create(request(network_volume=NEW_VOLUME, extra={"volume_name": "data"}))
+
+
+def test_a_machine_without_room_for_the_volume_is_passed_over_for_nothing():
+    with Conversation(ROOM.reply({"offers": []})) as api, pytest.raises(errors.NoCapacity, match="no room") as refused:
+        driver(api).create(request(network_volume=NEW_VOLUME))
+    assert refused.value.elsewhere == "yes"
+
+
+def test_the_new_volume_of_a_pod_that_is_given_back_does_not_go_on_billing():
+    rented = (ROOM.reply({"offers": [{"id": 9}]}), no_keys(), expect("PUT", ASK).reply(MADE))
+    end = expect("DELETE", ONE).reply({"success": True})
+    there = {"volumes": [{"id": 5, "label": "other"}, {"id": 7, "label": "podyard-digits-r1-0-1", "name": "V.7"}]}
+    listing = expect("GET", VOLUMES).reply(there)
+    busy = expect("DELETE", VOLUMES, body={"id": 7}).reply({"error": "invalid_args", "msg": "in use"}, 400)
+    deleted = expect("DELETE", VOLUMES, body={"id": 7}).reply({"success": True})
+    with Conversation(*rented, end, listing, busy, listing, deleted) as api:
+        vast = driver(api)
+        vast.create(request(network_volume=NEW_VOLUME))
+        vast.terminate("12345678")
+    assert vast.notes == ()
+    with Conversation(*rented, end, *[listing, busy] * 5) as api:
+        vast = driver(api)
+        vast.create(request(network_volume=NEW_VOLUME))
+        vast.terminate("12345678")
+    assert "may still bill" in vast.notes[0] and "podyard.gpu.vastai_volume" in vast.notes[0]
+    with Conversation(end) as api:  # one that was kept, in a later call
+        driver(api).terminate("12345678")
+
+
+def test_more_volumes_a_host_name_and_a_network_are_flags_of_docker():
+    volumes = {"volumes": [{"id": 881, "name": "V.881", "label": "cache", "machine_id": 18422}]}
+    create = expect("PUT", ASK, body=lambda body: body["env"] == {
+        "-h": "trainer", "-n ring": "1", "-v V.881:/cache": "1"
+    })  # fmt: skip
+    extra = {"hostname": "trainer", "network": "ring", "more_volumes": [{"id": "cache", "path": "/cache"}]}
+    with Conversation(expect("GET", VOLUMES).reply(volumes), no_keys(), create.reply(MADE)) as api:
+        driver(api).create(request(network_volume=Mount("network", "/data", volume_id="7"), extra=extra))
+    volumes["volumes"][0]["machine_id"] = 7
+    with (
+        Conversation(expect("GET", VOLUMES).reply(volumes)) as api,
+        pytest.raises(errors.BadRequest, match="machine 7"),
+    ):
+        driver(api).create(request(extra=extra))
+
+
+def test_a_pod_may_be_made_stopped_and_that_is_nobody_elses_doing():
+    create = expect("PUT", ASK, body=lambda body: body["target_state"] == "stopped").reply(MADE)
+    row = rows.stopped(actual_status=None, is_bid=True)
+    with Conversation(
+        no_keys(), create, expect("POST", SSH).reply({}), expect("GET", ONE).reply({"instances": row})
+    ) as api:
+        vast = driver(api)
+        wish = request(bid=0.2, extra={"target_state": "stopped"})
+        pod = vast.settle(vast.create(wish), wish)
+    assert (pod.phase, pod.interruption, pod.billing) == ("stopped", None, "disk")
 
 
 def made():
