@@ -19,8 +19,11 @@ import gzip
 import re
 import shlex
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import LEASE
 
@@ -160,6 +163,11 @@ class Lease:
         """Shell text for a session of SSH: armed where it is not yet, and renewed."""
         return self._run("arm", self.seconds)
 
+    def ends_at(self) -> str:
+        """When a lease is over that is renewed now: RFC 3339 in UTC, by this machine's clock."""
+        end = datetime.now(timezone.utc) + timedelta(seconds=self.seconds)
+        return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
     def program(self) -> str:
         """The program that is put on the pod, without its comments."""
         own = self.own_end
@@ -197,3 +205,24 @@ def said(output: str) -> str | None:
     """What the program said in the output of a login: ARMED, NO_KEY, or None when it could not be run."""
     match = _SAID.search(output)
     return match[1] if match else None
+
+
+def doubts(pod: Pod, found: str | None, logged_in: bool) -> list[str]:
+    """What may keep the lease of a pod from ending it, in sentences: warnings, for the pod is there by now.
+
+    :param found: what ``said`` has read, where somebody logged in.
+    """
+    if found == ARMED or (found is None and boots(pod)):
+        return []
+    if found == NO_KEY:
+        why = "the provider has put no key into it by which it could end itself"
+    elif logged_in:
+        why = "it could not be armed, since the pod has no base64 or no gzip, or nothing may be written to its /tmp"
+    else:
+        why = "its start command is not ours, so that it is armed with the first login, and this task does not log in"
+    return [f"The lease of {pod.label()} does not count: {why}. If nobody ends the pod, nothing does."]
+
+
+def boots(pod: Pod) -> bool:
+    """Whether the lease is armed when the pod's container starts, by what its provider shows of it."""
+    return LEASE in (pod.onstart or "") or LEASE in _bootstrap.told(pod.args)

@@ -81,8 +81,8 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a pod got: the last stage, the pod as last read, and what was learned on the way. ``lease`` is what became
-    of its lease at the login, ``lease_ends_at`` when that ends.
+    """How far a pod got: the last stage, the pod as last read, and what was learned on the way. ``lease`` is what
+    became of its lease at the login, ``lease_ends_at`` when that ends.
     """
 
     stage: str
@@ -175,7 +175,9 @@ class Ladder:
         probe = self._probe or _ssh.Probe(False, False)
         lease = self._ready.lease
         ends_at = lease.ends_at() if lease is not None and probe.lease == ARMED else None
-        return Reached(self._ready.target, pod, probe.python, probe.python_version, self._trust.mode, probe.lease, ends_at)
+        return Reached(
+            self._ready.target, pod, probe.python, probe.python_version, self._trust.mode, probe.lease, ends_at
+        )
 
     def _stage(self, stage: str, attempt: Callable[[Pod], str], pod: Pod) -> Pod:
         """Try until the stage is reached; return the pod as it was last read."""

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _lease
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import STRICT, Run
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint
@@ -41,7 +42,8 @@ _PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
 class Probe:
     """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its
     output came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem``
-    (ssh's own words, else empty), ``mute`` (the key is accepted, and no command runs: the shell only says to go away).
+    (ssh's own words, else empty), ``mute`` (the key is accepted, and no command runs: the shell only says to go away),
+    ``lease`` (what became of the pod's lease, see ``_lease.said``).
     """
 
     logged_in: bool
@@ -50,6 +52,7 @@ class Probe:
     python_version: str | None = None
     problem: str = ""
     mute: bool = False
+    lease: str | None = None
 
 
 def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bool, str]:
@@ -113,7 +116,8 @@ def probe(run: Run, argv: Sequence[str]) -> Probe:
         problem = f"the first command failed with {status}: {words[-1] if words else 'no output'}"
         return Probe(begun, False, problem=problem, mute=not begun)
     found = _PYTHON.search(out)
-    return Probe(True, True, python=found[2] if found else None, python_version=found[1] if found else None)
+    python, version = (found[2], found[1]) if found else (None, None)
+    return Probe(True, True, python=python, python_version=version, lease=_lease.said(out))
 
 
 def is_refused(found: Probe) -> bool:
@@ -124,15 +128,16 @@ def is_refused(found: Probe) -> bool:
 
 
 def log_in(
-    run: Run, endpoints: Sequence[Endpoint], known_hosts: str, mode: str, key: str | None
+    run: Run, endpoints: Sequence[Endpoint], known_hosts: str, mode: str, key: str | None, also: str = ""
 ) -> tuple[Probe, Endpoint]:
     """Try to log in at the same address as one user after the other, until one is let in.
 
+    :param also: shell text that is run in the same session.
     :returns: what the last try brought, and where.
     """
     refused = []
     for endpoint in endpoints:
-        found = probe(run, command(endpoint, known_hosts, mode, key, PROBE))
+        found = probe(run, command(endpoint, known_hosts, mode, key, f"{PROBE}; {also}" if also else PROBE))
         if not is_refused(found):
             return found, endpoint
         refused.append((endpoint.user, found.problem))

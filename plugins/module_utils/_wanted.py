@@ -37,7 +37,7 @@ class Wanted:
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
     only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
     it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider.
+    one provider. ``lease`` is hours.
     """
 
     name: str | None = None
@@ -75,6 +75,7 @@ class Wanted:
     any_cloud: bool = False
     bid: float | None = None
     hours: float | None = None
+    lease: float | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     onstart: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -59,6 +59,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "lifecycle": (
         "_lifecycle",
         "_readiness",
+        "_trust",
         "_termination",
         "_applying",
         "_changes",
