@@ -122,6 +122,14 @@ run:
         C(rented_at), C(gone_at), C(gone_proved) and C(cost_usd).
       type: list
       elements: dict
+    attempts:
+      description: How each attempt to rent a pod went, as RV(podyard.gpu.pod#module:attempts).
+      type: list
+      elements: dict
+    interruption:
+      description: What took the pod away while the run needed it, with C(kind), C(provider), C(pod_id), C(pod), C(stage),
+        C(message) and C(seen_at); V(none) where nothing did. The kinds are those of P(podyard.gpu.pod_fate#filter).
+      type: dict
     cost_usd:
       description: What all pods have cost, in USD. A pod whose price is not known counts nothing.
       type: float

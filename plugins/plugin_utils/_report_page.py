@@ -34,7 +34,12 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
     charts, remark = _charts(facts)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        clock=words.clock, duration=words.duration, money=words.money, size=words.size, value=words.value
+        clock=words.clock,
+        duration=words.duration,
+        interruption=words.interruption,
+        money=words.money,
+        size=words.size,
+        value=words.value,
     )
     whole = facts.seconds or 1.0
 

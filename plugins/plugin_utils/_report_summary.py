@@ -24,6 +24,8 @@ def rows(facts: RunFacts) -> list[Row]:
     told: list[Row] = [("outcome", facts.sentence, STYLES.get(run["outcome"], "cyan"))]
     if run["error"]:
         told.append(("error", run["error"], "red"))
+    if run["interruption"]:
+        told.append(("interrupted", words.interruption(run["interruption"]), "red"))
     if run["metrics"]:
         told.append(("metrics", ", ".join(f"{name} {words.value(last)}" for name, last in run["metrics"].items()), ""))
     stages = ", ".join(f"{stage.name} {words.duration(stage.seconds)}" for stage in facts.stages)

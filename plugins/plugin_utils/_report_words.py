@@ -66,6 +66,11 @@ def clock(text: str | None) -> str:
     return re.sub(r"\.\d+", "", text).replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
 
 
+def interruption(taken: dict[str, Any]) -> str:
+    """What took a pod away, in a few words: `outbid in the stage follow, seen at 2026-07-15 14:00:00 UTC`."""
+    return f"{taken['kind']} in the stage {taken['stage'].replace('_', ' ')}, seen at {clock(taken['seen_at'])}"
+
+
 def lines_of(text: str, most: int) -> list[str]:
     """The last lines of a log as they looked: without colours, of a redrawn progress bar only its last state."""
     shown = []

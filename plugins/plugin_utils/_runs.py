@@ -172,6 +172,9 @@ def _new_record(run_id: str) -> dict[str, Any]:
         "ended": None,
         "stages": [],
         "pods": [],
+        # How each rent went, those of pods that were given back too; and what took the pod away, where something did.
+        "attempts": [],
+        "interruption": None,
         "cost_usd": 0.0,
         "metrics": {},
         "artifacts": [],

@@ -52,6 +52,15 @@ RECORD = {
     "metrics": {"epoch": 3, "loss": 0.1, "accuracy": 0.9712345, "seconds": 12},
     "artifacts": [{"path": "model.npz", "bytes": 52341, "sha256": "9f86d081"}],
 }
+TAKEN = {
+    "kind": "outbid",
+    "provider": "vastai",
+    "pod_id": "abc",
+    "pod": "podyard-digits-r1-0-1",
+    "stage": "give_back",
+    "message": "The pod was taken away.",
+    "seen_at": "2026-01-01T00:30:00Z",
+}
 
 # What a page must say of the run above.
 WHOLE = (
@@ -166,6 +175,12 @@ class TestPage:
         page = page_of(gather(facts.directory))
         assert "script" not in page.tags and "i" not in page.tags
         assert "<script>alert(1)</script>" in page.text and "<script>alert(2)</script> red 99%" in page.text
+
+    def test_a_pod_that_was_taken_away(self, run):
+        facts = run(outcome="lost", interruption=TAKEN)
+        told = "outbid in the stage give back, seen at 2026-01-01 00:30:00 UTC"
+        assert f"Interrupted: {told}" in page_of(facts).text
+        assert told in summary_of(facts) and "interrupted" not in summary_of(run())
 
     def test_a_pod_that_is_not_proved_gone(self, run):
         page = page_of(

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of a pod that fell silent, as its provider tells. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+
+#: What a person can do about each kind, so that it does not happen again.
+ADVICE: Mapping[str, str] = {
+    _pod.OUTBID: "Bid more (train_bid), or rent a pod that nobody can take away (without train_interruptible).",
+    _pod.NO_CREDIT: "Put credit on the account.",
+    _pod.EXPIRED: "Ask for a machine that is on offer for longer (train_max_hours).",
+    _pod.HOST_LOST: "Another host will do; checkpoints that are fetched while the training runs lose the least.",
+}
+#: Kinds beside the interruptions that a driver tells.
+GONE, STOPPED, FAILED = "gone", "stopped", "failed"
+_WORDS: Mapping[str, str] = {
+    GONE: "is not on the account any more: somebody else ended it, or the provider took it away",
+    STOPPED: "was stopped by somebody, and not by this run",
+    FAILED: "failed",
+}
+
+
+def fate(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of ``pod``, of a run, by the complete list of its provider's pods as pod_info returns them.
+
+    ``kind`` is one of the interruptions of _pod, ``gone``, ``stopped`` or ``failed``; None where the provider knows of
+    nothing. ``message`` is a sentence about the pod, ``advice`` one on what to do, or empty.
+    """
+    label = f"{pod['name']} ({pod['id']} on {pod['provider']})"
+    found = next((each for each in pods if (each["provider"], each["id"]) == (pod["provider"], pod["id"])), None)
+    kind = _kind(found)
+    if kind is None:
+        raw = (found or {}).get("raw_status")
+        running = found is not None and found["phase"] == _pod.RUNNING
+        state = "runs as it should" if running else f"is {(found or {}).get('phase')}"
+        message = f"To its provider the pod {label} {state} ({raw}), so the way to it or its SSH server is broken."
+        return {"kind": None, "message": message, "advice": "", "raw_status": raw}
+    words = _pod.INTERRUPTIONS.get(kind) or _WORDS.get(kind, kind)
+    raw = found.get("raw_status") if found else None
+    told = f" (the provider says {raw})" if raw and kind != GONE else ""
+    return {
+        "kind": kind,
+        "message": f"The pod {label} {words}{told}.",
+        "advice": ADVICE.get(kind, ""),
+        "raw_status": raw,
+    }
+
+
+def _kind(found: Mapping[str, Any] | None) -> str | None:
+    if found is None or found["phase"] == _pod.GONE:
+        return GONE
+    if found.get("interruption"):
+        return str(found["interruption"])
+    return {_pod.STOPPED: STOPPED, _pod.FAILED: FAILED}.get(found["phase"])

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of a pod that fell silent, in the provider's terms."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.podyard.gpu.plugins.filter.pod_fate import FilterModule, pod_fate
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.plugin_utils._fate import ADVICE
+
+OURS = {"provider": "vastai", "id": "77", "name": "podyard-digits-r1-0-1"}
+OTHER = {**OURS, "provider": "runpod", "phase": "stopped", "interruption": "outbid", "raw_status": "EXITED"}
+LABEL = "podyard-digits-r1-0-1 (77 on vastai)"
+
+
+def of(phase="stopped", interruption=None, raw="stopped/running", **more):
+    return pod_fate([OTHER, {**OURS, "phase": phase, "interruption": interruption, "raw_status": raw, **more}], OURS)
+
+
+@pytest.mark.parametrize("kind", _pod.INTERRUPTIONS)
+def test_an_interruption_has_words_and_a_way_out(kind):
+    told = of(interruption=kind)
+    assert told["kind"] == kind and told["advice"] == ADVICE[kind]
+    assert told["message"] == f"The pod {LABEL} {_pod.INTERRUPTIONS[kind]} (the provider says stopped/running)."
+
+
+def test_somebody_stopped_it():
+    assert of()["kind"] == "stopped" and "was stopped by somebody" in of()["message"]
+
+
+def test_it_failed():
+    assert of("failed", raw="ERROR")["message"] == f"The pod {LABEL} failed (the provider says ERROR)."
+
+
+def test_it_is_not_in_the_list():
+    """One of the same id at another provider is another pod."""
+    told = pod_fate([OTHER], OURS)
+    assert told["kind"] == "gone" and told["message"].startswith(f"The pod {LABEL} is not on the account any more")
+    assert of("gone")["kind"] == "gone"
+
+
+@pytest.mark.parametrize(("phase", "words"), [("running", "runs as it should"), ("unknown", "is unknown")])
+def test_the_provider_knows_of_nothing(phase, words):
+    told = of(phase, raw="odd")
+    assert told["kind"] is None and f"To its provider the pod {LABEL} {words} (odd)" in told["message"]
+
+
+def test_what_is_no_list_of_pods():
+    with pytest.raises(AnsibleFilterError, match="takes the pods that pod_info returns"):
+        FilterModule().filters()["pod_fate"](None, OURS)
