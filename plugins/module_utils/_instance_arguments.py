@@ -90,6 +90,7 @@ ARGUMENTS: dict[str, Any] = {
     "known_hosts_file": {"type": "path"},
     "attempts": {"type": "int", "default": 1},
     "allow_reset": {"type": "bool", "default": False},
+    "lease": {"type": "float"},
     "run_dir": {"type": "path"},
     "consistency_grace": {"type": "float", "default": 60},
     "progress_file": {"type": "path"},
@@ -126,6 +127,7 @@ def wanted(module: AnsibleModule, provider: Provider) -> Wanted:
         public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
         allow_reset=params["allow_reset"],
         bootstrap=_bootstrap.NEVER,
+        lease=params["lease"],
         extra={name: params[name] for name in EXTRA if params[name] is not None},
     )
 

@@ -73,6 +73,7 @@ ARGUMENTS: dict[str, Any] = {
     "attempts": {"type": "int", "default": 1},
     "allow_reset": {"type": "bool", "default": False},
     "interruptible": {"type": "bool", "default": False},
+    "lease": {"type": "float"},
     "run_dir": {"type": "path"},
     "consistency_grace": {"type": "float", "default": 60},
     "progress_file": {"type": "path"},
@@ -115,6 +116,7 @@ def wanted(module: AnsibleModule) -> Wanted:
         start_ssh=params["start_ssh"],
         start_jupyter=params["start_jupyter"],
         bootstrap=params["bootstrap_ssh"],
+        lease=params["lease"],
     )
 
 

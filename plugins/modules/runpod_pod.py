@@ -337,6 +337,18 @@ options:
       - RunPod no longer rents pods that may be taken away (spot pods). V(true) is refused before anything is asked for.
     type: bool
     default: false
+  lease:
+    description:
+      - Hours for which the pod lives on without being renewed. After that it ends itself, with the key that the provider
+        has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has none.
+      - It is renewed by each task of this module that logs in (O(wait_for=authenticated) and later), and by what
+        M(podyard.gpu.training_progress), M(podyard.gpu.transfer) and M(podyard.gpu.exec) do on the pod. A lease that is
+        shorter than a pause between two of them ends the pod in the middle of its work.
+      - It counts from the container's start where O(bootstrap_ssh) makes the start command ours, at first for one hour at
+        most, else from the first login on, since an image's own start command is left alone.
+      - What a pod's own key may do on RunPod is not documented, except that RunPod's own program ends a pod with it. So
+        this is a last resort and no promise; what was tried stands in C(/tmp/podyard-lease/log) on the pod.
+    type: float
   run_dir:
     description:
       - The run's directory on the controller, for the record of what was asked for. After a run was given back, nothing
@@ -639,6 +651,11 @@ pod:
         not print them; V(none) when there was no login.
       type: str
       sample: strict
+    lease_ends_at:
+      description: When the pod ends itself unless it is renewed, in UTC, by the clock of this machine; V(none) without
+        O(lease), and when this task did not log in.
+      type: str
+      sample: "2026-07-15T16:02:10Z"
 attempts:
   description: Every create of this call, and what came of it, in the order of the tries; C(reason) holds the provider's
     own words.

@@ -288,6 +288,18 @@ options:
         and what is on its disk is lost.
     type: bool
     default: false
+  lease:
+    description:
+      - Hours for which the pod lives on without being renewed. After that it ends itself, with the key that the provider
+        has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has none.
+      - It is renewed by each task of this module that logs in (O(wait_for=authenticated) and later), and by what
+        M(podyard.gpu.training_progress), M(podyard.gpu.transfer) and M(podyard.gpu.exec) do on the pod. A lease that is
+        shorter than a pause between two of them ends the pod in the middle of its work.
+      - It counts from the container's start, at first for one hour at most, since it becomes a part of the script that
+        Vast.ai runs at each start, before O(onstart). Where that would get longer than Vast.ai takes, and with
+        O(runtype=args), it counts from the first login on.
+      - What was done stands in C(/tmp/podyard-lease/log) on the pod.
+    type: float
   run_dir:
     description:
       - The directory of a run, where the module keeps the ledger of its creates.
@@ -485,6 +497,11 @@ pod:
       description: V(accept-new), since Vast.ai does not show the host keys; V(none) when there was no login.
       type: str
       sample: accept-new
+    lease_ends_at:
+      description: When the pod ends itself unless it is renewed, in UTC, by the clock of this machine; V(none) without
+        O(lease), and when this task did not log in.
+      type: str
+      sample: "2026-07-15T16:02:10Z"
 attempts:
   description: Every create of this call, and what came of it, in the order of the tries; C(reason) holds the provider's
     own words.
