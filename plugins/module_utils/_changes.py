@@ -47,7 +47,7 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     registry = None if wanted.registry == "" else wanted.registry
     pairs: list[tuple[str, Any, Any, bool]] = [
         ("name", pod.name, wanted.name if wanted.id else None, False),
-        ("image", pod.image, wanted.image, True),
+        ("image", pod.image, None if _same_image(pod.image, wanted.image) else wanted.image, True),
         ("args", pod.args or "", _new_command(pod, wanted), True),
         ("disk_gb", pod.disk_gb, wanted.disk_gb, True),
         ("global_networking", bool(pod.global_networking), wanted.global_networking, False),
@@ -74,6 +74,12 @@ def _new_command(pod: Pod, wanted: Wanted) -> str | None:
     if _same_command(_bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
         return None
     return _bootstrap.rewrap(pod.args, wanted.args) if _bootstrap.is_wrapped(pod.args) else wanted.args
+
+
+def _same_image(one: str | None, other: str | None) -> bool:
+    """True for the same image; a tag that begins with @ leaves the choice of the true one to the provider."""
+    name, _dummy, tag = (other or "").rpartition(":")
+    return one == other or (tag.startswith("@") and (one or "").rpartition(":")[0] == name)
 
 
 def _same_command(one: str, other: str | None) -> bool:
@@ -164,13 +170,10 @@ def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
         option = "regions" if pod.provider == "vastai" else "data_centers"
         found.append((option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
-    if wanted.network_volume is not None and wanted.network_volume.volume_id not in network:
-        found.append(
-            (
-                "network_volume",
-                f"it has {' and '.join(network) or 'none'}, wanted is {wanted.network_volume.volume_id}",
-            )
-        )
+    wish = wanted.network_volume
+    if wish is not None and (wish.volume_id not in network if wish.volume_id else not network):
+        words = wish.volume_id or f"a new one of {wish.size_gb} GB"
+        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, wanted is {words}"))
     if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
         found.append(("volume", f"it has no volume disk, wanted are {wanted.volume.size_gb} GB"))
     return found

@@ -33,6 +33,7 @@ STATES: Mapping[str, str] = {
     "absent": "absent",
 }
 RUNTYPES = ("direct", "proxy", "jupyter", "jupyter_proxy", "args")
+MORE_VOLUMES = {"id": {"type": "str", "required": True}, "path": {"type": "str", "required": True}}
 #: Options that only this provider has and that go to its driver as they are.
 EXTRA: dict[str, Any] = {
     "runtype": {"type": "str", "choices": list(RUNTYPES)},
@@ -54,8 +55,12 @@ EXTRA: dict[str, Any] = {
     "force": {"type": "bool"},
     "extra": {"type": "str"},
     "account_keys": {"type": "bool", "default": True},
+    "target_state": {"type": "str", "choices": ["running", "stopped"], "default": "running"},
+    "hostname": {"type": "str"},
+    "network": {"type": "str"},
+    "more_volumes": {"type": "list", "elements": "dict", "options": MORE_VOLUMES},
 }
-VOLUME = {"id": {"type": "str", "required": True}, "path": {"type": "str"}}
+VOLUME = {"id": {"type": "str"}, "size": {"type": "int"}, "name": {"type": "str"}, "path": {"type": "str"}}
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "aliases": ["label"]},
     "id": {"type": "str"},
@@ -119,7 +124,7 @@ def wanted(module: AnsibleModule, provider: Provider) -> Wanted:
         max_price=params["max_price"],
         bid=_bid(params),
         disk_gb=params["disk"],
-        network_volume=Mount("network", volume["path"], volume_id=volume["id"]) if volume else None,
+        network_volume=_volume(volume),
         ports=arguments.tuple_of(params["ports"]),
         env=arguments.take_environment(module),
         onstart=params["onstart"],
@@ -128,8 +133,37 @@ def wanted(module: AnsibleModule, provider: Provider) -> Wanted:
         allow_reset=params["allow_reset"],
         bootstrap=_bootstrap.NEVER,
         lease=params["lease"],
-        extra={name: params[name] for name in EXTRA if params[name] is not None},
+        extra={
+            **{name: params[name] for name in EXTRA if params[name] is not None},
+            **({"volume_name": volume["name"]} if volume and volume["name"] else {}),
+        },
     )
+
+
+def _volume(option: Mapping[str, Any] | None) -> Mount | None:
+    """A volume that exists, or a new one. :raises BadRequest: for neither and for both."""
+    if option is None:
+        return None
+    if (option["id"] is None) == (option["size"] is None):
+        raise BadRequest(
+            f"The option volume has id {option['id']!r} and size {option['size']!r}, and nothing was rented: give the "
+            "id of a volume that exists, or the size of a new one in GB."
+        )
+    if option["id"] is not None and option["name"] is not None:
+        raise BadRequest(
+            f"The option volume has id {option['id']!r} and name {option['name']!r}, and nothing was rented: a name is "
+            "for a new volume only. Leave it out."
+        )
+    return Mount("network", option["path"], size_gb=option["size"], volume_id=option["id"])
+
+
+def _refuse_stopped(params: Mapping[str, Any]) -> None:
+    """A pod that is made stopped and is to run. :raises BadRequest: for that."""
+    if params["target_state"] == "stopped" and params["state"] == "running":
+        raise BadRequest(
+            "The options state=running and target_state=stopped exclude each other, and nothing was rented: say what "
+            "the new pod shall do."
+        )
 
 
 def _bid(params: Mapping[str, Any]) -> float | None:
@@ -156,6 +190,7 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     """
     params = module.params
     _bid(params)
+    _refuse_stopped(params)
     provider = arguments.open_provider(module, provider_name)
     pod = wanted(module, provider)
     work = Work(
@@ -165,7 +200,7 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
         run_dir=params["run_dir"],
         grace=params["consistency_grace"],
     )
-    ready = _pod_arguments.readiness(module, pod, {})
+    ready = _pod_arguments.readiness(module, pod, {}) if params["target_state"] == "running" else None
     lifecycle = Lifecycle(work, pod, ready, params["attempts"], module.check_mode)
     outcome = lifecycle.ensure(STATES[params["state"]])
     outcome.warnings.extend(provider.notes)

@@ -90,6 +90,7 @@ class Capabilities:
     :param interruptible: cheaper pods that may be taken away are for rent.
     :param recycle: a pod's container can be made anew in place, without giving its GPU back.
     :param keeps_disk: a stopped pod keeps the container's own disk.
+    :param shows_template: a pod tells from which template it was made, and that it was from none.
     :param prints_host_keys: the container's log may hold the host keys' fingerprints.
     :param watched: seconds for which an ended pod must stay away to count as gone.
     :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
@@ -104,6 +105,7 @@ class Capabilities:
     interruptible: bool = False
     recycle: bool = False
     keeps_disk: bool = False
+    shows_template: bool = False
     prints_host_keys: bool = True
     watched: float = 0.0
     ssh_images: tuple[str, ...] = ()

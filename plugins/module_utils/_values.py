@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+_PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*")
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -57,3 +59,22 @@ def integer(value: Any) -> int | None:
     """``value`` as a whole number; None otherwise."""
     found = number(value)
     return int(found) if found is not None else None
+
+
+def no_public_key(lines: Sequence[str]) -> str | None:
+    """What is wrong with the option public_keys, None if each is a line as in a file that ends in .pub."""
+    wrong = next((line for line in lines if not _PUBLIC_KEY.fullmatch(line)), None)
+    if wrong is None:
+        return None
+    # Of a private key no message repeats anything.
+    shown = "a private key" if "PRIVATE KEY" in wrong else repr(wrong[:30])
+    return (
+        f"the option public_keys holds what is no public SSH key: {shown}; give the content of a .pub file, which "
+        "begins with the key's type, like ssh-ed25519, and not its path."
+    )
+
+
+def docker_port(port: str) -> str:
+    """A port like ``8080/tcp`` as Docker's flag, which services take as the name of a variable."""
+    inside, _dummy, protocol = port.partition("/")
+    return f"-p {inside}:{inside}{'/udp' if protocol == 'udp' else ''}"

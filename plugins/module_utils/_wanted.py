@@ -22,6 +22,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._provider import (
     TEMPLATE,
     Provider,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._values import no_public_key
 
 #: GB of container disk when nobody says: official images unpack elsewhere, so this is room for packages and caches.
 DISK_GB = 20
@@ -156,7 +157,14 @@ def _mounted(mount: Mount | None) -> Mount | None:
 
 
 def refuse_impossible(wanted: Wanted) -> None:
-    """What excludes each other whatever the provider says. :raises BadRequest: with one sentence."""
+    """What excludes each other whatever the provider says, and what is no key: a pod that is there would pass over it
+    silently, and its next one be out of reach.
+
+    :raises BadRequest: with one sentence.
+    """
+    wrong = no_public_key(wanted.public_keys)
+    if wrong is not None:
+        raise BadRequest(f"Nothing was rented or changed for the pod {wanted.name or wanted.id}: {wrong}")
     exclusive = [
         ("gpus", bool(wanted.gpus), "cpu", wanted.cpu is not None, "a pod has GPUs or is a CPU pod"),
         ("gpu_count", wanted.gpu_count is not None, "cpu", wanted.cpu is not None, "a CPU pod has no GPU"),
@@ -237,7 +245,8 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
                     "data_centers out, or name a volume that is there."
                 )
             wanted = replace(wanted, regions=(volume.region,))
-    if wanted.template_id and pod is not None and pod.template and pod.template != wanted.template_id:
+    told = pod is not None and (pod.template is not None or provider.capabilities.shows_template)
+    if wanted.template_id and pod is not None and told and pod.template != wanted.template_id:
         wanted = replace(wanted, template_id=provider.find(TEMPLATE, wanted.template_id).id)
     if wanted.template_id and (pod is None or wanted.apply_template):
         template = provider.find(TEMPLATE, wanted.template_id)

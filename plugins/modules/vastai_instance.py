@@ -49,6 +49,7 @@ options:
   image:
     description:
       - The container image. Needed to rent a pod, unless O(template) names one. Vast.ai puts an SSH server into it.
+      - With the tag C(@vastai-automatic-tag), Vast.ai chooses the tag that fits the machine's driver.
     type: str
   template:
     description:
@@ -103,7 +104,8 @@ options:
     type: float
   interruptible:
     description:
-      - Rent a pod that is cheaper and may be taken away by somebody who pays more. Needs O(bid).
+      - Rent a pod that is cheaper and may be taken away by somebody who pays more. Needs O(bid), which alone means the
+        same. V(false) together with O(bid) is an error.
     type: bool
   bid:
     description:
@@ -117,18 +119,53 @@ options:
     type: int
   volume:
     description:
-      - A volume that exists, see M(podyard.gpu.vastai_volume). The pod is rented on the volume's own machine.
+      - A volume that exists, see M(podyard.gpu.vastai_volume), or a new one that is made together with the pod. With
+        one that exists, the pod is rented on the volume's own machine.
+      - A new volume outlives its pod and is billed until it is deleted (M(podyard.gpu.vastai_volume)); to rent with it
+        again, give its O(volume.id) then. That of a pod which this call gives back is deleted with it.
     type: dict
     suboptions:
       id:
         description:
-          - Its number or name.
+          - The number or name of a volume that exists. Either this or O(volume.size).
         type: str
-        required: true
+      size:
+        description:
+          - The size of a new volume in GB. Machines without so much room are passed over.
+        type: int
+      name:
+        description:
+          - What the new volume is called. Without it as its pod.
+        type: str
       path:
         description:
           - Where it is mounted. A new pod gets V(/workspace) if this is not given.
         type: str
+  more_volumes:
+    description:
+      - Volumes that exist beside that of O(volume), on the same machine. For a new pod only.
+    type: list
+    elements: dict
+    suboptions:
+      id:
+        description:
+          - The number or name of the volume.
+        type: str
+        required: true
+      path:
+        description:
+          - Where it is mounted.
+        type: str
+        required: true
+  hostname:
+    description:
+      - The host name inside a new pod. Without it Vast.ai makes one.
+    type: str
+  network:
+    description:
+      - The name of an overlay network that exists, for a new pod on a machine of that network's cluster (search for
+        C(cluster_id)). Its members reach each other on all ports.
+    type: str
   ports:
     description:
       - Ports to open, such as V(8080/tcp) and V(9000/udp). V(22/tcp) is for SSH and open in every O(runtype) but
@@ -152,6 +189,14 @@ options:
       - The same as a list.
     type: list
     elements: str
+  target_state:
+    description:
+      - What a new pod is made as. V(stopped) makes a contract of which the disk is billed and not the GPU, which is not
+        held either and may be rented to somebody else; O(state=running) starts it, if it is still free. It is not
+        waited for.
+    type: str
+    choices: [running, stopped]
+    default: running
   runtype:
     description:
       - How the container is started. V(direct), with SSH by the machine's own address and by the gateway; V(proxy), by
@@ -204,7 +249,7 @@ options:
     type: bool
   force:
     description:
-      - Passed on to Vast.ai as it is.
+      - Passed on to Vast.ai as it is. Its description says that this skips checks of a create from an existing pod.
     type: bool
   extra:
     description:

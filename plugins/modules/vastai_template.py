@@ -180,6 +180,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure, take_environment
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._values import docker_port
 
 PROVIDER = "vastai"
 PROPERTIES = {
@@ -204,11 +205,7 @@ def environment(module: AnsibleModule) -> dict[str, str] | None:
     env, ports = take_environment(module), module.params["ports"]
     if env is None and ports is None:
         return None
-    flags = {}
-    for port in ports or []:
-        number, _dummy, protocol = str(port).partition("/")
-        flags[f"-p {number}:{number}{'/udp' if protocol == 'udp' else ''}"] = "1"
-    return {**(env or {}), **flags}
+    return {**(env or {}), **{docker_port(str(port)): "1" for port in ports or []}}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import SSH_PORT, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
+from ansible_collections.podyard.gpu.plugins.module_utils._values import docker_port
 
 #: Our words for how a pod is reached -> the service's. Those of the direct modes lack their last letter there.
 RUNTYPES: Mapping[str, str] = {
@@ -46,16 +47,22 @@ ENVIRONMENT = "/etc/environment"
 MARK = "# podyard: the user's own part"
 
 
-def create_body(request: PodRequest) -> dict[str, Any]:
-    """The body of a create. A contract that cannot start at once is not wanted: it would bill its disk."""
+def create_body(
+    request: PodRequest, place: int | None = None, mounts: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The body of a create. A contract that cannot start at once is not wanted: it would bill its disk.
+
+    :param place: where a new volume goes: the number of the offer of disk at the same machine.
+    :param mounts: flags for more volumes than one.
+    """
     extra = request.extra
     body: dict[str, Any] = {
         "client_id": "me",
         "label": request.name,
         "runtype": runtype(request),
-        "target_state": "running",
+        "target_state": extra.get("target_state") or "running",
         "cancel_unavail": True,
-        "env": environment(request),
+        "env": {**environment(request), **(mounts or {})},
         "onstart": onstart(request),
     }
     optional = {
@@ -66,7 +73,7 @@ def create_body(request: PodRequest) -> dict[str, Any]:
         "args_str": request.args,
         "args": list(extra.get("args_list") or ()) or None,
         "image_login": image_login(extra.get("registry_login")),
-        "volume_info": volume_info(request),
+        "volume_info": volume_info(request, place),
         **{field: extra.get(option) for option, field in PLAIN.items()},
     }
     body.update({name: value for name, value in optional.items() if value not in (None, "", {}, False)})
@@ -82,14 +89,15 @@ def runtype(request: PodRequest) -> str:
 
 
 def environment(request: PodRequest) -> dict[str, str]:
-    """Variables, and the ports as flags: the service takes both in one object, and a string of flags was seen to be
-    ignored.
+    """Variables, and ports, host name and network as flags: the service takes all in one object, and a string of flags
+    was seen to be ignored.
     """
     env = dict(request.env)
-    for port in request.ports or ():
-        number, _dummy, protocol = port.partition("/")
-        if port != SSH_PORT:
-            env[f"-p {number}:{number}{'/udp' if protocol == 'udp' else ''}"] = "1"
+    env.update({docker_port(port): "1" for port in request.ports or () if port != SSH_PORT})
+    if request.extra.get("hostname"):
+        env["-h"] = str(request.extra["hostname"])
+    if request.extra.get("network"):
+        env[f"-n {request.extra['network']}"] = "1"
     if runtype(request) == RUNTYPES["args"] and request.public_keys:
         # Nobody installs keys there; images made for other clouds read them from these.
         env.setdefault("PUBLIC_KEY", "\n".join(request.public_keys))
@@ -155,13 +163,24 @@ def image_login(login: Any) -> str | None:
     return f"-u {login['username']} -p {login['password']} {server}"
 
 
-def volume_info(request: PodRequest) -> dict[str, Any] | None:
-    """A volume of the machine that exists already."""
+def volume_info(request: PodRequest, place: int | None = None) -> dict[str, Any] | None:
+    """The volume of the machine: one that exists already, or a new one."""
     mount = request.network_volume
-    if mount is None or not mount.volume_id:
+    if mount is None:
         return None
-    number = int(mount.volume_id) if mount.volume_id.isdigit() else mount.volume_id
-    return {"create_new": False, "volume_id": number, "mount_path": mount.path or WORKSPACE}
+    path = mount.path or WORKSPACE
+    if mount.volume_id:
+        number = int(mount.volume_id) if mount.volume_id.isdigit() else mount.volume_id
+        return {"create_new": False, "volume_id": number, "mount_path": path}
+    if place is None:
+        return None
+    size = mount.size_gb
+    return {"create_new": True, "volume_id": place, "size": size, "mount_path": path, "name": volume_name(request)}
+
+
+def volume_name(request: PodRequest) -> str:
+    """What a new volume is called: as the user says, else like its pod."""
+    return str(request.extra.get("volume_name") or request.name)
 
 
 def secrets(request: PodRequest) -> list[str]:

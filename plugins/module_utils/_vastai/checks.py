@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import SSH_PORT, Pod, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._values import no_public_key
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import bodies
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.bodies import MOST_SCRIPT
 
@@ -23,7 +24,9 @@ MOST_PORTS = 64
 #: USD per hour of a bid, for a new pod; a change takes up to 32 for each GPU.
 LEAST_BID, MOST_BID, MOST_BID_PER_GPU = 0.001, 128.0, 32.0
 _PORT = re.compile(r"^(\d{1,5})/(tcp|udp)$")
-KEY = re.compile(r"^(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*$")
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PATH = re.compile(r"/[^\s:]*[^\s:/]")
 #: What can be changed of an instance that is there.
 CHANGEABLE = ("name", "image", "args", "env", "onstart", "template", "bid")
 
@@ -58,6 +61,7 @@ def problems(request: PodRequest, account_key: str) -> Iterator[str]:
     yield from _keys(request)
     yield from _environment(request.env, account_key)
     yield from _script(request)
+    yield from _docker(request)
 
 
 def check_changes(pod: Pod, changes: Mapping[str, Any], account_key: str) -> None:
@@ -105,12 +109,9 @@ def _ports(request: PodRequest) -> Iterator[str]:
 
 
 def _keys(request: PodRequest) -> Iterator[str]:
-    for key in request.public_keys:
-        if not KEY.fullmatch(key):
-            yield (
-                f"the option public_keys holds what is no public SSH key: {key[:30]!r}; give the content of a .pub "
-                "file, which begins with the key's type, like ssh-ed25519, and not its path."
-            )
+    wrong = no_public_key(request.public_keys)
+    if wrong is not None:
+        yield wrong
 
 
 def _environment(env: Mapping[str, str], account_key: str) -> Iterator[str]:
@@ -128,6 +129,27 @@ def _environment(env: Mapping[str, str], account_key: str) -> Iterator[str]:
                 f"the environment variable {name} (option env) holds the account's API key, which no pod may get; "
                 "leave it out."
             )
+
+
+def _docker(request: PodRequest) -> Iterator[str]:
+    extra, mount = request.extra, request.network_volume
+    hostname, network = extra.get("hostname"), extra.get("network")
+    if hostname is not None and not _HOSTNAME.fullmatch(str(hostname)):
+        yield f"the option hostname is {hostname!r}; a host name has letters, digits and hyphens, 63 at most."
+    if network is not None and not _NETWORK.fullmatch(str(network)):
+        yield f"the option network is {network!r}; give the name of an overlay network, without blanks."
+    paths = [mount.path] if mount is not None and mount.path else []
+    paths += [str(volume["path"]) for volume in extra.get("more_volumes") or ()]
+    for path in paths:
+        if not _PATH.fullmatch(path):
+            yield f"a volume is to be mounted at {path!r}; give an absolute path without blanks and colons."
+    if len(set(paths)) < len(paths):
+        yield f"two volumes are to be mounted at one path ({', '.join(paths)}); give each its own."
+    if mount is not None and mount.size_gb is not None and mount.size_gb < 1:
+        yield f"the option volume.size is {mount.size_gb}; give it 1 GB at least."
+    if extra.get("vm") and (mount is not None or network is not None):
+        what = "volume" if mount is not None else "network"
+        yield f"the options vm and {what} exclude each other: a virtual machine gets neither volumes nor networks."
 
 
 def _script(request: PodRequest) -> Iterator[str]:

@@ -22,7 +22,6 @@ from ansible_collections.podyard.gpu.plugins.module_utils._values import integer
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
     bodies,
     checks,
-    keys,
     language,
     offers,
     rates,
@@ -30,6 +29,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
     references,
     wire,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.new_volumes import NewVolumes
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.pod_keys import PodKeys
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import KEY_VARIABLE
 
@@ -38,8 +39,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings impor
 HELD = 120.0
 #: Seconds for which an ended pod is watched: some came back after their end had been confirmed.
 WATCHED = 60.0
-#: Subjects of notes that the processes of this user leave for each other.
-RENTED, KEYS = "rented offers", "account keys"
+#: Subject of the notes on which offers this user's processes have rented.
+RENTED = "rented offers"
 
 
 class Vast(Provider):
@@ -53,6 +54,7 @@ class Vast(Provider):
         interruptible=True,
         recycle=True,
         keeps_disk=True,
+        shows_template=True,
         prints_host_keys=False,
         # Vast.ai puts an SSH server of its own into every image.
         ssh_images=("",),
@@ -63,7 +65,8 @@ class Vast(Provider):
         self._key = api_key
         self._api = session or VastSession(api_url, api_key, scale=scale)
         self._notes: builtins.list[str] = []
-        self._added: builtins.list[str] = []
+        self._pod_keys = PodKeys(self._api, self._notes)
+        self._new_volumes = NewVolumes(self._api, self._notes)
         own_end = bodies.own_end(api_url)
         self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale, own_end=own_end)
 
@@ -136,11 +139,12 @@ class Vast(Provider):
         return self._create(request, gate)
 
     def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
-        """Keys are installed when the container starts, so they are on the account before."""
         self.check(request)
         if request.offer_id is None:
             raise errors.BadRequest(f"The pod {request.name} was not rented: no offer was chosen.")
-        self._added += self._keys_on_account(request)
+        place = self._new_volumes.offer(request) if self._new_volumes.wanted(request) else None
+        mounts = references.more_volumes(self._api, request)
+        self._pod_keys.put_on_account(request)
         if not self._api.turns.claim(RENTED, request.offer_id, HELD, request.name):
             raise errors.NoCapacity(
                 f"The offer {request.offer_id} was rented a moment ago by another task of this machine; two contracts "
@@ -151,7 +155,7 @@ class Vast(Provider):
             answer = self._api.request(
                 "PUT",
                 f"/api/v0/asks/{int(request.offer_id)}/",
-                body=bodies.create_body(request),
+                body=bodies.create_body(request, place, mounts),
                 secrets=bodies.secrets(request),
                 attempted=f"rent the pod {request.name} on Vast.ai (offer {request.offer_id})",
                 like="POST",
@@ -166,6 +170,7 @@ class Vast(Provider):
                 status=answer.status,
             )
         self._api.turns.note(RENTED, request.offer_id, str(made))
+        self._new_volumes.belongs_to(str(made), request)
         return wire.made(request, str(made))
 
     def _refused(self, error: errors.CloudError, request: PodRequest) -> errors.CloudError:
@@ -176,6 +181,7 @@ class Vast(Provider):
             error.message += f" It made the contract {made} all the same, which bills its disk."
             error.elsewhere = "yes"
             self._api.turns.note(RENTED, str(request.offer_id), str(made))
+            self._new_volumes.belongs_to(str(made), request)
         elif not isinstance(error, errors.Ambiguous):
             self._api.turns.forget(RENTED, key=request.offer_id)
         if isinstance(error, (errors.NotFound, errors.NoCapacity)) or error.code == "invalid_price":
@@ -185,33 +191,17 @@ class Vast(Provider):
         if error.code == "invalid_price":
             error.message += f" The option bid is {request.bid}: raise it, or leave interruptible out."
         if error.elsewhere == "no" and not isinstance(error, errors.Ambiguous):
-            self._remove_keys(self._added)
-            self._added = []
+            self._pod_keys.take_back()
         error.args = (error.message,)
         return error
 
-    def _keys_on_account(self, request: PodRequest) -> builtins.list[str]:
-        """The ids of keys that had to be added. A team's account takes none; then the other two ways must do."""
-        if not request.public_keys or request.extra.get("account_keys") is False:
-            return []
-        added = []
-        try:
-            for line in keys.missing(self._api, request.public_keys):
-                key_id = keys.add(self._api, line)
-                added += [key_id] if key_id else []
-        except (errors.BadRequest, errors.AuthError, errors.Forbidden, errors.BadAnswer) as error:
-            self._notes.append(
-                f"The keys of {request.name} were not put on the account, only on the pod itself: {error.message}"
-            )
-        return added
-
     def settle(self, pod: Pod, request: PodRequest) -> Pod:
         """See Provider. Attach the keys, then read the contract back."""
-        if self._added:
-            self._api.turns.note(KEYS, pod.id, ",".join(self._added))
-            self._added = []
+        self._pod_keys.belong_to(pod.id)
         if bodies.runtype(request) != bodies.RUNTYPES["args"]:
-            self._attach(pod, request.public_keys)
+            self._pod_keys.attach(pod, request.public_keys)
+        if request.extra.get("target_state") == wire.STOPPED:
+            self._api.turns.note(reading.STOPPED_BY_US, pod.id)
         now = self._read_back(pod)
         if now.interruptible is not None and now.interruptible != (request.bid is not None):
             kind = "interruptible" if now.interruptible else "on demand"
@@ -222,13 +212,6 @@ class Vast(Provider):
                 stage=_pod.RENTED,
             )
         return now
-
-    def _attach(self, pod: Pod, lines: Sequence[str]) -> None:
-        for line in lines:
-            try:
-                keys.attach(self._api, pod.id, line)
-            except errors.CloudError as error:
-                self._notes.append(f"A key of {pod.label()} stands in its start script only: {error.message}")
 
     def _read_back(self, pod: Pod) -> Pod:
         """The contract as the service has it now. It may not show it yet, neither here nor in the list."""
@@ -361,23 +344,9 @@ class Vast(Provider):
             taken = False
         self._api.turns.forget(RENTED, value=pod_id)
         self._api.turns.forget(reading.STOPPED_BY_US, key=pod_id)
-        self._take_keys_off(pod_id)
+        self._pod_keys.take_off(pod_id)
+        self._new_volumes.delete(pod_id)
         return taken
-
-    def _take_keys_off(self, pod_id: str) -> None:
-        """The keys that this collection had put on the account for the pod."""
-        added = self._api.turns.told(KEYS, pod_id)
-        if not added:
-            return
-        self._api.turns.forget(KEYS, key=pod_id)
-        self._remove_keys(added.split(","))
-
-    def _remove_keys(self, key_ids: Sequence[str]) -> None:
-        for key_id in key_ids:
-            try:
-                keys.remove(self._api, key_id)
-            except errors.CloudError as error:
-                self._notes.append(f"The SSH key {key_id} stays on the account: {error.message}")
 
     def end_command(self, pod_id: str) -> str:
         """See Provider."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Reference
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import PodRequest, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import NETWORK_VOLUME, TEMPLATE
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, text
 
@@ -70,11 +70,11 @@ def volumes(api: ApiSession) -> list[Mapping[str, Any]]:
     return rows(api.request("GET", VOLUMES, query=query, attempted="read the volumes on Vast.ai").data, "volumes")
 
 
-def _volume(api: ApiSession, reference: str) -> Reference:
+def _volume(api: ApiSession, reference: str, option: str = "volume, of a job train_network_volume") -> Reference:
     """A volume is on one machine, so only offers of that machine will do."""
     names = ("id", "volume_id", "name", "label", "volume_name")
     found = [raw for raw in volumes(api) if reference in {str(raw.get(name)) for name in names}]
-    raw = _only(found, "volume", reference, "volume, of a job train_network_volume", "id")
+    raw = _only(found, "volume", reference, option, "id")
     machine = integer(raw.get("machine_id"))
     return Reference(
         NETWORK_VOLUME,
@@ -83,6 +83,22 @@ def _volume(api: ApiSession, reference: str) -> Reference:
         filters={"machine_id": {"eq": machine}} if machine is not None else {},
         size_gb=integer(raw.get("disk_space")),
     )
+
+
+def more_volumes(api: ApiSession, request: PodRequest) -> dict[str, str]:
+    """Flags by which volumes beside the first are mounted. :raises BadRequest: for one that is on another machine."""
+    flags = {}
+    for volume in request.extra.get("more_volumes") or ():
+        found = _volume(api, volume["id"], "more_volumes")
+        machine = mapping(found.filters.get("machine_id")).get("eq")
+        if machine is not None and str(machine) != str(request.host):
+            raise errors.BadRequest(
+                f"The pod {request.name} was not rented: the volume {found.label()} (option more_volumes) is on the "
+                f"machine {machine}, and the option volume has it on {request.host}. A volume can be used on its own "
+                "machine only."
+            )
+        flags[f"-v V.{found.id.rpartition('.')[2]}:{volume['path']}"] = "1"
+    return flags
 
 
 def _only(

@@ -192,11 +192,26 @@ def test_an_interruptible_without_a_bid_is_refused_for_nothing(ensure):
         ({"search": 7}, "a mapping like"),
         ({"regions": ["atlantis"]}, "no country and no region"),
         ({"public_keys": ["/home/me/.ssh/id_ed25519.pub"]}, "not its path"),
+        ({"public_keys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}, "a private key"),
+        ({"volume": {"path": "/data"}}, "give the id of a volume that exists, or the size of a new one"),
+        ({"volume": {"id": "7", "size": 3}}, "give the id of a volume that exists, or the size of a new one"),
+        ({"volume": {"id": "7", "name": "x"}}, "a name is for a new volume only"),
+        ({"state": "running", "target_state": "stopped"}, "exclude each other"),
         ({"bid": 900}, "option bid is 900"),
+        ({"volume": {"size": 0}}, "volume.size is 0"),
+        ({"volume": {"size": 5, "path": "data"}}, "absolute path"),
+        ({"volume": {"size": 5, "path": "/d"}, "more_volumes": [{"id": "7", "path": "/d"}]}, "at one path"),
+        ({"volume": {"size": 5}, "vm": True}, "vm and volume exclude"),
+        ({"network": "ring", "vm": True}, "vm and network exclude"),
+        ({"hostname": "no_good.example"}, "option hostname"),
+        ({"network": "a b"}, "option network"),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_request(ensure, options, why):
-    first = (NOTHING,) if {"public_keys", "bid"} & set(options) else ()
+    listed_first = (
+        {"bid", "vm", "hostname", "network"} & set(options) or "absolute" in why or "0" in why or "one path" in why
+    )
+    first = (NOTHING,) if listed_first else ()
     assert why in ensure(*first, failing=True, **{**RENT, **options})["msg"]
 
 
@@ -227,6 +242,46 @@ def test_a_label_that_another_pod_has_is_not_given_twice(ensure):
     both = expect("GET", LIST).reply(listed(rows.instance(label="a"), rows.instance(id=2, label="b")))
     result = ensure(shown(label="a"), both, failing=True, id="12345678", name="b", wait=False)
     assert "b (2) on vastai is called b already" in result["msg"]
+
+
+@pytest.mark.parametrize("template", [None, "0123456789abcdef0123456789abcdef"])
+def test_on_a_pod_that_is_there_a_path_for_a_key_and_an_unknown_template_are_refused(ensure, template):
+    path = {**RENT, "public_keys": ["~/.ssh/id_ed25519.pub"]}
+    assert "not its path" in ensure(failing=True, **path)["msg"]
+    there = here(template_hash_id=template)
+    unknown = expect("GET", "/api/v0/template/").reply({"templates": []})
+    assert "has no template 'nonesuch'" in ensure(there, unknown, failing=True, template="nonesuch", **RENT)["msg"]
+
+
+def test_a_tag_that_the_service_chooses_is_no_difference(ensure):
+    wish = {**RENT, "image": "vastai/pytorch:@vastai-automatic-tag"}
+    assert ensure(here(image_uuid="vastai/pytorch:2.8.0-cu128"), **wish)["changed"] is False
+    assert "Set allow_reset" in ensure(here(image_uuid="vastai/base:1"), failing=True, **wish)["msg"]
+
+
+def test_a_pod_with_a_new_volume_is_there_with_any(ensure):
+    wish = {**RENT, "volume": {"size": 50, "path": "/data"}}
+    volume = [{"volume_id": 7, "mount_path": "/data", "size": 50}]
+    assert ensure(here(volume_info=volume), **wish)["changed"] is False
+    assert "wanted is a new one of 50 GB" in ensure(here(), failing=True, **wish)["msg"]
+
+
+def test_a_pod_that_is_made_stopped_stays_so_and_is_not_waited_for(ensure):
+    make = expect("PUT", ASK, body=lambda body: body["target_state"] == "stopped")
+    script = (
+        NOTHING,
+        NOTHING,
+        GPUS,
+        MARKET,
+        no_keys(),
+        make.reply({"success": True, "new_contract": 12345678}),
+        ATTACH,
+    )
+    result = ensure(*script, shown(rows.stopped(actual_status=None)), target_state="stopped", **RENT)
+    assert (result["pod"]["phase"], result["pod"]["billing"], result["pod"]["stage"]) == ("stopped", "disk", "rented")
+    off = expect("GET", LIST).reply(listed(rows.stopped(actual_status=None)))
+    credit = expect("GET", USER).reply({"id": 1, "credit": 5})
+    assert ensure(off, credit, target_state="stopped", **RENT)["changed"] is False
 
 
 def test_an_image_of_a_pod_that_runs_is_changed_only_when_that_is_meant(ensure):
