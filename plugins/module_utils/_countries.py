@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 
-CODES = frozenset(
-    """
+_ASSIGNED = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
     CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR
     GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO
@@ -22,8 +21,8 @@ CODES = frozenset(
     MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO
     RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV
     TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
-    """.split()
-)
+"""
+CODES = frozenset(_ASSIGNED.split())
 #: Regions of the world as lists of countries, after those of Vast.ai's own command line tool.
 REGIONS: Mapping[str, tuple[str, ...]] = {
     name: tuple(codes.split())
@@ -38,7 +37,7 @@ REGIONS: Mapping[str, tuple[str, ...]] = {
     }.items()
 }
 #: What people write for a country, and what they mean by it.
-_MISTAKES = {"UK": "the United Kingdom is GB", "EU": "the countries of Europe are the region europe"}
+_MISTAKES = {"UK": "the United Kingdom is GB", "EU": "name the region europe, or countries by their two letters, such as DE"}
 
 
 def of(word: str) -> tuple[str, ...] | None:

@@ -121,7 +121,9 @@ def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer
     """
     found: list[Offer] = []
     refusals: list[str] = []
+    wished = query
     for provider in providers:
+        query = _usual(provider, wished)
         everything = provider.offers(query)
         wanted = resolve(query.gpus, everything)
         named = [offer for offer in everything if not wanted or offer.gpu_id in wanted]
@@ -144,6 +146,7 @@ def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]
     :raises NoCapacity: when none is in stock, saying of each wanted GPU why not.
     :raises TooExpensive: when what is in stock costs more than the cap, naming the cheapest.
     """
+    query = _usual(provider, query)
     everything = provider.offers(query)
     wanted = resolve(query.gpus, everything)
     named = [offer for offer in everything if offer.gpu_id in wanted] if wanted else everything
@@ -159,6 +162,11 @@ def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]
         return (price, stock, listed) if query.prefer == PRICE else (listed, stock, price)
 
     return sorted(fitting, key=key), _left_out(placed, query)
+
+
+def _usual(provider: Provider, query: OfferQuery) -> OfferQuery:
+    """The query with the clouds that the provider means when nobody says."""
+    return query if query.clouds else replace(query, clouds=provider.usual_clouds)
 
 
 def _left_out(offers: Sequence[Offer], query: OfferQuery) -> list[str]:

@@ -23,12 +23,22 @@ PREFERENCES = (ORDER, PRICE)
 PREFERENCE, VALUE = "preference", "value"
 RANKINGS = (PREFERENCE, PRICE, VALUE)
 
-
 #: What is known of some offers only.
 FACTS = (
-    "compute_capability", "ram_gb", "vcpus", "reliability", "down_mbps", "up_mbps", "usd_per_gb_up", "usd_per_gb_down",
-    "disk_usd_per_hour", "hours_left", "interruptible", "min_bid",
+    "compute_capability", "ram_gb", "vcpus", "disk_gb", "reliability", "down_mbps", "up_mbps", "usd_per_gb_up",
+    "usd_per_gb_down", "disk_usd_per_hour", "billed_usd_per_hour", "tflops", "hours_left", "interruptible", "min_bid",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why an offer does not fit: the wish (the option's name) that excludes it, the reason as the end of a sentence
+    that begins with the offer, and how far off it is, as a share of what was wished.
+    """
+
+    wish: str
+    words: str
+    gap: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,11 @@ class Offer:
     Where each is one machine's, ``id`` is the offer's own and ``host`` the machine. ``obstacle`` is why the driver
     knows that it is not to be had, ``details`` what else the provider tells.
 
-    None where unknown: ``ram_gb`` and ``vcpus`` of the whole pod, ``reliability`` from 0 to 1, ``usd_per_gb_up`` (from
-    the pod) and ``usd_per_gb_down`` of traffic, ``disk_usd_per_hour`` the part of the price that is the disk's, also
-    while it is stopped, ``hours_left`` for which the host offers it, ``min_bid`` USD per hour.
+    None where unknown: ``ram_gb`` and ``vcpus`` of the whole pod, ``disk_gb`` that the machine has left,
+    ``reliability`` from 0 to 1, ``usd_per_gb_up`` (from the pod) and ``usd_per_gb_down`` of traffic,
+    ``disk_usd_per_hour`` the part of ``usd_per_hour`` that is the disk's, ``hours_left`` for which the host offers it,
+    ``min_bid`` USD per hour. The market adds ``billed_usd_per_hour``, which holds the disk wherever it is listed, and
+    the ``tflops`` of all GPUs. ``objections`` are what the driver alone can say against it.
     """
 
     provider: str
@@ -69,6 +81,7 @@ class Offer:
     compute_capability: float | None = None
     ram_gb: float | None = None
     vcpus: float | None = None
+    disk_gb: float | None = None
     reliability: float | None = None
     down_mbps: float | None = None
     up_mbps: float | None = None
@@ -78,6 +91,9 @@ class Offer:
     hours_left: float | None = None
     interruptible: bool = False
     min_bid: float | None = None
+    billed_usd_per_hour: float | None = None
+    tflops: float | None = None
+    objections: tuple[Objection, ...] = ()
 
     @property
     def where(self) -> str:
@@ -113,6 +129,10 @@ class OfferQuery:
     pod. ``cpu`` instead of GPUs. ``prefer`` says which of one provider's offers is tried first: one of PREFERENCES;
     ``rank_by`` which of all providers' offers: one of RANKINGS.
 
+    ``clouds`` empty means the provider's own default. ``regions`` are places as the provider names them, ``countries``
+    ISO codes, and either will do. ``elsewhere``: a GPU that this provider does not have is no error, for another is
+    asked too.
+
     ``min_gpu_memory`` is GB per GPU, ``min_compute_capability`` written like 8.9, ``min_ram_gb`` and ``min_vcpus`` of
     the whole pod. ``interruptible``: a pod that may be taken away, at the ``bid`` or at the provider's own.
 
@@ -123,7 +143,7 @@ class OfferQuery:
 
     gpus: tuple[str, ...] = ()
     gpu_count: int = 1
-    clouds: tuple[str, ...] = ("SECURE",)
+    clouds: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     min_cuda_version: str | None = None
     cuda_versions: tuple[str, ...] = ()
@@ -143,15 +163,30 @@ class OfferQuery:
     min_vcpus: float | None = None
     interruptible: bool = False
     rank_by: str = PREFERENCE
+    countries: tuple[str, ...] = ()
+    elsewhere: bool = False
+
+    @property
+    def taken_away(self) -> bool:
+        """Whether a pod is sought that may be taken away."""
+        return self.interruptible or self.bid is not None
 
     def words(self) -> str:
         """Every filter that takes part in the search: what people compare with what the console shows them."""
         what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
-        places = " or ".join(region.upper() for region in self.regions) or "any"
+        names = [region.upper() for region in (*self.regions, *self.countries)]
+        places, kind = " or ".join(names) or "any", "country" if all(len(name) == 2 for name in names) else "place"
         parts = [
             what,
-            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else [f"country {places}"]),
+            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else [f"{kind} {places}"]),
         ]
+        least = {
+            "{:g} GB per GPU": self.min_gpu_memory,
+            "compute capability {}": self.min_compute_capability,
+            "{:g} GB of memory": self.min_ram_gb,
+            "{:g} vCPUs": self.min_vcpus,
+        }
+        parts += [f"at least {form.format(value)}" for form, value in least.items() if value is not None]
         if self.min_cuda_version:
             parts.append(f"CUDA {self.min_cuda_version} or later")
         if self.cuda_versions:
@@ -162,6 +197,8 @@ class OfferQuery:
             parts.append("with global networking")
         if self.bid is not None:
             parts.append(f"interruptible at a bid of {usd(self.bid)} per hour")
+        elif self.interruptible:
+            parts.append("interruptible")
         if self.hours is not None:
             parts.append(f"for {self.hours:g} hours at least")
         parts += [f"{name} {value}" for name, value in self.filters.items()]

@@ -119,6 +119,8 @@ class Provider(abc.ABC):
     #: The word that users write: ``runpod``.
     name: str
     capabilities: Capabilities
+    #: The kinds of hosts that are looked at when nobody says; empty: all.
+    usual_clouds: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def offers(self, query: OfferQuery) -> list[Offer]:
@@ -131,6 +133,16 @@ class Provider(abc.ABC):
 
         :raises BadRequest: for a region that does not exist.
         """
+
+    def nearly(self, query: OfferQuery) -> list[Offer]:
+        """What ``offers`` leaves out or shows as out of stock because the provider itself filters by some wishes, each
+        with its ``objections``. Asked only when nothing fits, to say which wish excludes what.
+        """
+        return []
+
+    def known_places(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Those of the words (capital letters, no countries) that are places of this provider."""
+        return ()
 
     @abc.abstractmethod
     def check(self, request: PodRequest) -> None:

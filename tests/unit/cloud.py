@@ -106,6 +106,7 @@ class FakeCloud(Provider):
 
     name = "fake"
     capabilities = Capabilities(ssh_images=("",), because={"interruptible": "there are none"})
+    usual_clouds = ("SECURE",)
 
     def __init__(self, *pods: Pod, offers: Iterable[Offer] = (offer(),)) -> None:
         self.pods: dict[str, Pod] = {each.id: each for each in pods}

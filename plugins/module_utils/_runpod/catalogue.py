@@ -7,40 +7,120 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _throughput
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer, BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, Objection, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import wire
 
+#: Which cloud is looked at when nobody says: its hosts are in data centres, and network volumes exist there only.
+USUAL = ("SECURE",)
+CLOUDS = ("SECURE", "COMMUNITY")
 
-def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
-    """One offer per GPU type and cloud, whatever its stock and price; see ``Provider.offers``."""
+
+def offers(api: ApiSession, query: OfferQuery, known: Mapping[str, Mapping[str, Any]] | None = None) -> list[Offer]:
+    """One offer per GPU type and cloud, whatever its stock and price; see ``Provider.offers``.
+
+    Countries are the service's to find: where a data centre is, its id need not say.
+
+    :param known: the data centres, where they have been asked for already.
+    """
     regions = tuple(region.upper() for region in query.regions)
     if regions:
-        check_regions(api, regions, networked=query.global_networking)
+        check_regions(data_centers(api) if known is None else known, regions, networked=query.global_networking)
     if query.cpu is not None:
         return cpu_offers(api, query, query.cpu, regions)
+    found: dict[tuple[str, str], Offer] = {}
+    for cloud in query.clouds or USUAL:
+        answers = [_of_cloud(api, query, cloud, regions, ())] if regions or not query.countries else []
+        if query.countries:
+            answers.append(_of_cloud(api, query, cloud, (), query.countries))
+        for offer in (each for answer in answers for each in answer):
+            before = found.get((offer.gpu_id, cloud))
+            found[offer.gpu_id, cloud] = offer if before is None else _joined(before, offer)
+    if query.countries and not regions:
+        # That answer has only what stands in the countries; a name of the others must not look like a slip.
+        for offer in _all(api, query):
+            found.setdefault((offer.gpu_id, str(offer.cloud)), offer)
+    return list(found.values())
+
+
+def nearly(api: ApiSession, query: OfferQuery, known: Mapping[str, Mapping[str, Any]] | None = None) -> list[Offer]:
+    """See ``Provider.nearly``: what is in stock when the other cloud, any place or any CUDA version will do.
+
+    The service filters by places and CUDA versions itself, so each is left out by itself, then both.
+    """
+    if query.cpu is not None:
+        return []
+    placed, floor = bool(query.regions or query.countries), bool(query.min_cuda_version or query.cuda_versions)
     found = []
-    for cloud in query.clouds:
-        parameters: dict[str, Any] = {
-            "include": "AVAILABILITY",
-            "product": "POD",
-            "count": query.gpu_count,
-            "cloud": cloud,
-        }
-        if query.min_cuda_version:
-            parameters["minCudaVersion"] = query.min_cuda_version
-        if query.cuda_versions:
-            parameters["cudaVersions"] = ",".join(query.cuda_versions)
-        answer = api.request("GET", "/v2/catalog/gpus", query=parameters, attempted="read the GPU catalogue")
-        for entry in entries(answer.data, "gpus"):
-            offer = to_offer(wire.mapping(entry), cloud, query.gpu_count, regions)
-            if offer is not None:
-                found.append(offer)
+    for place, cuda in [(False, False), (True, False), (False, True), (True, True)]:
+        if (place and not placed) or (cuda and not floor):
+            continue
+        relaxed = replace(query, clouds=CLOUDS if place or cuda else tuple(set(CLOUDS) - set(query.clouds)))
+        if place:
+            relaxed = replace(relaxed, regions=(), countries=())
+        if cuda:
+            relaxed = replace(relaxed, min_cuda_version=None, cuda_versions=())
+        for offer in offers(api, relaxed, known) if relaxed.clouds else []:
+            if offer.offered and offer.availability != "none":
+                against = [_elsewhere(offer, query)] * place + [_too_old(offer, query)] * cuda
+                found.append(replace(offer, objections=tuple(against)))
     return found
+
+
+def _elsewhere(offer: Offer, query: OfferQuery) -> Objection:
+    there = sorted(offer.regions, key=lambda name: AVAILABILITIES.index(offer.regions[name]))
+    wanted = " or ".join(region.upper() for region in (*query.regions, *query.countries)[:5])
+    return Objection("regions", f"is left in {' and '.join(there[:3]) or 'other places'} and not in {wanted}")
+
+
+def _too_old(offer: Offer, query: OfferQuery) -> Objection:
+    wanted = query.min_cuda_version or " or ".join(query.cuda_versions)
+    has = " and ".join(offer.cuda_versions) or "other versions"
+    option = "min_cuda_version" if query.min_cuda_version else "cuda_versions"
+    return Objection(option, f"is left on hosts with CUDA {has}, and {wanted} is wished", 0.2)
+
+
+def _of_cloud(
+    api: ApiSession, query: OfferQuery, cloud: str, regions: tuple[str, ...], countries: tuple[str, ...]
+) -> list[Offer]:
+    parameters: dict[str, Any] = {
+        "include": "AVAILABILITY",
+        "product": "POD",
+        "count": query.gpu_count,
+        "cloud": cloud,
+    }
+    if countries:
+        parameters["countryCodes"] = ",".join(countries)
+    if query.min_cuda_version:
+        parameters["minCudaVersion"] = query.min_cuda_version
+    if query.cuda_versions:
+        parameters["cudaVersions"] = ",".join(query.cuda_versions)
+    answer = api.request("GET", "/v2/catalog/gpus", query=parameters, attempted="read the GPU catalogue")
+    read = [to_offer(wire.mapping(entry), cloud, query.gpu_count, regions) for entry in entries(answer.data, "gpus")]
+    return [offer for offer in read if offer is not None]
+
+
+def _all(api: ApiSession, query: OfferQuery) -> list[Offer]:
+    """Every GPU there is, as if none were left."""
+    answer = api.request("GET", "/v2/catalog/gpus", attempted="read the GPU catalogue")
+    read = [
+        to_offer(wire.mapping(entry), cloud, query.gpu_count, ())
+        for entry in entries(answer.data, "gpus")
+        for cloud in query.clouds or USUAL
+    ]
+    return [replace(offer, availability="none", regions={}) for offer in read if offer is not None]
+
+
+def _joined(one: Offer, other: Offer) -> Offer:
+    """What is left of a GPU in places of both answers."""
+    best = min(one.availability, other.availability, key=AVAILABILITIES.index)
+    return replace(one, region=None, availability=best, regions={**other.regions, **one.regions})
 
 
 def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str, ...]) -> Offer | None:
@@ -51,6 +131,7 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
     if gpu_id is None:
         return None
     key = cloud.lower()
+    kind = _throughput.model(gpu_id, wire.text(gpu.get("name")))
     price = wire.number(wire.mapping(gpu.get("price")).get(key))
     stock = _stock(gpu)
     return Offer(
@@ -72,6 +153,11 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
             if entry.get("version") and entry.get("available")
         ),
         offered=bool(gpu.get(key)),
+        # The catalogue does not tell it.
+        compute_capability=kind.capability if kind is not None else None,
+        # RunPod's pages on pricing say that traffic is free in both directions.
+        usd_per_gb_up=0.0,
+        usd_per_gb_down=0.0,
     )
 
 
@@ -115,7 +201,7 @@ def cpu_offers(api: ApiSession, query: OfferQuery, cpu: Cpu, regions: tuple[str,
             offered=cloud == "SECURE",
             cpu=known,
         )
-        for cloud in query.clouds
+        for cloud in query.clouds or USUAL
     ]
 
 
@@ -136,14 +222,18 @@ def availability(overall: str, stock: Mapping[str, str], regions: Iterable[str])
     return min((stock.get(region, "none") for region in wanted), key=AVAILABILITIES.index)
 
 
-def check_regions(api: ApiSession, regions: Iterable[str], networked: bool = False) -> None:
-    """Refuse a data centre that the catalogue does not know. They come and go, so no list of them is kept here.
+def data_centers(api: ApiSession) -> dict[str, Mapping[str, Any]]:
+    """Id -> data centre, of all that the catalogue knows. They come and go, so no list of them is kept here."""
+    answer = api.request("GET", "/v2/catalog/datacenters", attempted="read the list of data centres")
+    return {str(wire.mapping(entry).get("id")): wire.mapping(entry) for entry in entries(answer.data, "dataCenters")}
+
+
+def check_regions(places: Mapping[str, Mapping[str, Any]], regions: Iterable[str], networked: bool = False) -> None:
+    """Refuse a data centre that the catalogue does not know.
 
     :param networked: they must have global networking too.
     :raises BadRequest: with the closest names.
     """
-    answer = api.request("GET", "/v2/catalog/datacenters", attempted="read the list of data centres")
-    places = {str(wire.mapping(entry).get("id")): wire.mapping(entry) for entry in entries(answer.data, "dataCenters")}
     for region in regions:
         if region not in places:
             close = difflib.get_close_matches(region, sorted(places), n=3, cutoff=0.5) or sorted(places)

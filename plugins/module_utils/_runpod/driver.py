@@ -43,6 +43,7 @@ class RunPod(Provider):
 
     name = wire.PROVIDER
     capabilities = Capabilities(ssh_images=("runpod/",), because={"interruptible": SPOT_WITHDRAWN})
+    usual_clouds = catalogue.USUAL
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None, quiet: float = QUIET) -> None:
         self._key = api_key
@@ -50,6 +51,7 @@ class RunPod(Provider):
         self._quiet = quiet
         self.capabilities = replace(type(self).capabilities, own_end=bodies.own_end(api_url))
         self._notes: list[str] = []
+        self._data_centers: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
     def notes(self) -> Sequence[str]:
@@ -76,7 +78,16 @@ class RunPod(Provider):
 
     def offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
-        return catalogue.offers(self._api, query)
+        return catalogue.offers(self._api, query, self._data_centers)
+
+    def nearly(self, query: OfferQuery) -> list[Offer]:
+        """See Provider."""
+        return catalogue.nearly(self._api, query, self._data_centers)
+
+    def known_places(self, words: Sequence[str]) -> tuple[str, ...]:
+        """See Provider."""
+        self._data_centers = self._data_centers or catalogue.data_centers(self._api)
+        return tuple(word for word in words if word in self._data_centers)
 
     def check(self, request: PodRequest) -> None:
         """See Provider."""

@@ -100,6 +100,10 @@ class Vast(Provider):
         """See Provider."""
         return offers.offers(self._api, query)
 
+    def nearly(self, query: OfferQuery) -> builtins.list[Offer]:
+        """See Provider."""
+        return offers.nearly(self._api, query)
+
     def check(self, request: PodRequest) -> None:
         """See Provider."""
         checks.check(request, self._key)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _countries
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 
 OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "notin")
@@ -51,20 +52,6 @@ ALIASES: Mapping[str, str] = {
     "ubuntu_version": "os_version",
     "id": "ask_contract_id",
 }
-#: Regions of the world as lists of countries; the service knows countries only.
-REGIONS: Mapping[str, tuple[str, ...]] = {
-    "africa": _words("DZ AO BJ BW CM CI EG ET GH KE MA MU MZ NA NG RW SN ZA TN TZ UG ZM ZW"),
-    "asia": _words(
-        "AE AM AZ BD BH GE HK ID IL IN JO JP KG KH KR KW KZ LA LK MN MO MY NP OM PH PK QA SA SG TH TR TW UZ VN"
-    ),
-    "europe": _words(
-        "AD AL AT BA BE BG BY CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT "
-        "NL NO PL PT RO RS SE SI SK SM UA XK"
-    ),
-    "north_america": _words("BB BS CA CR CU DO GT HN JM MX NI PA PR SV US"),
-    "oceania": _words("AU FJ NC NZ PG"),
-    "south_america": _words("AR BO BR CL CO EC GY PE PY SR UY VE"),
-}
 _SIGNS = {
     "=": "eq", "==": "eq", ":": "eq", "!=": "neq", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
     "in": "in", "notin": "notin", "nin": "notin", "not in": "notin", "eq": "eq", "neq": "neq", "noteq": "neq",
@@ -74,7 +61,6 @@ _PAIR = re.compile(
     r"\s*(?P<field>[A-Za-z]\w*)\s*(?P<sign>not\s+in|not\s+eq|notin|nin|noteq|neq|in|eq|gte|lte|gt|lt|>=|<=|==|!=|=|>|<|:)\s*"
     r"(?P<value>\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s\[\]\"']+)\s*"
 )
-_COUNTRY = re.compile(r"[A-Za-z]{2}")
 _ANY = ("any", "*", "?")
 
 
@@ -133,6 +119,11 @@ def field_of(name: str) -> str:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
         raise BadRequest(f"Vast.ai's offers have no field {name!r}; the closest are: {', '.join(close)}.")
     return field
+
+
+def spelled(field: str) -> str:
+    """A field as people are used to write it."""
+    return {"reliability2": "reliability"}.get(field, field)
 
 
 def _conditions(field: str, wanted: Any) -> dict[str, Any] | None:
@@ -213,13 +204,11 @@ def countries(words: list[str] | tuple[str, ...]) -> list[str]:
     """
     found: list[str] = []
     for word in words:
-        region = REGIONS.get(word.strip().lower().replace(" ", "_").replace("-", "_"))
-        if region is None and not _COUNTRY.fullmatch(word.strip()):
+        codes = _countries.of(word)
+        if codes is None:
             raise BadRequest(
                 f"{word!r} is no country and no region: Vast.ai's machines are found by a country's two letters, such "
-                f"as US or DE, or by one of: {', '.join(REGIONS)}."
+                f"as US or DE, or by one of: {', '.join(_countries.REGIONS)}."
             )
-        if word.strip().upper() == "EU":
-            raise BadRequest("EU is no country: name the region europe, or countries by their two letters, such as DE.")
-        found += region or (word.strip().upper(),)
+        found += codes
     return list(dict.fromkeys(found))

@@ -9,21 +9,23 @@ Source: Vast.ai's description of its API, its own command line tool, and what cl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _gpus
+from ansible_collections.podyard.gpu.plugins.module_utils import _gpus, _throughput
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import VALUE, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language, wire
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language, near, wire
 
 SEARCH = "/api/v0/bundles/"
 GPU_NAMES = "/api/v0/gpu_names/unique/"
 #: What every search asks for unless it says otherwise. Ours, not the service's, so that none of them changes unseen.
 #: ``reliability2`` is the share of the last time in which the machine could be reached; ``inet_down`` is in Mbps: an
-#: image of 10 GB then takes not more than about 13 minutes.
+#: image of 10 GB then takes not more than about 13 minutes. The prices of traffic are USD per GB and differ
+#: twentyfold: at this one 50 GB of image, data and results cost not more than one dollar.
 DEFAULTS: Mapping[str, dict[str, Any]] = {
     "verified": {"eq": True},
     "rentable": {"eq": True},
@@ -31,6 +33,8 @@ DEFAULTS: Mapping[str, dict[str, Any]] = {
     "external": {"eq": False},
     "reliability2": {"gte": 0.95},
     "inet_down": {"gte": 100},
+    "inet_down_cost": {"lte": 0.02},
+    "inet_up_cost": {"lte": 0.02},
     # A filter by CUDA version alone was seen to drop machines without a reason; with this one beside it, it does not.
     "compute_cap": {"gte": 600},
 }
@@ -40,6 +44,8 @@ CUT_OFF = 64
 #: Hours of a month, as the listed price of storage has it.
 MONTH = 720
 ON_DEMAND, BID = "on-demand", "bid"
+#: A driver tells less memory than the maker sells, for some of it is its own.
+OWN_OF_DRIVER = 0.93
 
 
 def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
@@ -47,8 +53,8 @@ def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
     if query.cpu is not None:
         raise errors.BadRequest("Vast.ai rents no pods without a GPU; leave the option cpu out and name gpus.")
     names = gpu_names(api) if query.gpus else []
-    wanted = list(dict.fromkeys(_gpus.resolve(gpu, {name: name for name in names}) for gpu in query.gpus if names))
-    raws = search(api, body(query, wanted))
+    wanted, strange = named(query, names)
+    raws = search(api, body(query, wanted)) if wanted or not strange else []
     if len(raws) >= CUT_OFF:
         shown = {wire.gpu_name(raw.get("gpu_name")) for raw in raws}
         # The cheapest GPU may have taken all places of the answer.
@@ -56,8 +62,47 @@ def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
             raws += search(api, body(query, [missing]))
     found = {offer.id: offer for raw in raws if (offer := to_offer(raw, query)) is not None}
     there = {offer.gpu_id for offer in found.values()}
-    missing_gpus = [name for name in wanted or names if name not in there]
+    missing_gpus = [name for name in (names if strange else wanted or names) if name not in there]
     return [*found.values(), *(_none_of(name, query) for name in missing_gpus)]
+
+
+def named(query: OfferQuery, names: Sequence[str]) -> tuple[list[str], bool]:
+    """The GPUs that are asked for, as the service spells them, and whether there are some that it does not know.
+
+    :raises BadRequest: for one that it does not know, unless another provider may.
+    """
+    wanted: dict[str, None] = {}
+    strange = False
+    for gpu in query.gpus if names else ():
+        try:
+            wanted[_gpus.resolve(gpu, {name: name for name in names})] = None
+        except errors.BadRequest:
+            if not query.elsewhere:
+                raise
+            strange = True
+    return list(wanted), strange
+
+
+def nearly(api: ApiSession, query: OfferQuery) -> list[Offer]:
+    """See ``Provider.nearly``: what is for rent when nothing counts but the GPU, what is still free, and the count; if
+    that is nothing, any smaller count. What of the search's own filters each breaks is its objections.
+    """
+    wanted, strange = named(query, gpu_names(api) if query.gpus else [])
+    if strange and not wanted:
+        return []
+    own = filters(query)
+    kept = ("gpu_name", "rentable", "rented", "external", "verified", "num_gpus")
+    asked = {name: value for name, value in body(query, wanted).items() if name in (*kept, *CONTROLS)}
+    raws = search(api, asked)
+    if not raws and query.gpu_count > 1:
+        raws = search(api, {**asked, "num_gpus": {"lt": query.gpu_count}})
+    found = []
+    for raw in raws:
+        offer = to_offer(raw, query)
+        if offer is not None:
+            against = near.objections(raw, {name: value for name, value in own.items() if name not in kept}, query)
+            found.append(replace(offer, objections=tuple(against)))
+    return found
 
 
 def gpu_names(api: ApiSession) -> list[str]:
@@ -70,33 +115,60 @@ def gpu_names(api: ApiSession) -> list[str]:
     return [name for each in listed if (name := wire.gpu_name(each))] if isinstance(listed, list) else []
 
 
+CONTROLS = ("order", "type", "limit", "allocated_storage")
+
+
 def body(query: OfferQuery, gpus: Sequence[str]) -> dict[str, Any]:
     """The search: our defaults, the query, then what the caller asked for in the service's own words.
 
     The disk is part of it, for the price that is shown holds that of ``allocated_storage``.
     """
-    disk = query.disk_gb or 0
-    asked: dict[str, dict[str, Any] | None] = {**DEFAULTS, "num_gpus": {"eq": query.gpu_count}}
-    asked["direct_port_count"] = {"gte": max(1, query.port_count)}
+    asked: dict[str, Any] = {"num_gpus": {"eq": query.gpu_count}, **filters(query), **wishes(query)}
     if gpus:
         asked["gpu_name"] = {"in": list(gpus)}
-    if disk:
-        asked["disk_space"] = {"gte": disk}
-    least = min_cuda(query)
-    if least is not None:
-        asked["cuda_max_good"] = {"gte": least}
-    if query.regions:
-        asked["geolocation"] = {"in": language.countries(query.regions)}
-    if query.hours:
-        asked["duration"] = {"gte": int(query.hours * 3600)}
     asked.update(query.filters)
     made: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if "cuda_max_good" in made:
         made.setdefault("compute_cap", DEFAULTS["compute_cap"])
-    made.update(order=[["dph_total", "asc"]], type=BID if query.bid is not None else ON_DEMAND, limit=LIMIT)
-    if disk:
-        made["allocated_storage"] = disk
+    # The answer is cut off: by value the best must be in it, otherwise the cheapest.
+    by_value = query.rank_by == VALUE and not gpus
+    made["order"] = [["dlperf_per_dphtotal", "desc"]] if by_value else [["dph_total", "asc"]]
+    made.update(type=BID if query.taken_away else ON_DEMAND, limit=LIMIT)
+    if query.disk_gb:
+        made["allocated_storage"] = query.disk_gb
     return made
+
+
+def filters(query: OfferQuery) -> dict[str, dict[str, Any] | None]:
+    """Filters that only this market has: the defaults, the ports, the kind of host, and the caller's own."""
+    asked: dict[str, dict[str, Any] | None] = {**DEFAULTS, "direct_port_count": {"gte": max(1, query.port_count)}}
+    if len(set(query.clouds)) == 1:
+        asked["datacenter"] = {"eq": query.clouds[0] == "SECURE"}
+    return {**asked, **query.filters}
+
+
+def wishes(query: OfferQuery) -> dict[str, dict[str, Any]]:
+    """What is wished of every provider, in the service's units."""
+    asked: dict[str, dict[str, Any]] = {}
+    least = min_cuda(query)
+    if least is not None:
+        asked["cuda_max_good"] = {"gte": least}
+    if query.disk_gb:
+        asked["disk_space"] = {"gte": query.disk_gb}
+    if query.regions or query.countries:
+        asked["geolocation"] = {"in": language.countries([*query.regions, *query.countries])}
+    if query.hours:
+        asked["duration"] = {"gte": int(query.hours * 3600)}
+    if query.min_gpu_memory:
+        asked["gpu_ram"] = {"gte": int(query.min_gpu_memory * 1024 * OWN_OF_DRIVER)}
+    if query.min_compute_capability:
+        asked["compute_cap"] = {"gte": max(600, round(query.min_compute_capability * 100))}
+    if query.min_vcpus:
+        asked["cpu_cores_effective"] = {"gte": query.min_vcpus}
+    if query.min_ram_gb:
+        # Of the whole machine; what is the pod's share of it is judged by its offer.
+        asked["cpu_ram"] = {"gte": int(query.min_ram_gb * 1000)}
+    return asked
 
 
 def min_cuda(query: OfferQuery) -> float | None:
@@ -127,15 +199,14 @@ def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
     offer_id, gpu = text(raw.get("ask_contract_id") or raw.get("id")), wire.gpu_name(raw.get("gpu_name"))
     if offer_id is None or gpu is None:
         return None
-    memory = number(raw.get("gpu_ram"))
-    cuda = text(raw.get("cuda_max_good"))
+    cuda, known, capability = text(raw.get("cuda_max_good")), _throughput.model(gpu), number(raw.get("compute_cap"))
+    storage = storage_usd_per_hour(raw, query.disk_gb)
     return Offer(
         provider=wire.PROVIDER,
         gpu=gpu,
         gpu_id=gpu,
         gpu_count=integer(raw.get("num_gpus")) or query.gpu_count,
-        # A card of 24 GB reports 24564 MB.
-        memory_gb=round(memory / 1000) if memory is not None else None,
+        memory_gb=_throughput.memory(known, number(raw.get("gpu_ram"))),
         usd_per_hour=price(raw, query),
         cloud=None,
         region=wire.country(raw.get("geolocation")),
@@ -145,6 +216,19 @@ def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
         host=text(raw.get("machine_id")),
         obstacle=_obstacle(raw, query),
         details=details(raw, query.disk_gb),
+        compute_capability=capability / 100 if capability is not None else known.capability if known else None,
+        ram_gb=_memory(raw),
+        vcpus=number(raw.get("cpu_cores_effective")),
+        disk_gb=number(raw.get("disk_space")),
+        reliability=number(raw.get("reliability2") if raw.get("reliability2") is not None else raw.get("reliability")),
+        down_mbps=number(raw.get("inet_down")),
+        up_mbps=number(raw.get("inet_up")),
+        usd_per_gb_up=number(raw.get("inet_up_cost")),
+        usd_per_gb_down=number(raw.get("inet_down_cost")),
+        disk_usd_per_hour=round(storage, 6) if storage is not None else None,
+        hours_left=round(left / 3600, 2) if (left := number(raw.get("duration"))) is not None else None,
+        interruptible=query.taken_away,
+        min_bid=number(raw.get("min_bid")) if query.taken_away else None,
     )
 
 
@@ -153,8 +237,9 @@ def price(raw: Mapping[str, Any], query: OfferQuery) -> float | None:
     takes when nobody says.
     """
     storage, base = storage_usd_per_hour(raw, query.disk_gb), number(raw.get("dph_base"))
-    if query.bid is not None:
-        return round(query.bid + (storage or 0.0), 6)
+    bid = query.bid if query.bid is not None else number(raw.get("min_bid")) if query.interruptible else None
+    if bid is not None:
+        return round(bid + (storage or 0.0), 6)
     told = number(raw.get("dph_total"))
     if base is None or storage is None:
         return told

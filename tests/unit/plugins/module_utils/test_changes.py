@@ -187,7 +187,7 @@ def test_no_pod_is_an_empty_side_of_the_diff():
 def test_defaults_hold_for_a_new_pod():
     wanted = Wanted(name="x", image=IMAGE, gpus=("4090",))
     query = wanted.query()
-    assert (query.gpu_count, query.clouds, query.regions) == (1, ("SECURE",), ())
+    assert (query.gpu_count, query.clouds, query.regions) == (1, (), ())
     request = wanted.request(offer(), "x-1")
     assert (request.disk_gb, request.ports, request.name, request.cloud) == (20, ("22/tcp",), "x-1", "SECURE")
 

@@ -53,6 +53,9 @@ def test_a_gpu_is_an_offer_of_each_cloud_with_the_price_of_the_whole_pod():
         "host": None,
         **dict.fromkeys(FACTS, None),
         "interruptible": False,
+        "compute_capability": 8.9,
+        "usd_per_gb_up": 0.0,
+        "usd_per_gb_down": 0.0,
         "details": {},
     }
     assert (community.cloud, community.usd_per_hour, community.max_count) == ("COMMUNITY", 0.68, 4)

@@ -42,6 +42,8 @@ def test_the_search_says_everything_that_counts():
         "external": {"eq": False},
         "reliability2": {"gte": 0.95},
         "inet_down": {"gte": 100},
+        "inet_down_cost": {"lte": 0.02},
+        "inet_up_cost": {"lte": 0.02},
         "compute_cap": {"gte": 600},
         "num_gpus": {"eq": 1},
         "direct_port_count": {"gte": 3},
