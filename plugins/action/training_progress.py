@@ -157,4 +157,5 @@ def _told(follower: Follower, verdict: Verdict) -> dict[str, Any]:
         "ended_at": found.get("ended_at"),
         "checkpoints": follower.checkpoints.fetched,
         "reconnects": follower.reconnects,
+        "lease_ends_at": follower.keeper.lease_ends_at,
     }

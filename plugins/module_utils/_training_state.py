@@ -190,7 +190,7 @@ def look(request: Record) -> Record:
     `request` has dir, output_dir, metrics_file, log_offset, metrics_offset, gpu_offset, checkpoints (expressions),
     max_bytes, and `wait`: seconds to wait at most for the training to end before looking. The result is that of
     `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them, `checkpoints`, `disk_free_gb`, and `now`, the
-    host's time.
+    host's time; and what of its lease is left, as `lease` returns it.
     """
     directory = request["dir"]
     _wait_for_end(directory, request.get("wait") or 0.0)
@@ -208,8 +208,27 @@ def look(request: Record) -> Record:
         result[name] = read_new(path, offset, request["max_bytes"], lines=name != "log", final=final)
     result["checkpoints"] = checkpoints(directory, output, request.get("checkpoints") or [], final=final)
     result["disk_free_gb"] = _free(directory)
+    result.update(lease())
     result["now"] = time.time()
     return result
+
+
+def lease() -> Record:
+    """What is left of the pod's lease: `lease_ends_in` (seconds) and `lease_ends_at` (by the pod's clock), or nulls
+    when it has none or nobody watches over it any more.
+    """
+    try:
+        pid, begun = (read_text(LEASE, "on") or "").split()
+        if start_ticks(int(pid)) != int(begun):
+            return {"lease_ends_in": None, "lease_ends_at": None}
+        if os.path.exists(os.path.join(LEASE, "renew")):
+            left = float(read_text(LEASE, "seconds") or "")
+        else:
+            left = float(read_text(LEASE, "ends") or "") - float((read_text("/proc", "uptime") or "").split()[0])
+    except (ValueError, IndexError):
+        return {"lease_ends_in": None, "lease_ends_at": None}
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + left))
+    return {"lease_ends_in": round(max(0.0, left), 1), "lease_ends_at": moment}
 
 
 def _wait_for_end(directory: str, seconds: float) -> None:

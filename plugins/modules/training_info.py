@@ -183,6 +183,15 @@ checkpoints:
     mtime:
       description: Time of the last change, seconds since 1970.
       type: float
+lease_ends_in:
+  description: Seconds until the pod ends itself unless its lease is renewed; V(null) when it has none. This module does
+    not renew it.
+  type: float
+  returned: success
+lease_ends_at:
+  description: The same as a time, RFC 3339 in UTC, by the pod's clock.
+  type: str
+  returned: success
 disk_free_gb:
   description: Free space in GiB where O(dir) lies; says nothing on network volumes.
   type: float

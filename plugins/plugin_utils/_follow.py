@@ -102,7 +102,9 @@ class Follower:
     def glance(self) -> Verdict:
         """Look once and change nothing. Raises NoAnswer."""
         self.request["checkpoints"] = []
-        self.found = self.eye.look({**self.request, "max_bytes": MOST_BYTES, "log_offset": -(64 << 10)})
+        request = {**self.request, "max_bytes": MOST_BYTES, "log_offset": -(64 << 10)}
+        self.found = self.eye.look(request, renew=False)
+        self.keeper.lease(self.found.get("lease_ends_in"))
         self.log.feed(self.found["log"]["data"], end=True)
         for row in json_lines(self.found["metrics"]["data"]):
             self.metrics.update(row)
@@ -141,6 +143,7 @@ class Follower:
         """Keep and show what the look found."""
         if self.keeper.take(self.found):
             self._active_at = self.clock()
+        self.keeper.lease(self.found.get("lease_ends_in"))
         self.log.feed(self.found["log"]["data"], end=self.found["state"] != "running" and not behind(self.found))
         for row in json_lines(self.found["metrics"]["data"]):
             self.metrics.update(row)

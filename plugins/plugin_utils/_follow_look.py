@@ -17,7 +17,8 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_state
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json_lines
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import later, read_json_lines
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Shell, SshHost, script
 
 # A look takes a tenth of a second on a LAN. Half a minute lets an overloaded host answer late, and is short against the
@@ -29,6 +30,8 @@ FRESH_SECONDS = 600.0
 MOST_BYTES = 4 << 20
 # The last lines of a log are in here, unless they are very long.
 LOG_END = 64 << 10
+# A lease lasts for hours; within a minute the record knows.
+LEASE_SECONDS = 60.0
 STREAMS = {"log": "train.log", "metrics": "metrics.jsonl", "gpu": "gpu.jsonl"}
 
 
@@ -48,8 +51,8 @@ class Eye:
         self._source = Path(_training_state.__file__).read_text(encoding="utf-8")
         self._fresh_at = time.monotonic() + FRESH_SECONDS
 
-    def look(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The result of `_training_state.look`. Raises NoAnswer."""
+    def look(self, request: dict[str, Any], *, renew: bool = True) -> dict[str, Any]:
+        """The result of `_training_state.look`; with `renew` the pod's lease is renewed. Raises NoAnswer."""
         call = f"\nprint(packed(look(json.loads({json.dumps(request)!r}))))\n"
         fresh = time.monotonic() >= self._fresh_at
         if fresh:
@@ -57,7 +60,7 @@ class Eye:
         try:
             done = self._shell.run(
                 "following",
-                script('exec "$1" -', self.python),
+                script('exec "$1" -', self.python, renew=renew),
                 (self._source + call).encode(),
                 timeout=ANSWER_SECONDS + float(request.get("wait") or 0),
                 own=fresh,
@@ -82,6 +85,8 @@ class Keeper:
         self.directory, self.writes = directory, write
         self.offsets = dict.fromkeys(STREAMS, 0)
         self._lock: int | None = None
+        self._lease_again = 0.0
+        self.lease_ends_at: str | None = None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Keeper]:
@@ -105,6 +110,16 @@ class Keeper:
         with contextlib.suppress(FileNotFoundError):
             return (self.directory / name).stat().st_size
         return 0
+
+    def lease(self, seconds: float | None) -> None:
+        """Write down for how long the pod's lease still lasts; the record is no place for every second."""
+        if seconds is None or time.monotonic() < self._lease_again:
+            return
+        self._lease_again = time.monotonic() + LEASE_SECONDS
+        self.lease_ends_at = later(seconds)
+        if self.writes:
+            with contextlib.suppress(RunError):
+                RunRecord(self.directory).lease_is(seconds)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics that are here already."""

@@ -34,6 +34,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provi
 from ansible_collections.podyard.gpu.plugins.module_utils._termination import give_back_run, require_gone
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     ARMED,
     FAILED,
@@ -140,12 +141,17 @@ class Guard:
 
     def keep_watch(self) -> bool:
         """Wait until the controller ends (True) or the guard is released (False)."""
-        while not self.watched.ended_within(self.orders.pace.look):
-            left = self.watched.descendants()
-            self.left = self.left if left is None else left
-            if self.file.read().get("state") == RELEASED:
-                self.log("released: ends without touching a pod")
-                return False
+        renewal = Renewal(self.orders.run_dir, self.log)
+        try:
+            while not self.watched.ended_within(self.orders.pace.look):
+                left = self.watched.descendants()
+                self.left = self.left if left is None else left
+                if self.file.read().get("state") == RELEASED:
+                    self.log("released: ends without touching a pod")
+                    return False
+                renewal.step()
+        finally:
+            renewal.close()
         return self._decide()
 
     def _decide(self) -> bool:

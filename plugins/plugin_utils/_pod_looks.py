@@ -113,7 +113,7 @@ def _ask(run: Run, seconds: float) -> _Asked:
     program, *arguments = shlex.split(connection["ssh"])
     options = ["-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
     options += ["-o", f"ConnectTimeout={math.ceil(seconds)}", "-o", "ConnectionAttempts=1"]
-    remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []))
+    remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []), renew=False)
     output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when all have answered
     with tempfile.TemporaryFile() as source:
         source.write(_source(run))

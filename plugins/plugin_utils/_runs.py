@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
+    later,
     link_atomically,
     locked,
     now,
@@ -29,7 +30,7 @@ REPORT = STAGES[-1]
 # What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
 POD_FIELDS = (
     "provider", "id", "name", "gpu", "gpu_count", "usd_per_hour", "region", "cloud",
-    "rented_at", "gone_at", "gone_proved", "cost_usd",
+    "rented_at", "gone_at", "gone_proved", "cost_usd", "lease_ends_at",
 )  # fmt: skip
 # Kept by this file alone, so that nobody else can make them disagree with each other.
 OWN_FIELDS = ("stages", "outcome", "started", "ended")
@@ -102,6 +103,20 @@ class RunRecord:
                 record["error"] = record["error"] or error
 
         return self.change(edit)[0]
+
+    def lease_is(self, seconds: float) -> None:
+        """Write down that the leases of the run's living pods last for so long from now; without a record, nothing.
+
+        Raises RunError when the directory cannot be written.
+        """
+
+        def edit(record: dict[str, Any]) -> None:
+            for pod in record["pods"]:
+                if not pod["gone_at"]:
+                    pod["lease_ends_at"] = later(seconds)
+
+        if self.path.exists():
+            self.change(edit)
 
     def change(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
         """Read, edit and write the record under its lock; the first write also makes the directory and runs/latest."""

@@ -23,11 +23,15 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.path import makedirs_safe, unfrackpath
 
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import LEASE
+
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
 SSH_FAILED = 255
 # A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, and a lost packet
 # harms nothing.
 KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+# Shows a pod's lease that somebody is there. What cannot be made keeps no script from its work.
+RENEW = f"[ ! -d {LEASE} ] || (: >{LEASE}/renew) 2>/dev/null"
 # Stands before a script's output, since a pod's shell start-up files may print a banner.
 MARK = b"@podyard@\n"
 
@@ -165,9 +169,12 @@ def _control_path(option: Any, address: str, arguments: Sequence[str]) -> str | 
     return pattern % {"directory": directory}
 
 
-def script(text: str, *arguments: str) -> str:
-    """The remote command that runs a POSIX shell script with arguments, whatever the user's login shell is."""
-    body = f"printf '%s\\n' {MARK.decode().strip()}\n{text.strip()}\n"
+def script(text: str, *arguments: str, renew: bool = True) -> str:
+    """The remote command that runs a POSIX shell script with arguments, whatever the user's login shell is.
+
+    It renews the pod's lease on its way, unless somebody only has a look who does not work on the pod.
+    """
+    body = f"printf '%s\\n' {MARK.decode().strip()}\n{RENEW if renew else ''}\n{text.strip()}\n"
     return " ".join(["exec", "sh", "-c", shlex.quote(body), "sh", *(shlex.quote(argument) for argument in arguments)])
 
 

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard renews the lease of its run's pod as long as the controller lives. Private to this collection.
+
+A follower renews with every look. But a dataset may be on its way for hours, and packages may install for one, while
+nobody looks: then this does it, a few times in the length of a lease.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import RENEW
+
+# How often in the length of a lease: three of four may fail before it is over.
+SHARE = 4
+# A pod across the ocean answers within seconds; a frozen ssh must not keep the next one from trying.
+ANSWER_SECONDS = 60.0
+# After a failure, at least: a pod that is cut off is not asked every moment.
+LEAST_PAUSE = 5.0
+OPTIONS = ("-n", "-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
+
+
+class Renewal:
+    """One renewal after the other, none of which is waited for: the guard's own watch goes on."""
+
+    def __init__(self, run_dir: Path, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._run_dir, self._log, self._clock = run_dir, log, clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guard
+        self._pod: str | None = None
+        self._begun = self._next = self._seconds = 0.0
+        self._failing = False
+
+    def step(self) -> None:
+        """Do what is due. Every trouble is logged and borne."""
+        try:
+            if self._process is not None:
+                self._settle()
+            elif (due := self._due()) is not None:
+                self._begin(*due)
+        except (OSError, ValueError, KeyError, TypeError, RunError) as error:
+            self._next = self._clock() + ANSWER_SECONDS
+            self._tell(f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """End a renewal that is under way: nobody may renew for a controller that has ended."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _due(self) -> tuple[str, float] | None:
+        """The ssh command of a pod whose lease is to be renewed now, and its length in seconds."""
+        if self._clock() < self._next:
+            return None
+        connection = read_json(self._run_dir / "connection.json")
+        seconds = float(connection.get("lease_hours") or 0.0) * 3600
+        if not seconds:
+            return None
+        if connection["pod_id"] != self._pod:
+            # Who rented it has just renewed it.
+            self._pod, self._next = connection["pod_id"], self._clock() + seconds / SHARE
+            return None
+        return connection["ssh"], seconds
+
+    def _begin(self, ssh: str, seconds: float) -> None:
+        program, *arguments = shlex.split(ssh)
+        self._errors.seek(0)
+        self._errors.truncate()
+        self._begun, self._seconds = self._clock(), seconds
+        remote = f"sh -c {shlex.quote(RENEW)}"
+        self._process = subprocess.Popen(
+            [program, *OPTIONS, *arguments, remote], stdout=subprocess.DEVNULL, stderr=self._errors
+        )
+
+    def _settle(self) -> None:
+        code = self._process.poll() if self._process is not None else 0
+        if code is None:
+            if self._clock() - self._begun < ANSWER_SECONDS:
+                return
+            self.close()
+        self._process = None
+        if code == 0:
+            self._next = self._begun + self._seconds / SHARE
+            self._failing = False
+            RunRecord(self._run_dir).lease_is(self._seconds)
+            return
+        self._next = self._clock() + max(LEAST_PAUSE, min(ANSWER_SECONDS, self._seconds / SHARE / SHARE))
+        self._errors.seek(0)
+        words = self._errors.read().decode(errors="replace").split("\n")
+        self._tell(" ".join(word for word in words if word.strip())[-300:] or "no answer")
+
+    def _tell(self, why: str) -> None:
+        """Once for each time that it begins to fail: the log is for people."""
+        if not self._failing:
+            self._log(f"the lease of the run's pod could not be renewed, and is tried again: {why}")
+        self._failing = True
