@@ -377,7 +377,7 @@ plan:
       description: The command that trains.
       type: str
     run:
-      description: C(name), C(directory), C(state) (V(new), V(living) or V(ended)), C(outcome) and C(pods) of that name.
+      description: C(name), C(directory), C(state) (V(new), V(living), V(ended) or V(unproved)), C(outcome), C(pods).
       type: dict
     limits:
       description: Those in force.

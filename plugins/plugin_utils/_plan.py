@@ -215,10 +215,15 @@ def _disk(options: Mapping[str, Any], market: Market, sent: int, output_gb: floa
 
 
 def _run(options: Mapping[str, Any], market: Market) -> dict[str, Any]:
-    """Whether the name is free. "state" is new, living (a pod of this name is there) or ended (only its record is)."""
+    """Whether the name is free. "state" is new, living (a pod of this name is there), ended (only its record is), or
+    unproved (by the record, its pods may be there, and are not listed).
+    """
     pods = [pod for answers in market.answers for pod in answers.pods if _mine(options["name"], pod)]
     record = _record(options["run_directory"])
-    state = "living" if pods else "ended" if record.get("pods") else "new"
+    past = record.get("pods") or []
+    state = "living" if pods else "ended" if past else "new"
+    if state == "ended" and not all(pod.get("gone_proved") for pod in past):
+        state = "unproved"
     return {
         "name": options["name"],
         "directory": options["run_directory"],

@@ -23,15 +23,26 @@ PROGRAMS = ("ssh", "ssh-keyscan", "ssh-keygen")
 
 
 def judge(plan: Plan, market: Market, trees: list[str], prefix: str) -> tuple[list[str], list[str]]:
-    """The problems and the warnings, each once."""
+    """The problems and the warnings, each once. What is there or was there already is not held against the market."""
+    warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, prefix))]
+    if plan["run"]["state"] != "new":
+        return [], list(run(plan, prefix))
     problems = [*trees]
     for check in (programs, providers, offers):
         problems += check(plan, market)
     if plan["offers_fitting"]:
         problems += [text for each in PROBLEMS for text in each(plan, prefix)]
     problems += disk(plan, prefix)
-    warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, prefix))]
-    return list(dict.fromkeys(problems)), list(dict.fromkeys(warnings))
+    return [text + blame(plan, text) for text in dict.fromkeys(problems)], list(dict.fromkeys(warnings))
+
+
+def blame(plan: Plan, text: str) -> str:
+    """A sentence for the end of a problem: which of the variables in it came from a setting of the environment.
+
+    A setting's line ends with the variable that it stands in for: RUNPOD_GPU_TYPE from the environment as train_gpus.
+    """
+    lines = [line for line in plan["settings"] if " as " in line and line.rpartition(" as ")[2] in text]
+    return f" What came from settings: {'; '.join(lines)}." if lines else ""
 
 
 def programs(plan: Plan, market: Market) -> Iterator[str]:
@@ -223,6 +234,8 @@ def run(plan: Plan, prefix: str) -> Iterator[str]:
         )
     if found["state"] == "ended":
         yield f"The run in {found['directory']} has ended ({found['outcome']}): it would only be reported."
+    if found["state"] == "unproved":
+        yield f"Nobody proved the pods of the run in {found['directory']} gone: that would be done, and no more."
 
 
 def special(plan: Plan, prefix: str) -> Iterator[str]:

@@ -33,14 +33,10 @@ class Answers:
     account: Account | None = None
     pods: list[Pod] = field(default_factory=list)
     wanted: Wanted | None = None
+    query: OfferQuery | None = None
     volume: Reference | None = None
     error: CloudError | None = None
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def query(self) -> OfferQuery:
-        assert self.wanted is not None
-        return self.wanted.query()
 
 
 @dataclass
@@ -86,7 +82,7 @@ def ask(
     if not useful:
         return market
     providers = {answers.name: answers.provider for answers in useful if answers.provider is not None}
-    queries = {answers.name: answers.query for answers in useful}
+    queries = {answers.name: answers.query for answers in useful if answers.query is not None}
     try:
         survey = _market.survey(providers, queries)
         market.offers, market.notes, market.down = list(survey.offers), list(survey.notes), survey.down
@@ -127,9 +123,12 @@ def _look(answers: Answers, options: Mapping[str, Any]) -> None:
         wanted = pod_of(options, provider)
         if wanted.network_volume is not None:
             answers.volume = provider.find(NETWORK_VOLUME, str(wanted.network_volume.volume_id))
+        # Places are judged with the offers, where each provider takes those that it knows.
+        unplaced = replace(wanted, regions=None).request(None, str(wanted.name))
         for cloud in wanted.clouds or ("",):
-            provider.check(replace(wanted.request(None, str(wanted.name)), cloud=cloud or None))
+            provider.check(replace(unplaced, cloud=cloud or None))
         answers.wanted = resolve(wanted, provider)
+        answers.query = query_of(options, answers.wanted)
     except CloudError as error:
         answers.error = error
 
@@ -175,6 +174,19 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> Wanted:
         registry=options["registry"] or None,
         bid=options["bid"],
         hours=options["max_hours"],
+    )
+
+
+def query_of(options: Mapping[str, Any], wanted: Wanted) -> OfferQuery:
+    """What to look for at one provider."""
+    return replace(
+        wanted.query(),
+        min_gpu_memory=options["min_gpu_memory"],
+        min_compute_capability=options["min_compute_capability"],
+        min_ram_gb=options["min_memory"],
+        min_vcpus=options["min_vcpus"],
+        interruptible=options["interruptible"],
+        rank_by=options["rank_by"],
     )
 
 

@@ -27,8 +27,9 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     after = [*_cost(plan), *_transfer(plan), *_disk(plan), *_cuda(plan), *_limits(plan)]
     if plan["command"]:
         after.append(("command", plan["command"]))
-    after += [("settings", line) for line in plan["settings"]]
-    after += [("assumed", f"{line}") for line in plan["assumptions"]]
+    keys = {f"{each['name']} from {each['place']}" for each in plan["credentials"]}
+    after += [("settings", line) for line in plan["settings"] if line not in keys]
+    after += [("assumed", line) for line in plan["assumptions"]]
     after += [("not tried", line) for line in plan["notes"][:5]]
     after += [("warning", line) for line in plan["warnings"]]
     after += [("REFUSED", line) for line in plan["problems"]]
@@ -39,7 +40,12 @@ def _run(plan: Plan) -> Iterator[Row]:
     run = plan["run"]
     if not run["name"]:
         return
-    words = {"new": "the name is free", "living": "there is a pod of this name", "ended": "this run has ended"}
+    words = {
+        "new": "the name is free",
+        "living": "there is a pod of this name",
+        "ended": "this run has ended",
+        "unproved": "this run has ended, and its pods are not proved gone",
+    }
     yield "run", f"{run['name']}: {words[run['state']]}"
 
 
