@@ -67,7 +67,8 @@ def _wishes(pod: Mapping[str, Any]) -> Iterator[str]:
         ("min_vcpus", "{:g} vCPUs at least"),
         ("min_cuda_version", "CUDA {} at least"),
     )
-    yield " or ".join(pod["clouds"])
+    if pod["clouds"]:
+        yield " or ".join(pod["clouds"])
     if pod["regions"]:
         yield "in " + " or ".join(pod["regions"])
     yield from (words.format(pod[name]) for name, words in units if pod[name])

@@ -91,7 +91,7 @@ class TestGoodJob:
     def test_defaults_and_every_declared_name(self, options, given):
         job = build(options, given)
         assert {f"train_{name}" for name in job} >= set(options)
-        assert (job["gpu_count"], job["clouds"], job["max_hours"], job["max_cost"]) == (1, ["SECURE"], 24.0, None)
+        assert (job["gpu_count"], job["clouds"], job["max_hours"], job["max_cost"]) == (1, [], 24.0, None)
 
     def test_places_by_either_name(self, options, given):
         job = build(options, given, train_regions=["SE", "EU-RO-1"], train_data_centers="EU-RO-1,US-GA-1")
