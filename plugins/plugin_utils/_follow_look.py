@@ -115,7 +115,7 @@ class Keeper:
         """Write down for how long the pod's lease still lasts; the record is no place for every second."""
         if seconds is None or time.monotonic() < self._lease_again:
             return
-        self._lease_again = time.monotonic() + LEASE_SECONDS
+        self._lease_again = time.monotonic() + min(LEASE_SECONDS, seconds / 4)
         self.lease_ends_at = later(seconds)
         if self.writes:
             with contextlib.suppress(RunError):
