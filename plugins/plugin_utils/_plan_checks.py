@@ -9,6 +9,7 @@ for which nothing is rented, and warnings, with which the run goes on.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -33,7 +34,19 @@ def judge(plan: Plan, market: Market, trees: list[str], prefix: str) -> tuple[li
     if plan["offers_fitting"]:
         problems += [text for each in PROBLEMS for text in each(plan, prefix)]
     problems += disk(plan, prefix)
+    problems = [in_their_words(text, plan, prefix) for text in problems]
+    warnings = [in_their_words(text, plan, prefix) for text in warnings]
     return [text + blame(plan, text) for text in dict.fromkeys(problems)], list(dict.fromkeys(warnings))
+
+
+def in_their_words(text: str, plan: Plan, prefix: str) -> str:
+    """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
+    names = {**{name: name for name in (*plan["pod"], *plan["limits"], "image")}, "data_centers": "regions"}
+    return re.sub(
+        r"\b(options? )(\w+)\b(?!, of a job)",
+        lambda found: found[1] + (prefix + names[found[2]] if found[2] in names else found[2]),
+        text,
+    )
 
 
 def blame(plan: Plan, text: str) -> str:

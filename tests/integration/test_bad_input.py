@@ -25,7 +25,7 @@ REFUSED_BY_THE_JOB = {
 REFUSED_BY_THE_MARKET = {
     "unknown GPU": ({"train_gpus": ["RTX 4080 Mega"]}, r"RTX 4080 Mega.*RTX"),
     "price": ({"train_max_price": 0.01}, r"0\.01"),
-    "unknown volume": ({"train_network_volume": "nowhere"}, r"no network volume called nowhere\. The account has none"),
+    "unknown volume": ({"train_network_volume": "nowhere"}, r"no network volume 'nowhere' \(option train_network_volume\).*none at all"),
 }
 
 

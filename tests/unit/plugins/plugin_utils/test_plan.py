@@ -194,6 +194,13 @@ def test_a_setting_is_blamed():
     assert plan["problems"][0].endswith(f"What came from settings: {line}.")
 
 
+def test_an_option_is_called_as_its_user_knows_it():
+    line = "RUNPOD_STORAGE_NAME from .env as train_network_volume"
+    cloud = one().plan("check", errors.BadRequest("There is no volume 'x' (option network_volume); name another."))
+    plan = planned(cloud, settings=[line])
+    only(plan["problems"], "(option train_network_volume); name another. What came from settings: RUNPOD_STORAGE_NAME")
+
+
 def test_one_provider_that_is_down_is_said_and_the_other_used():
     two = Cloud("two").plan("list", errors.Unreachable("two does not answer."))
     plan = planned(one(), two)
