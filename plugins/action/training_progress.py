@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Follower, Limits, Verdict
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
@@ -76,7 +76,7 @@ class ActionModule(ActionBase):
         run_dir = local_path(options["run_dir"])
         output = options["output_dir"] or posixpath.join(options["dir"], "output")
         return Follower(
-            eye=Eye(host, self._python(task_vars)),
+            eye=Eye(host, host_python(self._templar, task_vars)),
             keeper=Keeper(run_dir, write=not self._task.check_mode),
             checkpoints=Checkpoints(host, output, run_dir / "checkpoints", options["checkpoints"], display.display),
             limits=_limits(options),
@@ -86,13 +86,6 @@ class ActionModule(ActionBase):
             log=LogView(display.display if options["show_log"] else _silent),
             stop=self._stopper(options["dir"], task_vars),
         )
-
-    def _python(self, task_vars: dict[str, Any]) -> str:
-        """The host's Python, as Ansible's modules use it."""
-        wanted = self._templar.template(task_vars.get("ansible_python_interpreter") or "")
-        if not wanted or str(wanted).startswith("auto"):
-            wanted = task_vars.get("ansible_facts", {}).get("discovered_interpreter_python") or "python3"
-        return str(wanted)
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:
         def stop(grace: float) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,3 +46,11 @@ def plain(value: Any) -> Any:
 def local_path(text: str) -> Path:
     """A path of the controller, absolute: `~` is expanded, the rest starts where ansible-playbook was called."""
     return Path(text).expanduser().absolute()
+
+
+def host_python(templar: Any, task_vars: Mapping[str, Any]) -> str:
+    """The Python of a task's host, as Ansible's modules use it."""
+    wanted = templar.template(task_vars.get("ansible_python_interpreter") or "")
+    if not wanted or str(wanted).startswith("auto"):
+        wanted = task_vars.get("ansible_facts", {}).get("discovered_interpreter_python") or "python3"
+    return str(wanted)

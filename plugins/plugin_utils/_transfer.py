@@ -31,7 +31,8 @@ class Request:
     """What to move.
 
     `limit` is in MiB per second, 0 for none; `method` is auto, rsync or tar; `label` names it in messages; `cached`
-    keeps the hashes of this side for the next time.
+    keeps the hashes of this side for the next time; with `skip_changing` a pull leaves out, and reports, what somebody
+    writes to meanwhile.
     """
 
     src: str
@@ -44,6 +45,7 @@ class Request:
     method: str = "auto"
     dry: bool = False
     cached: bool = True
+    skip_changing: bool = False
 
 
 @dataclass

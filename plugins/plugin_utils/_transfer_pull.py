@@ -11,6 +11,7 @@ import os
 import posixpath
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,12 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, named, same_by_look
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import RemoteTree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_rsync import Cancelled
+
+# Somebody who fetches by hand must not make the end of a run fail: it waits, and finds the files there. An hour is long
+# for a transfer, and one that hangs for longer is to be told.
+LOCK_PATIENCE = 3600.0
+LOCK_LOOK = 0.2
 
 
 class Pull:
@@ -65,7 +72,10 @@ class Pull:
         if self.request.dry:
             report.sent = {path: self.remote.entries[path].size for path in missing}
         elif missing or report.links:
-            with self._staging():
+            with self._staging() as waited:
+                if waited:
+                    here = self._here()
+                    missing = [path for path in self.wanted if not self._have(path, here)]
                 self._fetch(report, missing)
                 for path in report.links:
                     self._link(path)
@@ -128,21 +138,48 @@ class Pull:
         return place.is_symlink() and os.readlink(place) == text
 
     @contextlib.contextmanager
-    def _staging(self) -> Iterator[None]:
-        """The directory in which files arrive. It stays after a failure, so that the next pull goes on from there."""
-        self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.incoming, os.O_RDONLY | os.O_DIRECTORY)
+    def _staging(self) -> Iterator[bool]:
+        """The directory in which files arrive, locked; gives whether another transfer was waited for.
+
+        It stays after a failure, so that the next pull goes on from there.
+        """
+        descriptor, waited = self._locked()
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AnsibleActionFail(
-                    f"Another transfer is fetching into {self.dest} just now; wait for it."
-                ) from None
-            yield
+            yield waited
             shutil.rmtree(self.incoming)
         finally:
             os.close(descriptor)
+
+    def _locked(self) -> tuple[int, bool]:
+        """Wait for the right to fetch into the destination; its lock, and whether it had to be waited for."""
+        begun, waited = time.monotonic(), False
+        while True:
+            self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(self.incoming, os.O_RDONLY | os.O_DIRECTORY)
+                if self._lock(descriptor):
+                    return descriptor, waited
+                os.close(descriptor)
+            if not waited:
+                self.mover.show(f"pull {self.request.label}: waits for another transfer into {self.dest}")
+            waited = True
+            if self.mover.cancel is not None and self.mover.cancel.is_set():
+                raise Cancelled
+            if time.monotonic() - begun > LOCK_PATIENCE:
+                raise AnsibleActionFail(
+                    f"Another transfer has been fetching into {self.dest} for an hour; see what it does, and end it."
+                )
+            time.sleep(LOCK_LOOK)
+
+    def _lock(self, descriptor: int) -> bool:
+        """Lock the directory, if nobody else holds it and it is not the one that another transfer took away."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(descriptor), self.incoming.stat())
+        return False
 
     def _fetch(self, report: Report, missing: list[str]) -> None:
         report.sent = self._move(missing)
@@ -160,7 +197,10 @@ class Pull:
             good = [*good, *more]
         for path in good:
             self._place(path)
-        if wrong:
+        if wrong and self.request.skip_changing:
+            report.extra["changing"] = wrong
+            self._leave_out(report, wrong)
+        elif wrong:
             raise AnsibleActionFail(
                 f"{len(wrong)} of {len(self.wanted)} files came from {self.mover.host.label} with another SHA-256 "
                 f"than they have there, twice: {named(wrong)}. Either something still writes to them, or the pod's "
@@ -170,7 +210,10 @@ class Pull:
     def _forget(self, report: Report, gone: list[str]) -> None:
         """Files that the training removed in the meantime are no failure."""
         report.extra["vanished"] = gone
-        for path in gone:
+        self._leave_out(report, gone)
+
+    def _leave_out(self, report: Report, paths: list[str]) -> None:
+        for path in paths:
             del self.wanted[path]
             report.sent.pop(path, None)
 

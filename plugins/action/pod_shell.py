@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.pod_shell: opens a shell on the pod of a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, Run, choose
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
+from ansible_collections.podyard.gpu.plugins.plugin_utils._terminal import controller_pid, lent, run_at, terminal_of
+
+# Asks nothing at the terminal before the shell is there, has a connection of its own, and gives a dead address up after
+# 15 s: a living pod answers within one.
+OPTIONS = ("-t", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15")
+
+
+class ActionModule(ControllerAction):
+    """Lend the terminal of ansible-playbook to ssh; where there is none, say the command."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "run_id": {"type": "str", "default": LATEST},
+        "runs_dir": {"type": "path", "default": "./runs"},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        try:
+            [run] = choose(local_path(arguments["runs_dir"]), [arguments["run_id"]])
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        except ValueError as error:
+            raise AnsibleActionFail("A shell is opened on the pod of one run; name one.") from error
+        connection = run.connection
+        if connection is None:
+            raise AnsibleActionFail(_why_not(run))
+        told = {"changed": False, "run_id": run.run_id, "command": connection["ssh"], "opened": False}
+        terminal = terminal_of(controller_pid())
+        if self.check_mode or terminal is None:
+            Display().display(connection["ssh"])
+            why = "in check mode" if self.check_mode else "without a terminal in the foreground"
+            return {**told, "msg": f"No shell is opened {why}; this opens one: {connection['ssh']}"}
+        code = self._open(terminal, connection)
+        if code == SSH_FAILED:
+            raise AnsibleActionFail(
+                f"SSH to the pod {connection.get('name')} of run {run.run_id} failed or was lost (exit code {code}). "
+                f"By hand: {connection['ssh']}"
+            )
+        return {**told, "failed": False, "opened": True, "changed": True, "rc": code}
+
+    @staticmethod
+    def _open(terminal: str, connection: dict[str, Any]) -> int:
+        program, *rest = shlex.split(connection["ssh"])
+        try:
+            with lent(terminal) as descriptor:
+                # Written here and not by Ansible's display, so that it stands before what the pod says.
+                words = f"\r\n{connection['ssh']}\r\n"
+                os.write(descriptor, words.encode())
+                return run_at(descriptor, [program, *OPTIONS, *rest])
+        except OSError as error:
+            raise AnsibleActionFail(
+                f"The terminal cannot be lent to ssh ({error}). By hand: {connection['ssh']}"
+            ) from error
+
+
+def _why_not(run: Run) -> str:
+    """Why a run has no connection, in one sentence."""
+    outcome = run.record["outcome"]
+    if outcome == "running":
+        return f"The run {run.run_id} has no pod that can be reached yet; it is at stage {run.stage}."
+    return f"The run {run.run_id} has no pod any more; it is {outcome}."

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_info: what the run directories of this machine tell."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import (
+    ALL,
+    LATEST,
+    NAMED,
+    Run,
+    choose,
+    ids_in,
+    known,
+)
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+
+
+class ActionModule(ControllerAction):
+    """Read the records of runs, who works on them, and how their pods are reached."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "run_ids": {"type": "list", "elements": "str", "default": []},
+        "runs_dir": {"type": "path", "default": "./runs"},
+        "allow_unknown": {"type": "bool", "default": False},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        runs_dir, words = local_path(arguments["runs_dir"]), arguments["run_ids"]
+        unknown = [word for word in words if _unknown(runs_dir, word)] if arguments["allow_unknown"] else []
+        try:
+            runs = choose(runs_dir, (word for word in words if word not in unknown)) if words else _only(runs_dir)
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": False, "runs": [_told(run) for run in runs], "unknown": unknown}
+
+
+def _unknown(runs_dir: Path, word: str) -> bool:
+    """Whether a word is the id of a run that may be, but has no record here."""
+    return word not in (ALL, LATEST) and is_run_id(word) and word not in ids_in(runs_dir)
+
+
+def _only(runs_dir: Path) -> list[Run]:
+    """The run that is not over; none when all are. Raises RunError when there are several."""
+    living = [run for run in known(runs_dir)[0] if run.living]
+    if len(living) > 1:
+        names = ", ".join(run.run_id for run in living[:NAMED])
+        raise RunError(f"{len(living)} runs in {runs_dir} are not over ({names}): say which (-e run_id=…).")
+    return living
+
+
+def _told(run: Run) -> dict[str, Any]:
+    owner = run.owner()
+    connection = run.connection
+    return {
+        "run_id": run.run_id,
+        "run_dir": str(run.directory),
+        "name": run.record["name"],
+        "outcome": run.record["outcome"],
+        "error": run.record["error"],
+        "stage": run.stage,
+        "living": run.living,
+        "owner": {"kind": owner.kind, "pid": owner.pid, "host": owner.host, "words": owner.words},
+        "guard_state": run.guard.get("state"),
+        "pods": run.record["pods"],
+        "cost_usd": run.record["cost_usd"],
+        "job": run.job,
+        "connection": {**connection, "ssh_options": _options(connection["ssh"])} if connection is not None else None,
+        "host": f"podyard-run-{run.run_id}",
+    }
+
+
+def _options(command: str) -> str:
+    """The options `-o` of an ssh command, quoted for a shell."""
+    words = shlex.split(command)
+    return shlex.join(
+        [word for option, value in itertools.pairwise(words) if option == "-o" for word in (option, value)]
+    )

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_results: brings home what a run has so far."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, NoAnswer
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._results import Fetcher, Results
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+
+ARGUMENTS: dict[str, Any] = {
+    "run_dir": {"type": "path", "required": True},
+    "dir": {"type": "str", "required": True},
+    "output_dir": {"type": "str"},
+    "metrics_file": {"type": "str"},
+    "checkpoints": {"type": "list", "elements": "str", "default": []},
+    "artifacts": {"type": "list", "elements": "str", "default": []},
+}
+
+
+class ActionModule(ActionBase):
+    """Fetch over the SSH connection of the task's host. A host that cannot be reached fails the task and is not lost to
+    the play, which has to give it back.
+    """
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        options = plain(arguments)
+        host = SshHost.of(self._connection, self._task.delegate_to or (task_vars or {}).get("inventory_hostname"))
+        output = options["output_dir"] or posixpath.join(options["dir"], "output")
+        fetcher = Fetcher(
+            host=host,
+            eye=Eye(host, host_python(self._templar, task_vars or {})),
+            run_dir=local_path(options["run_dir"]),
+            request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
+            checkpoints=options["checkpoints"],
+            artifacts=options["artifacts"],
+            show=Display().display,
+            dry=bool(self._task.check_mode),
+        )
+        try:
+            results = fetcher.run()
+        except (NoAnswer, AnsibleConnectionFailure) as error:
+            return {**result, "failed": True, "reached": False, "msg": str(error)}
+        except (BadPattern, TreeError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        except OSError as error:
+            raise AnsibleActionFail(f"The run's directory cannot be written: {error}.") from error
+        return {**result, **_told(results)}
+
+
+def _told(results: Results) -> dict[str, Any]:
+    """The task's result."""
+    listed = {
+        name: [{"path": path, "bytes": size, "sha256": sha} for path, (size, sha) in sorted(found.items())]
+        for name, found in (("checkpoints", results.checkpoints), ("artifacts", results.artifacts))
+    }
+    return {
+        "changed": bool(results.sent),
+        "reached": True,
+        "state": results.state,
+        **listed,
+        "metrics": results.metrics,
+        "sent": sorted(results.sent),
+        "sent_bytes": sum(results.sent.values()),
+        "changing": sorted(results.changing),
+        "unmatched": results.unmatched,
+    }

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action podyard.gpu.run_wait: waits until nobody works on a run any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+
+# Soon enough to seem immediate; reading two small files costs nothing.
+LOOK = 0.3
+# A line now and then shows that something is waited for.
+SAY = 5.0
+
+
+class ActionModule(ControllerAction):
+    """Wait for the end of the controller and of the guard, after asking the controller to end where that is wanted."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "run_dir": {"type": "path", "required": True},
+        "timeout": {"type": "float", "default": 600},
+        "interrupt": {"type": "bool", "default": False},
+    }
+
+    def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        directory = local_path(arguments["run_dir"])
+        try:
+            run = Run.at(directory)
+            owner = run.owner()
+            before = owner.kind
+            # Who cannot be asked is not waited for, where it is said that this one's word counts more.
+            if self.check_mode or before == "nobody" or (arguments["interrupt"] and before in ("elsewhere", "unknown")):
+                return {"changed": False, "owner": before, "outcome": run.record["outcome"]}
+            if owner.kind == "controller" and arguments["interrupt"] and owner.pid:
+                # Not SIGINT, which a program in the background may ignore. Its number and start were in guard.json
+                # and were compared a moment ago: no other process is meant.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(owner.pid, signal.SIGTERM)
+            run = self._wait(run, arguments["timeout"])
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        except PermissionError as error:
+            raise AnsibleActionFail(f"{owner.words} cannot be asked to end: {error}.") from error
+        return {"changed": True, "owner": before, "outcome": run.record["outcome"]}
+
+    @staticmethod
+    def _wait(run: Run, timeout: float) -> Run:
+        """Look until nobody works on the run. Raises RunError after the time-out."""
+        begun = said = time.monotonic()
+        while (owner := run.owner()).kind != "nobody":
+            now = time.monotonic()
+            if now - begun > timeout:
+                where = f"still at stage {run.stage} after {timeout:g} seconds"
+                raise RunError(
+                    f"The run {run.run_id} is {where}; {owner.words} works on it. See {run.directory / 'guard.log'}."
+                )
+            if now - said > SAY:
+                said = now
+                Display().display(f"stop: waits for {owner.words}, at stage {run.stage}, {now - begun:.0f} s so far")
+            time.sleep(LOOK)
+            run = Run.at(run.directory)
+        return run

@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin podyard.gpu.run_wait, which runs on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_wait
+short_description: Wait until nobody works on a run any more
+version_added: 0.1.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Waits until the C(ansible-playbook) that works on a run has ended, or has let its guard go, and until a guard that
+    gives the run's pods back is done.
+options:
+  run_dir:
+    description:
+      - The run's directory on the controller.
+      - Relative paths start at the directory in which C(ansible-playbook) was called.
+    type: path
+    required: true
+  timeout:
+    description:
+      - Seconds to wait; the task fails after that.
+    type: float
+    default: 600
+  interrupt:
+    description:
+      - Send SIGTERM to the C(ansible-playbook) that works on the run. Its guard then gives the pods back.
+      - One on another machine cannot be sent anything, and is then not waited for.
+    type: bool
+    default: false
+requirements:
+  - psutil
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nobody is interrupted and nothing is waited for.
+  diff_mode:
+    support: none
+    details: There is nothing to compare.
+  idempotent:
+    support: full
+seealso:
+  - module: podyard.gpu.guard
+  - module: podyard.gpu.run_info
+"""
+
+EXAMPLES = r"""
+- name: Wait until the newest run is over
+  podyard.gpu.run_wait:
+    run_dir: runs/latest
+    timeout: 3600
+"""
+
+RETURN = r"""
+owner:
+  description: Who worked on it before, C(nobody) for nobody; see M(podyard.gpu.run_info).
+  type: str
+  returned: success
+outcome:
+  description: How the run stands after that.
+  type: str
+  returned: success
+"""
