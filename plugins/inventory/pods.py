@@ -11,23 +11,29 @@ short_description: Rented GPU pods as hosts
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Asks the providers which pods the account has, and makes a host of every pod that SSH can reach.
+  - Asks the providers at the same time which pods the account has, and makes a host of every pod that SSH can reach.
   - Sets what SSH needs (address, port, user, key, host keys, pipelining) natively, makes groups by provider, phase,
-    GPU, data center, project and run, and offers O(compose), O(groups) and O(keyed_groups) on top.
+    GPU, region, run and project, and offers O(compose), O(groups) and O(keyed_groups) on top.
   - Never exports a pod's environment.
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 requirements:
   - requests
+  - jmespath, for O(filters) only
 notes:
   - An API that fails makes this source fail, and is never read as an empty account. Ansible itself only warns of a
-    failed source, unless C(any_unparsed_is_failed) is set in the section C(inventory) of its configuration.
+    failed source, unless C(any_unparsed_is_failed) is set in the section C(inventory) of its configuration, or
+    O(on_failure) is V(run).
   - Text from the API that could be a template stays untrusted, all other text is shown as plain text by
     M(ansible.builtin.debug) and C(ansible-inventory).
-  - C(compose), C(groups) and C(keyed_groups) see every variable of the host by the name it has there.
-  - The cache, if switched on, keeps what the providers said of the pods, without their environment. It does not tell
-    two accounts apart, so give each its own O(cache_prefix).
+  - C(compose), C(groups), C(keyed_groups), C(filters) and C(hostname) see every variable of the host by the name it has
+    there. The documentation of the collection has a table of them.
+  - The cache, if switched on, keeps what each provider said of the pods, without their environment, by file, provider
+    and account. An answer that is older than O(cache_timeout), or that a refresh passes over, is not thrown away. It is
+    what O(strict_providers=false) falls back to.
+  - Expressions of Jinja are compiled anew for each host, which makes thousands of hosts slow. Native groups and
+    O(filters) cost next to nothing.
 options:
   plugin:
     description: Must be V(podyard.gpu.pods).
@@ -35,24 +41,50 @@ options:
     required: true
     choices: [podyard.gpu.pods]
   providers:
-    description: The providers to ask, each in one request per page.
+    description:
+      - The providers to ask.
+      - Without it all for which there is a key. One that is named must have one.
     type: list
     elements: str
-    default: [runpod]
+    default: []
     choices: [runpod, vastai]
+  strict_providers:
+    description:
+      - Whether the whole source fails when one provider does.
+      - With V(false) a provider that fails is warned of, and its last answer is taken from the cache, however old, if
+        there is one. When no provider is left, the source fails all the same.
+    type: bool
+    default: true
+  timeout:
+    description:
+      - Seconds in which all providers, asked at the same time, must have answered completely.
+      - Vast.ai sends 25 pods a second, RunPod 1000 pods with each request.
+    type: float
+    default: 60
+  on_failure:
+    description:
+      - What a failure ends. V(source) makes this source fail, and Ansible's configuration decides what that means.
+        Beside our sentence Ansible then prints what its other plugins think of the file.
+      - V(run) prints one sentence and ends C(ansible), C(ansible-playbook) or C(ansible-inventory) with exit code 1,
+        whatever Ansible's configuration says.
+    type: str
+    default: source
+    choices: [source, run]
   api_key:
     description:
       - The key of the account. May be a template.
-      - Without it the key is looked for where the provider's own tools look, for RunPod in E(RUNPOD_API_KEY) first.
-      - Can only be given with one provider.
-    type: str
+      - One text for the one provider that O(providers) names, or a table by provider.
+      - Without it the key is looked for where the provider's own tools look, for RunPod in E(RUNPOD_API_KEY) first,
+        for Vast.ai in E(VAST_API_KEY).
+    type: raw
     secret: true
   api_url:
     description:
       - The host of the provider's API. May be a template.
-      - Without it RunPod's is read from E(RUNPOD_API_BASE_URL), and is the public one at last.
-      - Can only be given with one provider.
-    type: str
+      - One text for the one provider that O(providers) names, or a table by provider.
+      - Without it RunPod's is read from E(RUNPOD_API_BASE_URL), Vast.ai's from E(VAST_URL), and is the public one at
+        last.
+    type: raw
   name_prefix:
     description: Take only pods whose name begins like this; V(podyard-) are those that this collection rented.
     type: str
@@ -67,21 +99,37 @@ options:
     elements: str
     default: []
     choices: [provisioning, starting, running, stopped, failed, unknown]
+  filters:
+    description:
+      - Take only pods for which each of these expressions of JMESPath is true.
+      - They see the variables of the host. One that names no such variable is an error.
+      - As always in JMESPath, false, null and what is empty is not true, and numbers stand in backticks.
+    type: list
+    elements: str
+    default: []
   include_unaddressed:
     description:
       - Take pods too that SSH cannot reach, because they do not run, or have no public address for port 22.
-      - They get no C(ansible_host).
+      - They get no C(ansible_host), and their C(pod_reachable) is false.
     type: bool
     default: false
+  hostname:
+    description:
+      - A template for the names of the hosts, of the variables of each. Without it a host is called as its pod is.
+      - In either case, hosts that would share a name get the pod's id appended, as does one that would be called
+        C(localhost) or as a group. Other characters than letters, digits and C(_.-) become C(_).
+      - A template that fails on a pod makes the source fail with O(strict=true), and else leaves the pod's own name.
+    type: str
+    default: ""
   group_by:
     description:
       - The native groups to make. They cost next to nothing, even for thousands of pods.
       - Their names are lower case with underscores, for instance C(provider_runpod), C(phase_running), C(gpu_rtx_4090),
-        C(data_center_eu_ro_1), C(project_digits), C(run_20260102_030405_abcd).
+        C(region_eu_ro_1), C(run_20260102_030405_abcd), C(project_digits).
     type: list
     elements: str
-    default: [provider, phase, gpu, data_center, project, run]
-    choices: [provider, phase, gpu, data_center, project, run]
+    default: [provider, phase, gpu, region, run, project]
+    choices: [provider, phase, gpu, region, run, project]
   runs_dir:
     description:
       - The directory that holds the run directories. A relative one is below the directory in which Ansible was called.
@@ -108,7 +156,7 @@ options:
 """
 
 EXAMPLES = r"""
-# pods.yml: every pod of the account that SSH can reach; the key comes from RUNPOD_API_KEY
+# pods.yml: every pod that SSH can reach, of all providers for which there is a key (RUNPOD_API_KEY, VAST_API_KEY)
 plugin: podyard.gpu.pods
 
 ---
@@ -116,6 +164,7 @@ plugin: podyard.gpu.pods
 plugin: podyard.gpu.pods
 name_prefix: podyard-digits-
 group_by: [run, gpu]
+hostname: "{{ pod_project }}-{{ pod_gpu | lower | replace(' ', '') }}"
 groups:
   cheap: pod_usd_per_hour < 0.5
 keyed_groups:
@@ -125,27 +174,39 @@ compose:
   started: pod_started_at
 
 ---
+# Large pods and expensive ones, filtered before they become hosts; works without one of the providers, too
+plugin: podyard.gpu.pods
+strict_providers: false
+filters:
+  - pod_gpu_count >= `4` || pod_usd_per_hour > `2.5`
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/podyard/inventory
+cache_timeout: 300
+
+---
 # For AWX: the pods that do not run are there too, but disabled
-# (enabled variable: pod_phase, enabled value: running, instance id variable: pod_id)
+# (enabled variable: pod_reachable, enabled value: True, instance id variable: pod_id)
 plugin: podyard.gpu.pods
 include_unaddressed: true
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, get_cache_plugin
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, take
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import InventoryHost, Wanted, hosts_of
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import InventoryHost, Namer, Wanted, hosts_of
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_accounts import Accounts, by_provider, connected
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_memory import Memory
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_ssh import Connections
 
-# Counts up when what is cached changes its shape, so that an older cache is asked anew and not misread.
-CACHE_SCHEMA = 1
 # Enough of a file to find the line `plugin:` below any licence header.
 HEAD_BYTES = 65536
 
@@ -166,80 +227,116 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Fill the inventory from the providers, or from what the cache remembers of them."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        for host in hosts_of(self._pods(path, cache), self._wanted()):
-            self._add(host)
+        try:
+            self._fill(path, cache)
+        except CloudError as error:
+            self._fail(path, AnsibleParserError(error.message))
+        except AnsibleError as error:
+            self._fail(path, error)
+
+    def _fail(self, path: str, error: AnsibleError) -> None:
+        if self.get_option("on_failure") == "run":
+            self.display.error(f"{error} (inventory {path})", wrap_text=False)
+            raise SystemExit(1)
+        raise error
+
+    def _fill(self, path: str, cache: bool) -> None:
+        named = self.get_option("providers")
+        providers = connected(named, self._given("api_key", named), self._given("api_url", named))
+        accounts = Accounts(
+            providers,
+            self.get_option("timeout"),
+            strict=self.get_option("strict_providers"),
+            # To the error stream: what ansible-inventory prints is read by programs.
+            warn=self.display.warning,
+            memory=self._memory(),
+            prefix=self.get_cache_key(path),
+        )
+        pods = accounts.pods(ask_all=not cache)
+        hosts = hosts_of(pods, self._wanted(), self._connections(list(providers)), self._namer())
+        self._add(hosts)
+        self._construct(hosts)
+
+    def _add(self, hosts: list[InventoryHost]) -> None:
+        groups: dict[str, list[str]] = {}
+        for host in hosts:
+            self.inventory.add_host(host.name)
+            made = self.inventory.get_host(host.name)
+            # Not by the inventory's own set_variable, which copies and marks each value again: these are fresh, of
+            # plain types and marked, and of thousands of hosts the copy takes a third of the time.
+            for name, value in host.variables.items():
+                made.set_variable(name, value)
+            for group in host.groups:
+                groups.setdefault(group, []).append(host.name)
+        for group, members in groups.items():
+            added = self.inventory.add_group(group)
+            for member in members:
+                self.inventory.add_child(added, member)
+
+    def _construct(self, hosts: list[InventoryHost]) -> None:
+        """What Jinja adds. It is compiled anew for each host, so it is left alone where there is none."""
+        compose, strict = self.get_option("compose"), self.get_option("strict")
+        groups, keyed_groups = self.get_option("groups"), self.get_option("keyed_groups")
+        if not (compose or groups or keyed_groups):
+            return
+        for host in hosts:
+            variables = self.inventory.get_host(host.name).get_vars()
+            self._set_composite_vars(compose, variables, host.name, strict=strict)
+            # Read again: what compose made is seen by groups and keyed_groups under the same name.
+            variables = self.inventory.get_host(host.name).get_vars()
+            self._add_host_to_composed_groups(groups, variables, host.name, strict=strict, fetch_hostvars=False)
+            self._add_host_to_keyed_groups(keyed_groups, variables, host.name, strict=strict, fetch_hostvars=False)
 
     def _wanted(self) -> Wanted:
-        settings = self._settings()
         return Wanted(
             name_prefix=self.get_option("name_prefix"),
             run=self.get_option("run"),
             phases=tuple(self.get_option("phases")),
             include_unaddressed=self.get_option("include_unaddressed"),
+            filters=tuple(self.get_option("filters")),
             group_by=tuple(self.get_option("group_by")),
-            runs_dir=Path(self.get_option("runs_dir")),
-            private_key_file=self.get_option("private_key_file") or settings.get("private_key_file", ""),
-            known_hosts_file=self.get_option("known_hosts_file"),
-            ssh_user=self.get_option("ssh_user") or settings.get("ssh_user", ""),
         )
 
-    def _settings(self) -> dict[str, str]:
-        """What the environment and .env files say of the connection, for the options that are not given."""
-        options = [name for name in ("private_key_file", "ssh_user") if not self.get_option(name)]
-        try:
-            sources = Sources(os.environ)
-            tables = [_providers.settings(name) for name in self.get_option("providers")]
-            wanted = [setting for table in tables for setting in table if setting.option in options]
-            return {str(each.setting.option): each.value for each in take(wanted, sources).values()}
-        except CloudError as error:
-            raise AnsibleParserError(error.message) from error
+    def _connections(self, providers: list[str]) -> Connections:
+        """Options win over what the environment and .env files say."""
+        settable = ("private_key_file", "ssh_user")
+        given = [name for name in settable if self.get_option(name)]
+        table = [each for name in providers for each in _providers.settings(name) if each.option in settable]
+        found = {str(each.setting.option): each.value for each in take(table, Sources(os.environ), given).values()}
+        return Connections(
+            Path(self.get_option("runs_dir")),
+            self.get_option("private_key_file") or found.get("private_key_file", ""),
+            self.get_option("known_hosts_file"),
+            self.get_option("ssh_user") or found.get("ssh_user", ""),
+        )
 
-    def _pods(self, path: str, cache: bool) -> list[dict[str, Any]]:
-        """What the providers say, each pod as a plain dict; from the cache where that is wanted and has it."""
+    def _namer(self) -> Namer | None:
+        template = self.get_option("hostname")
+        if not template:
+            return None
+
+        def name(variables: Mapping[str, Any]) -> str | None:
+            self.templar.available_variables = variables
+            try:
+                made = self.templar.template(template)
+            except AnsibleError as error:
+                if self.get_option("strict"):
+                    pod = f"the pod {variables['pod_name']!r} ({variables['pod_id']})"
+                    raise AnsibleParserError(f"The host name of {pod} cannot be made: {error}") from error
+                return None
+            return None if made is None else str(made)
+
+        return name
+
+    def _given(self, option: str, named: list[str]) -> dict[str, str]:
+        values = by_provider(option, self.get_option(option), named)
+        return {name: str(self.templar.template(value)) for name, value in values.items()}
+
+    def _memory(self) -> Memory | None:
         if not self.get_option("cache"):
-            return self._ask()
-        self.load_cache_plugin()
-        key = self.get_cache_key(path)
-        remembered = self._cache.get(key) if cache else None
-        if remembered and remembered.get("schema") == CACHE_SCHEMA:
-            return remembered["pods"]
-        pods = self._ask()
-        self._cache[key] = {"schema": CACHE_SCHEMA, "pods": pods}
-        return pods
-
-    def _ask(self) -> list[dict[str, Any]]:
-        """Ask all providers at the same time. One that fails makes the whole source fail."""
-        names = self.get_option("providers")
-        key, url = self._templated("api_key"), self._templated("api_url")
-        if len(names) > 1 and (key or url):
-            raise AnsibleParserError("api_key and api_url fit one provider only; for several use the environment")
-        with ThreadPoolExecutor(max_workers=len(names) or 1) as threads:
-            lists = [threads.submit(self._ask_one, name, key, url) for name in names]
-            return [pod for pods in lists for pod in pods.result()]
-
-    def _ask_one(self, name: str, key: str | None, url: str | None) -> list[dict[str, Any]]:
-        try:
-            provider = _providers.connect(name, api_key=key, api_url=url)
-            # To the error stream: what ansible-inventory prints is read by programs.
-            provider.tell(self.display.warning)
-            return [pod.to_result() for pod in provider.list()]
-        except CloudError as error:
-            raise AnsibleParserError(f"the pods on {name} could not be listed: {error.message}") from error
-
-    def _templated(self, option: str) -> str | None:
-        value = self.get_option(option)
-        return self.templar.template(value) if value else None
-
-    def _add(self, host: InventoryHost) -> None:
-        self.inventory.add_host(host.name)
-        for name, value in host.variables.items():
-            self.inventory.set_variable(host.name, name, value)
-        for group in host.groups:
-            self.inventory.add_child(self.inventory.add_group(group), host.name)
-        strict = self.get_option("strict")
-        variables = self.inventory.get_host(host.name).get_vars()
-        self._set_composite_vars(self.get_option("compose"), variables, host.name, strict=strict)
-        # Read again: what compose made is seen by groups and keyed_groups under the same name.
-        variables = self.inventory.get_host(host.name).get_vars()
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, host.name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host.name, strict=strict)
+            return None
+        options = {"_uri": "cache_connection", "_prefix": "cache_prefix"}
+        given = {key: value for key, name in options.items() if (value := self.get_option(name)) is not None}
+        # Kept for ever, since an answer too old to be asked for first is still there when a provider fails.
+        self._cache = get_cache_plugin(self.get_option("cache_plugin"), **given, _timeout=0)
+        return Memory(self._cache, float(self.get_option("cache_timeout") or 0))

@@ -1,65 +1,70 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods -> hosts of an inventory: names, variables, groups. Plain functions, no request. Private to this collection."""
+"""Pods -> hosts of an inventory: names, variables, groups. No request. Private to this collection."""
 
 from __future__ import annotations
 
-import json
+import functools
 import re
-import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ansible.template import trust_as_template
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PodName
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_filters import compiled
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_ssh import Connections, address, safe
 
 # How a native group is called by the user, and which of the host's variables it is made of.
 GROUPS = {
     "provider": "pod_provider",
     "phase": "pod_phase",
     "gpu": "pod_gpu",
-    "data_center": "pod_region",
-    "project": "pod_project",
+    "region": "pod_region",
     "run": "pod_run_id",
+    "project": "pod_project",
 }
-# Fields of a pod that become the host variable `pod_<field>`; its environment is not among them.
+# Fields of a pod that become the host variable `pod_<field>`. Few, since each of them costs time and space with every
+# host, and its environment is not among them.
 _FIELDS = (
-    "provider", "id", "name", "phase", "raw_status", "gpu", "gpu_id", "gpu_count", "usd_per_hour", "region", "cloud",
-    "image", "created_at", "started_at", "actions", "disk_gb", "ports",
+    "provider", "id", "name", "phase", "raw_status", "gpu", "gpu_count", "usd_per_hour", "region", "cloud", "image",
+    "created_at", "started_at",
 )  # fmt: skip
-# A pod of this name would take the place of the controller itself.
+_VARIABLES = {field: f"pod_{field}" for field in _FIELDS}
+#: Every variable that a host can have.
+NAMES = (
+    *_VARIABLES.values(),
+    *("pod_interruptible", "pod_reachable", "pod_run_id", "pod_project"),
+    *("ansible_host", "ansible_port", "ansible_user", "ansible_ssh_private_key_file", "ansible_pipelining"),
+    *("ansible_ssh_args", "ansible_ssh_common_args", "ansible_python_interpreter"),
+)
+# A pod of this name would take the place of the controller itself, or of a group that is always there.
 _RESERVED_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "all", "ungrouped"})
-# What ansible-core uses when nobody says otherwise; set here, because a user's ansible.cfg may say otherwise.
-_SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s"
+
+#: Gives a host its name, of its variables; None for the pod's own.
+Namer = Callable[[Mapping[str, Any]], "str | None"]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which pods become hosts, and where their keys are.
+    """Which pods become hosts, and in which groups.
 
-    ``name_prefix``, ``run`` and ``phases`` select (empty means all); ``group_by`` holds keys of GROUPS; ``runs_dir`` is
-    where the run directories are; ``ssh_user`` is the user of pods that no run directory knows, empty for the one whom
-    the provider names; ``known_hosts_file`` takes the host keys of pods that no run directory knows.
+    ``name_prefix``, ``run`` and ``phases`` select (empty means all), and so do ``filters``, expressions of JMESPath
+    over the variables of a host; ``group_by`` holds keys of GROUPS.
     """
 
-    name_prefix: str
-    run: str
-    phases: tuple[str, ...]
-    include_unaddressed: bool
-    group_by: tuple[str, ...]
-    runs_dir: Path
-    private_key_file: str
-    known_hosts_file: str
-    ssh_user: str = ""
+    name_prefix: str = ""
+    run: str = ""
+    phases: tuple[str, ...] = ()
+    include_unaddressed: bool = False
+    filters: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class InventoryHost:
     """One host: its name in the inventory, its variables, the names of its native groups."""
 
@@ -76,7 +81,7 @@ def plain(value: Any) -> Any:
     header by which a text names other delimiters than braces.
     """
     if isinstance(value, str):
-        return value if "{" in value or "#jinja2:" in value else trust_as_template(value)
+        return value if "{" in value or "#jinja2:" in value else _trusted(value)
     if isinstance(value, Mapping):
         return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -84,116 +89,79 @@ def plain(value: Any) -> Any:
     return value
 
 
-def hosts_of(pods: Iterable[Mapping[str, Any]], wanted: Wanted) -> list[InventoryHost]:
-    """Return the hosts for those pods (in the shape of ``Pod.to_result()``) that are wanted, ordered by name."""
-    chosen = [pod for pod in pods if _is_wanted(pod, wanted)]
-    shared = Counter(_host_name(pod) for pod in chosen)
+@functools.lru_cache(maxsize=4096)
+def _trusted(text: str) -> str:
+    """Thousands of hosts share providers, GPUs, places and images."""
+    return trust_as_template(text)
+
+
+def hosts_of(
+    pods: Iterable[Mapping[str, Any]], wanted: Wanted, connections: Connections, namer: Namer | None = None
+) -> list[InventoryHost]:
+    """Return the hosts for those pods (in the shape of ``Pod.to_result()``) that are wanted, ordered by name.
+
+    :raises BadRequest: for a filter that cannot be.
+    """
+    judge = compiled(wanted.filters, NAMES)
     hosts = []
-    for pod in chosen:
-        name = _host_name(pod)
-        if shared[name] > 1 or name in _RESERVED_HOSTS:
-            name = f"{name}-{_safe(str(pod['id']))}"
-        variables = _variables(pod, wanted)
-        groups = (group_name(kind, variables[GROUPS[kind]]) for kind in wanted.group_by)
-        hosts.append(InventoryHost(plain(name), plain(variables), tuple(plain(group) for group in groups if group)))
+    for pod in pods:
+        name = PodName.parse(pod["name"])
+        if not _is_wanted(pod, name, wanted):
+            continue
+        variables = _variables(pod, name, connections)
+        if judge(variables):
+            hosts.append(_host(variables, wanted, namer))
+    _tell_apart(hosts)
     return sorted(hosts, key=lambda host: host.name)
 
 
+@functools.lru_cache(maxsize=4096)
 def group_name(kind: str, value: str | None) -> str | None:
     """Return the native group of a value, ``gpu_rtx_4090`` for the GPU ``RTX 4090``; None for a pod without one."""
     words = re.sub(r"[^a-z0-9]+", "_", (value or "").lower()).strip("_")
     return f"{kind}_{words}" if words else None
 
 
-def _is_wanted(pod: Mapping[str, Any], wanted: Wanted) -> bool:
-    name = PodName.parse(pod["name"])
+def _is_wanted(pod: Mapping[str, Any], name: PodName | None, wanted: Wanted) -> bool:
     return (
         (pod["name"] or "").startswith(wanted.name_prefix)
         and (not wanted.run or (name is not None and name.run_id == wanted.run))
         and (not wanted.phases or pod["phase"] in wanted.phases)
-        and (wanted.include_unaddressed or _address(pod) is not None)
+        and (wanted.include_unaddressed or address(pod) is not None)
     )
 
 
-def _address(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Where Ansible can go. RunPod's proxy gives no command channel without a terminal; the gateway of others is an SSH
-    server like any.
-    """
-    endpoint = pod["endpoint"]
-    if pod["phase"] != _pod.RUNNING or not endpoint:
-        return None
-    return endpoint if endpoint["mode"] == "direct" or pod["provider"] != "runpod" else None
-
-
-def _safe(text: str) -> str:
-    """A name that no pattern of --limit and no file name misreads."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
-
-
-def _host_name(pod: Mapping[str, Any]) -> str:
-    return _safe(pod["name"] or "") or _safe(str(pod["id"]))
-
-
-def _variables(pod: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
-    name = PodName.parse(pod["name"])
-    variables: dict[str, Any] = {f"pod_{field}": pod[field] for field in _FIELDS}
+def _variables(pod: Mapping[str, Any], name: PodName | None, connections: Connections) -> dict[str, Any]:
+    variables = {variable: pod[field] for field, variable in _VARIABLES.items()}
+    variables["pod_interruptible"] = bool(pod["interruptible"])
+    variables["pod_reachable"] = address(pod) is not None
     variables["pod_run_id"] = name.run_id if name else None
     variables["pod_project"] = name.project if name else None
-    run = wanted.runs_dir / name.run_id if name else None
-    proven = _proven(pod, run)
-    address = _address(pod)
-    if address is not None:
-        user = proven.get("user") or wanted.ssh_user or address["user"]
-        variables.update(ansible_host=address["host"], ansible_port=address["port"], ansible_user=user)
-    return {**variables, **_connection(pod, run, proven, wanted)}
+    variables.update(connections.variables(pod, name.run_id if name else None))
+    return variables
 
 
-def _proven(pod: Mapping[str, Any], run: Path | None) -> Mapping[str, Any]:
-    """The connection.json of the pod's run, which holds who was let in with which key; empty when there is none."""
-    try:
-        connection = json.loads((run / "connection.json").read_text(encoding="utf-8")) if run is not None else None
-    except (OSError, ValueError):
-        return {}
-    return connection if isinstance(connection, dict) and connection.get("pod_id") == pod["id"] else {}
+def _host(variables: Mapping[str, Any], wanted: Wanted, namer: Namer | None) -> InventoryHost:
+    groups = (group_name(kind, variables[GROUPS[kind]]) for kind in wanted.group_by)
+    marked = {name: plain(value) for name, value in variables.items()}
+    name = (namer(marked) if namer is not None else None) or variables["pod_name"] or ""
+    return InventoryHost(
+        _called(name) or _called(variables["pod_id"]), marked, tuple(group for group in groups if group)
+    )
 
 
-def _connection(pod: Mapping[str, Any], run: Path | None, proven: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
-    """How Ansible connects: fast, with the run's own key and host keys, never with the user's known_hosts."""
-    options = []
-    connection: dict[str, Any] = {}
-    keys = [Path(proven["private_key_file"])] if proven.get("private_key_file") else []
-    keys += [run / "ssh" / "id_ed25519"] if run else []
-    keys += [Path(wanted.private_key_file)] if wanted.private_key_file else []
-    key = next((each for each in keys if each.is_file()), None)
-    if key is not None:
-        connection["ansible_ssh_private_key_file"] = str(key)
-        options.append("IdentitiesOnly=yes")  # a full agent would use up the server's attempts first
-    return {
-        **connection,
-        "ansible_pipelining": True,
-        "ansible_ssh_args": _SSH_ARGS,
-        "ansible_ssh_common_args": ssh_options([*options, *_host_key_options(pod, run, wanted)]),
-        # Silent, since which Python a pod has is a matter of its image.
-        "ansible_python_interpreter": "auto_silent",
-    }
+def _called(text: str) -> str:
+    """A name that no command line takes for an option either."""
+    return safe(text).lstrip("-")
 
 
-def _host_key_options(pod: Mapping[str, Any], run: Path | None, wanted: Wanted) -> list[str]:
-    if run is not None and (run / "known_hosts").is_file():
-        # Empty: the provider could not tell the host key before the first connection.
-        checking = "yes" if (run / "known_hosts").stat().st_size else "accept-new"
-        return [f"UserKnownHostsFile={_quoted(run / 'known_hosts')}", f"StrictHostKeyChecking={checking}"]
-    # Addresses are used again for other pods, and every start makes new host keys: remembered is this start's key.
-    alias = _safe(f"{pod['provider']}-{pod['id']}-{pod['started_at'] or 'unknown'}")
-    known_hosts = _quoted(wanted.known_hosts_file)
-    return [f"UserKnownHostsFile={known_hosts}", f"HostKeyAlias={alias}", "StrictHostKeyChecking=accept-new"]
-
-
-def _quoted(path: str | Path) -> str:
-    """A path as ssh's own configuration wants it: it splits at spaces and expands percent signs."""
-    return '"' + str(path).replace("%", "%%") + '"'
-
-
-def ssh_options(options: Iterable[str]) -> str:
-    """Return ssh options (``Name=value``) as one string of arguments, quoted for a shell."""
-    return " ".join(f"-o {shlex.quote(option)}" for option in options)
+def _tell_apart(hosts: Sequence[InventoryHost]) -> None:
+    """Give the id to hosts that share a name, and where that is not enough the provider too; so a name depends on which
+    pods there are and not on their order. No host is called as the controller or as a group.
+    """
+    taken = _RESERVED_HOSTS.union(*(host.groups for host in hosts))
+    for suffix in (("pod_id",), ("pod_provider", "pod_id")):
+        shared = Counter(host.name for host in hosts)
+        for host in hosts:
+            if shared[host.name] > 1 or host.name in taken:
+                host.name = "-".join([host.name, *(safe(host.variables[each]) for each in suffix)])

@@ -62,5 +62,5 @@ def lists(
     threads = [begin(lambda name=name: ask(name), f"podyard-list-{name}") for name in names]
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"It gave no complete list within {seconds:g} seconds."
-    return [found.get(name) or PodList(name, error=late) for name in names]
+    late = f"gave no complete list of its pods within {seconds:g} seconds."
+    return [found.get(name) or PodList(name, error=f"{name} {late}") for name in names]

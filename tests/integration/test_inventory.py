@@ -55,9 +55,11 @@ class Inventory:
 
     def __init__(self, directory: Path, cloud: Cloud) -> None:
         self.directory = directory
+        self.cloud = cloud
         home = directory / "home"
         home.mkdir()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "RUNPOD_"))}
+        ours = ("ANSIBLE_", "RUNPOD_", "VAST_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         config = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_NOCOLOR": "true", "HOME": str(home)}
         self.environ = {**kept, **cloud.settings, **config}
 
@@ -108,7 +110,7 @@ def test_pods_are_listed_with_plain_strings_and_native_groups(rented):
     assert "__ansible_unsafe" not in json.dumps(host)
     for group in ("provider_runpod", "phase_running", "gpu_rtx_4090", "project_inventory", f"run_{RUN}"):
         assert NAME in listed[group]["hosts"]
-    assert [name for name in listed if name.startswith("data_center_")]
+    assert [name for name in listed if name.startswith("region_")]
 
 
 def test_text_of_the_api_that_could_be_a_template_stays_unsafe(rented):
@@ -173,13 +175,91 @@ def test_a_wrong_host_key_is_refused(rented, tmp_path, monkeypatch):
     assert "UNREACHABLE" in done.stdout
 
 
-@pytest.mark.parametrize("key, said", [("rpa_wrong", "401|key"), ("", "RUNPOD_API_KEY")])
-def test_an_api_that_refuses_fails_the_inventory(rented, monkeypatch, key, said):
-    monkeypatch.setitem(rented.environ, "RUNPOD_API_KEY", key)
+def test_an_api_that_refuses_fails_the_inventory(rented, monkeypatch):
+    monkeypatch.setitem(rented.environ, "RUNPOD_API_KEY", "rpa_wrong")
     done = rented.call("ansible-inventory", "--list")
     assert done.returncode != 0
-    assert re.search(said, done.stderr)
+    assert "RunPod answered 401" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_where_there_is_no_key_one_sentence_says_where_it_would_be(rented, monkeypatch):
+    monkeypatch.delitem(rented.environ, "RUNPOD_API_KEY")
+    monkeypatch.delitem(rented.environ, "VAST_API_KEY")
+    # Not even Ansible's own configuration has a say.
+    monkeypatch.setitem(rented.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "false")
+    done = rented.call("ansible-inventory", "--list", on_failure="run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("RUNPOD_API_KEY=") == done.stderr.count("[ERROR]") == 1
+    assert "VAST_API_KEY" in done.stderr
+    assert "[WARNING]" not in done.stderr
+
+
+def test_one_provider_down_and_its_last_answer(rented):
+    directory = str(rented.directory / "cache")
+    cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": directory}
+    assert NAME in rented.list(**cache)["_meta"]["hostvars"]
+    rented.cloud.fault("forbidden", "--param", "operation=listPods")
+    try:
+        refused = rented.call("ansible-inventory", "--list", "--flush-cache", **cache)
+        done = rented.call("ansible-inventory", "--list", "--flush-cache", strict_providers=False, **cache)
+        bare = rented.call("ansible-inventory", "--list", strict_providers=False)
+    finally:
+        rented.cloud.clear_faults()
+    assert refused.returncode != 0
+    assert "With strict_providers: false" in " ".join(refused.stderr.split())
+    assert NAME in json.loads(done.stdout)["_meta"]["hostvars"], done.stderr
+    assert "The answer of runpod from" in " ".join(done.stderr.split())
+    assert json.loads(bare.stdout)["_meta"]["hostvars"] == {}
+    assert "The pods of runpod are missing" in " ".join(bare.stderr.split())
+
+
+# -- AWX -----------------------------------------------------------------------------------------------------------
+
+
+def awx_value(variables: dict, path: str) -> object:
+    """A host variable as AWX finds it: dots lead into dicts."""
+    found: object = variables
+    for part in path.split("."):
+        found = found.get(part, "") if isinstance(found, dict) else ""
+    return found
+
+
+def awx_enabled(variables: dict, name: str, wanted: str) -> bool:
+    """AWX compares the texts of both."""
+    return str(awx_value(variables, name)) == wanted
+
+
+def test_awx_imports_hosts_with_their_ids_and_disables_those_that_do_not_run(rented, monkeypatch):
+    environ = {
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+        "ANSIBLE_INVENTORY_EXPORT": "True",
+        "ANSIBLE_VERBOSE_TO_STDERR": "True",
+        "ANSIBLE_HOST_PATTERN_MISMATCH": "error",
+    }
+    for name, value in environ.items():
+        monkeypatch.setitem(rented.environ, name, value)
+    output = rented.directory / "output.json"
+    words = ["--list", "--export", "--output", str(output), "--playbook-dir", str(rented.directory), "-vvv"]
+    done = rented.call("ansible-inventory", *words, include_unaddressed=True, run=RUN)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    found = json.loads(output.read_text())
+    hosts = found["_meta"]["hostvars"]
+    unreachable = NAME.replace("-0-1", "-1-1")
+    assert {name: awx_enabled(each, "pod_reachable", "True") for name, each in hosts.items()} == {
+        NAME: True,
+        unreachable: False,
+    }
+    assert {name: awx_enabled(each, "pod_phase", "running") for name, each in hosts.items()} == {
+        NAME: True,
+        unreachable: True,
+    }
+    ids = {name: str(awx_value(each, "pod_id")) for name, each in hosts.items()}
+    assert all(re.fullmatch(r"[a-z0-9]+", each) for each in ids.values())
+    assert len(set(ids.values())) == 2
+    for name in ("ansible_host", "ansible_user", "ansible_ssh_private_key_file"):
+        assert isinstance(hosts[NAME][name], str)
+    assert set(found[f"run_{RUN}"]["hosts"]) == {NAME, unreachable}
 
 
 def test_the_shipped_inventory_of_the_sandbox_needs_a_sandbox(rented, monkeypatch):

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, is_trusted_as_template, trust_as_template
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import GROUPS, Wanted, group_name, hosts_of, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _inventory_ssh
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import (
+    GROUPS,
+    NAMES,
+    Wanted,
+    group_name,
+    hosts_of,
+    plain,
+)
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_ssh import Connections
 
 RUN = "20260102_030405_abcd"
 NAME = f"podyard-digits-{RUN}-0-1"
@@ -48,19 +58,10 @@ def pod(**changes):
 def hosts(tmp_path):
     """Hosts of the pods given, with the options given."""
 
-    def make(*pods, **changes):
-        options = {
-            "name_prefix": "",
-            "run": "",
-            "phases": (),
-            "include_unaddressed": False,
-            "group_by": tuple(GROUPS),
-            "runs_dir": tmp_path / "runs",
-            "private_key_file": "",
-            "known_hosts_file": str(tmp_path / "known hosts"),
-            **changes,
-        }
-        return hosts_of(pods, Wanted(**options))
+    def make(*pods, namer=None, private_key_file="", ssh_user="", **changes):
+        known_hosts = str(tmp_path / "known hosts")
+        connections = Connections(tmp_path / "runs", private_key_file, known_hosts, ssh_user)
+        return hosts_of(pods, Wanted(**{"group_by": tuple(GROUPS), **changes}), connections, namer)
 
     return make
 
@@ -115,14 +116,21 @@ def test_the_environment_is_never_exported(hosts):
     assert "hf_secret" not in repr(host)
 
 
-def test_no_variable_has_a_reserved_name(hosts):
+def test_no_variable_has_a_reserved_name():
     from ansible.vars.reserved import get_reserved_names
 
-    (host,) = hosts(pod())
-    ours = {name for name in host.variables if not name.startswith("ansible_")}
+    ours = {name for name in NAMES if not name.startswith("ansible_")}
     assert ours
     assert not ours & get_reserved_names()
     assert all(name.startswith("pod_") and name.isidentifier() for name in ours)
+
+
+def test_the_names_are_all_that_a_host_has_and_the_documentation_tells_each(hosts, tmp_path):
+    (tmp_path / "mine").write_text("key")
+    (host,) = hosts(pod(), private_key_file=str(tmp_path / "mine"))
+    assert set(host.variables) == set(NAMES)
+    told = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    assert [name for name in NAMES if f"| `{name}`" not in told] == []
 
 
 def test_native_groups(hosts):
@@ -131,14 +139,14 @@ def test_native_groups(hosts):
         "provider_runpod",
         "phase_running",
         "gpu_rtx_4090",
-        "data_center_eu_ro_1",
+        "region_eu_ro_1",
         "project_digits",
         f"run_{RUN}",
     }
 
 
 def test_only_the_groups_asked_for_and_none_for_what_is_unknown(hosts):
-    (host,) = hosts(pod(region=None, name="by hand"), group_by=("data_center", "run", "provider"))
+    (host,) = hosts(pod(region=None, name="by hand"), group_by=("region", "run", "provider"))
     assert host.groups == ("provider_runpod",)
 
 
@@ -160,6 +168,7 @@ def test_a_pod_that_ssh_cannot_reach_is_left_out_unless_asked_for(hosts, changes
     assert hosts(pod(**changes)) == []
     (host,) = hosts(pod(**changes), include_unaddressed=True)
     assert not {"ansible_host", "ansible_port", "ansible_user"} & set(host.variables)
+    assert host.variables["pod_reachable"] is False
 
 
 def test_a_gateway_that_carries_commands_is_an_address(hosts):
@@ -186,10 +195,41 @@ def test_pods_of_one_name_are_told_apart_whatever_their_order(hosts):
     assert [host.name for host in hosts(second, first)] == names
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "all"])
-def test_a_pod_cannot_take_the_place_of_the_controller(hosts, name):
-    (host,) = hosts(pod(name=name))
-    assert host.name == f"{name}-abc123"
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "all", "phase_running", "region_us"])
+def test_a_pod_cannot_take_the_place_of_the_controller_or_of_a_group(hosts, name):
+    found = {host.variables["pod_id"]: host.name for host in hosts(pod(name=name), pod(id="def", region="US"))}
+    assert found == {"abc123": f"{name}-abc123", "def": NAME}
+
+
+def test_pods_of_one_name_and_id_at_two_providers_are_told_apart(hosts):
+    pods = [pod(), pod(provider="vastai"), pod(id="other")]
+    names = [f"{NAME}-abc123-runpod-abc123", f"{NAME}-abc123-vastai-abc123", f"{NAME}-other"]
+    assert [host.name for host in hosts(*pods)] == [host.name for host in hosts(*reversed(pods))] == names
+
+
+def test_a_host_may_be_called_by_its_variables(hosts):
+    def namer(variables):
+        return f"{variables['pod_project']} on {variables['pod_gpu']}" if variables["pod_project"] else None
+
+    found = hosts(pod(), pod(id="def"), pod(id="ghi", name="by hand"), namer=namer)
+    assert [host.name for host in found] == ["by_hand", "digits_on_RTX_4090-abc123", "digits_on_RTX_4090-def"]
+
+
+def test_filters_see_the_variables_by_the_names_that_a_host_has(hosts):
+    pods = [pod(), pod(id="def", gpu_count=8), pod(id="ghi", phase="stopped")]
+    many = hosts(*pods, filters=("pod_gpu_count > `4`", "ansible_host == '203.0.113.7'"))
+    assert [host.variables["pod_id"] for host in many] == ["def"]
+    away = hosts(*pods, filters=("!pod_reachable",), include_unaddressed=True)
+    assert [host.variables["pod_id"] for host in away] == ["ghi"]
+
+
+def test_a_run_directory_is_read_once_for_all_its_pods(hosts, tmp_path, monkeypatch):
+    make_run(tmp_path, known_hosts="")
+    reads = []
+    monkeypatch.setattr(_inventory_ssh, "_read_run", lambda run: reads.append(run) or _inventory_ssh._NO_RUN)
+    hosts(*(pod(id=str(number)) for number in range(5)))
+    hosts(pod(name="podyard-digits-20260102_030405_ffff-0-1"))
+    assert reads == [tmp_path / "runs" / RUN]
 
 
 @pytest.mark.parametrize("name, expected", [("my pod:[1]", "my_pod_1_"), ("", "abc123"), ("{{ 1 }}", "_1_")])
@@ -248,7 +288,7 @@ def strings(value):
 
 def test_all_harmless_text_is_plain(hosts):
     (host,) = hosts(pod())
-    assert all(is_trusted_as_template(text) for text in strings((host.name, host.variables, host.groups)))
+    assert all(is_trusted_as_template(text) for text in strings(list(host.variables.values())))
 
 
 @pytest.mark.parametrize("text", TEMPLATES)
