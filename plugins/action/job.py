@@ -66,12 +66,15 @@ class ActionModule(ControllerAction):
         providers = self._providers(options.get("train_providers", {}), given, task_vars)
         return read(providers, has_value, env_file, context.CLIARGS.get("extra_vars") or (), os.environ)
 
-    def _providers(self, option: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> list[str]:
-        """The job's providers; none where they are not well given, which is told with all other faults."""
+    def _providers(
+        self, option: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]
+    ) -> list[str] | None:
+        """The job's providers, None where it names none; [] where they are not well given, which is told with all
+        other faults.
+        """
         try:
             value = self._fill("train_providers", given.get("train_providers"), task_vars)
-            chosen = _job_spec.convert("train_providers", option, value) if _job_spec.is_given(value) else None
-            return chosen or _job_spec.default("train_providers", option) or []
+            return _job_spec.convert("train_providers", option, value) or None if _job_spec.is_given(value) else None
         except Problem:
             return []
 

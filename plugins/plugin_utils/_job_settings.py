@@ -42,7 +42,7 @@ def beside(extra_vars: Iterable[Any]) -> list[Path]:
 
 
 def read(
-    providers: Iterable[str],
+    providers: Iterable[str] | None,
     given: Collection[str],
     env_file: str | None,
     extra_vars: Iterable[Any],
@@ -50,7 +50,8 @@ def read(
 ) -> JobSettings:
     """What the environment and .env files say, in the providers' own variables, for all that is not `given`.
 
-    Of two providers' values for one variable that of the first provider counts. Raises Problem.
+    Of two providers' values for one variable that of the first provider counts. Without `providers` they are those for
+    which there is a key, and become a value themselves. Raises Problem.
     """
     if env_file and not Path(env_file).expanduser().is_file():
         raise Problem(f"train_env_file: there is no file {Path(env_file).expanduser().absolute()}.")
@@ -65,10 +66,12 @@ def read(
     told: list[str] = []
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    full = {**environ, _settings.FILES_VARIABLE: os.pathsep.join(files)}
     try:
+        sources = _settings.Sources(full)
+        if providers is None:
+            providers = values["train_providers"] = with_a_key(full, sources)
         for provider in providers:
-            full = {**environ, _settings.FILES_VARIABLE: os.pathsep.join(files)}
-            sources = _settings.Sources(full)
             taken = _settings.take(_providers.settings(provider), sources, [*given, *values])
             key = _providers.key_origin(provider, full, sources)
             told += _settings.lines(
@@ -82,6 +85,12 @@ def read(
     except CloudError as error:
         raise Problem(error.message) from error
     return JobSettings(values, told, files, origins)
+
+
+def with_a_key(environ: Mapping[str, str], sources: _settings.Sources) -> list[str]:
+    """The providers for which there is a key; all of them where there is none, so that each can say what it misses."""
+    names = _providers.names()
+    return [name for name in names if _providers.key_origin(name, environ, sources) is not None] or names
 
 
 def _for_a_job(found: _settings.Found) -> Any:

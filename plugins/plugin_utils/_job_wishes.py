@@ -33,13 +33,12 @@ def hardware(job: Job) -> Iterator[str]:
 def bids(job: Job) -> Iterator[str]:
     """A bid belongs to an interruptible pod on a market with bids, and fits under the cap."""
     bid, cap = job["bid"], job["max_price"]
-    markets = MARKET in job["providers"]
     if bid is not None and not job["interruptible"]:
         yield (
             f"train_bid is what an interruptible pod offers, but train_interruptible is not set: set it, or take the "
             f"bid of {bid:g} out."
         )
-    if bid is not None and not markets:
+    if bid is not None and not _asks_market(job):
         yield "train_bid is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
     if bid is not None and cap is not None and bid > cap:
         yield f"train_bid of {bid:g} exceeds train_max_price of {cap:g}, so that no pod could be kept: lower it."
@@ -52,8 +51,13 @@ def search(job: Job) -> Iterator[str]:
         job["search"] = None
     elif not isinstance(value, (str, Mapping)):
         yield f"train_search must be a mapping or text, not {_job_spec.shown('train_search', value)}."
-    elif MARKET not in job["providers"]:
+    elif not _asks_market(job):
         yield "train_search is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
+
+
+def _asks_market(job: Job) -> bool:
+    """Whether the provider with the market may be asked; a job that names none leaves that open."""
+    return not job["providers"] or MARKET in job["providers"]
 
 
 def regions(job: Job) -> Iterator[str]:

@@ -136,6 +136,8 @@ class Job:
         self.name = f"t{os.urandom(3).hex()}"
         self.variables = {
             "train_name": self.name,
+            # The sandbox has keys for all of them.
+            "train_providers": ["runpod"],
             "train_gpus": ["RTX 4090"],
             "train_image": "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404",
             "train_code": str(code),

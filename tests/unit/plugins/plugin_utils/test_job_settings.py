@@ -117,3 +117,26 @@ def test_a_programs_own_settings_are_sent_as_they_are(tmp_path):
 def test_settings_of_a_provider_that_the_job_does_not_use_are_nobodys_business(tmp_path):
     found = settings(tmp_path, providers=(), RUNPOD_GPU_TYPE="L40S", RUNPOD_DISK_SIZE_GB="ten", RUNPOD_API_KEY="x")
     assert (found.values, found.told) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("environ", "providers"),
+    [
+        ({"RUNPOD_API_KEY": "rpa_x"}, ["runpod"]),
+        ({"VAST_API_KEY": "x"}, ["vastai"]),
+        ({"VAST_API_KEY": "x", "RUNPOD_API_KEY": "rpa_x"}, ["runpod", "vastai"]),
+        ({}, ["runpod", "vastai"]),
+    ],
+)
+def test_without_a_word_the_providers_are_those_with_a_key(tmp_path, environ, providers):
+    """A user of one of them is not asked for the other's key; without any, each says what it misses."""
+    found = settings(tmp_path, providers=None, RUNPOD_GPU_TYPE="L40S", **environ)
+    assert found.values["train_providers"] == providers
+    assert ("train_gpus" in found.values) == ("runpod" in providers), "settings of the others mean nothing"
+
+
+def test_a_key_in_a_file_beside_the_job_counts(tmp_path):
+    (tmp_path / "jobs" / ".env").write_text("VAST_API_KEY=x\n")
+    found = settings(tmp_path, providers=None, extra_vars=[f"@{tmp_path}/jobs/job.yml"])
+    assert found.values == {"train_providers": ["vastai"]}
+    assert "train_providers" not in settings(tmp_path, providers=["runpod"]).values
