@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,17 @@ PROVIDERS: dict[str, Any] = {
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 
 
-def open_provider(module: AnsibleModule, name: str) -> Provider:
+def open_provider(module: AnsibleModule, name: str, given: Mapping[str, Any] | None = None) -> Provider:
     """The driver for a provider, with key and address from the module's options or where the vendor's tools look.
+
+    :param given: other values for the options of API than the module's own.
 
     :raises CloudError: without the needed library, key or a usable address.
     """
     if _http.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(_http.LIBRARY_PROBLEM))
-    provider = _providers.connect(name, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    given = module.params if given is None else given
+    provider = _providers.connect(name, api_key=given["api_key"], api_url=given["api_url"])
     # A module without a place for progress shows at its end what it had to wait for.
     path = module.params.get("progress_file")
     provider.tell(Progress(path).say if path else module.warn)
@@ -84,6 +88,16 @@ def runner(module: AnsibleModule) -> Run:
     def run(argv: Sequence[str]) -> tuple[int, str, str]:
         status, out, err = module.run_command(list(argv), expand_user_and_vars=False)
         return int(status), str(out), str(err)
+
+    return run
+
+
+def own_runner() -> Run:
+    """The same for several threads at once: the module's way is not made for that."""
+
+    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+        done = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
     return run
 

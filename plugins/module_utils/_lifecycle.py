@@ -233,9 +233,7 @@ class Lifecycle:
         for offer in offers:
             work.provider.check(self._request(offer, first))
         if self.check:
-            request = _applying.expanded(self._request(offers[0], first), wanted.template)
-            pod = _changes.predicted(request, work.provider.name, offers[0])
-            pod = replace(pod, locked=bool(wanted.locked))
+            pod = self.predicted(offers[0], first)
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
         history = History(clock=work.polls.clock)
         try:
@@ -248,7 +246,7 @@ class Lifecycle:
                 error.message += f" Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}."
                 error.args = (error.message,)
             raise
-        history.gone.extend(self._end_twins(reached.pod, history))
+        history.gone.extend(self.end_twins(reached.pod, history))
         outcome = Outcome(True, reached, {}, {}, history.attempts, history.gone)
         if wanted.locked:
             self._lock(reached, outcome)
@@ -259,10 +257,42 @@ class Lifecycle:
         outcome.after = _changes.managed(outcome.reached.pod if outcome.reached is not None else reached.pod)
         return outcome
 
+    def prepared(self) -> Lifecycle:
+        """The same, ready to rent: with what settings and templates say, and everything checked that needs no offer.
+
+        :raises BadRequest: for what this provider has not, or does not take.
+        """
+        life = replace(self, wanted=self.wanted.completed())
+        refuse_impossible(life.wanted)
+        life.lease = life._leased()
+        life._refuse_early()
+        return life
+
+    def desk(self, waits: Work) -> _renting.Desk:
+        """Where this pod is rented; ``waits`` is the work whose clock its waits have."""
+        return _renting.Desk(self.work, self._request, replace(self, work=waits)._accept)
+
+    def predicted(self, offer: Offer, attempt: int) -> Pod:
+        """The pod that would be rented on this offer. :raises BadRequest: when it would be refused."""
+        self.work.provider.check(self._request(offer, attempt))
+        request = _applying.expanded(self._request(offer, attempt), self.wanted.template)
+        return replace(_changes.predicted(request, self.work.provider.name, offer), locked=bool(self.wanted.locked))
+
+    def differences(self, pod: Pod) -> list[_changes.Change]:
+        """What of a pod that is there is not as it is wanted. :raises Conflict, TooExpensive: for what cannot be mended."""
+        refuse_impossible(self.wanted)
+        return _changes.compare(pod, resolve(self.wanted, self.work.provider, pod))
+
+    def standing(self) -> Standing:
+        """A pod that is there, with the wishes of this one."""
+        self.lease = self._leased()
+        return self._standing()
+
     def _refuse_early(self) -> None:
         """Everything that can be known to be wrong before the offers are, first what needs no request."""
         wanted, target = self.wanted, self.readiness.target if self.readiness is not None else _pod.RENTED
-        if not wanted.gpus and wanted.cpu is None and not wanted.filters:
+        others = wanted.filters or wanted.min_gpu_memory or wanted.min_compute_capability
+        if not wanted.gpus and wanted.cpu is None and not others:
             raise errors.BadRequest(
                 f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference, or "
                 "a processor for a pod without GPUs (option cpu)."
@@ -315,7 +345,7 @@ class Lifecycle:
         """Wait for a pod that was rented by this call."""
         return self._standing().climb(pod, grace=self.work.grace)
 
-    def _end_twins(self, kept: Pod, history: History) -> Sequence[dict[str, Any]]:
+    def end_twins(self, kept: Pod, history: History) -> Sequence[dict[str, Any]]:
         """After an ambiguous create a second pod may have turned up late: it is ended, if its name is of our own
         pattern.
         """

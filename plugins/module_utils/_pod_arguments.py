@@ -24,6 +24,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import Run
+
 WAITING = {name: {"type": "float"} for name in ("running", "addressed", "port_open", "authenticated")}
 VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str"}}
 NETWORK = {name: {"type": "str"} for name in ("id", "name", "path")}
@@ -97,7 +99,7 @@ def wanted(module: AnsibleModule) -> Wanted:
         cuda_versions=tuple(params["cuda_versions"]),
         disk_gb=params["disk"],
         volume=Mount("disk", volume["path"], size_gb=volume["size"]) if volume else None,
-        network_volume=_network_volume(params["network_volume"]),
+        network_volume=network_volume(params["network_volume"]),
         ports=arguments.tuple_of(params["ports"]),
         env=arguments.take_environment(module),
         public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
@@ -120,7 +122,7 @@ def wanted(module: AnsibleModule) -> Wanted:
     )
 
 
-def _network_volume(option: Mapping[str, Any] | None) -> Mount | None:
+def network_volume(option: Mapping[str, Any] | None) -> Mount | None:
     """The volume by id or by name: an id is looked for first. :raises BadRequest: without either, and for both."""
     if option is None:
         return None
@@ -132,7 +134,7 @@ def _network_volume(option: Mapping[str, Any] | None) -> Mount | None:
     return Mount("network", option["path"], volume_id=option["id"] or option["name"])
 
 
-def _started(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
+def started(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
     """The pod with its entrypoint and cmd as args. :raises BadRequest: when args are given too."""
     entrypoint, cmd = params["entrypoint"], params["cmd"]
     if entrypoint is None and cmd is None:
@@ -157,7 +159,7 @@ def _refuse_interruptible(module: AnsibleModule, provider_name: str) -> None:
         )
 
 
-def _refuse_numbers(params: Mapping[str, Any]) -> None:
+def refuse_numbers(params: Mapping[str, Any]) -> None:
     """Numbers that make no sense, before they cost a pod. :raises BadRequest: for the first."""
     waits = {f"timeouts.{stage}": seconds for stage, seconds in (params["timeouts"] or {}).items()}
     above_zero = {**waits, "max_price": params["max_price"], "poll_interval": params["poll_interval"]}
@@ -170,12 +172,17 @@ def _refuse_numbers(params: Mapping[str, Any]) -> None:
         raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give it 0 s at least.")
 
 
-def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -> Readiness | None:
-    """How to wait; what that needs on the controller is checked first, for nothing."""
+def readiness(
+    module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any], run: Run | None = None
+) -> Readiness | None:
+    """How to wait; what that needs on the controller is checked first, for nothing.
+
+    :param run: runs commands on the controller; by default the module's own way, which is for one thread.
+    """
     params = module.params
     if not params["wait"] or params["state"] in ("stopped", "absent"):
         return None
-    run = arguments.runner(module)
+    run = run or arguments.runner(module)
     key = arguments.existing_file(params["private_key_file"] or settings.get("private_key_file"), "private key")
     keys = pod.completed().public_keys
     if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
@@ -200,11 +207,11 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     """
     params = module.params
     _refuse_interruptible(module, provider_name)
-    _refuse_numbers(params)
+    refuse_numbers(params)
     settings = _pod_settings.take(provider_name, params)
     pod = _pod_settings.for_a_new_pod(wanted(module), settings)
     provider = arguments.open_provider(module, provider_name)
-    pod = _started(pod, params, provider)
+    pod = started(pod, params, provider)
     work = Work(
         provider=provider,
         polls=Polls(interval=params["poll_interval"]),

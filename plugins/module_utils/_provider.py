@@ -89,6 +89,7 @@ class Capabilities:
     :param logs: the container's log can be read over the authenticated API.
     :param interruptible: cheaper pods that may be taken away are for rent.
     :param recycle: a pod's container can be made anew in place, without giving its GPU back.
+    :param onstart: a text can be run at each start of the container, beside the image's own command.
     :param keeps_disk: a stopped pod keeps the container's own disk.
     :param shows_template: a pod tells from which template it was made, and that it was from none.
     :param prints_host_keys: the container's log may hold the host keys' fingerprints.
@@ -104,6 +105,7 @@ class Capabilities:
     logs: bool = True
     interruptible: bool = False
     recycle: bool = False
+    onstart: bool = False
     keeps_disk: bool = False
     shows_template: bool = False
     prints_host_keys: bool = True

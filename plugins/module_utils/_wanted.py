@@ -38,7 +38,7 @@ class Wanted:
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
     only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
     it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider. ``lease`` is hours.
+    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, in the place of regions.
     """
 
     name: str | None = None
@@ -77,6 +77,13 @@ class Wanted:
     bid: float | None = None
     hours: float | None = None
     lease: float | None = None
+    interruptible: bool | None = None
+    min_gpu_memory: float | None = None
+    min_compute_capability: float | None = None
+    min_ram_gb: float | None = None
+    min_vcpus: float | None = None
+    rank_by: str = _offer.PREFERENCE
+    places: tuple[str, ...] | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     onstart: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -91,8 +98,8 @@ class Wanted:
         return OfferQuery(
             gpus=self.gpus,
             gpu_count=self.gpu_count or 1,
-            clouds=() if self.any_cloud else self.clouds or CLOUDS,
-            regions=self.regions or (),
+            clouds=() if self.any_cloud else self.clouds or (),
+            regions=self.regions or self.places or (),
             min_cuda_version=self.min_cuda_version,
             cuda_versions=self.cuda_versions,
             max_price=self.max_price,
@@ -104,6 +111,12 @@ class Wanted:
             bid=self.bid,
             hours=self.hours,
             filters=self.filters,
+            interruptible=bool(self.interruptible),
+            min_gpu_memory=self.min_gpu_memory,
+            min_compute_capability=self.min_compute_capability,
+            min_ram_gb=self.min_ram_gb,
+            min_vcpus=self.min_vcpus,
+            rank_by=self.rank_by,
         )
 
     def opened(self) -> tuple[str, ...] | None:
@@ -144,7 +157,7 @@ class Wanted:
             start_jupyter=bool(self.start_jupyter),
             offer_id=offer.id if offer is not None else None,
             host=offer.host if offer is not None else None,
-            bid=self.bid,
+            bid=self.bid if self.bid is not None or offer is None or not self.interruptible else offer.min_bid,
             # Ours goes with every create, and would take the place of the template's.
             onstart=self.onstart or (self.template.onstart if self.template is not None else None) or None,
             extra=self.extra,

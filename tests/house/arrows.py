@@ -44,7 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys", "_variables"),
     "drivers": (),
     "providers": ("_providers",),
-    "market": ("_market", "_fits", "_misses", "_wishes"),
+    "market": ("_market", "_single", "_desk", "_ranking", "_fits", "_misses", "_wishes"),
     "bookkeeping": (
         "_fence",
         "_ledger",
@@ -76,6 +76,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_fleet",
         "_fleet_crew",
         "_fleet_finding",
+        "_fleet_rent",
     ),
     "edge": (
         "_arguments",

@@ -53,6 +53,7 @@ class Vast(Provider):
     capabilities = Capabilities(
         interruptible=True,
         recycle=True,
+        onstart=True,
         keeps_disk=True,
         shows_template=True,
         prints_host_keys=False,

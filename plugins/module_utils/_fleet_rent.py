@@ -1,0 +1,214 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pods that a call lacks, rented at the same time from all providers' offers. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils import _history, _market, _pod, _renting
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_crew import Interrupted
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import REFUSED_KEY
+from ansible_collections.podyard.gpu.plugins.module_utils._history import History
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
+from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
+from ansible_collections.podyard.gpu.plugins.module_utils._supply import Supply
+
+if TYPE_CHECKING:
+    from ansible_collections.podyard.gpu.plugins.module_utils._fleet import Fleet, Outcome, Side
+
+#: Remarks on the market that are shown; a market of single machines has thousands.
+TOLD = 10
+
+
+class Renting:
+    """What is missing.
+
+    :param first: name -> the number of its first create.
+    """
+
+    def __init__(self, fleet: Fleet, sides: Mapping[str, Side], first: Mapping[str, int]) -> None:
+        self._fleet, self._sides, self._first = fleet, dict(sides), first
+        self._lives: dict[str, Lifecycle] = {}
+        self._offers: Sequence[Offer] = ()
+        self._histories: list[History] = []
+
+    def prepare(self) -> None:
+        """Everything that can be checked for nothing, and the offers. A provider that cannot serve is left out.
+
+        :raises CloudError: when none can.
+        """
+        refusals: list[errors.CloudError] = []
+        name = next(iter(self._first))
+        for provider, side in self._sides.items():
+            life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._fleet.check)
+            try:
+                self._lives[provider] = life.prepared()
+            except REFUSED_KEY:
+                raise
+            except errors.CloudError as error:
+                refusals.append(error)
+                if self._fleet.strict and not isinstance(error, errors.BadRequest):
+                    raise
+                if len(self._sides) > 1:
+                    self._fleet.note(f"{provider} is left out: {error.message}")
+        if not self._lives:
+            raise _all_of(refusals)
+        self._offers = self._search(frozenset())
+
+    def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
+        """What fits now at all providers but these. :raises CloudError: when nothing does."""
+        asked = {name: life for name, life in self._lives.items() if name not in closed}
+        survey = _market.survey(
+            {name: life.work.provider for name, life in asked.items()},
+            {name: life.wanted.query() for name, life in asked.items()},
+            self._avoid,
+        )
+        for name, error in survey.down.items():
+            if isinstance(error, REFUSED_KEY) or self._fleet.strict:
+                raise error
+            self._fleet.note(f"{name} cannot be asked for offers and is left out: {error.message}")
+        for note in survey.notes[:TOLD]:
+            self._fleet.note(note)
+        if not survey.offers:
+            raise survey.refusal()
+        return survey.offers
+
+    def _avoid(self, offer: Offer) -> str | None:
+        """Why a machine is not rented although its offer fits."""
+        wanted = self._lives[offer.provider].wanted
+        if wanted.interruptible and wanted.bid is None and offer.min_bid is None:
+            return "does not say its least bid (option bid)"
+        return self._fleet.bad_hosts.why(offer)
+
+    def rent(self, outcome: Outcome) -> dict[str, Reached]:
+        """Rent all that are missing; when one cannot be had, what was rented for the others is given back.
+
+        :raises CloudError: then; ``facts`` hold all attempts and all pods that were ended.
+        """
+        offers = self._fleet.bad_hosts.last(self._offers)
+        if self._fleet.check:
+            return self._predicted(offers)
+        supply = Supply(offers, self._again, self._remember, len(self._first))
+        crew = self._fleet.crew
+        jobs = [(lambda name=name: self._one(name, supply)) for name in self._first]
+        results = crew.work(jobs, all_or_none=True)
+        for history in self._histories:
+            outcome.attempts += history.attempts
+            outcome.gone += history.gone
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if not failures and not crew.signalled:
+            return dict(zip(self._first, results))
+        self._give_up([result for result in results if isinstance(result, Reached)], failures, outcome)
+        raise AssertionError("not reached")
+
+    def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
+        """The pods that would be rented."""
+        supply, made = Supply(offers, pods=len(self._first)), {}
+        for name, number in self._first.items():
+            offer = supply.take()
+            if offer is None:
+                raise errors.NoCapacity(
+                    f"Only {len(made)} of {len(self._first)} pods would be rented: no offer is left."
+                )
+            life = replace(self._lives[offer.provider], wanted=replace(self._lives[offer.provider].wanted, name=name))
+            made[name] = Reached(_pod.RENTED, life.predicted(offer, number))
+        return made
+
+    def _again(self, closed: frozenset[str]) -> Sequence[Offer]:
+        """The second search: a market moves."""
+        if set(self._lives) <= closed:
+            return ()
+        self._fleet.note("All offers that were found first are gone; the market was searched once more.")
+        try:
+            return self._fleet.bad_hosts.last(self._search(closed))
+        except REFUSED_KEY:
+            raise
+        except errors.CloudError as error:
+            self._fleet.note(error.message)
+            return ()
+
+    def _remember(self, offer: Offer, region: str | None, reason: str) -> None:
+        self._fleet.note(self._fleet.bad_hosts.add(offer.provider, offer.host, offer.gpu, region, reason))
+
+    def _one(self, name: str, supply: Supply) -> Reached:
+        """One pod, in a thread with connections of its own."""
+        fleet = self._fleet
+        history = History(clock=fleet.polls.clock)
+        self._histories.append(history)
+        lives = {provider: self._own(provider, name, history) for provider in self._lives}
+        desks = {}
+        for provider, life in lives.items():
+            waits = replace(life.work, polls=replace(life.work.polls, clock=fleet.crew.waiting()))
+            desks[provider] = life.desk(waits)
+        wanted = next(iter(lives.values())).wanted
+        terms = _renting.Terms(wanted.max_price, fleet.most, True, fleet.before_try)
+        reached = _renting.rent_any(desks, supply, self._first[name], terms, history)
+        if history.uncertain:
+            for life in lives.values():
+                history.gone.extend(life.end_twins(reached.pod, history))
+        fleet.progress.say(_history.told(history.attempts[-1]))
+        return reached
+
+    def _own(self, provider: str, name: str, history: History) -> Lifecycle:
+        """The pod of this name at this provider, with a connection of its own."""
+        fleet, life = self._fleet, self._lives[provider]
+        work = replace(life.work, provider=self._sides[provider].connect(), halt=fleet.crew.halt)
+        readiness = fleet.bounded(life.readiness)
+        if readiness is not None:
+            readiness = replace(readiness, reached=history.reach)
+        return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
+
+    def _give_up(self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome) -> None:
+        """Give back what this call has rented. :raises CloudError: the first failure, with everything that was tried."""
+        fleet = self._fleet
+        real = [failure for failure in failures if not isinstance(failure, Interrupted)]
+        error: BaseException
+        if real:
+            error = next((each for each in real if isinstance(each, errors.NotProvedGone)), real[0])
+        else:
+            error = errors.CloudError(
+                f"Interrupted by {fleet.crew.signalled}: what this call had rented was given back and is proved gone."
+            )
+        pods = [reached.pod for reached in rented]
+        if pods:
+            told = ", ".join(f"{pod.label()} ({usd(pod.usd_per_hour)} per hour)" for pod in pods)
+            fleet.progress.say(f"Giving back what this call has rented for its other pods: {told}")
+            try:
+                fleet.end(pods, outcome.gone, settle=fleet.grace)
+            except errors.NotProvedGone as unproved:
+                error = errors.NotProvedGone(f"{error} {unproved.message}")
+            _close(outcome.attempts, outcome.gone)
+        if isinstance(error, errors.CloudError):
+            if pods and not isinstance(error, errors.NotProvedGone):
+                error.message += f" The other {len(pods)} pods of this call were given back, too."
+                error.args = (error.message,)
+            error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=fleet.notes)
+        raise error
+
+
+def _close(attempts: Sequence[dict[str, Any]], gone: Sequence[Mapping[str, Any]]) -> None:
+    """Pods that got ready and were given back for the others' sake."""
+    ended = {(each["provider"], each["id"]) for each in gone}
+    for entry in attempts:
+        if entry["outcome"] == _history.RENTED and (entry["provider"], entry["id"]) in ended:
+            entry.update(outcome=_history.GIVEN_BACK, reason="another pod of the same call could not be had")
+
+
+def _all_of(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
+    """The only refusal, or one with the words of all."""
+    if len(refusals) == 1:
+        return refusals[0]
+    same = {type(error) for error in refusals}
+    kind = same.pop() if len(same) == 1 else errors.BadRequest
+    return (
+        kind(" ".join(error.message for error in refusals))
+        if kind in (errors.BadRequest, errors.NoCapacity, errors.ServerError, errors.Unreachable)
+        else errors.BadRequest(" ".join(error.message for error in refusals))
+    )

@@ -1,0 +1,717 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module podyard.gpu.pod: GPUs wherever they fit best, towards a wanted state."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pod
+short_description: Rent, start, stop and end pods at whichever provider fits best
+version_added: 0.2.0
+author: podyard.gpu contributors (@podyard)
+description:
+  - Brings one pod, or O(count) pods of one name, into the wanted state and waits until they can be used.
+  - All providers are asked at the same time for pods of the name and for offers. Offers that fit are ranked over all
+    providers (O(rank_by)) and tried from the best on, the next offer, the next region, the next GPU, the next provider,
+    until as many pods as are wanted got ready. When all offers that were found are gone, the market is searched once
+    more.
+  - A pod that does not get ready, that costs more than O(max_price), or whose contract is not as it was asked for is
+    ended and proved gone. That counts as an attempt (O(attempts)), and its machine is not rented again in this run and
+    for a day (O(bad_hosts_file)). Where a provider does not number its machines, the same GPU in the same region is
+    tried last.
+  - A second call with the same wishes changes nothing. Pods are not changed in place; one that is there and differs is
+    a failure that says so. M(podyard.gpu.runpod_pod) and M(podyard.gpu.vastai_instance) change pods in place.
+  - When one of the wanted pods cannot be had, or the task is interrupted, all that this call has rented are given back.
+    What was there before is left alone.
+  - A create is sent once. When its outcome is unknown, the pod is looked for by its name, and only what is proved
+    absent is asked for again.
+  - With its action plugin, the module shows every attempt and what it waits for while it waits.
+options:
+  name:
+    description:
+      - The pods' name. Without O(count) there is one pod, called so; with it the pods are called C(<name>-0),
+        C(<name>-1) and so on.
+      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and
+        stands for all its attempts. Any other name means itself. So with O(count), C(podyard-<project>-<run>) is the
+        name of all pods of a run.
+    type: str
+    required: true
+  count:
+    description:
+      - How many pods there shall be, rented at the same time. With a higher number than before, pods are added; with a
+        lower one, those with the highest numbers are ended and proved gone.
+    type: int
+  state:
+    description:
+      - V(present), the pods exist; those that do not are rented, and those that are stopped are left so.
+      - V(running), the same, and those that are stopped are started.
+      - V(stopped), all pods of the name are stopped by their provider. What that loses and goes on to cost is in a
+        warning.
+      - V(absent), all pods of the name are ended and proved gone, the one called O(name) and those called
+        C(<name>-<number>), whatever O(count) says.
+    type: str
+    choices: [present, running, stopped, absent]
+    default: present
+  providers:
+    description:
+      - The providers that will do. If not given, those for which an API key is found. One that is named and has no key
+        is an error.
+    type: list
+    elements: str
+    choices: [runpod, vastai]
+  strict_providers:
+    description:
+      - Whether a provider that cannot be asked is a failure. With V(false) that is remarked in RV(notes), and the
+        others are used.
+      - With O(state=stopped) and O(state=absent) it is always a failure, and with O(run_dir) when the run's record says
+        that a pod of the name may be there, since it would be rented twice. A key that is refused is always a failure.
+    type: bool
+    default: false
+  image:
+    description:
+      - The container image. Needed to rent a pod, unless O(template) names one.
+    type: str
+  template:
+    description:
+      - A template, by id or name, for what is not given here. A provider that has no such template is left out; for one
+        that has its own, see O(runpod.template) and O(vastai.template).
+    type: str
+  registry:
+    description:
+      - The credentials for a private image that are kept at the provider, by id or name. Vast.ai keeps none; there
+        give O(vastai.registry_login).
+    type: str
+  gpus:
+    description:
+      - The GPUs that will do, in order of preference, loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the
+        same). A new pod needs this, O(min_gpu_memory) or O(min_compute_capability).
+      - A spelling that no provider knows is an error that names the closest ones.
+    type: list
+    elements: str
+    default: []
+  min_gpu_memory:
+    description:
+      - The least memory of each GPU, in GB.
+    type: float
+  min_compute_capability:
+    description:
+      - The least compute capability of the GPUs, such as V(8.9).
+    type: float
+  gpu_count:
+    description:
+      - GPUs in each pod. A new pod gets 1 if this is not given.
+    type: int
+  min_memory:
+    description:
+      - The least memory of each whole pod, in GB.
+    type: float
+  min_vcpus:
+    description:
+      - The least number of virtual CPUs of each whole pod.
+    type: float
+  disk:
+    description:
+      - The container's disk in GB. A new pod gets 20 if this is not given, or what its template says.
+    type: int
+  volume:
+    description:
+      - Storage on the pod's host that outlives a stop, but not the pod. Where a provider's only disk outlives a stop by
+        itself, that disk gets so much larger, and the directory is made.
+    type: dict
+    suboptions:
+      size:
+        description:
+          - Its size in GB, at least 10.
+        type: int
+        required: true
+      path:
+        description:
+          - Where it is. A new pod gets V(/workspace) if this is not given.
+        type: str
+  network_volume:
+    description:
+      - A volume that exists and outlives the pod. Pods are rented only where it is; a provider that has no such volume
+        is left out.
+    type: dict
+    suboptions:
+      id:
+        description:
+          - Its id. Either this or O(network_volume.name).
+        type: str
+      name:
+        description:
+          - Its name.
+        type: str
+      path:
+        description:
+          - Where it is mounted. A new pod gets V(/workspace) if this is not given.
+        type: str
+  min_cuda_version:
+    description:
+      - The least CUDA version that the host's driver must support, in quotes, such as V("12.8").
+    type: str
+  regions:
+    description:
+      - Only these places, in order of preference, as countries by their two letters (ISO 3166), regions of the world
+        such as V(europe), or data centres of RunPod. Each provider takes those that it knows; one that knows none is
+        left out.
+    type: list
+    elements: str
+  clouds:
+    description:
+      - The kinds of hosts that will do. If not given, each provider's default, which is V(SECURE) on RunPod and any on
+        Vast.ai, where V(SECURE) means hosts in data centres.
+    type: list
+    elements: str
+    choices: [SECURE, COMMUNITY]
+  interruptible:
+    description:
+      - Rent pods that are cheaper and may be taken away by somebody who pays more. Providers that have none are left
+        out. If not given, pods are on demand, and those that are there are not compared.
+    type: bool
+  bid:
+    description:
+      - What an interruptible pod offers for its GPUs, in USD per hour; its disk comes on top. If not given, the least
+        that each offer asks for.
+    type: float
+  max_price:
+    description:
+      - The most that each whole pod may cost, in USD per hour, disk included where the provider lists it so. Checked
+        against the offers, and again against the contract; a pod that costs more is given back at once.
+    type: float
+  hours:
+    description:
+      - The machine must be on offer for so many hours more, where a provider tells that.
+    type: float
+  rank_by:
+    description:
+      - V(preference), the GPUs as O(gpus) lists them, then the cheapest. V(price), the cheapest. V(value), the most
+        throughput for the money, by the table in the documentation of the market.
+    type: str
+    choices: [preference, price, value]
+    default: preference
+  attempts:
+    description:
+      - How many pods may be rented and given up, for each that is wanted. Offers that are refused do not count.
+      - On cheap hosts more than half of all pods were seen never to boot; with five attempts one in twenty calls then
+        goes without.
+    type: int
+    default: 5
+  deadline:
+    description:
+      - Seconds for the whole call. The pod that comes up then is given back.
+      - An hour is enough for three pods that pull a large image, of which only the last one comes up.
+    type: float
+    default: 3600
+  timeouts:
+    description:
+      - Seconds for the stages, each counted from the one before.
+    type: dict
+    suboptions:
+      running:
+        description:
+          - For the image to be pulled and the container to start. If not given, 900.
+        type: float
+      addressed:
+        description:
+          - For a public address. If not given, 120.
+        type: float
+      port_open:
+        description:
+          - For an SSH server to answer. If not given, 180.
+        type: float
+      authenticated:
+        description:
+          - For the key to be accepted. If not given, 90.
+        type: float
+  poll_interval:
+    description:
+      - Seconds between two looks at the pods, one for all of them. If not given, five to ten.
+    type: float
+  wait:
+    description:
+      - Wait for the pods. Otherwise the module returns as soon as they are rented or started.
+    type: bool
+    default: true
+  wait_for:
+    description:
+      - The stage to wait for, each later than the one before. V(running), the container has started. V(addressed),
+        it has a public address. V(port_open), an SSH server answers there. V(authenticated), the key opens it.
+        V(ready), it runs a command.
+    type: str
+    choices: [rented, running, addressed, port_open, authenticated, ready]
+    default: ready
+  ports:
+    description:
+      - Ports to open, such as V(22/tcp). A new pod gets V(22/tcp) if this is not given, or what its template says.
+    type: list
+    elements: str
+  env:
+    description:
+      - Environment variables of the container. They are secret, and appear in no result, diff or log.
+    type: dict
+  args:
+    description:
+      - A command that replaces the image's own. On Vast.ai it also takes the place of the SSH server, so that provider
+        is left out where SSH is waited for.
+    type: str
+  onstart:
+    description:
+      - Shell text that runs at each start of the container. RunPod has no such thing and is left out; see
+        O(vastai.onstart) for text that only Vast.ai gets.
+    type: str
+  public_keys:
+    description:
+      - SSH public keys that may log in, one line each, as in files that end in C(.pub).
+    type: list
+    elements: str
+    default: []
+  private_key_file:
+    description:
+      - The private key to log in with, whose public half must be among O(public_keys). If not given, SSH uses its own.
+    type: path
+  ssh_user:
+    description:
+      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of
+        O(ssh_users) who is let in.
+    type: str
+  ssh_users:
+    description:
+      - The users to try when the provider's and V(root) are refused, in this order.
+    type: list
+    elements: str
+    default: []
+  bootstrap_ssh:
+    description:
+      - Whether the start command of a new pod sets up an SSH server, where the provider does not put one into every
+        image. See M(podyard.gpu.runpod_pod).
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  known_hosts_file:
+    description:
+      - The file for the pods' host keys; never the user's own. If not given, what is learned is forgotten.
+    type: path
+  lease:
+    description:
+      - Hours for which a pod lives on without being renewed; then it ends itself. V(0), and no value, mean that it has
+        none. See M(podyard.gpu.runpod_pod) and M(podyard.gpu.vastai_instance).
+    type: float
+  run_dir:
+    description:
+      - The run's directory on the controller, for the record of what was asked for. After a run was given back, nothing
+        is rented for it any more.
+    type: path
+  consistency_grace:
+    description:
+      - Seconds after a create during which a provider may not show the pod yet.
+    type: float
+    default: 60
+  settings:
+    description:
+      - Whether settings of the environment stand in for options that are not given; M(podyard.gpu.settings_info) lists
+        them all. They count for new pods of the provider that they are for.
+    type: bool
+    default: true
+  bad_hosts_file:
+    description:
+      - The file in which machines are remembered for a day whose pods did not get ready, as JSON with reason and time.
+        Delete an entry, or the file, to allow them before.
+      - If not given, C(bad-hosts.json) in the directory E(PODYARD_STATE_DIR), else in C(podyard) in the user's cache.
+    type: path
+  condemned:
+    description:
+      - With O(state=absent), why the machines of these pods are bad, for instance what M(podyard.gpu.gpu_info) found.
+        They are not rented again in this run, and for a day.
+    type: str
+  runpod:
+    description:
+      - What only RunPod has.
+    type: dict
+    suboptions:
+      api_key:
+        description:
+          - The API key. If not given, it is looked for where the vendor's own tools look.
+        type: str
+      api_url:
+        description:
+          - Scheme, host and port of the API, for tests, or for a proxy of your own.
+        type: str
+      image:
+        description:
+          - The container image there, in the place of O(image).
+        type: str
+      template:
+        description:
+          - The template there, in the place of O(template) and O(image).
+        type: str
+      cuda_versions:
+        description:
+          - Exactly these CUDA versions of the host's driver.
+        type: list
+        elements: str
+        default: []
+      entrypoint:
+        description:
+          - The words of an entrypoint that replaces the image's own. Not together with O(args).
+        type: list
+        elements: str
+      cmd:
+        description:
+          - The words of a command that replaces the image's own. Not together with O(args).
+        type: list
+        elements: str
+      global_networking:
+        description:
+          - An address of its own in a private network of the account's pods.
+        type: bool
+      start_ssh:
+        description:
+          - Let the image start its SSH server. A new pod does so if this is not given.
+        type: bool
+      start_jupyter:
+        description:
+          - Let the image start JupyterLab.
+        type: bool
+  vastai:
+    description:
+      - What only Vast.ai has. What is not explained here, M(podyard.gpu.vastai_instance) explains.
+    type: dict
+    suboptions:
+      api_key:
+        description:
+          - The API key. If not given, it is looked for where the vendor's own tools look.
+        type: str
+      api_url:
+        description:
+          - Scheme, host and port of the API, for tests, or for a proxy of your own.
+        type: str
+      image:
+        description:
+          - The container image there, in the place of O(image).
+        type: str
+      template:
+        description:
+          - The template there, in the place of O(template) and O(image).
+        type: str
+      search:
+        description:
+          - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
+            V(gpu_ram>=24 inet_down>500).
+        type: raw
+      onstart:
+        description:
+          - Shell text that runs at each start of the container, in the place of O(onstart).
+        type: str
+      runtype:
+        description:
+          - How the container is started. V(direct), with SSH by the machine's own address and by the gateway;
+            V(proxy), by the gateway only; V(jupyter) and V(jupyter_proxy), the same with Jupyter; V(args), with the
+            image's own entrypoint and no SSH. A new pod gets V(direct), or V(args) with O(args).
+        type: str
+        choices: [direct, proxy, jupyter, jupyter_proxy, args]
+      args_list:
+        description:
+          - Arguments for the image's own entrypoint, as a list, with no SSH.
+        type: list
+        elements: str
+      registry_login:
+        description:
+          - Credentials for a private image.
+        type: dict
+        suboptions:
+          username:
+            description:
+              - The user.
+            type: str
+            required: true
+          password:
+            description:
+              - The password or token. It appears in no result or log.
+            type: str
+            required: true
+          server:
+            description:
+              - The registry. Without it V(docker.io).
+            type: str
+      user:
+        description:
+          - The user that the container runs as. Some images break with it.
+        type: str
+      vm:
+        description:
+          - Rent a virtual machine in place of a container.
+        type: bool
+      use_jupyter_lab:
+        description:
+          - With a Jupyter O(vastai.runtype), start JupyterLab.
+        type: bool
+      jupyter_dir:
+        description:
+          - Where Jupyter starts.
+        type: str
+      python_utf8:
+        description:
+          - Set Python's input and output to UTF-8.
+        type: bool
+      lang_utf8:
+        description:
+          - Set the locale to UTF-8.
+        type: bool
+      force:
+        description:
+          - Passed on to Vast.ai as it is. Its description says that this skips checks of a create from an existing pod.
+        type: bool
+      extra:
+        description:
+          - Passed on to Vast.ai as it is.
+        type: str
+      account_keys:
+        description:
+          - Put O(public_keys) on the account before the pod is rented. Accounts of teams take none, which is only
+            remarked.
+        type: bool
+        default: true
+      hostname:
+        description:
+          - The host name inside a new pod. Without it Vast.ai makes one.
+        type: str
+      network:
+        description:
+          - The name of an overlay network that exists, for a new pod on a machine of that network's cluster (search for
+            C(cluster_id)). Its members reach each other on all ports.
+        type: str
+      more_volumes:
+        description:
+          - Volumes that exist beside that of O(network_volume), on the same machine. For a new pod only.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description:
+              - The number or name of the volume.
+            type: str
+            required: true
+          path:
+            description:
+              - Where it is mounted.
+            type: str
+            required: true
+  progress_file:
+    description:
+      - Set by the action plugin of this name, which shows the lines that are written there.
+    type: path
+extends_documentation_fragment:
+  - podyard.gpu.attributes
+  - podyard.gpu.api
+attributes:
+  check_mode:
+    support: full
+    details: Reads offers and prices and returns the pods as they would be. Nothing is rented.
+  diff_mode:
+    support: full
+    details: Shows the price. Of environment and scripts only that they are set.
+  idempotent:
+    support: full
+notes:
+  - The options O(api_key) and O(api_url) are for one provider. Where several are asked, give each its own
+    (O(runpod.api_key), O(vastai.api_key)), or let them be found in the environment.
+seealso:
+  - module: podyard.gpu.offer_info
+  - module: podyard.gpu.pod_info
+  - module: podyard.gpu.pod_termination
+  - module: podyard.gpu.runpod_pod
+  - module: podyard.gpu.vastai_instance
+"""
+
+EXAMPLES = r"""
+- name: Rent a pod for not more than 80 cents an hour, wherever it is to be had
+  podyard.gpu.pod:
+    name: bench
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    gpus: [RTX 4090, RTX A6000, L40S]
+    max_price: 0.80
+    disk: 40
+    public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    private_key_file: ~/.ssh/id_ed25519
+    known_hosts_file: ~/.cache/podyard/known_hosts
+  delegate_to: localhost
+  register: rented
+
+- name: Tell what was tried, how far it got and what it cost
+  ansible.builtin.debug:
+    msg: >-
+      {{ item.gpu }} on {{ item.provider }} at {{ item.usd_per_hour }} USD per hour: {{ item.outcome }},
+      {{ item.stage }} after {{ item.seconds }} s, {{ item.cost_usd }} USD. {{ item.reason or '' }}
+  loop: "{{ rented.attempts }}"
+
+- name: See which two pods with much memory would be rented now, by what they bring for the money
+  podyard.gpu.pod:
+    name: sweep
+    count: 2
+    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+    min_gpu_memory: 24
+    rank_by: value
+    max_price: 2
+    public_keys:
+      - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+  check_mode: true
+  diff: true
+  delegate_to: localhost
+
+- name: End it
+  podyard.gpu.pod:
+    name: bench
+    state: absent
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+pods:
+  description:
+    - The pods, in the order of their numbers; empty when they are absent.
+    - Each has the fields of RV(podyard.gpu.runpod_pod#module:pod), with C(provider), C(id), C(name), C(phase), C(gpu),
+      C(usd_per_hour), C(region), C(host), C(endpoint), C(stage), C(python) and others.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - provider: vastai
+      id: "27004551"
+      name: sweep-0
+      phase: running
+      gpu: RTX 4090
+      usd_per_hour: 0.39
+      stage: ready
+      endpoint: {host: 203.0.113.9, port: 34446, user: root, mode: direct}
+pod:
+  description: The only pod, or the first one; V(none) when they are absent.
+  returned: success
+  type: dict
+  sample:
+    provider: vastai
+    id: "27004551"
+    name: bench
+    stage: ready
+attempts:
+  description: Every create of this call, and what came of it.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    provider:
+      description: The provider.
+      type: str
+      sample: vastai
+    name:
+      description: The pod's name.
+      type: str
+      sample: podyard-digits-20260715_140000_1f2e-0-1
+    offer:
+      description: The offer's id, where it is one machine's.
+      type: str
+      sample: "30418866"
+    host:
+      description: The machine, where the provider numbers them.
+      type: str
+      sample: "21055"
+    gpu:
+      description: The GPU as people call it.
+      type: str
+      sample: RTX 4090
+    gpu_id:
+      description: The GPU as the provider calls it.
+      type: str
+      sample: RTX 4090
+    cpu:
+      description: The processor of a pod without GPUs.
+      type: str
+    cloud:
+      description: The kind of hosts.
+      type: str
+      sample: SECURE
+    region:
+      description: The data centre or country.
+      type: str
+      sample: SE
+    usd_per_hour:
+      description: The price in the contract, else that of the offer.
+      type: float
+      sample: 0.39
+    stage:
+      description: The stage that was reached; V(none) when nothing was rented.
+      type: str
+      sample: rented
+    outcome:
+      description: V(rented), V(refused) or V(given back).
+      type: str
+      sample: given back
+    id:
+      description: The provider's id of the pod.
+      type: str
+      sample: "27004550"
+    reason:
+      description: Why it was not kept, in the provider's own words where it has some.
+      type: str
+    seconds:
+      description: From the order until the pod was ready, refused, or proved gone.
+      type: float
+      sample: 934.2
+    cost_usd:
+      description: What it has cost until then, by the price and the time that the provider bills.
+      type: float
+      sample: 0.0032
+pods_gone:
+  description: Pods that this call ended, and whether they are proved gone.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - provider: vastai
+      id: "27004550"
+      name: bench
+      usd_per_hour: 0.39
+      gone_proved: true
+      gone_at: "2026-07-15T15:10:42Z"
+      reason:
+notes:
+  description: What people should know and is no failure, such as a provider that could not be asked.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+failure:
+  description: What is known of the error; C(detail) holds the provider's own words.
+  returned: failure
+  type: dict
+  sample:
+    kind: NoCapacity
+    status: 400
+    code:
+    request_id: 3f1c
+    detail: There are no longer any instances available with the requested specifications
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_arguments import ARGUMENTS, ensure
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        outcome, notes = ensure(module)
+    except CloudError as error:
+        module.fail_json(**{"attempts": [], "pods_gone": [], "notes": [], **failure(error)})
+    for warning in outcome.warnings:
+        module.warn(warning)
+    module.exit_json(**outcome.to_result(notes))
+
+
+if __name__ == "__main__":
+    main()
