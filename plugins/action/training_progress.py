@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable
 from typing import Any
@@ -85,6 +86,7 @@ class ActionModule(ActionBase):
             show=display.display,
             log=LogView(display.display if options["show_log"] else _silent),
             stop=self._stopper(options["dir"], task_vars),
+            orphaned=_orphaned(os.getppid()),
         )
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:
@@ -97,6 +99,11 @@ class ActionModule(ActionBase):
             return str(done.get("msg", "")) if done.get("failed") else ""
 
         return stop
+
+
+def _orphaned(parent: int) -> Callable[[], bool]:
+    """Tells whether this process has lost its parent: then it has another one."""
+    return lambda: os.getppid() != parent
 
 
 def _silent(_line: str) -> None:

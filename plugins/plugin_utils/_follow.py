@@ -57,7 +57,9 @@ class Verdict:
 
 @dataclass
 class Follower:
-    """Looks at one training again and again. `stop` ends it on the host and returns a sentence about what it did."""
+    """Looks at one training again and again. `stop` ends it on the host and returns a sentence about what it did;
+    `orphaned` says whether the program is gone that wants to know.
+    """
 
     eye: Eye
     keeper: Keeper
@@ -70,6 +72,7 @@ class Follower:
     stop: Callable[[float], str]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    orphaned: Callable[[], bool] = lambda: False
     metrics: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     reconnects: int = 0
@@ -87,6 +90,10 @@ class Follower:
             self.show(f"follow: another follower keeps {self.keeper.directory} up to date; this one only watches")
         wait = 0.0
         while True:
+            if self.orphaned():
+                # A killed ansible-playbook leaves its workers behind: a look of theirs would renew the pod's lease.
+                self.checkpoints.call_off()
+                return Verdict("lost", "orphaned", "The program that followed the training was killed.")
             if not self._look(wait):
                 self.checkpoints.call_off()
                 return self._lost()
