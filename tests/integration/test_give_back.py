@@ -59,8 +59,9 @@ def guard_state(job) -> str:
 
 
 class TestFailingTask:
-    """A task that fails on the pod, one test for each role that works there."""
+    """A task that fails on the pod, one test for each role that works there; `make test` runs a sample."""
 
+    @pytest.mark.matrix
     def test_in_cuda(self, cloud, job, playbook):
         job.variables["train_image"] = "example/nopython:1"
         done = playbook.run(job)
@@ -68,6 +69,7 @@ class TestFailingTask:
         assert "python" in job.record["error"].lower()
         assert_given_back(cloud, job)
 
+    @pytest.mark.matrix
     def test_in_workspace(self, cloud, job, playbook):
         requirements = job.directory / "requirements.txt"
         requirements.write_text("no-such-package-anywhere==9.9\n")
@@ -94,6 +96,7 @@ class TestFailingTask:
         assert job.record["outcome"] == "failed"
         assert_given_back(cloud, job)
 
+    @pytest.mark.matrix
     def test_in_artifacts(self, cloud, job, playbook):
         job.variables["train_artifacts"] = ["model.bin", "no-such-*.file"]
         done = playbook.run(job)
