@@ -234,7 +234,7 @@ class Suite:
         """Fill in what is known only now: where the report goes, which Python the environment has."""
         junit = self.directory / part.junit
         python = ""
-        if "{python}" in part.command:
+        if any("{python}" in word for word in part.command):
             interpreter = str(ROOT / f".venv-{part.tree}" / "bin" / "python")
             command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
             python = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
