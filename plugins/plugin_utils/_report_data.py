@@ -78,6 +78,11 @@ class RunFacts:
         return WORDS.get(self.record["outcome"], self.record["outcome"])
 
     @property
+    def given_up(self) -> list[dict[str, Any]]:
+        """The attempts to rent a pod that came to nothing, and so cost time and perhaps money."""
+        return [each for each in self.record["attempts"] if each.get("outcome") != "rented"]
+
+    @property
     def left(self) -> list[PodLife]:
         """The pods that are not proved gone and may still cost money."""
         return [pod for pod in self.pods if not pod.facts["gone_proved"]]

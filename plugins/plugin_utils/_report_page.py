@@ -34,8 +34,10 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
     charts, remark = _charts(facts)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
+        attempt=words.attempt,
         clock=words.clock,
         duration=words.duration,
+        how_it_went=words.how_it_went,
         interruption=words.interruption,
         money=words.money,
         size=words.size,

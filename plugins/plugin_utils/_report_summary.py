@@ -9,10 +9,13 @@ The screen belongs to Ansible: rich only makes text here, and what it made is sh
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_words as words
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import PodLife, RunFacts
 
+# Attempts that came to nothing, of which a summary tells; the page has all of them.
+MOST_ATTEMPTS = 5
 STYLES = {"succeeded": "green", "failed": "red", "lost": "red", "stopped": "yellow", "kept": "yellow"}
 # A row of the summary: what it is about, its text, and a colour or nothing.
 Row = tuple[str, str, str]
@@ -34,12 +37,20 @@ def rows(facts: RunFacts) -> list[Row]:
     if not facts.pods:
         told.append(("pods", "nothing was rented", ""))
     told += [("pod", _pod(pod), "green" if pod.facts["gone_proved"] else "bold red") for pod in facts.pods]
+    told += [("given up", _attempt(tried), "yellow") for tried in facts.given_up[:MOST_ATTEMPTS]]
+    if len(facts.given_up) > MOST_ATTEMPTS:
+        told.append(("given up", f"and {len(facts.given_up) - MOST_ATTEMPTS} more offers", "yellow"))
     if run["artifacts"]:
         total = sum(artifact.get("bytes") or 0 for artifact in run["artifacts"])
         names = ", ".join(artifact["path"].removeprefix("artifacts/") for artifact in run["artifacts"][:5])
         more = f" and {len(run['artifacts']) - 5} more" if len(run["artifacts"]) > 5 else ""
         told.append(("artifacts", f"{names}{more} ({words.size(total)}) in {facts.directory / 'artifacts'}", ""))
     return told
+
+
+def _attempt(tried: dict[str, Any]) -> str:
+    reason = " ".join(str(tried.get("reason") or "").split())
+    return f"{words.attempt(tried)}: {words.how_it_went(tried)}{f'. {reason}' if reason else ''}"
 
 
 def _pod(pod: PodLife) -> str:

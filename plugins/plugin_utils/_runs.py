@@ -219,10 +219,14 @@ def _set_outcome(record: dict[str, Any], outcome: str) -> None:
 
 
 def merge(record: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Merge values into a record in place: objects key by key, pods by id, artifacts by path, others replaced."""
+    """Merge values into a record in place: objects key by key, pods and attempts by id, artifacts by path, others
+    replaced.
+    """
     for key, value in values.items():
         if key == "pods":
             _merge_pods(record["pods"], [_pod_entry(pod) for pod in value])
+        elif key == "attempts":
+            _merge_attempts(record["attempts"], value)
         elif key == "artifacts":
             known = {artifact["path"]: artifact for artifact in record["artifacts"]}
             known.update({artifact["path"]: dict(artifact) for artifact in value})
@@ -231,6 +235,20 @@ def merge(record: dict[str, Any], values: Mapping[str, Any]) -> None:
             merge_objects(record[key], value)
         else:
             record[key] = copy.deepcopy(value)
+
+
+def _merge_attempts(attempts: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    """Add attempts that are new, and what is newly known of one that made a pod."""
+    for entry in more:
+        known = next((each for each in attempts if entry.get("id") and _same_pod(each, entry)), None)
+        if known is not None:
+            known.update(entry)
+        elif entry not in attempts:
+            attempts.append(dict(entry))
+
+
+def _same_pod(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one.get("provider"), one.get("id")) == (other.get("provider"), other.get("id"))
 
 
 def merge_objects(into: dict[str, Any], values: Mapping[str, Any]) -> None:

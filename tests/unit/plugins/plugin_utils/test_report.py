@@ -52,6 +52,19 @@ RECORD = {
     "metrics": {"epoch": 3, "loss": 0.1, "accuracy": 0.9712345, "seconds": 12},
     "artifacts": [{"path": "model.npz", "bytes": 52341, "sha256": "9f86d081"}],
 }
+TRIED = {
+    "provider": "vastai",
+    "id": "77",
+    "gpu": "RTX 4090",
+    "region": "SE",
+    "host": "21055",
+    "usd_per_hour": 0.39,
+    "outcome": "given back",
+    "reason": "It has 1 GPU.",
+    "stage": "port_open",
+    "seconds": 184.2,
+    "cost_usd": 0.02,
+}
 TAKEN = {
     "kind": "outbid",
     "provider": "vastai",
@@ -175,6 +188,17 @@ class TestPage:
         page = page_of(gather(facts.directory))
         assert "script" not in page.tags and "i" not in page.tags
         assert "<script>alert(1)</script>" in page.text and "<script>alert(2)</script> red 99%" in page.text
+
+    def test_what_was_given_up_before(self, run):
+        kept = {**TRIED, "id": "abc", "outcome": "rented", "reason": None}
+        facts = run(attempts=[TRIED, {**TRIED, "host": None, "stage": None, "id": None, "outcome": "refused"}, kept])
+        first = "RTX 4090 in SE on vastai (machine 21055), USD 0.39 an hour"
+        for text in (page_of(facts).text, summary_of(facts)):
+            assert first in text and "given back after 3 min 4 s, reached port open, cost USD 0.02" in text
+            assert "It has 1 GPU." in text and "refused after 3 min 4 s" in text
+        assert summary_of(facts).count("given up") == 2 and "given up" not in summary_of(run())
+        many = summary_of(run(attempts=[TRIED] * 7))
+        assert many.count("machine 21055") == 5 and "and 2 more offers" in many
 
     def test_a_pod_that_was_taken_away(self, run):
         facts = run(outcome="lost", interruption=TAKEN)

@@ -123,6 +123,16 @@ class TestMerge:
         run, _changed = record.apply(values={"artifacts": [{"path": "b", "bytes": 3}, {"path": "c", "bytes": 4}]})
         assert [(entry["path"], entry["bytes"]) for entry in run["artifacts"]] == [("a", 1), ("b", 3), ("c", 4)]
 
+    def test_attempts_are_added_and_what_came_of_a_pod_later_is_kept(self, record):
+        gone = {"provider": "vastai", "id": None, "offer": "5", "outcome": "refused"}
+        kept = {"provider": "vastai", "id": "77", "outcome": "rented", "seconds": 4.0}
+        record.apply(values={"attempts": [gone, kept]})
+        record.apply(values={"attempts": [gone, kept]})
+        condemned = {"provider": "vastai", "id": "77", "outcome": "given back", "reason": "It has 1 GPU."}
+        run, changed = record.apply(values={"attempts": [condemned, {**kept, "provider": "runpod"}]})
+        assert changed
+        assert run["attempts"] == [gone, {**kept, **condemned}, {**kept, "provider": "runpod"}]
+
     def test_a_pod_keeps_what_is_known_of_it_and_no_secret(self, record):
         record.apply(values={"pods": [{**POD, "created_at": "2026-01-01T00:00:00Z", "env": {"HF_TOKEN": "hf_secret"}}]})
         run, _changed = record.apply(
