@@ -36,8 +36,8 @@ options:
     default: false
   set:
     description:
-      - Values to merge into the record. Objects are merged key by key, C(pods) and C(attempts) by their C(id), C(artifacts) by their
-        C(path). Everything else is replaced.
+      - Values to merge into the record. Objects are merged key by key, C(pods) and C(attempts) by their C(id),
+        C(artifacts) by their C(path). Everything else is replaced.
       - Of a pod, only what the record is about is kept; its environment never is.
     type: dict
     default: {}
