@@ -1,263 +1,164 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which offers fit, in which order, and why the others do not. Private to this collection."""
+"""What the market has over all providers: which offers fit, in which order, and why the others do not. Private to this
+collection.
+"""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Optional
+from dataclasses import dataclass, field
+from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _gpus
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
-    BadRequest,
-    CloudError,
-    NoCapacity,
-    TooExpensive,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, PRICE, Offer, OfferQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
+from ansible_collections.podyard.gpu.plugins.module_utils import _fits, _misses, _ranking, _wishes
+from ansible_collections.podyard.gpu.plugins.module_utils._desk import Avoid, Desk, at_the_same_time
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError, NoCapacity
+from ansible_collections.podyard.gpu.plugins.module_utils._fits import over
+from ansible_collections.podyard.gpu.plugins.module_utils._misses import Miss
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import VALUE, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ansible_collections.podyard.gpu.plugins.module_utils._single import rank, search
 
-#: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
-Avoid = Callable[[Offer], Optional[str]]
+__all__ = ["Miss", "Survey", "over", "rank", "search", "survey"]
 
 
 @dataclass(frozen=True)
 class Survey:
     """What the market has over all providers.
 
-    ``offers`` are those that fit, the best one first. An offer's ``region`` is set where places were asked for.
-    ``notes`` tell what of the wishes is not tried and why. ``down`` are the providers that could not be asked.
-    ``misses``, when nothing fits, come nearest first.
+    ``offers`` are those that fit, the best one first; an offer's ``region`` is set where places were wished for.
+    ``others`` are those that do not, with what speaks against each. ``notes`` tell what of the wishes is not tried and
+    why. ``down`` are the providers that could not be asked. ``misses``, when nothing fits, are what comes nearest.
     """
 
     offers: Sequence[Offer] = ()
     notes: Sequence[str] = ()
     down: Mapping[str, CloudError] = field(default_factory=dict)
-    misses: Sequence[Any] = ()
-    refused: Optional[CloudError] = None
+    misses: Sequence[Miss] = ()
+    others: Sequence[Miss] = ()
+    refused: CloudError | None = None
 
     def refusal(self) -> CloudError:
         """The error for a market in which nothing fits, to be raised by the caller."""
-        return self.refused or NoCapacity("Nothing was rented: no offer fits.")
-
-
-@dataclass
-class _Answer:
-    """What came of asking one provider."""
-
-    provider: Provider
-    query: OfferQuery
-    offers: Sequence[Offer] = ()
-    fitting: Sequence[Offer] = ()
-    notes: Sequence[str] = ()
-    error: Optional[CloudError] = None
+        return self.refused or NoCapacity("Nothing was rented: no offer fits any more; try again later.")
 
 
 def survey(
-    providers: Mapping[str, Provider], queries: Mapping[str, OfferQuery], avoid: Avoid = lambda offer: None
+    providers: Mapping[str, Provider],
+    queries: Mapping[str, OfferQuery],
+    avoid: Avoid = lambda offer: None,
+    *,
+    near: bool = True,
 ) -> Survey:
     """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
 
-    :param providers: name -> provider; each object is used by one thread only.
+    :param providers: name -> provider; each object is used by one thread at a time.
     :param queries: name -> the wishes, of every provider the same but for what only one of them knows. Regions are data
-        centres and countries of any provider: each takes those that it knows.
-    :param avoid: why an offer is not to be rented although it fits, such as a host that failed before.
-    :raises BadRequest: for wishes that contradict each other or mean nothing at any provider.
-    :raises CloudError: what the first one raised, when no provider could be asked.
+        centres, countries and regions of the world: each provider takes those that it knows.
+    :param avoid: why an offer is not to be rented although it fits, as the end of a sentence, such as a host that
+        failed before; None: no objection.
+    :param near: when nothing fits, ask once more for what comes nearest.
+    :raises BadRequest: for wishes that contradict each other, or mean nothing at any provider.
+    :raises CloudError: when no provider could be asked.
     """
-    answers = [_Answer(provider, queries[name]) for name, provider in providers.items()]
-    _in_threads([lambda each=each: _ask(each, avoid) for each in answers])  # type: ignore[misc]
-    errors = {each.provider.name: each.error for each in answers if each.error is not None}
-    if answers and len(errors) == len(answers):
-        raise next(iter(errors.values()))
-    found = [offer for each in answers for offer in each.fitting]
-    down = {name: error for name, error in errors.items() if not isinstance(error, _REFUSALS)}
-    notes = [note for each in answers for note in each.notes]
-    notes += [error.message for error in errors.values() if isinstance(error, _REFUSALS)]
-    first = next(iter(queries.values()))
-    found.sort(key=lambda offer: _price(offer) if first.rank_by == PRICE else 0)
-    return Survey(tuple(found), tuple(notes), down)
+    for query in queries.values():
+        _wishes.check(providers, query)
+    desks = [Desk(name, provider, queries[name], avoid, len(providers) > 1) for name, provider in providers.items()]
+    _placed(desks)
+    asked = [desk for desk in desks if desk.open]
+    at_the_same_time(desk.ask for desk in asked)
+    _refuse_if_nobody(desks)
+    _refuse_unknown_gpus([desk for desk in asked if desk.open])
+    asked = [desk for desk in asked if desk.open]
+    if near and not any(desk.fitting for desk in asked):
+        at_the_same_time(desk.look_around for desk in asked)
+    return _summed_up(desks, asked)
 
 
-_REFUSALS = (BadRequest, NoCapacity, TooExpensive)
+def _placed(desks: Sequence[Desk]) -> None:
+    """Each provider takes the places that it knows; a provider that knows none is left out.
 
-
-def _ask(answer: _Answer, avoid: Avoid) -> None:
-    """Ask one provider; what it raises is kept, for the others go on."""
-    try:
-        found, answer.notes = rank(answer.provider, answer.query)
-        answer.fitting = [offer for offer in found if avoid(offer) is None]
-    except CloudError as error:
-        answer.error = error
-
-
-def _in_threads(works: Sequence[Callable[[], None]]) -> None:
-    """Do all of it at the same time. Signals reach the caller's thread only, which is the one that acts on them."""
-    threads = [threading.Thread(target=work, name="podyard-market", daemon=True) for work in works[1:]]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        for thread in threads:
-            thread.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    for work in works[:1]:
-        work()
-    for thread in threads:
-        thread.join()
-
-
-def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer], str | None]:
-    """The offers that match the query, cheapest first: what people compare; and why there are none, if so.
-
-    With ``include_unavailable`` also what is out of stock, too large or too expensive.
-
-    :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
+    :raises BadRequest: for a word that is neither a country nor a place of any provider.
     """
-    found: list[Offer] = []
-    refusals: list[str] = []
-    wished = query
-    for provider in providers:
-        query = _usual(provider, wished)
-        everything = provider.offers(query)
-        wanted = resolve(query.gpus, everything)
-        named = [offer for offer in everything if not wanted or offer.gpu_id in wanted]
-        fitting = [offer for offer in named if query.include_unavailable or objection(offer, query) is None]
-        found += fitting
-        if not fitting:
-            refusals.append(refusal(provider.name, named, query).message)
-    found.sort(key=lambda offer: (_price(offer), offer.gpu, offer.cloud or ""))
-    return found, None if found else " ".join(refusals)
+    strange: dict[str, None] = {}
+    for desk in desks:
+        if desk.open and desk.query.regions:
+            strange.update(dict.fromkeys(_wishes.places(desk.query.regions)[1]))
+    if strange:
+        at_the_same_time(desk.read_places for desk in desks if desk.open)
+        if not any(desk.error for desk in desks):
+            # Who is down may know the word.
+            _wishes.refuse_strange(list(strange), {desk.name: desk.places for desk in desks if desk.open})
+    for desk in desks:
+        desk.go_to_places()
 
 
-def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]:
-    """The offers to try, the first one first; and of what was asked for and is not tried, why not.
-
-    With ``query.prefer`` of ORDER: as the GPUs are listed, then the clouds, then the regions, each region an offer of
-    its own; what the lists leave open is decided by stock, then price. With PRICE: the cheapest, then stock, then the
-    order of the lists; the provider chooses among the regions.
-
-    :raises BadRequest: when what is asked for is not for rent at all.
-    :raises NoCapacity: when none is in stock, saying of each wanted GPU why not.
-    :raises TooExpensive: when what is in stock costs more than the cap, naming the cheapest.
-    """
-    query = _usual(provider, query)
-    everything = provider.offers(query)
-    wanted = resolve(query.gpus, everything)
-    named = [offer for offer in everything if offer.gpu_id in wanted] if wanted else everything
-    placed = [each for offer in named for each in _in_regions(offer, query)]
-    fitting = [offer for offer in placed if objection(offer, query) is None]
-    if not fitting:
-        raise refusal(provider.name, named, query)
-    clouds, regions = list(query.clouds), [region.upper() for region in query.regions]
-
-    def key(offer: Offer) -> tuple[Any, ...]:
-        listed = (_place(offer.gpu_id, wanted), _place(offer.cloud, clouds), _place(offer.region, regions))
-        stock, price = AVAILABILITIES.index(offer.availability), _price(offer)
-        return (price, stock, listed) if query.prefer == PRICE else (listed, stock, price)
-
-    return sorted(fitting, key=key), _left_out(placed, query)
+def _refuse_if_nobody(desks: Sequence[Desk]) -> None:
+    """:raises CloudError: the first one's, with the words of all, when nobody answered."""
+    failed = [desk.error for desk in desks if desk.error is not None]
+    if not failed or any(desk.open for desk in desks):
+        return
+    first = failed[0]
+    more = [error.message for error in failed[1:]] + [note for desk in desks for note in desk.notes]
+    if more:
+        first.message = " ".join([first.message, *more])
+        first.args = (first.message,)
+    raise first
 
 
-def _usual(provider: Provider, query: OfferQuery) -> OfferQuery:
-    """The query with the clouds that the provider means when nobody says."""
-    return query if query.clouds else replace(query, clouds=provider.usual_clouds)
+def _refuse_unknown_gpus(desks: Sequence[Desk]) -> None:
+    """:raises BadRequest: for a GPU that none of those who answered has; what one of them has is a note."""
+    for gpu in desks[0].query.gpus if desks else ():
+        problems = {desk.name: desk.strange[gpu] for desk in desks if gpu in desk.strange}
+        if len(problems) == len(desks):
+            # One that could mean several things is more to the point than one that means nothing.
+            raise sorted(problems.values(), key=lambda error: "could be any of" not in error.message)[0]
+        for desk in desks:
+            if desk.name in problems:
+                desk.notes.append(f"{desk.name} is not asked for {gpu}: {problems[desk.name].message}")
 
 
-def _left_out(offers: Sequence[Offer], query: OfferQuery) -> list[str]:
-    """Why offers are not tried, each reason once. Where each is one machine's, they are counted: there are hundreds."""
-    reasons = {f"{each.title} {why}": None for each in offers if not each.id and (why := objection(each, query))}
-    machines = Counter(each.title for each in offers if each.id and objection(each, query))
-    return [*reasons, *(f"{count} offers of {title} do not fit or cost too much" for title, count in machines.items())]
+def _summed_up(desks: Sequence[Desk], asked: Sequence[Desk]) -> Survey:
+    fitting = _ranking.ranked([(desk, offer) for desk in asked for offer in desk.fitting])
+    others = [miss for desk in asked for miss in desk.judged]
+    notes = [note for desk in desks for note in desk.notes]
+    # A request that one provider refuses is no reason against the others, and it is not down.
+    notes += [f"{desk.name} is left out: {desk.error.message}" for desk in desks if isinstance(desk.error, BadRequest)]
+    down = {desk.name: desk.error for desk in desks if desk.error and not isinstance(desk.error, BadRequest)}
+    notes += [note for desk in asked for note in _not_tried(desk)]
+    if fitting:
+        return Survey(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
+    misses = _misses.nearest([*others, *(miss for desk in asked for miss in desk.near)])
+    words = asked[0].wished.words() if asked else ""
+    refused = _misses.refusal(misses, words, [desk.name for desk in asked], down, notes)
+    return Survey((), tuple(notes), down, tuple(misses), tuple(others), refused)
 
 
-def _place(value: str | None, listed: Sequence[str]) -> int:
-    """Where a value stands in a list; what is not in it comes last."""
-    return listed.index(value) if value in listed else len(listed)
+def _not_tried(desk: Desk) -> list[str]:
+    """Why offers are not tried: of a GPU that is named each reason, of machines and of a whole catalogue the number."""
+    single = [miss for miss in desk.judged if miss.offer.id is None and (desk.query.gpus or desk.query.cpu)]
+    counted = [miss for miss in desk.judged if miss not in single]
+    told = dict.fromkeys(f"{miss.offer.title} on {desk.name} {miss.reasons}" for miss in single)
+    reasons = Counter(miss.objections[0].wish for miss in counted)
+    if counted:
+        sums = ", ".join(f"{count} {_WORDS.get(wish, wish)}" for wish, count in reasons.most_common())
+        told[f"{len(counted)} offers of {desk.name} do not fit ({sums})"] = None
+    return list(told)
 
 
-def _in_regions(offer: Offer, query: OfferQuery) -> list[Offer]:
-    """The offer once for each region that is asked for, where their order matters; else as it is."""
-    if query.prefer == PRICE or len(query.regions) < 2 or offer.id is not None:
-        return [offer]
-    known = offer.availability not in ("none", "unknown")
-    return [
-        replace(offer, region=region, availability=offer.regions.get(region, "none") if known else offer.availability)
-        for region in dict.fromkeys(region.upper() for region in query.regions)
-    ]
+_WORDS: Mapping[str, Any] = {
+    _fits.STOCK: "out of stock",
+    _fits.NEVER: "not for rent",
+    _fits.AVOIDED: "avoided",
+    "search": "filtered by search",
+}
 
 
-def resolve(gpus: Sequence[str], offers: Sequence[Offer]) -> list[str]:
-    """Ids of the GPUs that these spellings mean, in the same order, each once.
-
-    :raises BadRequest: for the first that means none or several.
-    """
-    catalogue = {offer.gpu_id: offer.gpu for offer in offers}
-    if gpus and not catalogue:
-        raise BadRequest("The provider's catalogue holds no GPU at all, so none can be chosen; try again later.")
-    return list(dict.fromkeys(_gpus.resolve(gpu, catalogue) for gpu in gpus))
-
-
-def objection(offer: Offer, query: OfferQuery) -> str | None:
-    """Why this offer is not to be had; None when it is. The price is judged last: it is the only reason that is the
-    caller's own.
-    """
-    regions = [offer.region] if offer.region and query.regions else [region.upper() for region in query.regions]
-    where = f" in {', '.join(regions)}" if regions else ""
-    if offer.obstacle is not None:
-        return offer.obstacle
-    if not offer.offered or (offer.cpu is None and offer.max_count == 0):
-        return f"is not for rent{offer.where}"
-    if _too_many(offer, query):
-        return f"comes at most {offer.max_count} to a pod{offer.where}"
-    if offer.availability == "none":
-        return f"is out of stock{offer.where}{where}"
-    if query.max_price is not None and offer.usd_per_hour is None:
-        return "has no price, so that the cap cannot be kept"
-    if over(offer.usd_per_hour, query.max_price):
-        return f"costs {usd(offer.usd_per_hour)} per hour{offer.where}, above the cap of {usd(query.max_price)}"
-    return None
-
-
-def over(usd_per_hour: float | None, cap: float | None) -> bool:
-    """True when the price is above the cap by more than rounding."""
-    return usd_per_hour is not None and cap is not None and usd_per_hour > cap + 1e-6
-
-
-def refusal(provider: str, named: Sequence[Offer], query: OfferQuery) -> CloudError:
-    """The error for a query that nothing fits: what was asked for, and of each GPU the reason."""
-    reasons = "; ".join(sorted({f"{offer.title} {objection(offer, query)}" for offer in named}))
-    uncapped = replace(query, max_price=None)
-    stocked = [offer for offer in named if objection(offer, uncapped) is None and offer.usd_per_hour is not None]
-    if stocked:
-        cheapest = min(stocked, key=_price)
-        return TooExpensive(
-            f"Nothing was rented: every offer of {provider} for {query.words()} is above the cap of "
-            f"{usd(query.max_price)} per hour (option max_price). "
-            f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour{cheapest.where}. "
-            "Raise the cap, or name other GPUs."
-        )
-    if named and all(not offer.offered or _too_many(offer, query) for offer in named):
-        return BadRequest(
-            f"Nothing was rented: {provider} never has what was asked for ({query.words()}): {reasons}. Change "
-            f"{'the option cpu' if query.cpu else 'one of the options gpus, gpu_count'} or clouds."
-        )
-    wider = "clouds or data centres" if query.clouds else "countries"
-    return NoCapacity(
-        f"Nothing was rented: {provider} has nothing now that passes these filters: {query.words()}. Of what was asked "
-        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, {wider}, or try "
-        "again later."
-    )
-
-
-def _too_many(offer: Offer, query: OfferQuery) -> bool:
-    return offer.cpu is None and offer.max_count is not None and query.gpu_count > offer.max_count
-
-
-def _price(offer: Offer) -> float:
-    return offer.usd_per_hour if offer.usd_per_hour is not None else float("inf")
+def _unranked(offers: Sequence[Offer], desks: Sequence[Desk]) -> list[str]:
+    """That the ranking by value says nothing of a GPU."""
+    if not any(desk.query.rank_by == VALUE for desk in desks):
+        return []
+    names = dict.fromkeys(offer.title for offer in offers if offer.tflops is None)
+    return [f"the throughput of {name} is not known, so it is ranked last" for name in names]
