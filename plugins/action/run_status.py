@@ -45,6 +45,7 @@ class ActionModule(ControllerAction):
         "pod_timeout": {"type": "float", "default": 8},
         "api_timeout": {"type": "float", "default": 60},
         "env_file": {"type": "path"},
+        "remarks": {"type": "list", "elements": "str", "default": []},
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +112,8 @@ class ActionModule(ControllerAction):
             display.display(json.dumps(told.to_result(), indent=2))
         elif arguments["format"] == "table":
             width = arguments["width"] or display.columns or USUAL
-            display.display("\n" + _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now))
+            table = _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now)
+            display.display("\n".join(["", table, *arguments["remarks"]]))
 
     def _write(self, told: Status, file: str | None) -> bool:
         """Write the answer as JSON where that is wanted; whether it was. Raises AnsibleActionFail."""

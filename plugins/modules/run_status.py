@@ -71,6 +71,12 @@ options:
     description:
       - A file of settings in which to look for keys besides the environment.
     type: path
+  remarks:
+    description:
+      - Sentences to show below the table, after its own. Each stays on one line, so that a command in it can be copied.
+    type: list
+    elements: str
+    default: []
 requirements:
   - rich for the table's form; without it, it is plain text
 extends_documentation_fragment:

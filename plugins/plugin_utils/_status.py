@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
@@ -101,16 +101,9 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
         # How long a stopped pod was stopped nobody knows here.
         "cost_usd": round(age / 3600 * price, 6) if not stopped and age is not None and price is not None else None,
         "age_seconds": round(age, 1) if age is not None else None,
-        "lease_ends_at": job.pop("lease_ends_at", None) or _lease_of_record(run, pod),
+        "lease_ends_at": job.pop("lease_ends_at") if job["source"] == "pod" else record.get("lease_ends_at"),
         "job": job,
     }
-
-
-def _lease_of_record(run: Run | None, pod: Mapping[str, Any]) -> str | None:
-    if run is None:
-        return None
-    entry = next((each for each in run.record["pods"] if each["id"] == pod["id"]), {})
-    return entry.get("lease_ends_at") or run.record.get("lease_ends_at")
 
 
 def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any]:
@@ -119,12 +112,12 @@ def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any
         return {"source": None, "state": None, "why": "no run here knows it"}
     look = found.looks.get(run.run_id)
     if look is not None and look.found is not None and (run.connection or {}).get("pod_id") == pod["id"]:
-        return _told_by_pod(look.found)
+        return _told_by_pod(look.found, found.now)
     told = {"source": "record", "state": run.record["outcome"], "stage": run.stage, "age_seconds": round(run.age, 1)}
     return {**told, "metrics": run.record["metrics"], "why": look.trouble if look is not None else None}
 
 
-def _told_by_pod(said: Mapping[str, Any]) -> dict[str, Any]:
+def _told_by_pod(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     for row in json_lines(said["metrics"]["data"]):
         metrics.update(row)
@@ -139,8 +132,15 @@ def _told_by_pod(said: Mapping[str, Any]) -> dict[str, Any]:
         "heartbeat_age": said["heartbeat_age"],
         "metrics": metrics,
         "gpu_percent": round(sum(used) / len(used), 1) if used else None,
-        "lease_ends_at": said.get("lease_ends_at"),
+        "lease_ends_at": _lease(said.get("lease_ends_in"), now),
     }
+
+
+def _lease(seconds: float | None, now: datetime) -> str | None:
+    """When a lease ends of which so much is left, by this machine's clock; the pod's may be wrong."""
+    if seconds is None:
+        return None
+    return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _without_pod(run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[str, str]) -> dict[str, Any] | None:
