@@ -63,7 +63,15 @@ def main(context: click.Context, home: Path | None) -> None:
     help="Factor for the times that Vast.ai wants between two calls; 0 lifts them (default: the pace's).",
 )
 @click.option(
-    "--seed", type=int, help=f"Chooses what happens on Vast.ai's market, and the many pods (default {_DEFAULTS.seed})."
+    "--seed",
+    type=int,
+    help=f"Chooses what happens on Vast.ai's market, the bad hosts, and the many pods (default {_DEFAULTS.seed}).",
+)
+@click.option(
+    "--bad-hosts",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="In this share of the hosts, what is rented never gets ready; the same hosts for the same seed.",
 )
 @click.option(
     "--many-pods",
@@ -74,41 +82,16 @@ def main(context: click.Context, home: Path | None) -> None:
 @click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_obj
-def up_command(
-    home: Home,
-    pace: str | None,
-    balance: float | None,
-    wheels: Path | None,
-    traffic: Path | None,
-    vast_limits: float | None,
-    seed: int | None,
-    many_pods: int | None,
-    foreground: bool,
-    ready_fd: int | None,
-) -> None:
+def up_command(home: Home, foreground: bool, ready_fd: int | None, **options: Any) -> None:
     """Bring the sandbox up, unless it is; an option that is given takes effect either way."""
-    settings = Settings(
-        pace or _DEFAULTS.pace,
-        _DEFAULTS.balance if balance is None else balance,
-        wheels.absolute() if wheels is not None else None,
-        traffic.absolute() if traffic is not None else None,
-        _DEFAULTS.seed if seed is None else seed,
-        vast_limits,
-        many_pods or 0,
-    )
+    given = {name: value for name, value in options.items() if value is not None}
+    given.update({name: value.absolute() for name, value in given.items() if isinstance(value, Path)})
+    settings = Settings(**given)
     if foreground:
         _foreground(home, settings, ready_fd)
         return
-    chosen = {
-        "pace": pace,
-        "balance": balance,
-        "wheels": settings.wheels,
-        "traffic": settings.traffic,
-        "vast_limits": vast_limits,
-        "many_pods": many_pods,
-    }
-    given = {name: str(v) if isinstance(v, Path) else v for name, v in chosen.items() if v is not None}
-    facts, started = _or_fail(lambda: up(home, settings, given))
+    sent = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    facts, started = _or_fail(lambda: up(home, settings, sent))
     click.echo(
         f"The sandbox is up{'' if started else ' already'}: {facts['url']} (pid {facts['pid']}), state in {home.root}"
     )

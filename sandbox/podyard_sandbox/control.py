@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from podyard_sandbox.faults import KINDS, FaultError, Faults
+from podyard_sandbox.faults import KINDS, FaultError, Faults, bad_hosts
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.runpod.cloud import Cloud
@@ -123,8 +123,8 @@ class Control:
         return web.json_response({"cleared": cleared})
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Change the running sandbox: ``{"pace", "balance", "vast_limits", "many_pods", "wheels", "traffic"}``, the
-        last two directories.
+        """Change the running sandbox: ``{"pace", "balance", "vast_limits", "many_pods", "bad_hosts", "seed", "wheels",
+        "traffic"}``, the last two directories, the seed that of the bad hosts.
         """
         self._authenticate(request)
         body: dict[str, Any] = await request.json()
@@ -135,6 +135,8 @@ class Control:
             self._vast.set_credit(float(body["balance"]))
         if "vast_limits" in body:
             self._vast.limits = float(body["vast_limits"])
+        if "bad_hosts" in body:
+            bad_hosts.switch(self._faults, float(body["bad_hosts"]), int(body.get("seed", self._cloud.seed)))
         if "many_pods" in body:
             self._cloud.put_on_paper(int(body["many_pods"]))
         if "wheels" in body:

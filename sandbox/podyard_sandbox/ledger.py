@@ -17,6 +17,7 @@ from typing import Any
 from podyard_sandbox.home import write_text
 from podyard_sandbox.meter import Meter
 from podyard_sandbox.moment import exact_time
+from podyard_sandbox.stages import shown
 
 _TIMES = ("created_at", "started_at", "gone_at")
 
@@ -25,7 +26,8 @@ class Ledger:
     """The book of one sandbox; a new daemon goes on with the book of the last one.
 
     A pod's entry is a dict with ``provider, id, name, state, gpu, gpu_count, usd_per_hour, created_at, started_at,
-    gone_at, ssh, meter``; times are seconds since 1970 or None, ``ssh`` is {host, port} or None.
+    gone_at, ssh, meter, host, stages``; times are seconds since 1970 or None, ``ssh`` is {host, port} or None, ``host``
+    tells the machines apart, ``stages`` are the moments that its last start reached.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,5 +107,6 @@ class Ledger:
 def _shown_pod(entry: dict[str, Any], now: float) -> dict[str, Any]:
     meter = Meter.from_json(entry["meter"])
     times = {name: exact_time(entry[name]) if entry[name] is not None else None for name in _TIMES}
+    reached = {"host": entry.get("host"), "stages": shown(entry.get("stages"))}
     bill = {"billed_seconds": meter.billed_seconds(now), "cost_usd": meter.cost_usd(now)}
-    return {**{k: v for k, v in entry.items() if k != "meter"}, **times, **bill}
+    return {**{k: v for k, v in entry.items() if k != "meter"}, **times, **bill, **reached}

@@ -110,6 +110,8 @@ def _spawn(home: Home, settings: Settings) -> None:
         command += ["--traffic", str(settings.traffic)]
     if settings.vast_limits is not None:
         command += ["--vast-limits", str(settings.vast_limits)]
+    if settings.bad_hosts:
+        command += ["--bad-hosts", str(settings.bad_hosts)]
     if settings.many_pods:
         command += ["--many-pods", str(settings.many_pods)]
     reading, writing = os.pipe()

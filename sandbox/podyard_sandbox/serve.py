@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.control import Control
-from podyard_sandbox.faults import Faults
+from podyard_sandbox.faults import Faults, bad_hosts
 from podyard_sandbox.home import Home
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.moment import exact_time
@@ -62,6 +62,7 @@ class Server:
         self.faults = faults
         self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
         self.cloud.seed = self._settings.seed
+        bad_hosts.switch(faults, self._settings.bad_hosts, self._settings.seed)
         self.cloud.put_on_paper(self._settings.many_pods)
         app = web.Application(client_max_size=_BODY_LIMIT)
         Shell(self.cloud, faults, ledger, key).install(app)

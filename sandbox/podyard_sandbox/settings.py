@@ -25,7 +25,8 @@ def _traffic_of_environment() -> Path | None:
 class Settings:
     """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels, one for a record
     of the traffic (else that of the environment, else no record), the seed of Vast.ai's market and of the many pods, a
-    factor for the times that Vast.ai wants between two calls (else the pace's), and a number of pods on paper.
+    factor for the times that Vast.ai wants between two calls (else the pace's), a number of pods on paper, and the
+    share of hosts that are bad.
     """
 
     pace: str = "fast"
@@ -35,3 +36,4 @@ class Settings:
     seed: int = 1
     vast_limits: float | None = None
     many_pods: int = 0
+    bad_hosts: float = 0.0

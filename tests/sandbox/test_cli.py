@@ -137,6 +137,11 @@ def test_options_reach_a_sandbox_that_is_up(program: Program) -> None:
     assert (program.status()["pace"], program.status()["balance_usd"]) == ("real", 7.5)
     program("up")
     assert program.status()["pace"] == "real"
+    program("up", "--bad-hosts", "0.3", "--seed", "9")
+    [fault] = program.status()["faults"]
+    assert (fault["name"], fault["share"], fault["params"]["seed"]) == ("bad-hosts", 0.3, 9)
+    program("up", "--bad-hosts", "0")
+    assert program.status()["faults"] == []
 
 
 def test_two_at_once_start_one(program: Program) -> None:

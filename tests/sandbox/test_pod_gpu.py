@@ -32,6 +32,12 @@ def test_list(lab: Lab) -> None:
     assert lab.ssh(pod, "nvidia-smi --list-gpus -i 1", check=True).out.splitlines() == lines[1:]
 
 
+def test_a_gpu_that_the_driver_does_not_find(lab: Lab) -> None:
+    pod = lab.ready(gpu_lost=True)
+    found = lab.ssh(pod, "nvidia-smi -L")
+    assert (found.code, found.out) == (6, "No devices were found\n")
+
+
 def test_table(lab: Lab) -> None:
     pod = lab.ready(gpu_count=2, driver_version="550.54.15", cuda_version="12.4")
     date, *lines = lab.ssh(pod, "nvidia-smi", check=True).out.splitlines()

@@ -36,6 +36,7 @@ class Param:
         sentence: what it means, with its unit.
         choices: the only values allowed, if any.
         filter: True if the value is a pattern that says which pods, GPUs, ... the fault is for.
+        among: the only words allowed in a value that is a list, separated by commas.
     """
 
     type: type
@@ -43,6 +44,7 @@ class Param:
     sentence: str
     choices: tuple[Any, ...] = ()
     filter: bool = False
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,23 @@ KINDS = (
             "reading": Param(str, "gone", "gone: 404; stuck: RUNNING for ever, with a dead port", ("gone", "stuck")),
         },
     ),
+    FaultKind(
+        "bad-hosts",
+        "Hosts are bad, or with a share that part of them, the same for the same seed: what is rented there never gets"
+        " ready. While it is on, RunPod places pods on any machine that fits.",
+        {
+            "trouble": Param(
+                str,
+                "loading,no-ssh,oci,no-gpu",
+                "loading: it never starts; no-ssh: no SSH server; oci: the container cannot be started; no-gpu: it"
+                " runs, but nvidia-smi finds nothing; of several, by comma, each host has one",
+                among=("loading", "no-ssh", "oci", "no-gpu"),
+            ),
+            "seed": Param(int, 1, "which hosts are bad"),
+            "provider": only("a provider (runpod or vastai)"),
+            "name": NAME,
+        },
+    ),
     # What reads and ends meet
     FaultKind(
         "invisible-after-create",

@@ -63,6 +63,19 @@ class Fault:
         self.hits += 1
         return True
 
+    def strikes_host(self, host: str) -> random.Random | None:
+        """The same for a host: whether its share has it is decided once for all by the seed, and so is what it does
+        there, by the dice that are returned. None: it does not strike.
+        """
+        self.chances += 1
+        if self.spent or self.chances <= self.params["skip"]:
+            return None
+        dice = random.Random(f"{self.params['seed']} {host}")
+        if self.share is not None and dice.random() >= self.share:
+            return None
+        self.hits += 1
+        return dice
+
     def to_json(self) -> dict[str, Any]:
         """The fault as the control API shows it."""
         return {
@@ -105,6 +118,8 @@ class Faults:
         values = _values(kind, params)
         self._count += 1
         fault = Fault(self._count, kind, values, times, share)
+        if "seed" in values:
+            fault.dice = random.Random(values["seed"])
         self._faults.append(fault)
         return fault
 
@@ -172,9 +187,20 @@ def _convert(kind: FaultKind, name: str, param: Param, text: str) -> Any:
         raise FaultError(
             f"{kind.name}: {name} must be one of {', '.join(choices)}, not {text!r}.{_hint(text, choices)}"
         )
+    if param.among:
+        _check_words(kind, name, param, value)
     if param.type in (int, float) and not 0 <= value < math.inf:
         raise FaultError(f"{kind.name}: {name} must be zero or more, not {text!r}.")
     return value
+
+
+def _check_words(kind: FaultKind, name: str, param: Param, value: str) -> None:
+    for word in value.split(","):
+        if word.strip() not in param.among:
+            raise FaultError(
+                f"{kind.name}: {name} must be of {', '.join(param.among)}, by comma, not {word.strip()!r}."
+                f"{_hint(word.strip(), param.among)}"
+            )
 
 
 def _truth(text: str) -> bool:

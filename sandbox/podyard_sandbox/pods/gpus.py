@@ -98,6 +98,7 @@ def facts(spec: PodSpec) -> str:
         "uuids": " ".join(f"GPU-{uuid.uuid5(space, str(index))}" for index in range(spec.gpu_count)),
         "not_compute": " ".join(sorted(NOT_COMPUTE)),
         "tooling": TOOLING,
+        "gpu_lost": "1" if spec.gpu_lost else "",
         "busy_share": str(BUSY_SHARE),
         "held_seconds": str(HELD_SECONDS),
         "held_share": str(HELD_SHARE),

@@ -34,8 +34,8 @@ class PodSpec:
     `network_volume` the storage that is seen there, which pods share and which outlives them (None: the pod's own),
     `gpu_name` what nvidia-smi calls the GPU, `gpu_memory_gb` of one GPU, `sshd_delay` the seconds between the
     container's start and sshd's, `find_links` the address of a page of wheels that pip uses instead of any index,
-    `packages` whether the pod's apt-get can reach the place that it has packages from, `launch` how Vast.ai starts it
-    (None: as RunPod does).
+    `packages` whether the pod's apt-get can reach the place that it has packages from, `gpu_lost` whether the driver
+    finds none of the rented GPUs, `launch` how Vast.ai starts it (None: as RunPod does).
     Raises PodError when a value could not make a pod.
     """
 
@@ -55,6 +55,7 @@ class PodSpec:
     sshd_delay: float = 0.0
     find_links: str | None = None
     packages: bool = True
+    gpu_lost: bool = False
     launch: Launch | None = None
 
     def __post_init__(self) -> None:

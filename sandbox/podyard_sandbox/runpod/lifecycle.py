@@ -20,9 +20,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.faults import Fault, Faults, bad_hosts
+from podyard_sandbox.faults.bad_hosts import trouble_of
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
@@ -30,11 +32,17 @@ from podyard_sandbox.runpod.environment import container_env, ending, pod_spec
 from podyard_sandbox.runpod.image_troubles import image_trouble
 from podyard_sandbox.runpod.pod import SSH_PORT, Lag, Pod
 from podyard_sandbox.runpod.stock import Stock
+from podyard_sandbox.stages import ADDRESSED, RUNNING, Stages
 
 _logger = logging.getLogger(__name__)
 
 # Users saw the port from before a restart in the first reads after it.
 _STALE_READS = 2
+# As container engines word it.
+_OCI = (
+    "error starting container: OCI runtime create failed: runc create failed: unable to start container process: error "
+    "during container init: error running hook #0: nvidia-container-cli: detection error: nvml error: unknown error"
+)
 
 
 class Lifecycle:
@@ -123,6 +131,7 @@ class Lifecycle:
         pod.lost = False
         pod.started_at = None
         pod.direct_at = None
+        pod.stages = Stages(pod.created_at if fresh else None)
         pod.network_at_start = pod.config.global_networking
         if fresh:
             self._changed(pod)
@@ -133,7 +142,7 @@ class Lifecycle:
     async def _booting(self, pod: Pod, generation: int, fresh: bool) -> None:
         try:
             if await self._reach_start(pod, generation, fresh):
-                await self._run(pod, generation)
+                await self._run(pod, generation, trouble_of(self._faults, "runpod", pod.machine.number, pod.words))
         except PodError as error:
             self._fail(pod, generation, str(error))
         except Exception:
@@ -158,14 +167,19 @@ class Lifecycle:
             return False
         return True
 
-    async def _run(self, pod: Pod, generation: int) -> None:
+    async def _run(self, pod: Pod, generation: int, host: str | None) -> None:
+        if host in (bad_hosts.LOADING, bad_hosts.OCI):
+            if host == bad_hosts.OCI:
+                self._fail(pod, generation, _OCI)
+            return
         late = self._faults.strike("sshd-late", name=pod.words)
         literal_null = pod.start_ssh and self._faults.strike("public-key-null", name=pod.words) is not None
         env = self._account.secrets.told(container_env(pod, self._account.ssh_keys, literal_null))
         direct = self._seconds(pod, "direct")
         delay = direct + self._seconds(pod, "sshd") + (late.params["seconds"] if late else 0.0)
         packages = self._faults.strike("package-mirror-down", name=pod.words) is None
-        spec = pod_spec(pod, env, delay, self.find_links, packages)
+        delay = bad_hosts.NEVER if host == bad_hosts.NO_SSH else delay
+        spec = replace(pod_spec(pod, env, delay, self.find_links, packages), gpu_lost=host == bad_hosts.NO_GPU)
         if self._faults.strike("restart-loop", name=pod.words):
             spec = ending(spec)
         if pod.mounted_gb:
@@ -178,9 +192,26 @@ class Lifecycle:
             return  # whoever overtook this start waits for the lock, and ends what was started
         pod.started_at = time.time()
         self._show_port(pod, direct)
+        self._follow(pod, direct, delay)
         self._become(pod, "RUNNING")
         if (fault := self._faults.strike("host-lost", pod=pod.words)) is not None:
             self.lose_host(pod, fault)
+
+    def _follow(self, pod: Pod, direct: float, delay: float) -> None:
+        """Note what it has reached, and what it will."""
+        assert pod.running is not None and pod.started_at is not None
+        stages, port = pod.stages, pod.running.ports.get(SSH_PORT)
+        stages.keyed = bool(pod.config.env.get("PUBLIC_KEY") or (pod.start_ssh and self._account.ssh_keys))
+        stages.reach(RUNNING, pod.started_at)
+        if pod.direct_at is not None:
+            stages.reach(ADDRESSED, pod.started_at + direct)
+
+        async def follow() -> None:
+            await stages.follow(port or 0, delay)
+            self._changed(pod)
+
+        if port is not None and delay < bad_hosts.NEVER:
+            self._spawn(follow())
 
     def _seconds(self, pod: Pod, stage: str) -> float:
         """How long a stage lasts."""

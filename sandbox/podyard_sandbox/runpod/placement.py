@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from podyard_sandbox.faults import Fact, Faults
+from podyard_sandbox.faults.bad_hosts import spreading
 from podyard_sandbox.runpod.bodies import CreatePod
 from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.gpus import GPUS
@@ -82,7 +83,8 @@ class Placement:
                     decided[fault.number] = fault.strikes()
             return any(decided[fault.number] for fault in fitting)
 
-        machine = self._stock.place(wanted, refuse)
+        spread = spreading(self._faults, "runpod")
+        machine = self._stock.place(wanted, refuse, spread.dice if spread is not None else None)
         if machine is None:
             raise capacity()
         return machine

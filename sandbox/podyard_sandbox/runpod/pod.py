@@ -15,6 +15,7 @@ from typing import Any
 from podyard_sandbox.meter import Meter
 from podyard_sandbox.pods import RunningPod
 from podyard_sandbox.runpod.stock import Machine
+from podyard_sandbox.stages import Stages
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 SSH_PORT = "22/tcp"
@@ -155,6 +156,7 @@ class Pod:
     last_shown: dict[str, Any] | None = None
     stopping: Lag | None = None
     generation: int = 0
+    stages: Stages = field(default_factory=Stages)
     on_paper: bool = False
     address: str = "127.0.0.1"
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -200,4 +202,6 @@ class Pod:
             "gone_at": self.gone_at,
             "ssh": {"host": "127.0.0.1", "port": port} if port is not None else None,
             "meter": self.meter.to_json(),
+            "host": f"runpod {self.machine.number}",
+            "stages": dict(self.stages.moments),
         }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class Machine:
     cuda: str | None
     gpus: int
     free: int
+    number: int = 0
 
     def roomy(self, ram: int, vcpus: int) -> bool:
         """Whether each of its GPUs comes with so many GB of the host's memory and so many vCPUs."""
@@ -95,21 +97,35 @@ class Stock:
 
     machines: list[Machine] = field(default_factory=lambda: list(_machines()))
 
+    def __post_init__(self) -> None:
+        for number, machine in enumerate(self.machines):
+            machine.number = number
+
     def fitting(self, wanted: Wanted) -> list[Machine]:
         """Machines of the kind that was asked for, full ones too."""
         return [machine for machine in self.machines if wanted.fits(machine)]
 
-    def place(self, wanted: Wanted, refuse: Callable[[Machine], bool] = lambda machine: False) -> Machine | None:
+    def place(
+        self,
+        wanted: Wanted,
+        refuse: Callable[[Machine], bool] = lambda machine: False,
+        dice: random.Random | None = None,
+    ) -> Machine | None:
         """Take GPUs for a pod: the emptiest machine that fits, of those the newest driver, or None.
 
-        The data centres that were named are a filter, and a preference only if it is said so.
+        The data centres that were named are a filter, and a preference only if it is said so. With dice, it is any
+        machine that fits.
         """
         candidates = [m for m in self.fitting(wanted) if m.free >= wanted.count and not refuse(m)]
         if not candidates:
             return None
         places = wanted.data_centers if wanted.ordered else ()
         order = {place: -number for number, place in enumerate(places)}
-        best = max(candidates, key=lambda m: (order.get(m.data_center, 0), m.free, version(m.cuda or "0")))
+        chance = {m.number: dice.random() for m in candidates} if dice is not None else {}
+        best = max(
+            candidates,
+            key=lambda m: (order.get(m.data_center, 0), chance.get(m.number, 0.0), m.free, version(m.cuda or "0")),
+        )
         best.free -= wanted.count
         return best
 

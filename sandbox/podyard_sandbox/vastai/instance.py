@@ -13,6 +13,7 @@ from typing import Any
 
 from podyard_sandbox.meter import Interval, Meter
 from podyard_sandbox.pods import RunningPod
+from podyard_sandbox.stages import Stages
 from podyard_sandbox.vastai.gateway import Entrance
 from podyard_sandbox.vastai.keys import SshKey
 from podyard_sandbox.vastai.machines import Machine
@@ -143,6 +144,7 @@ class Instance:
     gone_at: float | None = None
     ends_at: float = 0.0
     prepaid: float = 0.0
+    stages: Stages = field(default_factory=Stages)
     running: RunningPod | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -209,4 +211,6 @@ class Instance:
             "gone_at": self.gone_at,
             "ssh": {"host": "127.0.0.1", "port": port} if port is not None else None,
             "meter": self.meter.to_json(),
+            "host": f"vastai {self.machine.id}",
+            "stages": dict(self.stages.moments),
         }

@@ -22,11 +22,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-from podyard_sandbox.faults import Fault, Faults
+from podyard_sandbox.faults import Fault, Faults, bad_hosts
+from podyard_sandbox.faults.bad_hosts import trouble_of
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
+from podyard_sandbox.stages import ADDRESSED, RUNNING, Stages
 from podyard_sandbox.vastai.account import Account
 from podyard_sandbox.vastai.environment import container_env, pod_spec
 from podyard_sandbox.vastai.instance import SSH_PORT, Instance
@@ -132,6 +135,8 @@ class Lifecycle:
         """Let the running container know which keys may log in."""
         if instance.running is not None and instance.config.launched:
             self._runtime.set_keys(instance.pod_id, instance.lines(), rewrite=rewrite)
+            if instance.lines():
+                instance.stages.key_there()
 
     def later(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do something in a while."""
@@ -156,6 +161,7 @@ class Lifecycle:
         instance.boots += 1
         instance.queued = False
         instance.started_at = None
+        instance.stages = Stages(instance.created_at if instance.boots == 1 else None)
         instance.cur = instance.next = instance.intended = "running"
         instance.actual, instance.status_msg = first, None
         self._note(instance)
@@ -163,9 +169,9 @@ class Lifecycle:
 
     async def _booting(self, instance: Instance, boot: int, pull: bool, broken: str | None) -> None:
         try:
-            await self._load(instance, boot, pull)
+            host = await self._load(instance, boot, pull)
             if broken is None:
-                await self._run(instance, boot)
+                await self._run(instance, boot, host)
             else:
                 self._become(instance, boot, "created", broken)
         except Overtaken:
@@ -176,8 +182,8 @@ class Lifecycle:
         except Exception:
             _logger.exception("instance %s could not be brought up", instance.id)
 
-    async def _load(self, instance: Instance, boot: int, pull: bool) -> None:
-        """Pass the stages before the container starts."""
+    async def _load(self, instance: Instance, boot: int, pull: bool) -> str | None:
+        """Pass the stages before the container starts; returns what is wrong with the host that only shows later."""
         image = instance.config.image
         await self._pause(instance, boot, self.pace.provisioning)
         self._become(instance, boot, "loading", f"Pulling from {image.split(':')[0]}")
@@ -192,11 +198,15 @@ class Lifecycle:
             instance.intended = "stopped"
             self._note(instance)
             raise Overtaken
-        if self._faults.strike("vast-oci-fail", name=instance.words):
+        host = trouble_of(self._faults, "vastai", instance.machine.id, instance.words)
+        if host == bad_hosts.LOADING:
+            raise Overtaken
+        if host == bad_hosts.OCI or self._faults.strike("vast-oci-fail", name=instance.words):
             self._become(instance, boot, "created", OCI)
             raise Overtaken
+        return host
 
-    async def _run(self, instance: Instance, boot: int) -> None:
+    async def _run(self, instance: Instance, boot: int, host: str | None) -> None:
         self._become(instance, boot, "created", "Status: Image is up to date")
         await self._pause(instance, boot, self.pace.direct / 2)
         late = self._faults.strike("vast-key-late", name=instance.words)
@@ -207,7 +217,9 @@ class Lifecycle:
         spoiled = never is not None and never.params["reading"] == "mode"
         refused = self._faults.strike("vast-direct-refused", name=instance.words) is not None
         env = container_env(instance, self._account.variables)
-        spec = pod_spec(instance, env, self.pace.sshd, self.find_links, keys, spoiled)
+        delay = bad_hosts.NEVER if host == bad_hosts.NO_SSH else self.pace.sshd
+        spec = pod_spec(instance, env, delay, self.find_links, keys, spoiled)
+        spec = replace(spec, gpu_lost=host == bad_hosts.NO_GPU)
         async with instance.lock:
             self._check(instance, boot)
             instance.running = await self._runtime.start(spec)
@@ -218,10 +230,27 @@ class Lifecycle:
             instance.running.ports[SSH_PORT] = instance.entrance.nobody
         instance.started_at = time.time()
         image, mode = instance.config.image.replace(":", "_", 1), "ssh" if instance.config.launched else "args"
+        self._follow(instance, keyed=bool(keys) and not spoiled)
         self._become(instance, boot, "running", f"success, running {image}/{mode}")
         if late is not None:
             self.later(late.params["seconds"], lambda: self._keys_arrive(instance, boot))
         self._strike_running(instance)
+
+    def _follow(self, instance: Instance, *, keyed: bool) -> None:
+        """Note what it has reached, and what it will."""
+        assert instance.running is not None
+        stages, running = instance.stages, instance.running
+        stages.keyed = keyed
+        for stage in (RUNNING, ADDRESSED):
+            stages.reach(stage, instance.started_at)
+        port = running.gateway if running.gateway is not None else running.ports.get(SSH_PORT)
+
+        async def follow() -> None:
+            await stages.follow(port or 0, self.pace.sshd)
+            self._changed(instance)
+
+        if port is not None and instance.config.launched:
+            self._spawn(follow())
 
     async def _keys_arrive(self, instance: Instance, boot: int) -> None:
         if instance.boots == boot:
