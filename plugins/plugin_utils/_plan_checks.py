@@ -14,8 +14,10 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import REFUSED_KEY
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan_cuda
-from ansible_collections.podyard.gpu.plugins.plugin_utils._plan_market import Market
+from ansible_collections.podyard.gpu.plugins.plugin_utils._plan_market import Answers, Market
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import duration, money
 
 Plan = Mapping[str, Any]
@@ -68,8 +70,19 @@ def programs(plan: Plan, market: Market) -> Iterator[str]:
 def providers(plan: Plan, market: Market) -> Iterator[str]:
     """Each provider that is named has a key, and what the job names exists there."""
     for answers in market.answers:
-        if answers.error is not None and (answers.provider is None or _all_failed(market)):
-            yield answers.error.message
+        if answers.error is not None and (_without_a_key(answers) or _all_failed(market)):
+            yield _told_by(answers.name, answers.error)
+
+
+def _without_a_key(answers: Answers) -> bool:
+    """A provider that is named and does not let us in is no provider that is down."""
+    return answers.provider is None or isinstance(answers.error, REFUSED_KEY)
+
+
+def _told_by(name: str, error: CloudError) -> str:
+    """What a provider's driver says; it does not always say whose driver it is."""
+    named = re.search(rf"\b{name}\b", error.message.lower().replace(".", ""))
+    return error.message if named else f"{name}: {error.message}"
 
 
 def _all_failed(market: Market) -> bool:
@@ -87,7 +100,7 @@ def down(plan: Plan, market: Market) -> Iterator[str]:
     if _all_failed(market):
         return
     for answers in market.answers:
-        if answers.error is not None and answers.provider is not None:
+        if answers.error is not None and not _without_a_key(answers):
             yield f"{answers.name} is left out: {answers.error.message}"
     for name, error in market.down.items():
         yield f"{name} is left out, since it could not be asked: {error.message}"

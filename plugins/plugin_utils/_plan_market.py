@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _http, _market, _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest, CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import GONE, Account, Mount, Pod, Reference
+from ansible_collections.podyard.gpu.plugins.module_utils import _fleet_arguments, _http, _market, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._bad_hosts import BadHosts, usual_path
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, Blocked, CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle
+from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import GONE, Account, Pod, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import NETWORK_VOLUME, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted, resolve
@@ -33,7 +37,6 @@ class Answers:
     account: Account | None = None
     pods: list[Pod] = field(default_factory=list)
     wanted: Wanted | None = None
-    query: OfferQuery | None = None
     volume: Reference | None = None
     error: CloudError | None = None
     notes: list[str] = field(default_factory=list)
@@ -82,10 +85,12 @@ def ask(
     if not useful:
         return market
     providers = {answers.name: answers.provider for answers in useful if answers.provider is not None}
-    queries = {answers.name: answers.query for answers in useful if answers.query is not None}
+    queries = {answers.name: answers.wanted.query() for answers in useful if answers.wanted is not None}
+    bad_hosts = BadHosts(usual_path(environ), options["run_directory"])
     try:
-        survey = _market.survey(providers, queries)
-        market.offers, market.notes, market.down = list(survey.offers), list(survey.notes), survey.down
+        survey = _market.survey(providers, queries, bad_hosts.why)
+        market.offers = bad_hosts.last(survey.offers)
+        market.notes, market.down = list(survey.notes), survey.down
         market.refusal = None if market.offers else survey.refusal()
     except CloudError as error:
         market.refusal = error
@@ -120,15 +125,9 @@ def _look(answers: Answers, options: Mapping[str, Any]) -> None:
     try:
         answers.account = _account(provider, answers.notes)
         answers.pods = [pod for pod in provider.list() if pod.phase != GONE]
-        wanted = pod_of(options, provider)
-        if wanted.network_volume is not None:
-            answers.volume = provider.find(NETWORK_VOLUME, str(wanted.network_volume.volume_id))
-        # Places are judged with the offers, where each provider takes those that it knows.
-        unplaced = replace(wanted, regions=None).request(None, str(wanted.name))
-        for cloud in wanted.clouds or ("",):
-            provider.check(replace(unplaced, cloud=cloud or None))
-        answers.wanted = resolve(wanted, provider)
-        answers.query = query_of(options, answers.wanted)
+        if options["network_volume"]:
+            answers.volume = provider.find(NETWORK_VOLUME, options["network_volume"])
+        answers.wanted = pod_of(options, provider)
     except CloudError as error:
         answers.error = error
 
@@ -137,7 +136,7 @@ def _account(provider: Provider, notes: list[str]) -> Account:
     """Balance and spending. A key may have no right to see them and still be good for renting."""
     try:
         account = provider.account()
-    except AuthError:
+    except (AuthError, Blocked):
         raise
     except CloudError as error:
         notes.append(error.message)
@@ -147,47 +146,30 @@ def _account(provider: Provider, notes: list[str]) -> Account:
 
 
 def pod_of(options: Mapping[str, Any], provider: Provider) -> Wanted:
-    """The pod that the options describe, as this provider has such pods."""
-    able = provider.capabilities
-    disk, volume = options["disk"], options["volume_size"]
-    if able.keeps_disk:
-        # There is one disk, which outlives a stop by itself.
-        disk, volume = disk + (volume or 0), None
-    if options["interruptible"] and not able.interruptible:
-        why = able.because.get("interruptible", f"{provider.name} has no interruptible pods")
-        raise BadRequest(f"{why}; leave interruptible out, or name other providers.")
-    return Wanted(
-        name=options["name"] or "podyard-plan",
-        image=options["image"] or None,
-        gpus=tuple(options["gpus"]),
-        gpu_count=options["gpu_count"],
-        clouds=tuple(options["clouds"]),
-        regions=tuple(options["regions"]) or None,
-        min_cuda_version=options["min_cuda_version"],
-        max_price=options["max_price"],
-        disk_gb=disk,
-        volume=Mount("disk", None, size_gb=volume) if volume else None,
-        network_volume=Mount("network", None, volume_id=options["network_volume"])
-        if options["network_volume"]
-        else None,
-        template_id=options["template"] or None,
-        registry=options["registry"] or None,
-        bid=options["bid"],
-        hours=options["max_hours"],
-    )
+    """The pod that the options describe, as the module pod would rent it from this provider.
 
-
-def query_of(options: Mapping[str, Any], wanted: Wanted) -> OfferQuery:
-    """What to look for at one provider."""
-    return replace(
-        wanted.query(),
-        min_gpu_memory=options["min_gpu_memory"],
-        min_compute_capability=options["min_compute_capability"],
-        min_ram_gb=options["min_memory"],
-        min_vcpus=options["min_vcpus"],
-        interruptible=options["interruptible"],
-        rank_by=options["rank_by"],
-    )
+    :raises BadRequest: for what this provider has not, or does not take.
+    """
+    volume = {"size": options["volume_size"], "path": None} if options["volume_size"] else None
+    network = {"id": None, "name": options["network_volume"], "path": None} if options["network_volume"] else None
+    given: dict[str, Any] = {
+        provider.name: None,
+        **{name: option.get("default") for name, option in _fleet_arguments.ARGUMENTS.items()},
+        **{name: options[name] for name in _fleet_arguments.ARGUMENTS if name in options},
+        **{name: options[name] or None for name in ("clouds", "regions", "template", "image", "interruptible")},
+        "volume": volume,
+        "network_volume": network,
+        "hours": options["max_hours"],
+        "lease": options["lease_hours"] or None,
+        # A market with a query language of its own; others do not read it.
+        "vastai": {"search": options["search"]} if options["search"] else None,
+    }
+    wanted = _fleet_arguments.wanted(SimpleNamespace(params=given), {})
+    wanted = replace(_fleet_arguments.at_provider(wanted, given, provider), name=options["name"] or "podyard-plan")
+    if not wanted.image and not wanted.template_id:
+        # Nothing that could be rented, but a question of what it would cost.
+        return resolve(wanted, provider)
+    return Lifecycle(Work(provider), wanted, check=True).prepared().wanted
 
 
 def _in_threads(works: list[Callable[[], None]]) -> None:

@@ -54,8 +54,9 @@ def _pod(plan: Plan) -> Iterator[Row]:
     gpus = ", else ".join(pod["gpus"]) or "any GPU"
     parts = [f"{pod['gpu_count']} x {gpus}", *_wishes(pod)]
     yield "pod", ", ".join(parts)
-    image = plan["image"] or "the template's image"
-    yield "image", image + (f" of the template {pod['template']}" if pod["template"] else "")
+    template = f"the template {pod['template']}" if pod["template"] else ""
+    if plan["image"] or template:
+        yield "image", " with ".join(text for text in (plan["image"], template) if text)
 
 
 def _wishes(pod: Mapping[str, Any]) -> Iterator[str]:
@@ -154,7 +155,7 @@ def _cuda(plan: Plan) -> Iterator[Row]:
     cuda = plan["cuda"]
     floor = f"hosts from {cuda['floor']} on are asked for" if cuda["floor"] else "no floor is set"
     if cuda["image"] is None:
-        yield "CUDA", f"the image's name tells no version; {floor}"
+        yield "CUDA", f"{'the name of the image tells no version; ' if plan['image'] else ''}{floor}"
         return
     counted = f"; {cuda['fitting']} of {plan['offers_fitting']} offers run it" if plan["offers_fitting"] else ""
     yield "CUDA", f"the image is built for {cuda['image']}; {floor}{counted}"

@@ -33,6 +33,9 @@ class Cloud(FakeCloud):
         self.balance = balance
         self.capabilities = Capabilities(keeps_disk=one_disk, because={"interruptible": "there are none"})
 
+    def known_places(self, words):
+        return tuple(words)
+
     def account(self) -> Account:
         return self._call("account", None, lambda: Account(self.name, self.balance))
 
@@ -208,6 +211,11 @@ def test_one_provider_that_is_down_is_said_and_the_other_used():
     only(plan["warnings"], "two is left out: two does not answer.")
 
 
+def test_a_provider_that_refuses_the_key_is_not_down():
+    two = Cloud("two").plan("account", errors.AuthError("two does not take this key."))
+    assert planned(one(), two)["problems"] == ["two does not take this key."]
+
+
 def test_all_providers_down_is_a_refusal():
     plan = planned(one().plan("list", errors.Unreachable("one does not answer.")))
     assert plan["problems"] == ["one does not answer."]
@@ -230,7 +238,7 @@ def test_a_provider_without_a_key_is_a_refusal(monkeypatch):
 
 
 def test_a_pod_that_can_be_taken_away_where_there_is_none():
-    only(planned(one(), interruptible=True)["problems"], "there are none; leave interruptible out")
+    only(planned(one(), interruptible=True)["problems"], "one: there are none (option train_interruptible).")
 
 
 def test_what_the_driver_refuses_of_the_request_is_refused_by_the_plan():
@@ -272,7 +280,7 @@ def test_where_there_is_one_disk_both_sizes_are_its(trees):
 
 
 def test_the_size_of_a_network_volume_decides(trees, monkeypatch):
-    cloud = one()
+    cloud = one([offer(provider="one", price=0.69, regions={"EU-RO-1": "high"})])
     found = Reference("network_volume", "v1", "data", region="EU-RO-1", size_gb=10)
     monkeypatch.setattr(cloud, "find", lambda kind, reference: found)
     plan = planned(cloud, network_volume="data", **trees)
@@ -326,7 +334,9 @@ def test_a_file_that_cannot_be_read_and_a_socket(trees, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_it_is_legible_at_this_width(trees, width):
-    machine = offer(provider="two", cloud=None, region="SE", id="7", host="m1", memory_gb=24, reliability=0.991)
+    machine = offer(
+        provider="two", cloud=None, region="SE", id="7", host="m1", reliability=0.991, disk_gb=500.0, hours_left=90.0
+    )
     plan = planned(one(), Cloud("two", offers=[machine]), command="python train.py", **trees)
     text = _plan_text.render(plan, width)
     assert max(map(len, text.splitlines())) <= width
