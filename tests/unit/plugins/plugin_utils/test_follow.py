@@ -48,7 +48,7 @@ class Host(Eye):
         self.now = 1000.0
         self.waits: list[float] = []
 
-    def look(self, request):
+    def look(self, request, *, renew=True):
         self.now += max(1.0, request["wait"])
         self.waits.append(request["wait"])
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
@@ -101,7 +101,7 @@ def _follow(tmp_path):
         shown: list[str]
         local: Path
 
-    def run(host, **limits):
+    def run(host, orphaned=lambda: False, **limits):
         shown: list[str] = []
 
         def stop(grace):
@@ -124,6 +124,7 @@ def _follow(tmp_path):
             stop=stop,
             clock=lambda: host.now,
             sleep=sleep,
+            orphaned=orphaned,
         )
         follower.shown, follower.local = shown, tmp_path / "run"
         with follower.keeper.open():
@@ -442,3 +443,11 @@ def test_at_the_end_all_come_or_only_the_newest(rounds):
     assert rounds.rounds[1:] == [["e/1", "e/2"]]
     rounds.finish([])
     assert len(rounds.rounds) == 2
+
+
+def test_a_follower_whose_program_was_killed_looks_no_more(follow):
+    host = Host({"log": b"one\n"}, {}, {}, {})
+    orphaned = iter([False, False, True])
+    verdict, follower = follow(host, lambda: next(orphaned))
+    assert (verdict.outcome, verdict.reason) == ("lost", "orphaned")
+    assert len(host.waits) == 2 and follower.checkpoints.calls[-1] == "call_off"
