@@ -127,8 +127,9 @@ run:
       type: list
       elements: dict
     interruption:
-      description: What took the pod away while the run needed it, with C(kind), C(provider), C(pod_id), C(pod), C(stage),
-        C(message) and C(seen_at); V(none) where nothing did. The kinds are those of P(podyard.gpu.pod_fate#filter).
+      description: What took the pod away while the run needed it, with C(kind), C(provider), C(pod_id), C(pod),
+        C(stage), C(message) and C(seen_at); V(none) where nothing did. The kinds are those of
+        P(podyard.gpu.pod_fate#filter).
       type: dict
     cost_usd:
       description: What all pods have cost, in USD. A pod whose price is not known counts nothing.

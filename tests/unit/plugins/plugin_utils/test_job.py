@@ -172,7 +172,7 @@ def test_conversion(options, given, name, value, converted):
 
 POD_PATH = "must be an absolute path on the pod (letters, digits and . _ - /), not"
 RUN_ID = "it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, other than 'latest'."
-LONG = f"podyard-{'a' * 24}-{'b' * 24}-0-3"
+LONG = f"podyard-{'a' * 24}-{'b' * 24}-0-5"
 NO_DATASET = "'train_dataset_dir' is undefined. It is known only to a job with a train_dataset."
 SHORTEN = "shorten one of them."
 NOT_HERE = "is none, and addresses cannot be used yet."
