@@ -39,7 +39,7 @@ class ActionModule(ControllerAction):
         "min_compute_capability": NUMBER,
         "min_memory": NUMBER,
         "min_vcpus": {"type": "int"},
-        "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"], "default": ["SECURE"]},
+        "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"], "default": []},
         "regions": LIST,
         "min_cuda_version": TEXT,
         "rank_by": {"type": "str", "choices": ["preference", "price", "value"], "default": "preference"},
@@ -80,6 +80,7 @@ class ActionModule(ControllerAction):
         market = _plan_market.ask(arguments, environ, connect, Display().display)
         plan = _plan.build(arguments, market, trees)
         plan["problems"], plan["warnings"] = _plan_checks.judge(plan, market, trees.problems, arguments["prefix"])
+        plan["notes"] = [_plan_checks.in_their_words(note, plan, arguments["prefix"]) for note in plan["notes"]]
         self._write(arguments["path"], plan)
         display = Display()
         width = min(WIDEST, max(NARROWEST, display.columns or NARROWEST))

@@ -62,14 +62,13 @@ options:
     type: int
   clouds:
     description:
-      - Kinds of hosts to rent from, where a provider has kinds.
+      - Kinds of hosts to rent from, where a provider has kinds. Empty means what each provider has by default.
     type: list
     elements: str
     choices:
       - SECURE
       - COMMUNITY
-    default:
-      - SECURE
+    default: []
   regions:
     description:
       - Data centres by RunPod's ids and countries by their two letters. Empty means anywhere.

@@ -147,7 +147,7 @@ def _disk(plan: Plan) -> Iterator[Row]:
         return
     assumed = " (assumed)" if disk["output_assumed"] else ""
     left = f"{disk['free_gb']:.1f} GB are left" if disk["free_gb"] >= 0 else f"{-disk['free_gb']:.1f} GB are missing"
-    needed = f"{disk['sent_gb']:.1f} GB code and data, {disk['output_gb']:g} GB outputs{assumed}"
+    needed = f"{size(plan['transfer']['bytes'])} code and data, {disk['output_gb']:g} GB outputs{assumed}"
     yield "disk", f"{disk['gb']:g} GB ({disk['kind']}): {needed}, {left}"
 
 

@@ -13,10 +13,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._rates import MONTH, R
 
 #: USD per GB and month of the container's disk, and of the volume while its pod runs (list price, the same for both).
 DISK = 0.10
-REMARKS = (
-    "RunPod: disks by the list price of 0.10 USD per GB and month, traffic free",
-    "RunPod: the GPU is taken to bill from the order on, since nobody documents the moment",
-)
+#: When the GPU begins to bill is documented nowhere.
+REMARKS = ("RunPod bills the GPU from the order on, disks by its list (0.10 USD per GB and month), and no traffic",)
 
 
 def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._rates import Rates
 
-REMARKS = ("Vast.ai: the image is taken to count as traffic to the pod, at the host's own price",)
+#: Whether the image counts as traffic is documented nowhere; of everything else it is said.
+REMARKS = ("Vast.ai counts the image as traffic to the pod, at the host's own price",)
 
 
 def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
