@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, Run, choose
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
@@ -47,7 +48,7 @@ class ActionModule(ControllerAction):
             Display().display(connection["ssh"])
             why = "in check mode" if self.check_mode else "without a terminal in the foreground"
             return {**told, "msg": f"No shell is opened {why}; this opens one: {connection['ssh']}"}
-        code = self._open(terminal, connection)
+        code = self._open(terminal, connection, run)
         if code == SSH_FAILED:
             raise AnsibleActionFail(
                 f"SSH to the pod {connection.get('name')} of run {run.run_id} failed or was lost (exit code {code}). "
@@ -56,18 +57,26 @@ class ActionModule(ControllerAction):
         return {**told, "failed": False, "opened": True, "changed": True, "rc": code}
 
     @staticmethod
-    def _open(terminal: str, connection: dict[str, Any]) -> int:
+    def _open(terminal: str, connection: dict[str, Any], run: Run) -> int:
         program, *rest = shlex.split(connection["ssh"])
+        # A pod must not end itself under somebody who works on it. Lines about that would end up in the shell.
+        renewal = Renewal(run.directory, _silent, at_once=True)
         try:
             with lent(terminal) as descriptor:
                 # Written here and not by Ansible's display, so that it stands before what the pod says.
                 words = f"\r\n{connection['ssh']}\r\n"
                 os.write(descriptor, words.encode())
-                return run_at(descriptor, [program, *OPTIONS, *rest])
+                return run_at(descriptor, [program, *OPTIONS, *rest], renewal.step)
         except OSError as error:
             raise AnsibleActionFail(
                 f"The terminal cannot be lent to ssh ({error}). By hand: {connection['ssh']}"
             ) from error
+        finally:
+            renewal.close()
+
+
+def _silent(_line: str) -> None:
+    """Shows nothing."""
 
 
 def _why_not(run: Run) -> str:

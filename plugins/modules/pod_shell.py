@@ -14,6 +14,7 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Lends the terminal at which C(ansible-playbook) was called to C(ssh), over the connection in the run's
     C(connection.json), until the shell ends. The terminal is then as it was before.
+  - As long as the shell is open, the pod's lease is renewed.
   - Where nobody sits at a terminal (its input or output is none, or C(ansible-playbook) is in the background, or the
     machine has no C(/proc)), it shows the C(ssh) command and does nothing else.
 options:

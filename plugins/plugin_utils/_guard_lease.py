@@ -32,8 +32,15 @@ OPTIONS = ("-n", "-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=
 class Renewal:
     """One renewal after the other, none of which is waited for: the guard's own watch goes on."""
 
-    def __init__(self, run_dir: Path, log: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._run_dir, self._log, self._clock = run_dir, log, clock
+    def __init__(
+        self,
+        run_dir: Path,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self._run_dir, self._log, self._clock, self._at_once = run_dir, log, clock, at_once
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guard
         self._pod: str | None = None
@@ -67,9 +74,11 @@ class Renewal:
         if not seconds:
             return None
         if connection["pod_id"] != self._pod:
-            # Who rented it has just renewed it.
-            self._pod, self._next = connection["pod_id"], self._clock() + seconds / SHARE
-            return None
+            self._pod = connection["pod_id"]
+            if not self._at_once:
+                # Who rented it has just renewed it.
+                self._next = self._clock() + seconds / SHARE
+                return None
         return connection["ssh"], seconds
 
     def _begin(self, ssh: str, seconds: float) -> None:

@@ -17,7 +17,7 @@ import signal
 import stat
 import subprocess
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # How soon a changed size of the window reaches the program.
@@ -65,12 +65,16 @@ def lent(path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def run_at(descriptor: int, command: Sequence[str]) -> int:
-    """Run a program at a terminal and return its exit code. Raises OSError when it cannot be started."""
+def run_at(descriptor: int, command: Sequence[str], meanwhile: Callable[[], None]) -> int:
+    """Run a program at a terminal and return its exit code; `meanwhile` is called again and again until then.
+
+    Raises OSError when it cannot be started.
+    """
     size = _size(descriptor)
     with subprocess.Popen(command, stdin=descriptor, stdout=descriptor, stderr=descriptor) as process:
         try:
             while True:
+                meanwhile()
                 try:
                     return process.wait(LOOK_SECONDS)
                 except subprocess.TimeoutExpired:
