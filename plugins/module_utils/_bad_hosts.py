@@ -26,8 +26,8 @@ HOURS = 24.0
 #: Seconds to wait for another process's lock; it is held for a millisecond.
 PATIENCE = 2.0
 ABOUT = (
-    "Machines on which a pod of podyard.gpu did not get ready. They are not rented again until the time that each says. "
-    "Delete an entry, or the file, to allow them before."
+    "Machines on which a pod of podyard.gpu did not get ready. They are not rented again until the time that each "
+    "says. Delete an entry, or the file, to allow them before."
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _applying, _bootstrap, _gpus, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _applying, _bootstrap, _countries, _gpus, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, Conflict, TooExpensive
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
@@ -161,7 +161,9 @@ def _version(text: str | None) -> tuple[int, ...] | None:
 def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
     """Options about contract, place and storage that differ, each with both values."""
     found = []
-    if wanted.bid is not None and pod.interruptible is False:
+    if wanted.interruptible is not None and pod.interruptible not in (None, wanted.interruptible):
+        found.append(("interruptible", f"it was rented {'so' if pod.interruptible else 'on demand'}"))
+    elif wanted.bid is not None and pod.interruptible is False:
         found.append(("interruptible", "it was rented on demand, and takes no bid"))
     if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
         found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
@@ -169,6 +171,8 @@ def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
     if regions and pod.region and pod.region.upper() not in regions:
         option = "regions" if pod.provider == "vastai" else "data_centers"
         found.append((option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+    if wanted.places and pod.region and not _countries.holds(wanted.places, pod.region):
+        found.append(("regions", f"it is in {pod.region}, wanted is {' or '.join(wanted.places)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
     wish = wanted.network_volume
     if wish is not None and (wish.volume_id not in network if wish.volume_id else not network):

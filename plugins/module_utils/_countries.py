@@ -37,7 +37,10 @@ REGIONS: Mapping[str, tuple[str, ...]] = {
     }.items()
 }
 #: What people write for a country, and what they mean by it.
-_MISTAKES = {"UK": "the United Kingdom is GB", "EU": "name the region europe, or countries by their two letters, such as DE"}
+_MISTAKES = {
+    "UK": "the United Kingdom is GB",
+    "EU": "name the region europe, or countries by their two letters, such as DE",
+}
 
 
 def of(word: str) -> tuple[str, ...] | None:
@@ -80,3 +83,14 @@ def sort(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def closest(code: str) -> list[str]:
     """Up to three codes that share a letter with one that does not exist."""
     return difflib.get_close_matches(code, sorted(CODES), n=3, cutoff=0.4) or ["US", "DE", "GB"]
+
+
+def holds(words: Iterable[str], region: str) -> bool:
+    """Whether a region of a pod, a country's code or a data centre such as ``EU-RO-1`` or ``US-TX-3``, is one of these
+    places. A data centre names its country first, or after its part of the world.
+    """
+    countries, others = sort(words)
+    parts = region.upper().split("-")
+    # Of these the second part is a state's, and looks like a country's code.
+    told = parts[:1] if parts[0] in ("US", "CA") else parts[:2]
+    return region.upper() in others or any(part in countries for part in told)

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 
-#: Seconds for each stage, counted from the one before it.
+#: Seconds for each stage, counted from the one before it; the first one from the first order, or from the last pod that
+#: was given back.
 DEADLINES: Mapping[str, float] = {
+    # A refused offer costs seconds, and Vast.ai wants some between two orders: within ten minutes a hundred can be
+    # asked for, and whoever has none by then does better to change the wishes.
+    _pod.RENTED: 600.0,
     # Image pulls of 6 to 12 GB were seen to take longer than ten minutes; a cached image needs one.
     _pod.RUNNING: 900.0,
     # The address comes seconds after the container; on some hosts it never comes, and each minute is paid for.
@@ -23,6 +27,7 @@ DEADLINES: Mapping[str, float] = {
     _pod.READY: 30.0,
 }
 ADVICE: Mapping[str, str] = {
+    _pod.RENTED: "Loosen a wish, or try again later (timeouts.rented).",
     _pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
     _pod.ADDRESSED: "Some hosts never get a public address: rent again.",
     _pod.PORT_OPEN: (

@@ -12,11 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _changes, _fleet_finding, _lookup, _pod, _readiness
+from ansible_collections.podyard.gpu.plugins.module_utils import (
+    _changes,
+    _fleet_finding,
+    _lease,
+    _lookup,
+    _pod,
+    _readiness,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._bad_hosts import BadHosts
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_crew import Crew, Interrupted
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import Found, Names
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_hosts import KnownHosts
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_rent import Renting
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
@@ -27,6 +35,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import QU
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
 
 STATES = ("present", "running", "stopped", "absent")
+#: Stages that need host keys.
+LOGINS = (_pod.AUTHENTICATED, _pod.READY)
 IN_PLACE = (
     "Pods are not changed in place by podyard.gpu.pod: end it (state absent) and rent another, or change it with "
     "the module of its provider (podyard.gpu.runpod_pod, podyard.gpu.vastai_instance)."
@@ -40,12 +50,14 @@ class Side:
     :param work: the call's own connection; it is used by one thread at a time.
     :param connect: another connection, for a thread of its own.
     :param wanted: one pod, whatever its name.
+    :param unfit: why no pod can be rented here; those that are there are found all the same.
     """
 
     work: Work
     connect: Callable[[], Provider]
     wanted: Wanted
     readiness: Readiness | None = None
+    unfit: str = ""
 
 
 @dataclass
@@ -100,6 +112,7 @@ class Fleet:
         self.grace = first.grace
         self._until = self.polls.clock.monotonic() + self.deadline
         self.crew = Crew(self.polls.clock)
+        self._hosts = KnownHosts(several=False)
 
     def note(self, text: str) -> None:
         """Say something that is no failure; in the result, too."""
@@ -184,17 +197,29 @@ class Fleet:
         if missing:
             # Everything that can be known to be wrong is said before anything is ended or rented.
             first = {name: found.next_attempt(self.names, name, self._works()) for name in missing}
-            renting = Renting(self, {name: self.sides[name] for name in self.sides if name not in found.down}, first)
+            fit = {name: side for name, side in self.sides.items() if name not in found.down and not side.unfit}
+            renting = Renting(self, fit, first)
             renting.prepare()
-        outcome = Outcome(after={}, before=self._shown(found))
+        outcome = Outcome(before=self._shown(found))
         self._remove(self._too_many(found), outcome)
-        kept = self._keep(state, there, outcome)
-        if renting is not None:
-            outcome.changed = True
-            kept.update(renting.rent(outcome))
+        self._hosts = KnownHosts(len(wanted) > 1)
+        try:
+            kept = self._keep(state, there, outcome)
+            if renting is not None:
+                outcome.changed = True
+                kept.update(renting.rent(outcome))
+        finally:
+            self._hosts.merge()
         outcome.pods = [kept[name] for name in wanted]
         outcome.after = {name: _changes.managed(kept[name].pod) for name in wanted}
+        outcome.warnings += [warning for name in wanted for warning in self._doubts(kept[name])]
         return outcome
+
+    def _doubts(self, reached: Reached) -> list[str]:
+        """What may keep a lease from ending a pod."""
+        if self.check or not self.sides[reached.pod.provider].wanted.lease or reached.pod.phase == _pod.STOPPED:
+            return []
+        return _lease.doubts(reached.pod, reached.lease, reached.stage in LOGINS)
 
     def _works(self) -> dict[str, Work]:
         return {name: side.work for name, side in self.sides.items()}
@@ -208,6 +233,11 @@ class Fleet:
             raise errors.Conflict(
                 f"The pod {pod.label()} has failed ({pod.raw_status}) and does not recover; end it (state absent) and "
                 "rent another."
+            )
+        unfit = self.sides[pod.provider].unfit
+        if unfit:
+            raise errors.Conflict(
+                f"The pod {pod.label()} is there, and {pod.provider} has not what is wanted: {unfit} {IN_PLACE}"
             )
         try:
             changes = self._life(name, pod.provider).differences(pod)
@@ -249,7 +279,7 @@ class Fleet:
             work = self._own(pod.provider)
             waits = replace(work, polls=replace(work.polls, clock=self.crew.waiting()))
             standing = self._life(name, pod.provider, waits).standing()
-            standing = replace(standing, readiness=self.bounded(standing.readiness))
+            standing = replace(standing, readiness=self.bounded(standing.readiness, name, keep=True))
             return standing.running(pod) if state == "running" else standing.present(pod)
 
         jobs = [(lambda name=name, pod=pod: keep(name, pod)) for name, pod in there.items()]
@@ -266,9 +296,12 @@ class Fleet:
             kept[name] = result.reached or Reached(_readiness.stage_of(there[name]), there[name])
         return kept
 
-    def bounded(self, readiness: Readiness | None) -> Readiness | None:
-        """With the deadline of the whole call."""
-        return replace(readiness, until=self._until) if readiness is not None else None
+    def bounded(self, readiness: Readiness | None, name: str, keep: bool = False) -> Readiness | None:
+        """For one of the pods, with the deadline of the whole call; ``keep`` as for ``KnownHosts.own``."""
+        if readiness is None:
+            return None
+        hosts = self._hosts.own(readiness.known_hosts, name, keep) if readiness.target in LOGINS else ""
+        return replace(readiness, until=self._until, known_hosts=hosts)
 
     # -- stopped, absent -----------------------------------------------------------------------------------------------
 

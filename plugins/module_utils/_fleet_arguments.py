@@ -129,8 +129,8 @@ def chosen(params: Mapping[str, Any]) -> list[str]:
     ]
     if not found and not params["api_key"]:
         raise AuthError(
-            f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or VAST_API_KEY "
-            "in the environment or in a .env file, or give one (option runpod.api_key, vastai.api_key)."
+            f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or "
+            "VAST_API_KEY in the environment or in a .env file, or give one (option runpod.api_key, vastai.api_key)."
         )
     return found or _providers.names()
 
@@ -208,7 +208,9 @@ def at_provider(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> W
         # There is one disk, and it outlives a stop by itself.
         path = pod.volume.path or MOUNT_PATH
         disk = (pod.disk_gb if pod.disk_gb is not None else DISK_GB) + (pod.volume.size_gb or 0)
-        onstart = "\n".join(filter(None, [f"mkdir -p {shlex.quote(path)}", onstart]))
+        if onstart or not (own.get("template") or pod.template_id):
+            # Ours would take the place of a template's own start script; what works on the pod makes its directories.
+            onstart = "\n".join(filter(None, [f"mkdir -p {shlex.quote(path)}", onstart]))
         pod = replace(pod, volume=None, disk_gb=disk)
     pod = replace(
         pod,
@@ -219,7 +221,9 @@ def at_provider(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> W
         extra={name: own[name] for name in VASTAI if own.get(name) is not None},
         filters=provider.filters(own["search"]) if own.get("search") else {},
         cuda_versions=tuple(own.get("cuda_versions") or ()),
-        **{name: own.get(name) for name in ("global_networking", "start_ssh", "start_jupyter")},
+        global_networking=own.get("global_networking"),
+        start_ssh=own.get("start_ssh"),
+        start_jupyter=own.get("start_jupyter"),
     )
     return _pod_arguments.started(pod, {"entrypoint": None, "cmd": None, **own}, provider)
 
@@ -231,8 +235,12 @@ def side(module: AnsibleModule, name: str, pod: Wanted, connect: Any, polls: Pol
     work = Work(provider, polls, progress, params["run_dir"], params["consistency_grace"])
     if params["state"] in ("absent", "stopped"):
         return Side(work, connect, Wanted())
-    here = _pod_settings.for_a_new_pod(at_provider(pod, params, provider), settings)
-    return Side(work, connect, here, _pod_arguments.readiness(module, here, settings, arguments.own_runner()))
+    try:
+        here, unfit = _pod_settings.for_a_new_pod(at_provider(pod, params, provider), settings), ""
+    except BadRequest as error:
+        here, unfit = pod, error.message
+    readiness = _pod_arguments.readiness(module, here, settings, arguments.own_runner())
+    return Side(work, connect, here, readiness, unfit)
 
 
 def _refuse(params: Mapping[str, Any]) -> None:
@@ -244,8 +252,8 @@ def _refuse(params: Mapping[str, Any]) -> None:
         )
     if count is not None and (PodName.parse(name) or PodName.parse_identity(name)):
         raise BadRequest(
-            f"The name {name} is that of one pod of a run, and count asks for several: leave the number at its end out, "
-            "or leave count out."
+            f"The name {name} is that of one pod of a run, and count asks for several: leave the number at its "
+            "end out, or leave count out."
         )
     if params["bid"] is not None and not params["interruptible"]:
         raise BadRequest(
@@ -272,16 +280,10 @@ def ensure(module: AnsibleModule) -> tuple[Outcome, list[str]]:
     progress = Progress(params["progress_file"])
     polls = Polls(interval=params["poll_interval"])
     pod = wanted(module, arguments.take_environment(module))
-    sides: dict[str, Side] = {}
-    left_out: dict[str, BadRequest] = {}
-    for name in names:
-        connect = connector(module, name, len(names) == 1)
-        try:
-            sides[name] = side(module, name, pod, connect, polls, progress)
-        except BadRequest as error:
-            left_out[name] = error
-    if not sides:
-        raise BadRequest(" ".join(f"{name}: {error.message}" for name, error in left_out.items()))
+    sides = {name: side(module, name, pod, connector(module, name, len(names) == 1), polls, progress) for name in names}
+    unfit = [f"{name} is left out: {each.unfit}" for name, each in sides.items() if each.unfit]
+    if len(unfit) == len(sides):
+        raise BadRequest(f"Nothing was rented: {' '.join(unfit)}")
     bad_hosts = BadHosts(params["bad_hosts_file"] or usual_path(), params["run_dir"])
     fleet = Fleet(
         Names(params["name"], params["count"]),
@@ -293,8 +295,8 @@ def ensure(module: AnsibleModule) -> tuple[Outcome, list[str]]:
         check=module.check_mode,
         condemned=params["condemned"],
     )
-    for name, error in left_out.items():
-        fleet.note(f"{name} is left out: {error.message}")
+    for line in unfit:
+        fleet.note(line)
     try:
         return fleet.ensure(params["state"]), fleet.notes
     except BadRequest as error:

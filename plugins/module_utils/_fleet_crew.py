@@ -85,7 +85,7 @@ class Crew:
                     return
                 try:
                     results[number] = jobs[number]()
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - who asked for the job raises it
                     results[number] = error
                     if all_or_none:
                         self.stop()

@@ -65,8 +65,8 @@ class Found:
         if len(pods) > 1:
             listed = ", ".join(f"{pod.label()}, {pod.phase}" for pod in pods)
             raise errors.Conflict(
-                f"{len(pods)} pods answer to the name {name}: {listed}. Nothing was changed. End those that are too many "
-                "by their id with runpod_pod or vastai_instance, or all of them (state absent)."
+                f"{len(pods)} pods answer to the name {name}: {listed}. Nothing was changed. End those that are too "
+                "many by their id with runpod_pod or vastai_instance, or all of them (state absent)."
             )
         return pods[0] if pods else None
 

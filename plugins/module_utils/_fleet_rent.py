@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _history, _market, _pod, _renting
+from ansible_collections.podyard.gpu.plugins.module_utils import _history, _market, _pod, _readiness, _renting
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_crew import Interrupted
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import REFUSED_KEY
 from ansible_collections.podyard.gpu.plugins.module_utils._history import History
@@ -110,7 +110,8 @@ class Renting:
 
     def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
         """The pods that would be rented."""
-        supply, made = Supply(offers, pods=len(self._first)), {}
+        supply = Supply(offers, pods=len(self._first))
+        made: dict[str, Reached] = {}
         for name, number in self._first.items():
             offer = supply.take()
             if offer is None:
@@ -148,7 +149,8 @@ class Renting:
             waits = replace(life.work, polls=replace(life.work.polls, clock=fleet.crew.waiting()))
             desks[provider] = life.desk(waits)
         wanted = next(iter(lives.values())).wanted
-        terms = _renting.Terms(wanted.max_price, fleet.most, True, fleet.before_try)
+        seconds = _readiness.rented(next(iter(lives.values())).readiness)
+        terms = _renting.Terms(wanted.max_price, fleet.most, seconds, True, fleet.before_try)
         reached = _renting.rent_any(desks, supply, self._first[name], terms, history)
         if history.uncertain:
             for life in lives.values():
@@ -160,13 +162,13 @@ class Renting:
         """The pod of this name at this provider, with a connection of its own."""
         fleet, life = self._fleet, self._lives[provider]
         work = replace(life.work, provider=self._sides[provider].connect(), halt=fleet.crew.halt)
-        readiness = fleet.bounded(life.readiness)
+        readiness = fleet.bounded(life.readiness, name)
         if readiness is not None:
             readiness = replace(readiness, reached=history.reach)
         return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
 
     def _give_up(self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome) -> None:
-        """Give back what this call has rented. :raises CloudError: the first failure, with everything that was tried."""
+        """Give back what this call has rented. :raises CloudError: the first failure, with all that was tried."""
         fleet = self._fleet
         real = [failure for failure in failures if not isinstance(failure, Interrupted)]
         error: BaseException

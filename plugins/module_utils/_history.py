@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was tried until a pod was rented for good, how far each try got, and what it cost. Private to this collection."""
+"""What was tried until a pod was rented for good, how far each try got, what it cost. Private to this collection."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 #: What became of a try.
 RENTED, REFUSED, GIVEN_BACK = "rented", "refused", "given back"
+#: How a pod is billed of which nobody says it.
+NOTHING = Rates(None)
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Meter:
 
     clock: Clock
     begun: float
-    rates: Rates = Rates(None)
+    rates: Rates = NOTHING
     made: float | None = None
     ran: float | None = None
     stage: str | None = None
@@ -64,7 +66,7 @@ class History:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     gone: list[dict[str, Any]] = field(default_factory=list)
     uncertain: bool = False
-    clock: Clock = Clock()
+    clock: Clock = field(default_factory=Clock)
     meter: Meter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class History:
 
     def begin(self, rates: Rates | None = None) -> None:
         """Another try begins."""
-        self.meter = Meter(self.clock, self.clock.monotonic(), rates or Rates(None))
+        self.meter = Meter(self.clock, self.clock.monotonic(), rates or NOTHING)
 
     def reach(self, pod: Pod, stage: str) -> None:
         """The pod of this try has just got so far."""

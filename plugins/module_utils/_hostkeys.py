@@ -118,3 +118,32 @@ def write_known_hosts(path: str, lines: Iterable[str]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise CloudError(f"The known_hosts file {path} cannot be written: {error.strerror}.") from error
+
+
+def merge_known_hosts(path: str, others: Iterable[str]) -> None:
+    """Take the lines of other known_hosts files into this one; of an address that is in several, the last file's.
+
+    :raises CloudError: when it cannot be written.
+    """
+    kept = {_addressed(line): line for line in _lines(path)}
+    for other in others:
+        found = _lines(other)
+        addresses = {line.split()[0] for line in found}
+        kept = {key: line for key, line in kept.items() if key[0] not in addresses}
+        kept.update({_addressed(line): line for line in found})
+    write_known_hosts(path, kept.values())
+
+
+def _addressed(line: str) -> tuple[str, str]:
+    """Address and the rest: what a line is known by."""
+    address, _dummy, rest = line.partition(" ")
+    return address, rest
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a known_hosts file; none when there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    except OSError:
+        return []

@@ -20,6 +20,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import (
     _lookup,
     _market,
     _pod,
+    _readiness,
     _renting,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
@@ -236,10 +237,9 @@ class Lifecycle:
             pod = self.predicted(offers[0], first)
             return Outcome(True, Reached(_pod.RENTED, pod), {}, _changes.managed(pod))
         history = History(clock=work.polls.clock)
+        terms = _renting.Terms(wanted.max_price, self.most, _readiness.rented(self.readiness))
         try:
-            reached = _renting.rent(
-                work, offers, self._request, first, self._accept, cap=wanted.max_price, most=self.most, history=history
-            )
+            reached = _renting.rent(work, offers, self._request, first, self._accept, terms, history)
         except errors.NoCapacity as error:
             if not_tried and wanted.gpus:
                 more = f"; and {len(not_tried) - TOLD} more" if len(not_tried) > TOLD else ""
@@ -279,7 +279,7 @@ class Lifecycle:
         return replace(_changes.predicted(request, self.work.provider.name, offer), locked=bool(self.wanted.locked))
 
     def differences(self, pod: Pod) -> list[_changes.Change]:
-        """What of a pod that is there is not as it is wanted. :raises Conflict, TooExpensive: for what cannot be mended."""
+        """What of a pod that is there is not as it is wanted. :raises CloudError: for what cannot be mended."""
         refuse_impossible(self.wanted)
         return _changes.compare(pod, resolve(self.wanted, self.work.provider, pod))
 

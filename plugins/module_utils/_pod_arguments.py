@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import Run
 
-WAITING = {name: {"type": "float"} for name in ("running", "addressed", "port_open", "authenticated")}
+WAITING = {name: {"type": "float"} for name in STAGES}
 VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str"}}
 NETWORK = {name: {"type": "str"} for name in ("id", "name", "path")}
 CPU = {"id": {"type": "str", "required": True}, "vcpu_count": {"type": "int", "required": True}}

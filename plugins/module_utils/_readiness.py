@@ -106,6 +106,11 @@ class Reached:
         return result
 
 
+def rented(readiness: Readiness | None) -> float:
+    """Seconds in which an order must be taken."""
+    return DEADLINES[_pod.RENTED] if readiness is None else readiness.deadline(_pod.RENTED)
+
+
 def stage_of(pod: Pod) -> str:
     """The stage that a pod object alone proves, without any try at its address."""
     if pod.phase != _pod.RUNNING:
@@ -199,8 +204,8 @@ class Ladder:
             self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
         quoted, code = self._quote(pod)
         raise errors.WaitTimeout(
-            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s{overdue}: {problem}. "
-            f"{ADVICE[stage]}{quoted}",
+            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s{overdue}: "
+            f"{problem}. {ADVICE[stage]}{quoted}",
             stage=self._reached,
             code=errors.OVERDUE if overdue else code,
         )

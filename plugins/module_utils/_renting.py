@@ -14,6 +14,7 @@ from typing import Callable
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _history, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._creation import create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._deadlines import ADVICE, DEADLINES
 from ansible_collections.podyard.gpu.plugins.module_utils._history import History
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._market import over
@@ -48,12 +49,14 @@ class Terms:
 
     :param cap: USD per hour at most.
     :param most: pods that may be rented and given up at most.
+    :param rented: seconds in which an order must be taken, from the first one or from the last pod that was given back.
     :param strict: a pod whose contract is not as it was asked for counts as given up, and the next offer is tried.
     :param before: asked before each try; it raises what ends the renting.
     """
 
     cap: float | None
     most: int
+    rented: float = DEADLINES[_pod.RENTED]
     strict: bool = False
     before: Callable[[], None] = lambda: None
 
@@ -64,14 +67,12 @@ def rent(
     make_request: Callable[[Offer, int], PodRequest],
     first_attempt: int,
     accept: Accept,
-    *,
-    cap: float | None,
-    most: int,
+    terms: Terms,
     history: History,
 ) -> Reached:
     """``rent_any`` where all offers are of one provider."""
     desks = {offer.provider: Desk(work, make_request, accept) for offer in offers}
-    return rent_any(desks, Supply(offers), first_attempt, Terms(cap, most), history)
+    return rent_any(desks, Supply(offers), first_attempt, terms, history)
 
 
 def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, terms: Terms, history: History) -> Reached:
@@ -84,11 +85,13 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
     :param desks: provider -> where its pods are rented.
     :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
     """
-    number, given_up = first_attempt, 0
+    number, given_up, since = first_attempt, 0, history.clock.monotonic()
     refusals: list[errors.CloudError] = []
     try:
         while (offer := supply.take()) is not None:
             terms.before()
+            if refusals and history.clock.monotonic() - since > terms.rented:
+                raise _not_rented(refusals, terms.rented)
             desk = desks[offer.provider]
             request = desk.request(offer, number)
             number += 1
@@ -106,12 +109,14 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
                     and isinstance(error, (errors.TooExpensive, errors.Conflict))
                 )
                 given_up += bad_host or bad_contract
+                since = history.clock.monotonic() if bad_host or bad_contract else since
                 if error.code in (errors.EVERYWHERE, errors.OVERDUE) or given_up >= terms.most:
                     raise
                 if not _another(supply, offer, refusals, bad_host, bad_contract, history):
                     raise
     except errors.CloudError as error:
-        raise _with_facts(error, history)
+        _with_facts(error, history)
+        raise
     raise _with_facts(nothing_left(refusals), history)
 
 
@@ -216,6 +221,17 @@ def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: B
         unproved.message = f"{reason} {unproved.message}"
         unproved.args = (unproved.message,)
         raise _with_facts(unproved, history) from error
+
+
+def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors.CloudError:
+    """The error when no order was taken for too long."""
+    last = refusals[-1]
+    return errors.NoCapacity(
+        f"Nothing was rented within {seconds:.0f} s: {len(refusals)} offers were refused, the last one in the "
+        f"provider's words: {(last.detail or last.message).rstrip('.')}. {ADVICE[_pod.RENTED]}",
+        status=last.status,
+        detail=last.detail,
+    )
 
 
 def nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:

@@ -85,6 +85,8 @@ def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, re
         "StrictHostKeyChecking": "yes" if mode == STRICT else "accept-new",
         "UserKnownHostsFile": known_hosts,
         "GlobalKnownHostsFile": "/dev/null",
+        # Readable for those who merge such files.
+        "HashKnownHosts": "no",
         "ConnectTimeout": str(LOGIN_TIMEOUT),
         # A host that dies in the middle is noticed after three silent spans of five seconds, not after the TCP
         # time-out.

@@ -45,12 +45,16 @@ class Polls:
         """Seconds between two looks at least: so old may be what one look tells."""
         return POLL_LEAST if self.interval is None else self.interval * 0.75
 
-    def pause(self, at_most: float | None = None) -> None:
-        """Sleep until the next look, but not longer than ``at_most`` seconds."""
+    def pause(self, at_most: float | None = None, spent: float = 0.0) -> None:
+        """Sleep until the next look, but not longer than ``at_most`` seconds.
+
+        :param spent: seconds that the look before has taken: they are part of the pause.
+        """
         if self.interval is None:
             seconds = self.clock.spread(POLL_LEAST, POLL_MOST)
         else:
             seconds = self.clock.spread(self.interval * 0.75, self.interval * 1.25)
+        seconds -= spent
         if at_most is not None:
             seconds = min(seconds, at_most)
         if seconds > 0:
@@ -59,14 +63,16 @@ class Polls:
     def until(self, seconds: float) -> Iterator[float]:
         """Yield the seconds gone by, at once and then after each pause, until ``seconds`` are over.
 
-        The last look happens at the deadline and not before it, so that a deadline shorter than a pause still gets
-        two looks.
+        Pauses count from look to look, so that one that takes long (an address where nothing answers) does not put
+        the next one off. The last look happens at the deadline and not before it, so that a deadline shorter than a
+        pause still gets two looks.
         """
         begun = self.clock.monotonic()
         while True:
-            gone = self.clock.monotonic() - begun
-            yield gone
-            left = seconds - (self.clock.monotonic() - begun)
+            looked = self.clock.monotonic()
+            yield looked - begun
+            now = self.clock.monotonic()
+            left = seconds - (now - begun)
             if left <= 0:
                 return
-            self.pause(left)
+            self.pause(left, now - looked)

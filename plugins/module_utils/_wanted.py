@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _offer, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _countries, _offer, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._bootstrap import AUTO
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
@@ -38,7 +38,7 @@ class Wanted:
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
     only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
     it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, in the place of regions.
+    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``.
     """
 
     name: str | None = None
@@ -250,6 +250,12 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
             wanted = replace(wanted, filters={**volume.filters, **wanted.filters})
         if pod is None and volume.region:
             regions = [region.upper() for region in wanted.regions or ()]
+            if wanted.places and not _countries.holds(wanted.places, volume.region):
+                raise BadRequest(
+                    f"The pod {wanted.name} was not rented: the network volume {volume.label()} (option "
+                    f"network_volume) is in {volume.region}, and the option regions allows "
+                    f"{', '.join(wanted.places)} only. Leave regions out, or name a volume that is there."
+                )
             if regions and volume.region.upper() not in regions:
                 raise BadRequest(
                     f"The pod {wanted.name} was not rented: the network volume {volume.label()} (option "

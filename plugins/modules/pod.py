@@ -210,21 +210,34 @@ options:
       - Seconds for the stages, each counted from the one before.
     type: dict
     suboptions:
+      rented:
+        description:
+          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
+            given, 600, in which some hundred offers can be asked for; who has none by then does better to change the
+            wishes.
+        type: float
       running:
         description:
-          - For the image to be pulled and the container to start. If not given, 900.
+          - For the image to be pulled and the container to start. If not given, 900, since images of 6 to 12 GB were
+            seen to take more than ten minutes. Where every minute is billed, and images are small, less is better.
         type: float
       addressed:
         description:
-          - For a public address. If not given, 120.
+          - For a public address. If not given, 120, since it comes seconds after the container, or on some hosts never.
         type: float
       port_open:
         description:
-          - For an SSH server to answer. If not given, 180.
+          - For an SSH server to answer. If not given, 180, twice what the slowest that came up were seen to take, and
+            240 more where O(bootstrap_ssh) has to install the server.
         type: float
       authenticated:
         description:
-          - For the key to be accepted. If not given, 90.
+          - For the key to be accepted. If not given, 90, since keys are there before the server, and a refusal seldom
+            heals.
+        type: float
+      ready:
+        description:
+          - For a command to run. If not given, 30, since a host that cannot do that is no host to work on.
         type: float
   poll_interval:
     description:

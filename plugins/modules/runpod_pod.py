@@ -263,6 +263,11 @@ options:
       - Seconds for the stages, each counted from the one before.
     type: dict
     suboptions:
+      rented:
+        description:
+          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
+            given, 600.
+        type: float
       running:
         description:
           - For the image to be pulled and the container to start. If not given, 900.
@@ -278,6 +283,10 @@ options:
       authenticated:
         description:
           - For the key to be accepted. If not given, 90.
+        type: float
+      ready:
+        description:
+          - For a command to run, from the accepted key on. If not given, 30.
         type: float
   poll_interval:
     description:

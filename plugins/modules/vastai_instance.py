@@ -284,6 +284,11 @@ options:
       - Seconds for each stage, counted from the one before.
     type: dict
     suboptions:
+      rented:
+        description:
+          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
+            given, 600.
+        type: float
       running:
         description:
           - From the order to the running container. Without it 900.
@@ -299,6 +304,10 @@ options:
       authenticated:
         description:
           - From the open port to an accepted key. Without it 90.
+        type: float
+      ready:
+        description:
+          - For a command to run, from the accepted key on. If not given, 30.
         type: float
   poll_interval:
     description:

@@ -77,6 +77,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_fleet_crew",
         "_fleet_finding",
         "_fleet_rent",
+        "_fleet_hosts",
     ),
     "edge": (
         "_arguments",

@@ -221,7 +221,7 @@ class Renting:
 
     def run(self):
         return _renting.rent(
-            self.work, self.offers, self.make, 1, self.accept, cap=self.cap, most=self.most, history=self.history
+            self.work, self.offers, self.make, 1, self.accept, _renting.Terms(self.cap, self.most), self.history
         )
 
     def outcomes(self):

@@ -24,13 +24,15 @@ def test_a_deadline_of_nothing_is_one_look():
     assert time.slept == []
 
 
-def test_the_time_that_a_look_takes_counts():
+@pytest.mark.parametrize(("takes", "looks"), [(3.0, [0.0, 3.0]), (0.4, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])])
+def test_pauses_count_from_look_to_look(takes, looks):
+    """A look that takes long does not put the next one off, and is no reason to look more often."""
     time = FakeTime()
-    looks = []
+    seen = []
     for gone in time.polls(1.0).until(5.0):
-        looks.append(gone)
-        time.now += 3.0
-    assert looks == [0.0, 4.0]
+        seen.append(gone)
+        time.now += takes
+    assert seen == pytest.approx(looks)
 
 
 @pytest.mark.parametrize(("interval", "least", "most"), [(None, 5.0, 10.0), (0.2, 0.15, 0.25)])

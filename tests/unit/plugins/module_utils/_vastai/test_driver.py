@@ -15,7 +15,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Reached
-from ansible_collections.podyard.gpu.plugins.module_utils._renting import rent
+from ansible_collections.podyard.gpu.plugins.module_utils._renting import Terms, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime, Lines
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
@@ -163,7 +163,7 @@ def test_a_contract_that_came_with_an_error_is_ended_before_the_next_offer_is_tr
         def make(offer, attempt):
             return request(offer_id=offer.id, name=f"podyard-digits-r1-0-{attempt}")
 
-        reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), cap=1.0, most=2, history=history)
+        reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), Terms(1.0, 2), history)
     assert reached.pod.id == "9"
     assert [attempt["outcome"] for attempt in history.attempts] == ["given back", "rented"]
     assert history.gone[0]["gone_proved"] is True
