@@ -17,6 +17,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_ch
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
 
 # Narrower ones would break the table, wider ones are hard to read.
 NARROWEST, WIDEST = 80, 120
@@ -89,7 +90,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(_together(plan["problems"]))
         if not self.check_mode:
             for name in ("code", "dataset"):
-                self._hash(getattr(trees, name), arguments[f"{name}_exclude"])
+                self._hash(name, getattr(trees, name), arguments[f"{name}_exclude"])
         return {"changed": False, "plan": plan}
 
     def _environ(self) -> dict[str, str]:
@@ -110,12 +111,13 @@ class ActionModule(ControllerAction):
         except OSError as error:
             raise AnsibleActionFail(f"The plan {file} cannot be written: {error.strerror or error}.") from error
 
-    def _hash(self, tree: Tree | None, exclude: list[str]) -> None:
+    def _hash(self, name: str, tree: Tree | None, exclude: list[str]) -> None:
         """Hash what is sent while no pod waits for that; the transfer finds it done."""
         if tree is None:
             return
+        progress = Progress(f"hash {name}", tree.bytes, Display().display)
         try:
-            hash_tree(tree, HashCache(Path(tree.root), Patterns((), tuple(exclude))))
+            hash_tree(tree, HashCache(Path(tree.root), Patterns((), tuple(exclude))), progress.add)
         except TreeError as error:
             raise AnsibleActionFail(str(error)) from error
 

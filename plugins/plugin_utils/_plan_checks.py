@@ -45,7 +45,7 @@ def in_their_words(text: str, plan: Plan, prefix: str) -> str:
     """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
     names = {**{name: name for name in (*plan["pod"], *plan["limits"], "image")}, "data_centers": "regions"}
     return re.sub(
-        r"\b(options? )(\w+)\b(?!, of a job)",
+        r"\b(options? )(\w+)\b(?:, of a job \w+)?",
         lambda found: found[1] + (prefix + names[found[2]] if found[2] in names else found[2]),
         text,
     )

@@ -91,7 +91,7 @@ def _accounts(plan: Plan) -> Iterator[Row]:
             continue
         text = f"{account['provider']}: {money(account['balance_usd'])}"
         if account["balance_usd"] is None and account["note"]:
-            text += f" ({account['note']})"
+            text += f". {account['note']}"
         spend = account["spend_usd_per_hour"] or account["pods_usd_per_hour"]
         if account["pods"]:
             count = "1 pod" if account["pods"] == 1 else f"{account['pods']} pods"

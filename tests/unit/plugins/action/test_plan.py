@@ -46,7 +46,7 @@ def _arguments(tmp_path, monkeypatch):
 
 def hashed(monkeypatch):
     found: list[str] = []
-    monkeypatch.setattr(action, "hash_tree", lambda tree, cache: found.append(tree.root.name))
+    monkeypatch.setattr(action, "hash_tree", lambda tree, cache, on_bytes: found.append(tree.root.name))
     return found
 
 

@@ -204,6 +204,11 @@ def test_an_option_is_called_as_its_user_knows_it():
     only(plan["problems"], "(option train_network_volume); name another. What came from settings: RUNPOD_STORAGE_NAME")
 
 
+def test_an_option_with_the_name_of_a_job_gets_only_the_one_that_counts():
+    plan = planned(one(), gpus=["no such GPU"])
+    only(plan["problems"], "There is no GPU 'no such GPU' (option train_gpus);")
+
+
 def test_one_provider_that_is_down_is_said_and_the_other_used():
     two = Cloud("two").plan("list", errors.Unreachable("two does not answer."))
     plan = planned(one(), two)
