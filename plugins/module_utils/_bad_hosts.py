@@ -65,7 +65,11 @@ class BadHosts:
     def last(self, offers: Sequence[Offer]) -> list[Offer]:
         """The offers, the kinds of GPU in a region whose pods did not get ready in this run at the end."""
         known = {
-            (entry["provider"], entry["gpu"], entry["region"]) for entry, _path in self._entries() if not entry["host"]
+            (entry["provider"], entry["gpu"], region)
+            for entry, _path in self._entries()
+            if not entry["host"]
+            # An offer that names no place may lead to that one again.
+            for region in (entry["region"], None)
         }
         bad = [offer for offer in offers if offer.host is None and (offer.provider, offer.gpu, offer.region) in known]
         return [*(offer for offer in offers if offer not in bad), *bad]
