@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils._plan_cuda import version
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import duration, money, size
 
 Plan = Mapping[str, Any]
@@ -115,7 +116,9 @@ def _cost(plan: Plan) -> Iterator[Row]:
     yield "of that", f"about {loading}{push if plan['transfer']['bytes'] else ''}"
     most = money(plan["usd_at_most"]) if plan["usd_at_most"] is not None else "unlimited"
     dearest = money(plan["usd_per_hour_at_most"])
-    yield "at most", f"{most}, on the dearest of {plan['offers_fitting']} offers that fit ({dearest} an hour)"
+    count = plan["offers_fitting"]
+    which = f"the dearest of {count} offers that fit" if count > 1 else "the only offer that fits"
+    yield "at most", f"{most}, on {which} ({dearest} an hour)"
 
 
 def _no_traffic(first: Mapping[str, Any]) -> str:
@@ -188,7 +191,7 @@ def table(plan: Plan, width: int) -> tuple[list[str], list[list[str]]]:
     ]
     if width >= NARROW:
         columns.append(("to be had", lambda number, offer: _stock(offer)))
-    columns.append(("CUDA", lambda number, offer: _newest(offer)))
+    columns.append(("CUDA", lambda number, offer: _hosts(offer)))
     columns.append(("USD/h", lambda number, offer: _price(offer, "usd_per_hour", 3)))
     if width >= NARROW:
         columns.append(("1st hour", lambda number, offer: _price(offer, "first_hour_usd", 2)))
@@ -210,11 +213,10 @@ def _stock(offer: Mapping[str, Any]) -> str:
     return str(offer["availability"])
 
 
-def _newest(offer: Mapping[str, Any]) -> str:
-    versions = offer["cuda_versions"]
-    return (
-        max(versions, key=lambda each: [int(part) for part in each.split(".") if part.isdigit()]) if versions else "?"
-    )
+def _hosts(offer: Mapping[str, Any]) -> str:
+    """The CUDA version of its host, or of the oldest and the newest of its hosts."""
+    known = sorted(found for each in offer["cuda_versions"] if (found := version(each)) is not None)
+    return "-".join(dict.fromkeys(".".join(map(str, each)) for each in (known[0], known[-1]))) if known else "?"
 
 
 def _price(offer: Mapping[str, Any], name: str, digits: int) -> str:

@@ -337,6 +337,12 @@ def test_a_file_that_cannot_be_read_and_a_socket(trees, tmp_path, monkeypatch):
 # ----------------------------------------------------------------------------------------------------------------------
 
 
+def test_the_versions_of_several_hosts_are_a_range():
+    mixed = [offer(provider="one", cuda_versions=("12.10", "12.9", "12.4"))]
+    text = _plan_text.render(planned(one(mixed)), 80)
+    assert " 12.4-12.10 " in text and "on the only offer that fits" in text
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_it_is_legible_at_this_width(trees, width):
     machine = offer(
