@@ -190,7 +190,7 @@ def choose(runs_dir: Path, wanted: Iterable[str]) -> list[Run]:
 
 def _one(runs_dir: Path, word: str) -> Run:
     directory = (runs_dir / word).resolve() if word == LATEST else runs_dir / word
-    if is_run_id(directory.name) and (directory / "run.json").is_file():
+    if is_run_id(word) and is_run_id(directory.name) and (directory / "run.json").is_file():
         return Run.at(directory)
     there = ids_in(runs_dir)
     if not there:
