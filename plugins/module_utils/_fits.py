@@ -54,18 +54,18 @@ def objections(offer: Offer, query: OfferQuery) -> list[Objection]:
 
 
 def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
-    if offer.obstacle is not None:
-        yield _obstacle(offer, query)
-    elif not offer.offered or (offer.cpu is None and offer.max_count == 0):
-        yield Objection(NEVER, f"is not for rent{offer.where}")
-    elif too_many(offer, query):
-        yield Objection(
-            "gpu_count", f"comes at most {offer.max_count} to a pod{offer.where}, and {query.gpu_count} are wished"
-        )
+    gone = _gone(offer, query)
+    if gone is not None:
+        # Of what is not there nothing else matters.
+        yield gone
+        return
+    if offer.obstacle is not None and query.bid is not None and offer.min_bid is not None:
+        yield Objection("bid", offer.obstacle, (offer.min_bid - query.bid) / query.bid)
+    if too_many(offer, query):
+        wished = f"and {query.gpu_count} are wished"
+        yield Objection("gpu_count", f"comes at most {offer.max_count} to a pod{offer.where}, {wished}")
     elif offer.id is not None and offer.gpu_count != query.gpu_count:
         yield Objection("gpu_count", f"is {offer.gpu_count} to a pod there, and {query.gpu_count} are wished")
-    elif offer.availability == "none":
-        yield Objection(STOCK, f"is out of stock{offer.where}{_in(offer, query)}")
     if offer.cpu is None:
         yield from _of_gpu(offer, query)
     yield from _of_host(offer, query)
@@ -74,10 +74,15 @@ def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     yield from _of_price(offer, query)
 
 
-def _obstacle(offer: Offer, query: OfferQuery) -> Objection:
-    if query.bid is not None and offer.min_bid is not None and query.bid < offer.min_bid:
-        return Objection("bid", str(offer.obstacle), (offer.min_bid - query.bid) / (query.bid or 1.0))
-    return Objection(STOCK, str(offer.obstacle))
+def _gone(offer: Offer, query: OfferQuery) -> Objection | None:
+    """That it cannot be had at all, whatever else is wished."""
+    if offer.obstacle is not None and not (query.bid and offer.min_bid is not None and query.bid < offer.min_bid):
+        return Objection(STOCK, offer.obstacle)
+    if not offer.offered or (offer.cpu is None and offer.max_count == 0):
+        return Objection(NEVER, f"is not for rent{offer.where}")
+    if offer.availability == "none" and not too_many(offer, query):
+        return Objection(STOCK, f"is out of stock{offer.where}{_in(offer, query)}")
+    return None
 
 
 def _in(offer: Offer, query: OfferQuery) -> str:

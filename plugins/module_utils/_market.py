@@ -114,10 +114,15 @@ def _refuse_unknown_gpus(desks: Sequence[Desk]) -> None:
         problems = {desk.name: desk.strange[gpu] for desk in desks if gpu in desk.strange}
         if len(problems) == len(desks):
             # One that could mean several things is more to the point than one that means nothing.
-            raise sorted(problems.values(), key=lambda error: "could be any of" not in error.message)[0]
+            raise sorted(problems.values(), key=lambda error: _SEVERAL not in error.message)[0]
         for desk in desks:
             if desk.name in problems:
-                desk.notes.append(f"{desk.name} is not asked for {gpu}: {problems[desk.name].message}")
+                problem = problems[desk.name].message
+                desk.notes.append(f"{desk.name}: {problem}" if _SEVERAL in problem else f"{desk.name} has no GPU {gpu}")
+
+
+#: In the message for a name that fits several GPUs.
+_SEVERAL = "could be any of"
 
 
 def _summed_up(desks: Sequence[Desk], asked: Sequence[Desk]) -> Survey:

@@ -60,10 +60,12 @@ class Miss:
     @property
     def _place(self) -> str:
         offer = self.offer
-        if offer.region or _fits.STOCK in self.wishes or "regions" in self.wishes:
-            return f" in {offer.region}" if offer.region else ""
+        if "regions" in self.wishes:
+            return ""
         left = sorted(offer.regions.items(), key=lambda each: AVAILABILITIES.index(each[1]))
-        return f" in {left[0][0]}" if left else offer.where
+        if offer.region or (left and _fits.STOCK not in self.wishes):
+            return f" in {offer.region or left[0][0]}"
+        return "" if self.hopeless or "clouds" in self.wishes else offer.where
 
     def to_result(self) -> dict[str, Any]:
         """The miss as a JSON-able dict."""
@@ -80,24 +82,23 @@ def _option(objection: Objection) -> str:
 def nearest(judged: Sequence[Miss]) -> list[Miss]:
     """At most a handful, the closest first and then the cheapest; of alike ones the best.
 
-    What one wish excludes comes alone where there is any: who loosens that wish has a pod. Else what two exclude, and
-    so on. GPUs of which nothing is left whatever one wishes come last.
+    Of one GPU at one provider, what a single wish excludes comes alone where there is any: who loosens that wish has a
+    pod. Else what two exclude, and so on. GPUs of which nothing is left whatever one wishes come last, and then another
+    GPU than those that are wished: one is a hint, more are a list of the market.
     """
-    open_ones = [miss for miss in judged if not miss.hopeless]
-    fewest = min((len(miss.objections) for miss in open_ones), default=0)
+    hints = [miss for miss in judged if "gpus" in miss.wishes]
+    gone = [miss for miss in judged if miss.hopeless]
+    fewest: dict[tuple[str, str], int] = {}
     best: dict[tuple[Any, ...], Miss] = {}
-    for miss in sorted((miss for miss in open_ones if len(miss.objections) == fewest), key=_distance):
+    for miss in sorted((each for each in judged if "gpus" not in each.wishes and not each.hopeless), key=_distance):
         offer = miss.offer
-        # One other GPU than those that are wished is a hint, more are a list of the market.
-        alike = (
-            ("gpus",) if "gpus" in miss.wishes else (offer.provider, offer.gpu_id, offer.cloud, frozenset(miss.wishes))
-        )
-        best.setdefault(alike, miss)
+        if len(miss.objections) == fewest.setdefault((offer.provider, offer.gpu_id), len(miss.objections)):
+            best.setdefault((offer.provider, offer.gpu_id, offer.cloud, frozenset(miss.wishes)), miss)
     told = {(miss.offer.provider, miss.offer.gpu_id) for miss in best.values()}
-    for miss in sorted((miss for miss in judged if miss.hopeless), key=_distance):
+    for miss in sorted(gone, key=_distance):
         if (miss.offer.provider, miss.offer.gpu_id) not in told:
             best.setdefault((miss.offer.provider, miss.offer.gpu_id, miss.offer.cloud), miss)
-    return list(best.values())[:HANDFUL]
+    return [*list(best.values())[: HANDFUL - bool(hints)], *sorted(hints, key=_distance)[:1]]
 
 
 def _distance(miss: Miss) -> tuple[Any, ...]:
@@ -132,6 +133,7 @@ def _kind(misses: Sequence[Miss]) -> type[CloudError]:
     """Too expensive if but for the price there is something; a wrong request if it can never be had."""
     if any(miss.wishes == ("max_price",) for miss in misses):
         return TooExpensive
-    if misses and all({"gpu_count", _fits.NEVER} & set(miss.wishes) for miss in misses):
+    wished = [miss for miss in misses if "gpus" not in miss.wishes]
+    if wished and all({"gpu_count", _fits.NEVER} & set(miss.wishes) for miss in wished):
         return BadRequest
     return NoCapacity

@@ -178,7 +178,8 @@ class OfferQuery:
         places, kind = " or ".join(names) or "any", "country" if all(len(name) == 2 for name in names) else "place"
         parts = [
             what,
-            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else [f"{kind} {places}"]),
+            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else []),
+            *([f"{kind} {places}"] if names and not self.clouds else []),
         ]
         least = {
             "{:g} GB per GPU": self.min_gpu_memory,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 BRANDS = frozenset({"nvidia", "geforce", "rtx", "gtx", "amd", "instinct", "tesla", "radeon", "quadro"})
 
 _VOLTA, _TURING = "NVIDIA's data sheet of the Tesla V100", "NVIDIA's paper on the Turing architecture"
-_GA100, _GA102 = "NVIDIA's data sheet of the card", "NVIDIA's paper on the GA102"
+_GA102 = "NVIDIA's paper on the GA102"
 _CLOCK = "tensor cores times boost clock times 128, by which NVIDIA's papers come to the figures of its sisters"
 _SHEET = "NVIDIA's data sheet of the card"
 _HALF = "NVIDIA's data sheet of the card, halved since it gives the figure with sparsity"
@@ -67,10 +67,10 @@ MODELS: tuple[Model, ...] = (
     Model("RTX A5000", 111.1, (24,), 8.6, _HALF),
     Model("RTX A6000", 154.8, (48,), 8.6, _HALF),
     Model("A10", 125.0, (24,), 8.6, _SHEET),
-    Model("A30", 165.0, (24,), 8.0, _GA100),
+    Model("A30", 165.0, (24,), 8.0, _SHEET),
     Model("A40", 149.7, (48,), 8.6, _SHEET),
-    Model("A100 PCIe", 312.0, (40, 80), 8.0, _GA100, ("A100 80GB PCIe", "A100-PCIE-40GB")),
-    Model("A100 SXM", 312.0, (40, 80), 8.0, _GA100, ("A100 SXM4", "A100-SXM4-80GB", "A100-SXM4-40GB")),
+    Model("A100 PCIe", 312.0, (40, 80), 8.0, _SHEET, ("A100 80GB PCIe", "A100-PCIE-40GB")),
+    Model("A100 SXM", 312.0, (40, 80), 8.0, _SHEET, ("A100 SXM4", "A100-SXM4-80GB", "A100-SXM4-40GB")),
     Model("RTX 4060", 30.2, (8,), 8.9, _CLOCK),
     Model("RTX 4060 Ti", 44.1, (8, 16), 8.9, _CLOCK),
     Model("RTX 4070", 58.3, (12,), 8.9, _CLOCK),
@@ -130,21 +130,22 @@ def without_brands(parts: Iterable[str]) -> list[str]:
     return kept
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """What all spellings of a name have in common."""
     return "".join(without_brands(words(name)))
 
 
 _BY_NAME: Mapping[str, Model] = {
     # A card of the first name wins over another's second: "Quadro RTX 6000" must not become the Ada's "6000".
-    **{_key(name): model for model in MODELS for name in model.names},
-    **{_key(model.name): model for model in MODELS},
+    **{key(name): model for model in MODELS for name in model.names},
+    **{key(model.name): model for model in MODELS},
 }
 
 
 def model(*names: str | None) -> Model | None:
     """The kind of GPU that one of these names is, however it is spelled; None for one that the table does not have."""
     for name in names:
-        found = _BY_NAME.get(_key(name)) if name else None
+        found = _BY_NAME.get(key(name)) if name else None
         if found is not None:
             return found
     return None

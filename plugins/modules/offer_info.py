@@ -8,42 +8,62 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: offer_info
-short_description: List what can be rented now, cheapest first
+short_description: List what can be rented now, at all providers
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Lists GPUs that can be rented, with the price of the whole pod and what is left in which data centre.
+  - Asks all providers at the same time for the GPUs that fit, with the price of the whole pod, and ranks them over all
+    providers. The options are those of M(podyard.gpu.pod), which rents the first one.
+  - Where nothing fits, RV(misses) tells what comes nearest, and for each which single wish excludes it.
+  - Wishes that contradict each other are refused before anybody is asked.
   - What a provider calls available is advice, not a reservation. A create can still be refused.
 options:
+  providers:
+    description:
+      - The providers to ask.
+      - If not given, those for which a key is found; with O(api_key), RunPod.
+    type: list
+    elements: str
+    choices:
+      - runpod
+      - vastai
   gpus:
     description:
       - The GPUs of interest, by display name, by id, or loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the
-        same). If not given, all GPUs are listed.
-      - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
+        same). If not given, all GPUs are listed. The name at one provider finds the same GPU at the other.
+      - A spelling that fits no GPU, or more than one, is an error that names the closest ones. What only one provider
+        has is a note.
     type: list
     elements: str
     default: []
+  min_gpu_memory:
+    description:
+      - The least memory of one GPU, in GB as its maker sells it (V(48) finds an L40S, whose driver reports 46).
+    type: float
+  min_compute_capability:
+    description:
+      - The least compute capability of CUDA, such as V(8.9). RunPod does not tell it; it is known for the GPUs in the
+        table of C(docs/market.md).
+    type: float
   gpu_count:
     description:
       - GPUs in one pod.
     type: int
     default: 1
-  clouds:
+  disk:
     description:
-      - The kinds of hosts to look at.
-    type: list
-    elements: str
-    choices:
-      - SECURE
-      - COMMUNITY
-    default:
-      - SECURE
-  data_centers:
+      - The size of the disk in GB. Its price is part of RV(offers[].billed_usd_per_hour), and on Vast.ai of the
+        offer's own. If not given, disks are not counted.
+    type: int
+  min_memory:
     description:
-      - Only these data centres. If not given, all of them. Upper and lower case are the same.
-    type: list
-    elements: str
-    default: []
+      - The least memory of the host for the whole pod, in GB. RunPod does not tell it before a pod is made, so its
+        offers are not filtered by it.
+    type: float
+  min_vcpus:
+    description:
+      - The least number of virtual CPUs for the whole pod; of RunPod's offers the same holds as for O(min_memory).
+    type: float
   min_cuda_version:
     description:
       - The least CUDA version that the host's driver must support, such as V(12.8).
@@ -54,27 +74,95 @@ options:
     type: list
     elements: str
     default: []
+  regions:
+    description:
+      - Only here. Each is the two letters of a country (ISO 3166, such as V(US) or V(DE)), a region of the world
+        (V(africa), V(asia), V(europe), V(north_america), V(oceania), V(south_america)) or a data centre of RunPod (such
+        as V(EU-RO-1)). Upper and lower case are the same.
+      - A country means the data centres of RunPod in it. A provider that knows none of the places is left out, with a
+        note. If not given, anywhere.
+    type: list
+    elements: str
+    default: []
+    aliases: [data_centers]
+  clouds:
+    description:
+      - The kinds of hosts. On Vast.ai V(SECURE) are hosts in data centres, V(COMMUNITY) all others.
+      - If not given, what the provider means by default, V(SECURE) at RunPod and both at Vast.ai.
+    type: list
+    elements: str
+    choices:
+      - SECURE
+      - COMMUNITY
+    default: []
+  interruptible:
+    description:
+      - Cheaper pods that may be taken away at any time. Only Vast.ai has them.
+    type: bool
+    default: false
+  bid:
+    description:
+      - With O(interruptible=true), what is offered for the GPUs of the whole pod, in USD per hour. If not given, the
+        least bid of each machine is shown, at which a pod is the first one to go.
+    type: float
   max_price:
     description:
-      - The most that the whole pod may cost, in USD per hour.
+      - The most that the whole pod may cost by its contract, in USD per hour.
     type: float
-  disk:
-    description:
-      - The size of the disk in GB, where its price is part of an offer's, as on Vast.ai.
-    type: int
   hours:
     description:
       - The offer must stand for so many hours more, where offers end, as on Vast.ai.
     type: float
+  rank_by:
+    description:
+      - What comes first, V(price) the cheapest pod with its disk, V(preference) the GPUs as O(gpus) lists them and then
+        the cheapest, V(value) the least USD per hour and throughput (by the table of C(docs/market.md); what it does
+        not know comes last). Ties are broken for stock, reliability and bandwidth.
+    type: str
+    choices:
+      - preference
+      - price
+      - value
+    default: price
   include_unavailable:
     description:
-      - Also list what is out of stock, not rented in that cloud, or above O(max_price).
+      - Also list what does not fit, after what does, each with RV(offers[].why_not).
     type: bool
     default: false
+  runpod:
+    description:
+      - Key and address of RunPod, where both providers are asked.
+    type: dict
+    suboptions:
+      api_key:
+        description:
+          - The API key. If not given, it is looked for where the vendor's own tools look.
+        type: str
+      api_url:
+        description:
+          - Scheme, host and port of the API, for tests, or for a proxy of your own.
+        type: str
+  vastai:
+    description:
+      - Key and address of Vast.ai, and filters that only it has.
+    type: dict
+    suboptions:
+      api_key:
+        description:
+          - The API key. If not given, it is looked for where the vendor's own tools look.
+        type: str
+      api_url:
+        description:
+          - Scheme, host and port of the API, for tests, or for a proxy of your own.
+        type: str
+      search:
+        description:
+          - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
+            V(inet_down>500). They take the place of the defaults in C(docs/vastai.md).
+        type: raw
 extends_documentation_fragment:
   - podyard.gpu.attributes
   - podyard.gpu.api
-  - podyard.gpu.api.providers
 attributes:
   check_mode:
     support: full
@@ -84,8 +172,9 @@ attributes:
   idempotent:
     support: full
 seealso:
+  - module: podyard.gpu.pod
+  - module: podyard.gpu.vastai_offer_info
   - module: podyard.gpu.account_info
-  - module: podyard.gpu.runpod_pod
 """
 
 EXAMPLES = r"""
@@ -100,11 +189,26 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ market.offers[0].gpu }} at {{ market.offers[0].usd_per_hour }} USD per hour"
   when: market.offers | length > 0
+
+- name: The most throughput for the money, of everything with 40 GB per GPU and CUDA 12.4
+  podyard.gpu.offer_info:
+    min_gpu_memory: 40
+    min_compute_capability: 8.0
+    min_cuda_version: "12.4"
+    disk: 100
+    rank_by: value
+  delegate_to: localhost
+  register: market
+
+- name: Why there is nothing, and what comes nearest
+  ansible.builtin.debug:
+    msg: "{{ market.reason }}"
+  when: market.offers | length == 0
 """
 
 RETURN = r"""
 offers:
-  description: What can be rented, cheapest first.
+  description: What can be rented, the best first.
   returned: success
   type: list
   elements: dict
@@ -130,15 +234,75 @@ offers:
       type: int
       sample: 24
     usd_per_hour:
-      description: Price of the whole pod, in USD per hour; V(none) where the provider does not say.
+      description:
+        - Price of the whole pod as its contract will have it, in USD per hour; V(none) where the provider does not say.
+          O(max_price) is held against it. On Vast.ai it holds the disk.
       type: float
       sample: 0.69
+    billed_usd_per_hour:
+      description: The same with the disk of O(disk) at either provider, by which is ranked.
+      type: float
+      sample: 0.6928
+    disk_usd_per_hour:
+      description: The part of RV(offers[].usd_per_hour) that is the disk's; V(none) where it is no part of it.
+      type: float
+    tflops:
+      description: Throughput of all GPUs, dense and in 16 bits, by the table of C(docs/market.md).
+      type: float
+      sample: 165.2
+    fits:
+      description: Whether all wishes are kept; always V(true) without O(include_unavailable).
+      type: bool
+      sample: true
+    why_not:
+      description: What excludes it, when it does not fit.
+      type: str
+    compute_capability:
+      description: CUDA's compute capability.
+      type: float
+      sample: 8.9
+    ram_gb:
+      description: Memory of the host for the whole pod, in GB. This and the following are V(none) where nobody tells.
+      type: float
+    vcpus:
+      description: Virtual CPUs for the whole pod.
+      type: float
+    disk_gb:
+      description: What is left of the machine's disk, in GB.
+      type: float
+    reliability:
+      description: The share of the last time in which the machine could be reached, from 0 to 1.
+      type: float
+    down_mbps:
+      description: Bandwidth towards the machine, in Mbit/s.
+      type: float
+    up_mbps:
+      description: Bandwidth from the machine, in Mbit/s.
+      type: float
+    usd_per_gb_down:
+      description: Price of what the pod receives, in USD per GB.
+      type: float
+      sample: 0.0
+    usd_per_gb_up:
+      description: Price of what the pod sends, in USD per GB.
+      type: float
+      sample: 0.0
+    hours_left:
+      description: For how many hours the host still offers it.
+      type: float
+    interruptible:
+      description: Whether such a pod may be taken away.
+      type: bool
+      sample: false
+    min_bid:
+      description: The least bid for it, in USD per hour.
+      type: float
     cloud:
       description: The kind of hosts.
       type: str
       sample: SECURE
     region:
-      description: The data centre, when only one was asked for.
+      description: The data centre, or the country of the machine; V(none) where the provider chooses.
       type: str
     availability:
       description: What is left, V(high), V(medium), V(low), V(unknown) or V(none).
@@ -170,9 +334,40 @@ offers:
       description: What else the provider tells of it, see M(podyard.gpu.vastai_offer_info).
       type: dict
 reason:
-  description: Why nothing fits, when O(include_unavailable) is off and RV(offers) is empty; V(none) otherwise.
+  description: Why nothing fits, in words, when nothing does; V(none) otherwise.
   returned: success
   type: str
+misses:
+  description: When nothing fits, what comes nearest, at most five.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    words:
+      description: What it is, and what excludes it.
+      type: str
+      sample: RTX 4090 at 0.69 USD per hour exceeds the cap of 0.60 USD per hour (option max_price)
+    wishes:
+      description: The options that exclude it, one where there is an offer that a single one excludes.
+      type: list
+      elements: str
+      sample: [max_price]
+    provider:
+      description: The provider. C(gpu_count), C(usd_per_hour), C(cloud), C(region) and C(id) are there too, as of an
+        offer.
+      type: str
+    gpu:
+      description: The GPU.
+      type: str
+notes:
+  description: What of the wishes was not tried anywhere, and why.
+  returned: success
+  type: list
+  elements: str
+down:
+  description: Providers that could not be asked, and why; each is a warning too.
+  returned: success
+  type: dict
 """
 
 from typing import Any
@@ -180,41 +375,82 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _market
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_arguments import chosen, connector
+from ansible_collections.podyard.gpu.plugins.module_utils._offer import PRICE, RANKINGS, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
-CLOUDS = ["SECURE", "COMMUNITY"]
 ARGUMENTS: dict[str, Any] = {
+    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
     "gpus": {"type": "list", "elements": "str", "default": []},
+    "min_gpu_memory": {"type": "float"},
+    "min_compute_capability": {"type": "float"},
     "gpu_count": {"type": "int", "default": 1},
-    "clouds": {"type": "list", "elements": "str", "choices": CLOUDS, "default": ["SECURE"]},
-    "data_centers": {"type": "list", "elements": "str", "default": []},
+    "disk": {"type": "int"},
+    "min_memory": {"type": "float"},
+    "min_vcpus": {"type": "float"},
     "min_cuda_version": {"type": "str"},
     "cuda_versions": {"type": "list", "elements": "str", "default": []},
+    "regions": {"type": "list", "elements": "str", "default": [], "aliases": ["data_centers"]},
+    "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"], "default": []},
+    "interruptible": {"type": "bool", "default": False},
+    "bid": {"type": "float"},
     "max_price": {"type": "float"},
-    "disk": {"type": "int"},
     "hours": {"type": "float"},
+    "rank_by": {"type": "str", "choices": list(RANKINGS), "default": PRICE},
     "include_unavailable": {"type": "bool", "default": False},
+    "runpod": {"type": "dict", "options": API},
+    "vastai": {"type": "dict", "options": {**API, "search": {"type": "raw"}}},
     **API,
-    **PROVIDERS,
 }
 
 
-def query(params: dict[str, Any]) -> OfferQuery:
-    """The module's options as a query."""
+def query(params: dict[str, Any], provider: Provider) -> OfferQuery:
+    """The module's options as a query to one provider."""
+    own = params[provider.name] or {}
     return OfferQuery(
         gpus=tuple(params["gpus"]),
         gpu_count=params["gpu_count"],
         clouds=tuple(params["clouds"]),
-        regions=tuple(params["data_centers"]),
+        regions=tuple(params["regions"]),
         min_cuda_version=params["min_cuda_version"],
         cuda_versions=tuple(params["cuda_versions"]),
         max_price=params["max_price"],
-        include_unavailable=params["include_unavailable"],
         disk_gb=params["disk"],
         hours=params["hours"],
+        bid=params["bid"],
+        filters=provider.filters(own.get("search")),
+        min_gpu_memory=params["min_gpu_memory"],
+        min_compute_capability=params["min_compute_capability"],
+        min_ram_gb=params["min_memory"],
+        min_vcpus=params["min_vcpus"],
+        interruptible=params["interruptible"],
+        rank_by=params["rank_by"],
     )
+
+
+def ask(module: AnsibleModule) -> dict[str, Any]:
+    """The market as a result."""
+    params = module.params
+    if params["api_key"] and not params["providers"]:
+        params["providers"] = ["runpod"]
+    names = chosen(params)
+    providers = {name: connector(module, name, len(names) == 1)() for name in names}
+    queries = {name: query(params, provider) for name, provider in providers.items()}
+    found = _market.survey(providers, queries)
+    for name, error in found.down.items():
+        module.warn(f"{name} could not be asked: {error.message}")
+    offers = [{**offer.to_result(), "fits": True, "why_not": None} for offer in found.offers]
+    if params["include_unavailable"]:
+        offers += [{**miss.offer.to_result(), "fits": False, "why_not": miss.reasons} for miss in found.others]
+    return {
+        "offers": offers,
+        "reason": None if found.offers else found.refusal().message,
+        "misses": [miss.to_result() for miss in found.misses],
+        "notes": list(found.notes),
+        "down": {name: error.message for name, error in found.down.items()},
+    }
 
 
 def main() -> None:
@@ -224,11 +460,10 @@ def main() -> None:
         mutually_exclusive=[("min_cuda_version", "cuda_versions")],
     )
     try:
-        providers = [open_provider(module, name) for name in module.params["providers"]]
-        offers, reason = _market.search(providers, query(module.params))
+        result = ask(module)
     except CloudError as error:
         module.fail_json(**failure(error))
-    module.exit_json(changed=False, offers=[offer.to_result() for offer in offers], reason=reason)
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

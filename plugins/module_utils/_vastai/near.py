@@ -58,10 +58,10 @@ def _objection(raw: Mapping[str, Any], field: str, broken: tuple[str, Any], own:
     label, factor = LABELS.get(field, (field, 1))
     has = value_of(raw, field)
     whose = "the option search" if own else f"a default, search: {language.spelled(field)}=any takes it away"
+    words = f"has {label} {_shown(has, factor)}, and {_SIGNS[sign]}{_shown(wanted, factor)} is wished"
     if field == "direct_port_count" and not own:
-        whose = "the number of ports to open"
-    words = f"has {label} {_shown(has, factor)}, and {_SIGNS[sign]}{_shown(wanted, factor)} is wished ({whose})"
-    return Objection("search", words, _gap(has, wanted))
+        return Objection("ports", words, _gap(has, wanted))
+    return Objection("search", f"{words} ({whose})", _gap(has, wanted))
 
 
 def _gap(has: Any, wanted: Any) -> float:

@@ -174,3 +174,85 @@ def test_a_data_centre_without_global_networking_is_refused_with_those_that_have
     # A service that does not say is asked by the create itself.
     with Conversation(places_answer, expect("GET", GPUS).reply({"gpus": []})) as api:
         assert offers(api.url, regions=("US-TX-3",), global_networking=True) == []
+
+
+# -- countries, and what comes near
+
+
+def in_country(*words):
+    return expect("GET", GPUS, query={**COUNTRY, "countryCodes": ",".join(words)})
+
+
+COUNTRY = {"include": "AVAILABILITY", "product": "POD", "count": "1", "cloud": "SECURE"}
+
+
+def test_a_country_is_the_services_to_find_and_hides_no_name():
+    """Its answer has only the GPUs that stand there; the others are shown as out of stock, and not as unknown."""
+    here = examples.gpu(dataCenters=[{"id": "EU-FR-1", "availability": "HIGH"}], availability="HIGH")
+    script = (in_country("FR", "DE").reply({"gpus": [here]}), expect("GET", GPUS, query={}).reply(CATALOGUE))
+    with Conversation(*script) as api:
+        found = {offer.gpu: offer for offer in offers(api.url, countries=("FR", "DE"))}
+    assert (found["RTX 4090"].availability, found["RTX 4090"].regions) == ("high", {"EU-FR-1": "high"})
+    assert (found["A100 PCIe"].availability, found["A100 PCIe"].regions) == ("none", {})
+
+
+CATALOGUE = {"gpus": [examples.gpu(), examples.A100_PCIE]}
+
+
+def test_countries_and_data_centres_are_two_questions_and_either_will_do():
+    there = examples.gpu(dataCenters=[{"id": "EU-FR-1", "availability": "HIGH"}], availability="HIGH")
+    script = (
+        expect("GET", "/v2/catalog/datacenters").reply(PLACES),
+        expect("GET", GPUS, query=COUNTRY).reply({"gpus": [examples.gpu()]}),
+        in_country("FR").reply({"gpus": [there]}),
+    )
+    with Conversation(*script) as api:
+        (found,) = offers(api.url, regions=("EU-RO-1",), countries=("FR",))
+    assert (found.availability, found.regions) == ("high", {"EU-RO-1": "low", "EU-FR-1": "high"})
+
+
+def nearly(*script, **query):
+    with Conversation(*script) as api:
+        return catalogue.nearly(ApiSession("RunPod", api.url, KEY), OfferQuery(**{"clouds": ("SECURE",), **query}))
+
+
+def test_what_comes_near_is_in_the_other_cloud_when_nothing_else_was_filtered():
+    other = expect("GET", GPUS, query={**COUNTRY, "cloud": "COMMUNITY"}).reply({"gpus": [examples.gpu()]})
+    (found,) = nearly(other)
+    assert (found.cloud, found.objections) == ("COMMUNITY", ())
+    assert nearly(clouds=("SECURE", "COMMUNITY")) == []
+
+
+def test_what_comes_near_is_elsewhere_or_on_an_older_driver_and_that_is_its_objection():
+    old = examples.gpu(cudaVersions=[{"version": "12.4", "available": True}])
+    none = {"gpus": [examples.gpu(availability="NONE", dataCenters=[])]}
+    every, cuda = expect("GET", GPUS, query={}), {"minCudaVersion": "12.8"}
+    both = {"cloud": "SECURE"}, {"cloud": "COMMUNITY"}
+
+    def asked(more, body):
+        return [expect("GET", GPUS, query={**COUNTRY, **cloud, **more}).reply(body) for cloud in both]
+
+    def in_france(*more):
+        return {"countryCodes": "FR", **{name: value for each in more for name, value in each.items()}}
+
+    script = (
+        expect("GET", GPUS, query={**COUNTRY, "cloud": "COMMUNITY", **in_france(cuda)}).reply(none),
+        every.reply({"gpus": []}),
+        *asked(cuda, none),
+        *asked(in_france(), none),
+        every.reply({"gpus": []}),
+        *asked({}, {"gpus": [old]}),
+    )
+    secure, community = nearly(*script, countries=("FR",), min_cuda_version="12.8")
+    assert (secure.cloud, community.cloud) == ("SECURE", "COMMUNITY")
+    assert [(each.wish, each.words) for each in secure.objections] == [
+        ("regions", "is left in US-IL-1 and EU-RO-1 and not in FR"),
+        ("min_cuda_version", "is left on hosts with CUDA 12.4, and 12.8 is wished"),
+    ]
+
+
+def test_the_compute_capability_is_known_from_the_table():
+    with Conversation(expect("GET", GPUS).reply({"gpus": [examples.gpu(id="NVIDIA A40", name="A40")]})) as api:
+        assert offers(api.url)[0].compute_capability == 8.6
+    with Conversation(expect("GET", GPUS).reply({"gpus": [examples.gpu(id="New", name="New")]})) as api:
+        assert offers(api.url)[0].compute_capability is None

@@ -146,3 +146,130 @@ def test_the_offer_of_the_example_that_is_no_list_is_read_and_nothing_is_not():
 def test_there_are_no_pods_without_gpus():
     with Conversation() as api, pytest.raises(BadRequest, match="leave the option cpu out"):
         driver(api).offers(query(cpu=Cpu("cpu5c", 4)))
+
+
+# -- wishes that every provider has
+
+
+def test_wishes_are_said_in_the_services_units():
+    wishes = query(
+        min_gpu_memory=48, min_compute_capability=8.9, min_vcpus=8, min_ram_gb=64, countries=("DE",), regions=("US",)
+    )
+    body = offers.body(wishes, [])
+    # A card of 48 GB reports 46068 MB.
+    assert body["gpu_ram"] == {"gte": 45711}
+    assert body["compute_cap"] == {"gte": 890}
+    assert body["cpu_cores_effective"] == {"gte": 8}
+    assert body["cpu_ram"] == {"gte": 64000}
+    assert body["geolocation"] == {"in": ["US", "DE"]}
+    assert offers.body(query(min_compute_capability=5.0), [])["compute_cap"] == {"gte": 600}
+
+
+@pytest.mark.parametrize(
+    ("clouds", "filtered"),
+    [((), None), (("SECURE",), {"eq": True}), (("COMMUNITY",), {"eq": False}), (("SECURE", "COMMUNITY"), None)],
+)
+def test_a_cloud_is_a_kind_of_host(clouds, filtered):
+    assert offers.body(query(clouds=clouds), []).get("datacenter") == filtered
+
+
+def test_by_value_the_best_value_is_in_the_part_of_the_answer_that_comes():
+    assert offers.body(query(gpus=(), rank_by="value"), [])["order"] == [["dlperf_per_dphtotal", "desc"]]
+    assert offers.body(query(rank_by="value"), ["RTX 4090"])["order"] == [["dph_total", "asc"]]
+
+
+def test_an_interruptible_without_a_bid_is_shown_at_the_least_one():
+    bid = expect("POST", SEARCH, body=lambda body: body["type"] == "bid")
+    with Conversation(GPUS, bid.reply({"offers": [rows.offer(min_bid=0.2)]})) as api:
+        offer = next(each for each in driver(api).offers(query(interruptible=True)) if each.id)
+    assert (offer.usd_per_hour, offer.min_bid, offer.interruptible) == (pytest.approx(0.215), 0.2, True)
+
+
+def test_an_offer_tells_what_a_plan_needs():
+    with Conversation(GPUS, found(rows.offer())) as api:
+        offer = next(each for each in driver(api).offers(query()) if each.id)
+    assert (offer.memory_gb, offer.compute_capability, offer.ram_gb, offer.vcpus) == (24, 8.9, 64.0, 16.0)
+    assert (offer.reliability, offer.down_mbps, offer.up_mbps) == (0.9975, 905.2, 812.4)
+    assert (offer.usd_per_gb_down, offer.usd_per_gb_up, offer.hours_left, offer.disk_gb) == (0.001, 0.002, 720.0, 412.5)
+    assert (offer.disk_usd_per_hour, offer.min_bid, offer.interruptible) == (0.015, None, False)
+
+
+def test_a_gpu_that_another_provider_may_have_is_no_error():
+    with Conversation(GPUS, found(rows.offer())) as api:
+        offers_of = driver(api).offers(query(gpus=("4090", "MI300X"), elsewhere=True))
+    assert {each.gpu for each in offers_of} == {"RTX 4090", "RTX 3090", "A100 SXM4", "A100 PCIE"}
+    with Conversation(GPUS) as api:
+        nothing = driver(api).offers(query(gpus=("MI300X",), elsewhere=True))
+    assert {each.availability for each in nothing} == {"none"}
+
+
+# -- what comes near
+
+
+def near(*raws, **wishes):
+    with Conversation(GPUS, found(*raws)) as api:
+        return driver(api).nearly(query(**wishes))
+
+
+def test_a_second_search_asks_for_the_gpu_and_nothing_else():
+    plain = {"gpu_name", "rentable", "rented", "external", "verified", "num_gpus"}
+    asked = expect("POST", SEARCH, body=lambda body: set(body) == plain | set(offers.CONTROLS))
+    with Conversation(GPUS, asked.reply({"offers": [rows.offer()]})) as api:
+        (offer,) = driver(api).nearly(query(min_cuda_version="13.0", regions=("DE",), hours=10))
+    assert (offer.id, offer.objections) == ("21530011", ())
+
+
+@pytest.mark.parametrize(
+    ("raw", "wishes", "wish", "words"),
+    [
+        (
+            {"reliability2": 0.9},
+            {},
+            "search",
+            "has a reliability of 0.9, and at least 0.95 is wished (a default, search:",
+        ),
+        ({"inet_down": 40.0}, {}, "search", "has a download in Mbps of 40, and at least 100 is wished"),
+        ({"inet_up_cost": 0.05}, {}, "search", "has a price in USD per GB sent of 0.05, and at most 0.02 is wished"),
+        ({"direct_port_count": 0}, {}, "ports", "has a number of free ports of 0, and at least 1 is wished"),
+        ({}, {"clouds": ("SECURE",)}, "clouds", "is on a host in no data centre, and SECURE is wished"),
+        ({"hosting_type": 1}, {"clouds": ("COMMUNITY",)}, "clouds", "is on a host in a data centre, and COMMUNITY"),
+        ({}, {"filters": {"gpu_ram": {"gte": 40000}}}, "search", "GB of memory per GPU of 24.564, and at least 40 is"),
+        (
+            {},
+            {"filters": {"geolocation": {"in": ["DE", "FR"]}}},
+            "search",
+            "the country US, and one of DE, FR is wished",
+        ),
+        ({}, {"filters": {"geolocation": {"notin": ["US"]}}}, "search", "none of US is wished (the option search)"),
+        ({}, {"filters": {"static_ip": {"eq": False}}}, "search", "has static_ip true, and false is wished"),
+        ({}, {"filters": {"cpu_name": {"neq": "EPYC_7543"}}}, "search", "another than EPYC_7543 is wished"),
+        (
+            {"dlperf": None},
+            {"filters": {"dlperf": {"gt": 1}}},
+            "search",
+            "has dlperf unknown, and more than 1 is wished",
+        ),
+        ({}, {"filters": {"driver_version": {"lt": 570000000}}}, "search", "less than 5.7e+08 is wished"),
+    ],
+)
+def test_each_filter_that_an_offer_breaks_is_an_objection(raw, wishes, wish, words):
+    (offer,) = near(rows.offer(**raw), **wishes)
+    (objection,) = offer.objections
+    assert objection.wish == wish
+    assert words in objection.words
+
+
+def test_fewer_gpus_to_a_pod_come_near_where_there_are_not_so_many():
+    fewer = expect("POST", SEARCH, body=lambda body: body["num_gpus"] == {"lt": 8})
+    with Conversation(GPUS, found(), fewer.reply({"offers": [rows.offer(num_gpus=4)]})) as api:
+        (offer,) = driver(api).nearly(query(gpu_count=8))
+    assert offer.gpu_count == 4
+
+
+def test_a_search_that_finds_nothing_says_which_wish_excludes_what():
+    raws = [rows.offer(cuda_max_good=12.2), rows.offer(ask_contract_id=2, machine_id=2, geolocation="Paris, FR")]
+    with Conversation(GPUS, found(), GPUS, found(*raws)) as api:
+        survey = _market.survey({"vastai": driver(api)}, {"vastai": query(min_cuda_version="12.8", regions=("US",))})
+    assert [miss.wishes for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
+    assert "has CUDA 12.2 at most, and 12.8 is wished (option min_cuda_version)" in survey.refusal().message
+    assert "is in FR, and not in US (option regions)" in survey.refusal().message
