@@ -124,17 +124,20 @@ def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
     for account in plan["accounts"]:
         if account["first_hour_usd"] is None or any(balance(plan, prefix)):
             continue
+        has = f"The balance of {account['provider']} is {money(account['balance_usd'])}"
         if _short(account, account["first_hour_usd"]):
             yield (
-                f"The balance of {account['provider']} is {money(account['balance_usd'])}, which does not pay the "
-                f"first hour there ({money(account['first_hour_usd'])}): add credit, or leave it out of "
-                f"{prefix}providers."
+                f"{has}, which does not pay the first hour there ({money(account['first_hour_usd'])}): add credit, or "
+                f"leave it out of {prefix}providers."
             )
-        elif _short(account, account["usd"]):
+            continue
+        hours = plan["limits"]["max_hours"]
+        others = (account["spend_usd_per_hour"] or account["pods_usd_per_hour"] or 0.0) * (hours or 0.0)
+        if account["usd"] is not None and _short(account, account["usd"] + others):
+            more = f", and the pods that are there {money(others)}" if others else ""
             yield (
-                f"The balance of {account['provider']} is {money(account['balance_usd'])}, and the "
-                f"{plan['limits']['max_hours']:g} hours of {prefix}max_hours cost {money(account['usd'])} there: the "
-                f"pod would be taken away before they are over. Add credit, or lower {prefix}max_hours."
+                f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the pod "
+                f"would be taken away before they are over. Add credit, or lower {prefix}max_hours."
             )
 
 

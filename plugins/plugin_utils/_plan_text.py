@@ -20,6 +20,8 @@ Plan = Mapping[str, Any]
 Row = tuple[str, str]
 #: Columns of the screen below which the table of offers leaves out what can be done without.
 NARROW = 96
+#: Remarks on what is not tried; of many wishes there are many.
+NOTES = 5
 
 
 def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
@@ -31,7 +33,9 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     keys = {f"{each['name']} from {each['place']}" for each in plan["credentials"]}
     after += [("settings", line) for line in plan["settings"] if line not in keys]
     after += [("assumed", line) for line in plan["assumptions"]]
-    after += [("not tried", line) for line in plan["notes"][:5]]
+    after += [("not tried", line) for line in plan["notes"][:NOTES]]
+    if len(plan["notes"]) > NOTES:
+        after.append(("not tried", f"and {len(plan['notes']) - NOTES} more, in plan.json"))
     after += [("warning", line) for line in plan["warnings"]]
     after += [("REFUSED", line) for line in plan["problems"]]
     return before, after

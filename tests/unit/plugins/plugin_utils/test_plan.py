@@ -75,8 +75,8 @@ def planned(*clouds: Cloud, **changes: Any) -> dict[str, Any]:
     return plan
 
 
-def one(cloud_offers=(), **changes: Any) -> Cloud:
-    return Cloud("one", offers=cloud_offers or [offer(provider="one", price=0.69)], **changes)
+def one(cloud_offers=(), pods=(), **changes: Any) -> Cloud:
+    return Cloud("one", *pods, offers=cloud_offers or [offer(provider="one", price=0.69)], **changes)
 
 
 def only(texts: list[str], words: str) -> None:
@@ -135,6 +135,17 @@ def test_a_balance_below_the_estimate_is_a_warning():
     plan = planned(one(balance=3.0))
     assert plan["problems"] == []
     only(plan["warnings"], "the 6 hours of train_max_hours cost USD 4.20 there")
+
+
+def test_what_the_pods_that_are_there_cost_counts_too():
+    """4.20 USD for this one and 4.14 for the other."""
+    other = pod(name="podyard-other-r1-0-1", usd_per_hour=0.69)
+    only(
+        planned(one(pods=[other], balance=8.0))["warnings"], "cost USD 4.20 there, and the pods that are there USD 4.14"
+    )
+    plan = planned(one(pods=[other], balance=9.0))
+    assert plan["warnings"] == []
+    assert "USD 9.00, and 1 pod there already for USD 0.69 an hour" in _plan_text.render(plan, 100)
 
 
 def test_one_rich_account_of_two_is_enough():
