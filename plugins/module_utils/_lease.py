@@ -20,16 +20,21 @@ import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import LEASE
+
+if TYPE_CHECKING:
+    from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
+    from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
 
 #: Seconds that a container waits for its first login. Our own waits for one are over after ten minutes at most, on an
 #: image that has to install its SSH server too; a lease that is shorter counts from the container's start as it is.
 BOOT_GRACE = 3600
+#: Shows a pod's lease that somebody is there, in the words of a shell. What cannot be made keeps nobody from work.
+RENEW = f"[ ! -d {LEASE} ] || (: >{LEASE}/renew) 2>/dev/null"
 #: What the program says when it is armed, and when it never can be.
 ARMED, NO_KEY = "armed", "no-key"
 _SAID = re.compile(r"^podyard:lease=(\S+)\s*$", re.MULTILINE)

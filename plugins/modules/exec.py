@@ -126,6 +126,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
+
 # Answers nothing from a terminal, says nothing of its own but errors, and gives a dead address up after 15 s: a living
 # pod answers within one, and the user waits.
 SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15"]
@@ -170,11 +172,13 @@ def _outcome(run_dir: str) -> str:
 
 
 def script(command: str, mark: str, timeout: float | None) -> str:
-    """What the pod's shell is to run: the command, and then its exit code behind a mark on standard error."""
+    """What the pod's shell is to run: the command, and then its exit code behind a mark on standard error. Who works
+    there renews the pod's lease.
+    """
     limit = f"limit='timeout -k 5 {timeout:g}'" if timeout else "limit="
     # An image may lack timeout; then the line is cut from here.
     lines = (
-        f"{limit}; command -v timeout >/dev/null 2>&1 || limit=; "
+        f"{RENEW}; {limit}; command -v timeout >/dev/null 2>&1 || limit=; "
         f'$limit "${{SHELL:-/bin/sh}}" -c {shlex.quote(command)}; '
         f'rc=$?; printf "\\n{mark} %d\\n" "$rc" >&2; exit "$rc"'
     )

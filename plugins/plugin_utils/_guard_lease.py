@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import RENEW
 
 # How often in the length of a lease: three of four may fail before it is over.
 SHARE = 4

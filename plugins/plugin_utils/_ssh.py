@@ -23,15 +23,13 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.path import makedirs_safe, unfrackpath
 
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import LEASE
+from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
 
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
 SSH_FAILED = 255
 # A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, and a lost packet
 # harms nothing.
 KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
-# Shows a pod's lease that somebody is there. What cannot be made keeps no script from its work.
-RENEW = f"[ ! -d {LEASE} ] || (: >{LEASE}/renew) 2>/dev/null"
 # Stands before a script's output, since a pod's shell start-up files may print a banner.
 MARK = b"@podyard@\n"
 

@@ -161,8 +161,7 @@ def test_a_guard_whose_controller_has_ended_renews_no_more(watch):
 @pytest.fixture(name="lease")
 def _lease(tmp_path, monkeypatch):
     place = tmp_path / "lease"
-    for module in (_training_state, _ssh):
-        monkeypatch.setattr(module, "LEASE", str(place))
+    monkeypatch.setattr(_training_state, "LEASE", str(place))
     monkeypatch.setattr(_ssh, "RENEW", _ssh.RENEW.replace("/tmp/podyard-lease", str(place)))
     return place
 
