@@ -59,7 +59,7 @@ class _Asked:
         said, words = self.output.read(), self.errors.read().decode(errors="replace").split()
         _banner, mark, rest = said.partition(MARK)
         if self.process.returncode is None or self.process.returncode < 0:
-            return Look(trouble=f"no answer within {seconds:g} s")
+            return Look(trouble=f"no answer within {seconds:.2g} s")
         if self.process.returncode == SSH_FAILED or not mark:
             return Look(trouble=" ".join(words)[-200:] or "ssh ended without a word")
         try:
