@@ -136,8 +136,8 @@ def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
         if account["usd"] is not None and _short(account, account["usd"] + others):
             more = f", and the pods that are there {money(others)}" if others else ""
             yield (
-                f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the pod "
-                f"would be taken away before they are over. Add credit, or lower {prefix}max_hours."
+                f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the "
+                f"pod would be taken away before they are over. Add credit, or lower {prefix}max_hours."
             )
 
 
