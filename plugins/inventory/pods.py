@@ -254,8 +254,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
         pods = accounts.pods(ask_all=not cache)
         hosts = hosts_of(pods, self._wanted(), self._connections(list(providers)), self._namer())
-        self._add(hosts)
-        self._construct(hosts)
+        before = frozenset(self.inventory.hosts)
+        try:
+            self._add(hosts)
+            self._construct(hosts)
+        except AnsibleError:
+            # All or nothing: a host that is not in all of its groups may be taken for another.
+            for host in (each for each in hosts if each.name not in before and each.name in self.inventory.hosts):
+                self.inventory.remove_host(self.inventory.get_host(host.name))
+            raise
 
     def _add(self, hosts: list[InventoryHost]) -> None:
         groups: dict[str, list[str]] = {}

@@ -125,13 +125,13 @@ def documentation():
 def parse(tmp_path):
     """Parse a configuration as Ansible does; returns the inventory."""
 
-    def run(refresh=False, **config):
+    def run(refresh=False, inventory=None, **config):
         file = tmp_path / "any-name.yml"
         file.write_text(yaml.safe_dump({"plugin": "podyard.gpu.pods", **config}))
         plugin = plugin_file.InventoryModule()
         plugin._load_name = "podyard.gpu.pods"
         plugin._redirected_names = ["podyard.gpu.pods"]
-        inventory = InventoryData()
+        inventory = inventory or InventoryData()
         assert plugin.verify_file(str(file))
         plugin.parse(inventory, DataLoader(), str(file), not refresh)
         if config.get("cache"):
@@ -214,8 +214,12 @@ def test_an_error_in_an_expression_fails_only_when_strict(provider, parse):
     provider.answers = [[pod()], [pod()]]
     broken = {"compose": {"x": "no_such_variable + 1"}}
     assert len(parse(**broken).hosts) == 1
+    inventory = InventoryData()
+    inventory.add_host("other")
     with pytest.raises(AnsibleError, match="no_such_variable"):
-        parse(strict=True, **broken)
+        parse(strict=True, inventory=inventory, **broken)
+    assert list(inventory.hosts) == ["other"], "half an inventory is none"
+    assert [host for group in inventory.groups.values() for host in group.hosts] == []
 
 
 def test_an_api_that_fails_fails_the_inventory(provider, parse):

@@ -129,8 +129,10 @@ def test_the_names_are_all_that_a_host_has_and_the_documentation_tells_each(host
     (tmp_path / "mine").write_text("key")
     (host,) = hosts(pod(), private_key_file=str(tmp_path / "mine"))
     assert set(host.variables) == set(NAMES)
-    told = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
-    assert [name for name in NAMES if f"| `{name}`" not in told] == []
+    page = Path(__file__).resolve().parents[4] / "docs" / "inventory.md"
+    if not page.exists():
+        pytest.skip("the guides are not part of an installed collection")
+    assert [name for name in NAMES if f"| `{name}`" not in page.read_text(encoding="utf-8")] == []
 
 
 def test_native_groups(hosts):
