@@ -140,9 +140,7 @@ def test_a_balance_below_the_estimate_is_a_warning():
 def test_what_the_pods_that_are_there_cost_counts_too():
     """4.20 USD for this one and 4.14 for the other."""
     other = pod(name="podyard-other-r1-0-1", usd_per_hour=0.69)
-    only(
-        planned(one(pods=[other], balance=8.0))["warnings"], "USD 4.20 there, and the pods that are there USD 4.14"
-    )
+    only(planned(one(pods=[other], balance=8.0))["warnings"], "USD 4.20 there, and the pods that are there USD 4.14")
     plan = planned(one(pods=[other], balance=9.0))
     assert plan["warnings"] == []
     assert "USD 9.00, and 1 pod there already for USD 0.69 an hour" in _plan_text.render(plan, 100)
