@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -59,7 +60,7 @@ def lists(
 
     deadline = time.monotonic() + seconds
     names = list(dict.fromkeys(names))
-    threads = [begin(lambda name=name: ask(name), f"podyard-list-{name}") for name in names]
+    threads = [begin(functools.partial(ask, name), f"podyard-list-{name}") for name in names]
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"gave no complete list of its pods within {seconds:g} seconds."
