@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: plan
 short_description: Say what a training would rent, send and cost, before anything is rented
-version_added: 0.2.0
+version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Asks the providers for the balance, the pods that are there and the offers of now, counts code and data, compares
