@@ -18,7 +18,7 @@ export ARGS PROVIDER PYTHON
 
 PARTS := lint unit sandbox-test integration matrix molecule sanity conformance
 
-.PHONY: help setup train test $(PARTS) env-template down clean
+.PHONY: help setup train test $(PARTS) benchmark env-template down clean
 
 help: ## say what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ sanity: ## run ansible-test sanity and units on every supported ansible-core
 
 conformance: ## hold the sandbox and the driver against RunPod's own description, and RunPod's SDK against the sandbox
 	@scripts/test.sh conformance
+
+benchmark: ## measure the inventory of 10,000 pods, the time to a ready pod, and a market of bad hosts (BENCHMARK=… for one)
+	@scripts/benchmark.sh $(BENCHMARK)
 
 env-template: ## print a documented .env file with every setting
 	@cat examples/env.template
