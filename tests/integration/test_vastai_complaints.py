@@ -391,6 +391,16 @@ def test_the_key_outlives_a_rewrite_of_authorized_keys(shop, account):
     assert KEY in keys
 
 
+def test_a_team_takes_no_account_keys_and_its_pod_lets_us_in_all_the_same(shop):
+    shop.fault("vast-team-account")
+    result = shop.pod()
+    assert shop.vast.get("/v0/ssh/").json() == []
+    [row] = json.loads(shop.vast.get(f"/v0/instances/{result['pod']['id']}/ssh/").json()["ssh_keys"])
+    assert KEY in row.values()
+    assert [each for each in said(result) if "not put on the account" in each]
+    assert shop.pod(state="absent")["pods_gone"][0]["gone_proved"]
+
+
 @pytest.mark.parametrize("path", ["~/.ssh/id_ed25519.pub", "/root/.ssh/id_ed25519"])
 def test_a_path_in_place_of_a_key_is_refused(shop, path):
     """The vendor's tool stores it as the key, and says success."""
@@ -548,6 +558,36 @@ def test_no_credit_is_named_as_the_reason_of_a_stop(shop):
     assert len(shop.creates()) == 2, "no other offer would help"
 
 
+@pytest.mark.parametrize(
+    ("fault", "params", "word", "billing"),
+    [
+        ("vast-outbid", {}, "outbid", "disk"),
+        ("vast-expired", {}, "expired", "disk"),
+        ("vast-offline", {"status": "offline"}, "host lost", "none"),
+        ("vast-offline", {"status": "unknown"}, "host lost", "gpu"),
+    ],
+    ids=["outbid", "expired", "offline", "unknown"],
+)
+def test_who_took_a_pod_away_is_told(shop, fault, params, word, billing):
+    """An interruption is an event of its own and no error text, and it says what goes on billing: of a host without a
+    heartbeat nobody says that it is free.
+    """
+    spot = {"interruptible": True, "bid": 0.5} if word == "outbid" else {}
+    pod = shop.pod(**spot)["pod"]
+    assert (pod["interruption"], pod["billing"]) == (None, "gpu")
+    shop.fault(fault, pod=NAME + "-*", **params)
+    [found] = until(shop.shown, lambda pods: pods[0]["interruption"] is not None)
+    assert (found["interruption"], found["id"]) == (word, pod["id"])
+    assert found["billing"] == billing
+
+
+def test_a_stop_of_ours_is_no_interruption(shop):
+    """It looks like an outbid; the other tasks of this machine know better."""
+    shop.pod(interruptible=True, bid=0.5)
+    shop.pod(state="stopped")
+    assert [(pod["phase"], pod["interruption"]) for pod in shop.shown()] == [("stopped", None)]
+
+
 def test_a_spend_limit_is_told_with_what_helps(shop):
     shop.fault("vast-spend-limit")
     result = shop.refused()
@@ -576,6 +616,43 @@ def test_the_bill_is_the_shown_price(shop):
     assert shop.living()[0]["usd_per_hour"] == pytest.approx(pod["usd_per_hour"])
     asked = shop.sent("vast.searchOffers")[-1]
     assert asked["request"]["json"]["allocated_storage"] == 300
+
+
+def volumes(shop: Shop) -> list[dict[str, Any]]:
+    return shop.vast.get("/v0/volumes").json()["volumes"]
+
+
+def test_a_pod_is_rented_on_the_machine_of_its_volume(shop):
+    """A volume is on one machine. What is not to be had there is refused, and not rented elsewhere."""
+    machine = shop.vast.offer()["machine_id"]
+    [disk] = shop.vast.post("/v0/volumes/search/", {"machine_id": {"eq": machine}}).json()["offers"]
+    shop.vast.put("/v0/volumes/", {"id": disk["id"], "size": 15, "name": "data"})
+    wish = {"volume": {"id": "data", "path": "/data"}}
+    elsewhere = shop.refused(gpus=["H200"], **wish)
+    assert elsewhere["failure"]["kind"] in ("NoCapacity", "BadRequest") and shop.made() == []
+    result = shop.pod(**wish)
+    assert shop.machine(result["pod"]) == str(machine)
+    assert (shop.sandbox.pods.specs[-1].mount_path, result["pod"]["mounts"][0]["path"]) == ("/data", "/data")
+    assert not shop.pod(**wish)["changed"] and len(volumes(shop)) == 1
+
+
+def test_a_new_volume_outlives_its_pod_and_none_is_left_of_a_pod_that_was_given_back(shop):
+    """Nobody would know of it, and it bills for ever."""
+    shop.fault("vast-oci-fail", times=1)
+    result = shop.pod(volume={"size": 30, "path": "/data", "name": "data"}, attempts=2)
+    assert [each["outcome"] for each in result["attempts"]] == ["given back", "rented"]
+    [volume] = volumes(shop)
+    assert (volume["label"], volume["size"]) == ("data", 30)
+    assert shop.machine(result["pod"]) == str(volume["machine_id"])
+    assert shop.pod(state="absent")["pods_gone"][0]["gone_proved"] and len(volumes(shop)) == 1
+
+
+def test_a_pod_that_is_made_stopped_bills_its_disk_alone_and_can_be_started(shop):
+    pod = shop.pod(target_state="stopped")["pod"]
+    assert (pod["phase"], pod["billing"], pod["interruption"]) == ("stopped", "disk", None)
+    assert not shop.pod(target_state="stopped")["changed"]
+    started = shop.pod(state="running")
+    assert started["changed"] and (started["pod"]["id"], started["pod"]["stage"]) == (pod["id"], "port_open")
 
 
 def test_a_contract_above_the_cap_is_given_back(shop):

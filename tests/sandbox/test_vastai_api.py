@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -178,6 +179,8 @@ def test_a_market_that_moves_alike_under_one_seed() -> None:
     assert one == story(1) != story(2)
     assert {offer[1] for offer in one[-1]} == {True, False}, "some were rented"
     assert any(a[2] != b[2] for a, b in zip(one[0], one[-1], strict=True)), "prices changed"
+    free = [{offer[0] for offer in moment if offer[1]} for moment in one]
+    assert any(later - earlier for earlier, later in pairwise(free)), "others appeared"
 
 
 def test_the_market_moves_while_the_sandbox_is_up(tmp_path: Any) -> None:

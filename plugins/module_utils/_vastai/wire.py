@@ -133,7 +133,11 @@ def billing(raw: Mapping[str, Any]) -> str:
     found, actual = phase(raw), word(raw, "actual_status")
     if found == _pod.GONE or actual == "offline":
         return _pod.BILLS_NOTHING
-    return _pod.BILLS_GPU if found == _pod.RUNNING or actual == "frozen" else _pod.BILLS_DISK
+    # Of a host that does not answer for a moment nobody says that it stops billing: better told too much than too little.
+    dear = (
+        found == _pod.RUNNING or actual == "frozen" or (found == _pod.UNKNOWN and word(raw, "cur_state") == "running")
+    )
+    return _pod.BILLS_GPU if dear else _pod.BILLS_DISK
 
 
 def storage_usd_per_hour(raw: Mapping[str, Any]) -> float | None:
@@ -178,10 +182,11 @@ def mounts(raw: Mapping[str, Any]) -> tuple[Mount, ...]:
     given = raw.get("volume_info")
     for entry in [given] if isinstance(given, dict) else listing(given):
         volume = mapping(entry)
-        volume_id = text(volume.get("volume_id") or volume.get("id") or volume.get("name"))
+        # A volume is known by its number; some answers have it behind ``V.`` as in its name.
+        volume_id = (text(volume.get("volume_id") or volume.get("id") or volume.get("name")) or "").rpartition("V.")[2]
         path = text(volume.get("mount_path") or volume.get("path"))
         if volume_id or path:
-            found.append(Mount("network", path, integer(volume.get("size")), volume_id))
+            found.append(Mount("network", path, integer(volume.get("size")), volume_id or None))
     return tuple(found)
 
 

@@ -16,6 +16,14 @@ from typing import Any
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.problems import refusal
 
+# With it begins the name of a volume for the pods' runtime.
+_PLACE = "vast-"
+
+
+def number_at(place: str) -> int:
+    """The number of the volume that the pods' runtime knows under this name."""
+    return int(place.removeprefix(_PLACE))
+
 
 @dataclass
 class Volume:
@@ -31,7 +39,7 @@ class Volume:
     @property
     def place(self) -> str:
         """Its name for the pods' runtime."""
-        return f"vast-{self.id}"
+        return f"{_PLACE}{self.id}"
 
     def to_json(self) -> dict[str, Any]:
         """The volume as a list shows it."""

@@ -12,6 +12,7 @@ from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.vastai import gateway
 from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 from podyard_sandbox.vastai.market import hardware, per_hour
+from podyard_sandbox.vastai.shelves import number_at
 
 # By what a list can be searched and ordered: what is stored. What is computed, like dph_total or num_gpus, is not.
 STORED = (
@@ -98,7 +99,10 @@ def states(instance: Instance) -> dict[str, Any]:
 
 def _launch(instance: Instance) -> dict[str, Any]:
     config = instance.config
-    volumes = [] if config.volume is None else [{"name": config.volume, "mount_path": config.mount_path}]
+    volumes = []
+    if config.volume is not None:
+        number = number_at(config.volume)
+        volumes = [{"volume_id": number, "name": f"V.{number}", "mount_path": config.mount_path}]
     return {
         "image_uuid": config.image,
         "image_runtype": config.runtype,

@@ -40,8 +40,10 @@ STATES = [
     ({"actual_status": "frozen"}, "stopped", "gpu"),
     ({"actual_status": "exited"}, "stopped", "disk"),
     ({"actual_status": "offline"}, "unknown", "none"),
-    ({"actual_status": "unknown"}, "unknown", "disk"),
-    ({"actual_status": "something new"}, "unknown", "disk"),
+    # Nobody says that these bill nothing, or the disk alone.
+    ({"actual_status": "unknown"}, "unknown", "gpu"),
+    ({"actual_status": "something new"}, "unknown", "gpu"),
+    ({"actual_status": "unknown", "cur_state": "stopped"}, "unknown", "disk"),
     ({"cur_state": "unloaded"}, "gone", "none"),
 ]
 
