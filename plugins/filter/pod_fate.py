@@ -29,7 +29,8 @@ options:
     required: true
   pod:
     description:
-      - The pod that fell silent, with C(provider), C(id) and C(name).
+      - The pod that fell silent, with C(provider), C(id) and C(name). With the C(endpoint) that it had, a restart is
+        noticed.
     type: dict
     required: true
 positional: pod
@@ -59,7 +60,8 @@ _value:
     kind:
       description:
         - V(outbid), V(no credit), V(expired) or V(host lost), as the provider tells; V(gone), it is not in the list;
-          V(stopped), somebody stopped it; V(failed). V(none), the provider knows of nothing.
+          V(stopped), somebody stopped it; V(failed); V(restarted), it runs at another address. V(none), the provider
+          knows of nothing.
       type: str
     message:
       description: A sentence about the pod.

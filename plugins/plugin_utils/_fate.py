@@ -18,23 +18,24 @@ ADVICE: Mapping[str, str] = {
     _pod.HOST_LOST: "Another host will do; checkpoints that are fetched while the training runs lose the least.",
 }
 #: Kinds beside the interruptions that a driver tells.
-GONE, STOPPED, FAILED = "gone", "stopped", "failed"
+GONE, STOPPED, FAILED, RESTARTED = "gone", "stopped", "failed", "restarted"
 _WORDS: Mapping[str, str] = {
     GONE: "is not on the account any more: somebody else ended it, or the provider took it away",
     STOPPED: "was stopped by somebody, and not by this run",
     FAILED: "failed",
+    RESTARTED: "was started anew, which ended all that ran on it, and now has another address",
 }
 
 
 def fate(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str, Any]:
     """What became of ``pod``, of a run, by the complete list of its provider's pods as pod_info returns them.
 
-    ``kind`` is one of the interruptions of _pod, ``gone``, ``stopped`` or ``failed``; None where the provider knows of
-    nothing. ``message`` is a sentence about the pod, ``advice`` one on what to do, or empty.
+    ``kind`` is one of the interruptions of _pod, ``gone``, ``stopped``, ``failed`` or ``restarted``; None where the
+    provider knows of nothing. ``message`` is a sentence about the pod, ``advice`` one on what to do, or empty.
     """
     label = f"{pod['name']} ({pod['id']} on {pod['provider']})"
     found = next((each for each in pods if (each["provider"], each["id"]) == (pod["provider"], pod["id"])), None)
-    kind = _kind(found)
+    kind = _kind(found, pod)
     if kind is None:
         raw = (found or {}).get("raw_status")
         running = found is not None and found["phase"] == _pod.RUNNING
@@ -52,9 +53,17 @@ def fate(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _kind(found: Mapping[str, Any] | None) -> str | None:
+def _kind(found: Mapping[str, Any] | None, pod: Mapping[str, Any]) -> str | None:
     if found is None or found["phase"] == _pod.GONE:
         return GONE
     if found.get("interruption"):
         return str(found["interruption"])
+    if found["phase"] == _pod.RUNNING and _address(found) and _address(pod) and _address(found) != _address(pod):
+        return RESTARTED
     return {_pod.STOPPED: STOPPED, _pod.FAILED: FAILED}.get(found["phase"])
+
+
+def _address(pod: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """Where SSH answers by itself; a gateway's address tells nothing of a restart."""
+    endpoint = pod.get("endpoint")
+    return (endpoint["host"], endpoint["port"]) if endpoint and endpoint.get("mode") == "direct" else None

@@ -49,6 +49,23 @@ def test_the_provider_knows_of_nothing(phase, words):
     assert told["kind"] is None and f"To its provider the pod {LABEL} {words} (odd)" in told["message"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "port", "kind"), [("direct", 4001, "restarted"), ("direct", 4000, None), ("proxy", 4001, None)]
+)
+def test_one_that_came_back_at_another_address(mode, port, kind):
+    """After somebody else had its GPU, for instance; nothing of what ran there is left."""
+    endpoint = {"host": "203.0.113.9", "port": 4000, "user": "root", "mode": mode}
+    found = {
+        **OURS,
+        "phase": "running",
+        "interruption": None,
+        "raw_status": "x",
+        "endpoint": {**endpoint, "port": port},
+    }
+    told = pod_fate([found], {**OURS, "endpoint": endpoint})
+    assert told["kind"] == kind and ("was started anew" in told["message"]) == (kind is not None)
+
+
 def test_what_is_no_list_of_pods():
     with pytest.raises(AnsibleFilterError, match="takes the pods that pod_info returns"):
         FilterModule().filters()["pod_fate"](None, OURS)
