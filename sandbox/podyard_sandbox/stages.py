@@ -50,32 +50,22 @@ class Stages:
 
 
 class Doors:
-    """Who waits for which port. The kernel's table is read once for all, and no server notices it."""
+    """The ports of this machine. The kernel's table is read once for all who wait, and no server notices it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[None], int] = {}
+        self._open: set[int] = set()
+        self._read = 0.0
 
     async def opened(self, port: int) -> None:
         """Return when somebody listens there."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        first = not any(each.get_loop() is future.get_loop() for each in self._waiting)
-        self._waiting[future] = port
-        watch = asyncio.ensure_future(self._watch()) if first else None
-        try:
-            await future
-        finally:
-            self._waiting.pop(future, None)
-            if watch is not None and not any(each.get_loop() is future.get_loop() for each in self._waiting):
-                watch.cancel()
-
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        while mine := [future for future in self._waiting if future.get_loop() is loop]:
-            open_ports = _listening()
-            for future in mine:
-                if self._waiting.get(future) in open_ports and not future.done():
-                    future.set_result(None)
+        while port not in self._table():
             await asyncio.sleep(_LOOK)
+
+    def _table(self) -> set[int]:
+        now = time.monotonic()
+        if now - self._read >= _LOOK:
+            self._open, self._read = _listening(), now
+        return self._open
 
 
 def _listening() -> set[int]:

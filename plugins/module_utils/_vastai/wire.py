@@ -133,11 +133,9 @@ def billing(raw: Mapping[str, Any]) -> str:
     found, actual = phase(raw), word(raw, "actual_status")
     if found == _pod.GONE or actual == "offline":
         return _pod.BILLS_NOTHING
-    # Of a host that does not answer for a moment nobody says that it stops billing: better told too much than too little.
-    dear = (
-        found == _pod.RUNNING or actual == "frozen" or (found == _pod.UNKNOWN and word(raw, "cur_state") == "running")
-    )
-    return _pod.BILLS_GPU if dear else _pod.BILLS_DISK
+    # Of a host that is silent for a moment nobody says that it stops billing: better too much told than too little.
+    silent = found == _pod.UNKNOWN and word(raw, "cur_state") == "running"
+    return _pod.BILLS_GPU if found == _pod.RUNNING or actual == "frozen" or silent else _pod.BILLS_DISK
 
 
 def storage_usd_per_hour(raw: Mapping[str, Any]) -> float | None:
