@@ -91,7 +91,7 @@ class Crew:
                         self.stop()
 
         threads = [threading.Thread(target=labour, name="podyard-crew") for _each in jobs[: self._size]]
-        with self._hearing():
+        with self.hearing():
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -100,7 +100,7 @@ class Crew:
         return results
 
     @contextlib.contextmanager
-    def _hearing(self) -> Iterator[None]:
+    def hearing(self) -> Iterator[None]:
         """Signals end the work in place of the process, as long as the block lasts. Who asked not to hear one does not
         (``nohup``).
         """

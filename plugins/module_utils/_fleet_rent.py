@@ -95,7 +95,11 @@ class Renting:
         offers = self._fleet.bad_hosts.last(self._offers)
         if self._fleet.check:
             return self._predicted(offers)
-        supply = Supply(offers, self._again, self._remember, len(self._first))
+        with self._fleet.crew.hearing():
+            return self._all(Supply(offers, self._again, self._remember, len(self._first)), outcome)
+
+    def _all(self, supply: Supply, outcome: Outcome) -> dict[str, Reached]:
+        """All at the same time."""
         crew = self._fleet.crew
         jobs = [(lambda name=name: self._one(name, supply)) for name in self._first]
         results = crew.work(jobs, all_or_none=True)
@@ -103,10 +107,10 @@ class Renting:
             outcome.attempts += history.attempts
             outcome.gone += history.gone
         failures = [result for result in results if isinstance(result, BaseException)]
-        if not failures and not crew.signalled:
-            return dict(zip(self._first, results))
-        self._give_up([result for result in results if isinstance(result, Reached)], failures, outcome)
-        raise AssertionError("not reached")
+        if failures or crew.signalled:
+            rented = [result for result in results if isinstance(result, Reached)]
+            raise self._given_up(rented, failures, outcome)
+        return dict(zip(self._first, results))
 
     def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
         """The pods that would be rented."""
@@ -152,9 +156,13 @@ class Renting:
         seconds = _readiness.rented(next(iter(lives.values())).readiness)
         terms = _renting.Terms(wanted.max_price, fleet.most, seconds, True, fleet.before_try)
         reached = _renting.rent_any(desks, supply, self._first[name], terms, history)
-        if history.uncertain:
-            for life in lives.values():
+        try:
+            for life in lives.values() if history.uncertain else ():
                 history.gone.extend(life.end_twins(reached.pod, history))
+        except BaseException:
+            # The call fails, so nobody would use it.
+            history.gone.extend(lives[reached.pod.provider].work.end([reached.pod]))
+            raise
         fleet.progress.say(_history.told(history.attempts[-1]))
         return reached
 
@@ -167,8 +175,10 @@ class Renting:
             readiness = replace(readiness, reached=history.reach)
         return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
 
-    def _give_up(self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome) -> None:
-        """Give back what this call has rented. :raises CloudError: the first failure, with all that was tried."""
+    def _given_up(
+        self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome
+    ) -> BaseException:
+        """Give back what this call has rented; the first failure, with all that was tried."""
         fleet = self._fleet
         real = [failure for failure in failures if not isinstance(failure, Interrupted)]
         error: BaseException
@@ -192,7 +202,7 @@ class Renting:
                 error.message += f" The other {len(pods)} pods of this call were given back, too."
                 error.args = (error.message,)
             error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=fleet.notes)
-        raise error
+        return error
 
 
 def _close(attempts: Sequence[dict[str, Any]], gone: Sequence[Mapping[str, Any]]) -> None:

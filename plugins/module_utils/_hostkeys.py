@@ -121,13 +121,14 @@ def write_known_hosts(path: str, lines: Iterable[str]) -> None:
 
 
 def merge_known_hosts(path: str, others: Iterable[str]) -> None:
-    """Take the lines of other known_hosts files into this one; of an address that is in several, the last file's.
+    """Take the new lines of other known_hosts files into this one, in the place of what it says of their addresses.
 
     :raises CloudError: when it cannot be written.
     """
-    kept = {_addressed(line): line for line in _lines(path)}
+    known = _lines(path)
+    kept = {_addressed(line): line for line in known}
     for other in others:
-        found = _lines(other)
+        found = [line for line in _lines(other) if line not in known]
         addresses = {line.split()[0] for line in found}
         kept = {key: line for key, line in kept.items() if key[0] not in addresses}
         kept.update({_addressed(line): line for line in found})

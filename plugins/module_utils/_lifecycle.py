@@ -246,7 +246,12 @@ class Lifecycle:
                 error.message += f" Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}."
                 error.args = (error.message,)
             raise
-        history.gone.extend(self.end_twins(reached.pod, history))
+        try:
+            history.gone.extend(self.end_twins(reached.pod, history))
+        except errors.CloudError as error:
+            # The task fails, so nobody would use the pod that was kept: it is given back too.
+            error.facts["pods_gone"] = [*error.facts.get("pods_gone", []), *work.end([reached.pod])]
+            raise
         outcome = Outcome(True, reached, {}, {}, history.attempts, history.gone)
         if wanted.locked:
             self._lock(reached, outcome)
@@ -347,7 +352,7 @@ class Lifecycle:
 
     def end_twins(self, kept: Pod, history: History) -> Sequence[dict[str, Any]]:
         """After an ambiguous create a second pod may have turned up late: it is ended, if its name is of our own
-        pattern.
+        pattern. :raises NotProvedGone: when it may still cost money.
         """
         if not history.uncertain or PodName.parse(kept.name) is None:
             return []
@@ -357,12 +362,7 @@ class Lifecycle:
             if pod.id != kept.id and pod.phase != _pod.GONE and self._mine(pod.name)
         ]
         results = self.work.end(twins)
-        try:
-            require_gone(self.work.provider, results)
-        except errors.NotProvedGone as error:
-            # The task fails, so nobody would use the pod that was kept: it is given back too.
-            error.facts["pods_gone"] = results + self.work.end([kept])
-            raise
+        require_gone(self.work.provider, results)
         return results
 
     # -- giving back

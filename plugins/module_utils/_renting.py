@@ -208,7 +208,7 @@ def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: B
     """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
     too.
     """
-    reason = error.message if isinstance(error, errors.CloudError) else f"interrupted ({type(error).__name__})"
+    reason = error.message if isinstance(error, errors.CloudError) else f"interrupted ({error or type(error).__name__})"
     entry = history.record(work.provider.name, request, offer, _history.GIVEN_BACK, pod, reason)
     work.progress.say(f"Giving back {pod.label()}: {reason}")
     results = work.end([pod], settle=work.grace)

@@ -37,6 +37,8 @@ LOCK_PAUSE = 0.01
 #: Seconds after which a file that nobody has written to belongs to an earlier start of the machine, or to a key that
 #: is not used any more.
 STALE_FILE = 172_800.0
+#: What the threads of one process share where there is no directory: by name the object and who may change it.
+_ALONE: dict[str, tuple[dict[str, Any], threading.RLock]] = {}
 #: Names of our files: the directory may have been chosen by a person and hold others too. Locks go with their file, for
 #: nobody ever writes to them.
 _OURS = re.compile(r"[a-z]+-[0-9a-f]{32}\.(?P<kind>json|\d+\.\d+\.new)")
@@ -114,7 +116,7 @@ class SharedFile:
     def __init__(self, name: str, directory: Path | None = None) -> None:
         place, self.problem = (directory, "") if directory is not None else state_directory()
         self._path = place / f"{name}.json" if place is not None else None
-        self._memory: dict[str, Any] = {}
+        self._name = name
         self._thread = threading.RLock()
         if self._path is not None and not self._path.exists():
             _sweep(self._path.parent)
@@ -122,7 +124,7 @@ class SharedFile:
     def read(self) -> dict[str, Any]:
         """The object as it is now; empty when there is none that can be read."""
         if self._path is None:
-            return self._memory
+            return _ALONE.setdefault(self._name, ({}, threading.RLock()))[0]
         try:
             with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
                 data = json.loads(file.read())
@@ -132,8 +134,8 @@ class SharedFile:
 
     def write(self, data: dict[str, Any]) -> None:
         """Put another object in its place, whole or not at all. Where that fails the object stays in this process."""
-        self._memory = data
         if self._path is None:
+            self._keep(data)
             return
         new = self._path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
         try:
@@ -143,8 +145,13 @@ class SharedFile:
         except OSError as error:
             self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
             self._path = None
+            self._keep(data)
             with contextlib.suppress(OSError):
                 new.unlink()
+
+    def _keep(self, data: dict[str, Any]) -> None:
+        """For the threads of this process."""
+        _ALONE[self._name] = (data, _ALONE.setdefault(self._name, ({}, threading.RLock()))[1])
 
     @contextlib.contextmanager
     def lock(self, patience: float = LOCK_PATIENCE) -> Iterator[bool]:
@@ -154,11 +161,25 @@ class SharedFile:
         """
         with self._thread:
             descriptor = self._open_lock()
+            if descriptor is None:
+                with self._among_threads(patience) as held:
+                    yield held
+                return
             try:
-                yield descriptor is None or self._locked(descriptor, patience)
+                yield self._locked(descriptor, patience)
             finally:
-                if descriptor is not None:
-                    os.close(descriptor)
+                os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _among_threads(self, patience: float) -> Iterator[bool]:
+        """The same where there is no file to lock."""
+        lock = _ALONE.setdefault(self._name, ({}, threading.RLock()))[1]
+        held = lock.acquire(timeout=patience)
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()
 
     def _open_lock(self) -> int | None:
         """The lock is a file of its own, for the other one is replaced."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _shared
+
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path_factory, monkeypatch):
     """What the processes of a user share is each test's own, and never that of the person who runs the tests."""
     directory = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("PODYARD_STATE_DIR", str(directory))
+    monkeypatch.setattr(_shared, "_ALONE", {})
     return directory

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -32,6 +33,26 @@ def nowhere(monkeypatch, tmp_path):
     """No variable, and a temporary directory of one's own."""
     monkeypatch.setattr(_shared.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     return {"XDG_RUNTIME_DIR": str(tmp_path / "none"), "HOME": str(tmp_path / "home")}
+
+
+def test_without_a_directory_the_threads_of_a_process_share_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PODYARD_STATE_DIR", str(tmp_path / "file"))
+    one, other, tries = SharedFile("budget-x"), SharedFile("budget-x"), []
+
+    def second():
+        with other.lock(0.0) as held:
+            tries.append((held, other.read()))
+
+    with one.lock() as held:
+        assert held
+        one.write({"sent": [1.0]})
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    second()
+    assert tries == [(False, {"sent": [1.0]}), (True, {"sent": [1.0]})]
+    assert SharedFile("budget-y").read() == {}
 
 
 @pytest.fixture
