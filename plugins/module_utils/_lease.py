@@ -75,7 +75,7 @@ ask() {
 from urllib.request import *
 m,u,b=sys.argv[1:]
 h={"Authorization":"Bearer "+os.environ["K"],"User-Agent":"podyard","Content-Type":"application/json"}
-urlopen(Request(u,b.encode() or None,h,method=m),timeout=30)' "$1" "$url$2" "${3-}" && return
+build_opener().open(Request(u,b.encode() or None,h,method=m),timeout=30)' "$1" "$url$2" "${3-}" && return
         fi
     done
     if has wget; then

@@ -140,8 +140,7 @@ def _image(options: Mapping[str, Any], market: Market) -> str | None:
 
 
 def _estimate(options: Mapping[str, Any], market: Market, offer: Offer, load: Load) -> dict[str, Any]:
-    provider = market.of(offer.provider).provider
-    assert provider is not None
+    provider = market.of(offer.provider).asked()
     volume = 0 if options["network_volume"] else options["volume_size"] or 0
     return estimate(offer, provider.rates(offer, options["disk"], volume), load)
 

@@ -41,6 +41,12 @@ class Answers:
     error: CloudError | None = None
     notes: list[str] = field(default_factory=list)
 
+    def asked(self) -> Provider:
+        """The provider, where it could be connected to; else its error is raised."""
+        if self.provider is None:
+            raise self.error or CloudError(f"{self.name} was not asked.")
+        return self.provider
+
 
 @dataclass
 class Market:
@@ -120,8 +126,7 @@ def _opened(
 
 def _look(answers: Answers, options: Mapping[str, Any]) -> None:
     """Everything but the offers: what these are searched by may depend on it."""
-    provider = answers.provider
-    assert provider is not None
+    provider = answers.asked()
     try:
         answers.account = _account(provider, answers.notes)
         answers.pods = [pod for pod in provider.list() if pod.phase != GONE]

@@ -93,7 +93,7 @@ class Probe:
     def __init__(self, host: SshHost, condition: Condition) -> None:
         self._host, self._shell = host, Shell(host)
         limit = f"{TRY_SECONDS:.0f}"
-        self._remote = script(FILE, condition.file) if condition.file else script(COMMAND, condition.command, limit)
+        self._remote = script(FILE, condition.file) if condition.file else script(COMMAND, condition.command or "", limit)
 
     def __call__(self) -> Answer:
         """One look. Raises AnsibleConnectionFailure."""

@@ -86,7 +86,8 @@ def status(found: Found) -> Status:
 
 
 def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -> dict[str, Any]:
-    record = next((each for each in run.record["pods"] if each["id"] == pod["id"]), {}) if run is not None else {}
+    known = run.record["pods"] if run is not None else []
+    record: Mapping[str, Any] = next((each for each in known if each["id"] == pod["id"]), {})
     begun = parse_time(pod["created_at"] or record.get("rented_at"))
     age = max(0.0, (found.now - begun).total_seconds()) if begun is not None else None
     stopped = pod["phase"] == _pod.STOPPED

@@ -40,8 +40,7 @@ class NewVolumes:
 
         :raises NoCapacity: when there is none of that size: another machine may have room.
         """
-        assert request.network_volume is not None
-        size = request.network_volume.size_gb
+        size = request.network_volume.size_gb if request.network_volume is not None else None
         body = {"machine_id": {"eq": integer(request.host)}, "disk_space": {"gte": size}, "limit": 1}
         attempted = f"search a volume of {size} GB for the pod {request.name} on Vast.ai"
         data = self._api.request("POST", SEARCH, body=body, attempted=attempted, like="GET").data
