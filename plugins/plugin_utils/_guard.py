@@ -149,7 +149,8 @@ class Guard:
                 if self.file.read().get("state") == RELEASED:
                     self.log("released: ends without touching a pod")
                     return False
-                renewal.step()
+                if not self.watched.paused():
+                    renewal.step()
         finally:
             renewal.close()
         return self._decide()

@@ -4,8 +4,8 @@
 """What the guard and the controller tell each other: guard.json, and who lives. Private to this collection.
 
 guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, host (the
-machine it runs on), controller {pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what was
-given back), error (a sentence or null).
+machine it runs on), controller {pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what
+was given back), error (a sentence or null).
 """
 
 from __future__ import annotations
@@ -133,6 +133,13 @@ class Watched:
         except psutil.Error:
             return None
         return [child for child in children if child.pid != os.getpid()] if lives(self._who) else None
+
+    def paused(self) -> bool:
+        """Whether somebody has stopped it (Ctrl-Z), so that it does nothing until it is told to go on."""
+        try:
+            return bool(psutil.Process(self._who["pid"]).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
 
     def ended_within(self, seconds: float) -> bool:
         """Wait for the end of the process, but not longer than this; True when it has ended."""

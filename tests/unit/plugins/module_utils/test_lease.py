@@ -37,7 +37,7 @@ CURL = 'echo "curl $*" >>"$LOG"; cat >"$LOG.config"; [ ! -e "$LOG.refuses" ] || 
 class Pod:
     """A container of sorts: its search path, its clock and the place of its lease are below a directory."""
 
-    def __init__(self, place, monkeypatch, own_end=VAST, environ=VAST_ENV, seconds=100):
+    def __init__(self, place, monkeypatch, own_end=VAST, environ=None, seconds=100):
         self.place, self.bin = place, place / "bin"
         self.bin.mkdir()
         for name in NEEDED:
@@ -46,7 +46,7 @@ class Pod:
         self.program("sleep", f"exec {shutil.which('sleep')} 0.01")
         self.folder = place / "lease"
         self.log = place / "asked"
-        self.environ = {"PATH": str(self.bin), "LOG": str(self.log), **environ}
+        self.environ = {"PATH": str(self.bin), "LOG": str(self.log), **(VAST_ENV if environ is None else environ)}
         self.clock(1000)
         moved = _lease.PROGRAM.replace("/proc/uptime", f"{place}/uptime")
         for name in ("/proc/1/environ", "/etc/environment", "/etc/rp_environment"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _ssh
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Keeper
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import ANSWER_SECONDS, Renewal
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import Watched, identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.5}
@@ -254,3 +256,19 @@ def test_who_only_watches_and_who_has_no_record_write_nothing(tmp_path):
     record.apply(begin="follow", values={"pods": [POD]})
     Keeper(run_dir, write=False).lease(7200.0)
     assert record.read()["pods"][0]["lease_ends_at"] is None
+
+
+def test_a_controller_that_is_stopped_does_not_work():
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+        try:
+            watched_process = Watched(identity(process.pid))
+            assert not watched_process.paused()
+            os.kill(process.pid, signal.SIGSTOP)
+            assert os.waitid(os.P_PID, process.pid, os.WSTOPPED).si_status == signal.SIGSTOP
+            assert watched_process.paused()
+            os.kill(process.pid, signal.SIGCONT)
+            assert os.waitid(os.P_PID, process.pid, os.WCONTINUED).si_status == signal.SIGCONT
+            assert not watched_process.paused()
+        finally:
+            process.kill()
+    assert not watched_process.paused()
