@@ -52,6 +52,8 @@ def _look(driver: RunPod) -> None:
     clouds = ("SECURE", "COMMUNITY")
     driver.offers(OfferQuery(gpu_count=2, clouds=clouds, regions=("eu-ro-1",), min_cuda_version="12.4"))
     driver.offers(OfferQuery(cuda_versions=("12.8", "12.6")))
+    driver.offers(OfferQuery(countries=("FR", "DE"), min_cuda_version="12.4"))
+    driver.nearly(OfferQuery(regions=("EU-RO-1",), min_cuda_version="12.4", clouds=("SECURE",)))
     driver.offers(OfferQuery(cpu=Cpu("cpu3c", 2)))
     driver.account()
 
