@@ -148,8 +148,10 @@ def _cost(raw: Mapping[str, Any]) -> str:
 
 def volume_name(raw: Mapping[str, Any]) -> str | None:
     """Under which name a volume is shown, which differs by service; its number makes the last resort."""
-    found = next((text(raw.get(key)) for key in ("name", "label", "volume_name") if text(raw.get(key))), None)
-    return found or (f"V.{raw.get('id')}" if raw.get("id") else None)
+    number_ = f"V.{raw['id']}" if raw.get("id") else None
+    told = [text(raw.get(key)) for key in ("name", "label", "volume_name")]
+    # Where the number stands under one of these, the name that somebody gave it may stand under another.
+    return next((each for each in told if each and each != number_), number_)
 
 
 def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:

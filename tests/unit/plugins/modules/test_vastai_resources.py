@@ -224,6 +224,13 @@ def test_a_lost_answer_is_no_second_volume(do):
     assert do(vastai_volume, *script, name="data", size=15, consistency_grace=0)["volume"]["id"] == "8"
 
 
+def test_a_volume_is_known_by_its_name_wherever_that_stands(do):
+    both = {**VOLUME, "name": "V.8", "label": "data"}
+    assert do(vastai_volume, volumes(both), name="data", size=15)["changed"] is False
+    drop = expect("DELETE", VOLUMES, body={"id": 8}).reply({"success": True})
+    assert do(vastai_volume, volumes(both), drop, name="data", state="absent")["changed"] is True
+
+
 def test_a_volume_without_a_name_of_its_own_is_not_made_again(do):
     nameless = {**VOLUME, "name": None}
     result = do(vastai_volume, volumes(nameless), volumes(nameless), failing=True, name="data", size=15)
