@@ -444,9 +444,10 @@ def ask(module: AnsibleModule) -> dict[str, Any]:
     offers = [{**offer.to_result(), "fits": True, "why_not": None} for offer in found.offers]
     if params["include_unavailable"]:
         offers += [{**miss.offer.to_result(), "fits": False, "why_not": miss.reasons} for miss in found.others]
+    why = found.refusal().message.replace("Nothing was rented: no", "No", 1)
     return {
         "offers": offers,
-        "reason": None if found.offers else found.refusal().message,
+        "reason": None if found.offers else why,
         "misses": [miss.to_result() for miss in found.misses],
         "notes": list(found.notes),
         "down": {name: error.message for name, error in found.down.items()},
