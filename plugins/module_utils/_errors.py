@@ -118,6 +118,12 @@ class Conflict(CloudError):
     """Not allowed in the object's present state (409), or two objects where one was meant."""
 
 
+class WrongContract(Conflict):
+    """A contract turned out to be of another kind than was asked for. Its machine is not to blame."""
+
+    elsewhere = "yes"
+
+
 class NoCapacity(CloudError):
     """Nothing of that kind can be rented there now."""
 

@@ -103,11 +103,8 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
             except errors.CloudError as error:
                 refusals.append(error)
                 bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
-                bad_contract = (
-                    terms.strict
-                    and history.meter.made is not None
-                    and isinstance(error, (errors.TooExpensive, errors.Conflict))
-                )
+                broken = (errors.TooExpensive, errors.Conflict) if terms.strict else errors.WrongContract
+                bad_contract = history.meter.made is not None and isinstance(error, broken)
                 given_up += bad_host or bad_contract
                 since = history.clock.monotonic() if bad_host or bad_contract else since
                 if error.code in (errors.EVERYWHERE, errors.OVERDUE) or given_up >= terms.most:

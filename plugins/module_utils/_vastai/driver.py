@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
@@ -210,11 +209,9 @@ class Vast(Provider):
         now = self._read_back(pod)
         if now.interruptible is not None and now.interruptible != (request.bid is not None):
             kind = "interruptible" if now.interruptible else "on demand"
-            # As a pod that never gets ready: one of the attempts, and the next is made on another machine.
-            raise errors.PodLost(
+            raise errors.WrongContract(
                 f"The contract of the pod {pod.label()} says that it is {kind}, and that was not asked for; it was "
-                "given back at once.",
-                stage=_pod.RENTED,
+                "given back at once."
             )
         return now
 

@@ -160,9 +160,9 @@ def test_an_outbid_pod_is_lost_at_once_and_said_to_be_outbid(ensure):
 
 
 def test_a_contract_of_the_other_kind_is_an_attempt_and_the_next_offer_is_tried(ensure):
-    """On another machine, and no more often than attempts says."""
+    """No more often than attempts says."""
     bid = {**RENT, "interruptible": True, "bid": 0.3}
-    market = [rows.offer(), rows.offer(ask_contract_id=2), rows.offer(ask_contract_id=3, machine_id=7, dph_base=0.5)]
+    market = [rows.offer(), rows.offer(ask_contract_id=3, machine_id=7, dph_base=0.5)]
     script = (
         *(NOTHING, NOTHING, GPUS, expect("POST", SEARCH).reply({"offers": market})),
         *(no_keys(), BUY, ATTACH, shown(is_bid=False), *ENDED),

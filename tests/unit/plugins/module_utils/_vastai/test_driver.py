@@ -321,9 +321,9 @@ def made():
 
 def test_a_contract_of_the_other_kind_is_not_kept():
     attach = expect("POST", SSH).reply({"success": True})
-    with Conversation(attach, shown(is_bid=False)) as api, pytest.raises(errors.PodLost, match="it is on demand"):
+    with Conversation(attach, shown(is_bid=False)) as api, pytest.raises(errors.WrongContract, match="on demand"):
         driver(api).settle(made(), request(bid=0.2))
-    with Conversation(attach, shown(is_bid=True)) as api, pytest.raises(errors.PodLost, match="it is interruptible"):
+    with Conversation(attach, shown(is_bid=True)) as api, pytest.raises(errors.WrongContract, match="is interruptible"):
         driver(api).settle(made(), request())
 
 
