@@ -143,8 +143,9 @@ def _summed_up(desks: Sequence[Desk], asked: Sequence[Desk]) -> Survey:
 
 def _not_tried(desk: Desk) -> list[str]:
     """Why offers are not tried: of a GPU that is named each reason, of machines and of a whole catalogue the number."""
-    single = [miss for miss in desk.judged if miss.offer.id is None and (desk.query.gpus or desk.query.cpu)]
-    counted = [miss for miss in desk.judged if miss not in single]
+    named = bool(desk.query.gpus or desk.query.cpu)
+    single = [miss for miss in desk.judged if miss.offer.id is None and named]
+    counted = [miss for miss in desk.judged if miss.offer.id is not None or not named]
     told = dict.fromkeys(f"{miss.offer.title} on {desk.name} {miss.reasons}" for miss in single)
     reasons = Counter(miss.objections[0].wish for miss in counted)
     if counted:

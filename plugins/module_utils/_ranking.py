@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils._desk import Desk
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABILITIES, PRICE, VALUE, Offer
 
-#: Prices that differ by less count as equal: a tenth of a cent per hour, and of a cent per hour and PFLOPS.
+#: Prices are compared to a tenth of a cent per hour, values to a cent per hour and PFLOPS.
 DIGITS = 3
 #: A provider that does not tell how reliable and how well connected its hosts are is taken to have in a data centre
 #: (the cloud SECURE) what such hosts have, and elsewhere what we ask for at least.
