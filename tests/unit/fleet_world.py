@@ -47,7 +47,7 @@ class Cloud(FakeCloud):
 
     def make(self, request):
         with self.lock:
-            made = super().make(request)
+            made = super().make(replace(request, ports=request.ports or ("22/tcp",)))
             place = request.regions[0] if request.regions else made.region
             made = replace(made, provider=self.name, host=request.host, region=place)
             made = replace(made, **(self.next.pop(0) if self.next else {}))

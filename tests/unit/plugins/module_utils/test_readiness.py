@@ -520,3 +520,48 @@ def test_a_provider_whose_log_never_has_the_keys_is_not_asked_for_it(world):
     assert world.climb(start={}).host_key_checking == "accept-new"
     assert world.cloud.count("logs") == 0
     assert world.time.slept == []
+
+
+@pytest.mark.parametrize("takes", [0.0, 2.0, 4.0])
+@pytest.mark.parametrize("at", [1.0, 7.0, 20.0, 27.0])
+@pytest.mark.parametrize("stage", ["running", "addressed", "port_open", "authenticated", "ready"])
+def test_no_stage_is_noticed_later_than_a_poll_interval_and_a_second(world, stage, at, takes):
+    """However long each look at an address takes that does not answer yet."""
+    time, due = world.time, world.time.now + at
+
+    def passed():
+        return time.now >= due
+
+    def look(_pod_id):
+        if stage == "running" and not passed():
+            return pod(**STARTING)
+        return pod(endpoint=None) if stage == "addressed" and not passed() else pod()
+
+    def banner(_endpoint):
+        if stage != "port_open" or passed():
+            return True, "SSH-2.0-x"
+        time.now += takes
+        return False, "nothing answers"
+
+    def run(argv):
+        if argv[0] == "ssh-keyscan":
+            return 0, f"[h]:1 ssh-ed25519 {BLOB}\n", ""
+        if stage in ("authenticated", "ready") and not passed():
+            time.now += takes
+            return (255, "", "Permission denied") if stage == "authenticated" else (0, "podyard:begin\n", "")
+        return 0, WHOLE, ""
+
+    world.cloud.plan("get", *[look] * 60)
+    world.controller.banner, world.controller.run = banner, run
+    seen = []
+    start = STARTING if stage == "running" else None
+    readiness = Readiness(
+        "ready",
+        run,
+        str(world.controller.known_hosts),
+        read_banner=banner,
+        reached=lambda _pod, reached: seen.append(time.now) if reached == stage else None,
+    )
+    begun = pod(**start) if start else look("")
+    _readiness.climb(world.cloud, begun, readiness, time.polls(5.0), world.progress)
+    assert due <= seen[0] <= due + 5.0 + 1.0
