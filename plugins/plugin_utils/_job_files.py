@@ -108,7 +108,7 @@ def _mode(name: str, mode: Any) -> str:
 def _text(name: str, entry: Mapping[str, Any], fill: Fill) -> str:
     """The text of one file, from its template or as given."""
     if ("src" in entry) == ("content" in entry):
-        raise Problem(f"{name} needs one of the parts src and content, and only one.")
+        raise Problem(f"{name} needs one of the parts src and content, and only one; an empty text is none.")
     if "content" in entry:
         return str(entry["content"])
     path = Path(entry["src"]).expanduser().absolute()

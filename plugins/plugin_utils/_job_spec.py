@@ -21,6 +21,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 PREFIX = "train_"
 # Their values may be secrets and are never shown.
 SECRET = ("train_env", "train_files")
+# They hold countries, by two letters.
+PLACES = ("train_regions", "train_data_centers")
 # What holds when neither the job nor a setting says anything else.
 USUAL = {"train_disk": 20, "train_mount_path": "/workspace"}
 WORDS = {
@@ -107,6 +109,9 @@ def _convert_list(name: str, option: Mapping[str, Any], value: Any) -> list[Any]
     if not isinstance(value, (list, tuple)):
         raise _wrong_type(name, "list", value)
     element = {"type": option.get("elements", "str"), **{part: option.get(part) for part in ("choices", "options")}}
+    if name in PLACES:
+        # To YAML, Norway is a no.
+        value = ["NO" if entry is False else entry for entry in value]
     return [convert(f"{name}[{index}]", element, entry) for index, entry in enumerate(value) if is_given(entry)]
 
 

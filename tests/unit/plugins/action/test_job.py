@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
@@ -234,6 +237,24 @@ class TestFiles:
         (tmp_path / "code" / "folder").mkdir()
         with pytest.raises(AnsibleActionFail, match=words):
             job_of(variables, train_files=[{"dest": "x", **entry}])
+
+    def test_the_guide_is_right(self, variables, tmp_path, monkeypatch):
+        """Its job and its template, as they stand there."""
+        guide = (Path(__file__).absolute().parents[4] / "docs" / "job.md").read_text(encoding="utf-8")
+        blocks = dict(re.findall(r"```(yaml|jinja)\n(.*?)```", guide, re.DOTALL))
+        for place in ("trainer", "portraits"):
+            (tmp_path / place).mkdir()
+            (tmp_path / place / "x").write_text("1")
+        (tmp_path / "templates").mkdir()
+        (tmp_path / "templates" / "train.toml.j2").write_text(blocks["jinja"])
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        given = {name: variables[name] for name in ("train_run_id", "train_ssh_public_keys")}
+        job = act(ActionModule, {}, {**given, **trusted(yaml.safe_load(blocks["yaml"]))})["job"]
+        base = "/workspace/podyard/lora-portraits"
+        assert job["files"][0]["content"].startswith(f'[run]\nname = "r1"\ndata = "{base}/data"\n')
+        assert job["files"][0]["content"].endswith("[learning_rates]\nunet = 0.0001\ntext_encoder = 0.0005\n")
+        assert job["files"][1] == {"dest": f"{base}/code/.hf-token", "mode": "0600", "content": "hf_secret"}
+        assert job["ready_when"] == {"file": "/workspace/.provisioned"} and job["regions"][-1] == "EU-RO-1"
 
     def test_two_of_one_name(self, variables):
         entries = [{"content": "x", "dest": "a"}, {"content": "x", "dest": "./a"}]

@@ -155,6 +155,7 @@ CONVERSIONS = [
     ("train_run_id", 20260101, "20260101"),
     ("train_min_compute_capability", "8.9", 8.9),
     ("train_lease_hours", 0, 0.0),
+    ("train_regions", ["SE", False, "FI"], ["SE", "NO", "FI"]),
     ("train_ready_when", "systemctl is-active x", {"command": "systemctl is-active x"}),
     ("train_ready_when", "file=/workspace/.ready", {"file": "/workspace/.ready"}),
     ("train_ready_when", "command: /opt/check.sh", {"command": "/opt/check.sh"}),
