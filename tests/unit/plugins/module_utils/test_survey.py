@@ -321,7 +321,7 @@ def test_a_region_of_the_world_is_its_countries():
 @pytest.mark.parametrize(
     ("wishes", "why"),
     [
-        ({"min_gpu_memory": 80, "gpus": ("RTX 4090",)}, r"min_gpu_memory is 80 GB.*RTX 4090 has 48"),
+        ({"min_gpu_memory": 80, "gpus": ("RTX 4090",)}, r"min_gpu_memory is 80 GB.*RTX 4090 has 24"),
         ({"min_compute_capability": 9.0, "gpus": ("4090", "A40")}, r"min_compute_capability is 9.*A40 has 8.6"),
         ({"bid": 0.2}, "bid is 0.20 USD, and interruptible is false"),
         (
