@@ -259,7 +259,7 @@ class TestFiles:
     def test_two_of_one_name(self, variables):
         entries = [{"content": "x", "dest": "a"}, {"content": "x", "dest": "./a"}]
         with pytest.raises(
-            AnsibleActionFail, match=r"train_files\[1\] and train_files\[0\] have the same dest, /work.*/a"
+            AnsibleActionFail, match=r"train_files\[1\] and train_files\[0\] have the same dest, .*/code/a"
         ):
             job_of(variables, train_files=entries)
 
