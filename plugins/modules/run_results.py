@@ -69,10 +69,10 @@ seealso:
 EXAMPLES = r"""
 - name: Bring home what there is
   podyard.gpu.run_results:
-    run_dir: runs/20260716_090000_5c3d
-    dir: /workspace/podyard/digits/runs/20260716_090000_5c3d
+    run_dir: runs/20260715_140000_1f2e
+    dir: /workspace/podyard/digits/runs/20260715_140000_1f2e
     checkpoints: [checkpoints/*]
-    artifacts: ["*.joblib"]
+    artifacts: ["*.safetensors"]
 """
 
 RETURN = r"""

@@ -51,10 +51,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Wait until the newest run is over
+- name: See who works on the newest run, without waiting
   podyard.gpu.run_wait:
     run_dir: runs/latest
-    timeout: 3600
+  check_mode: true
+  register: now
+
+- name: Wait for a guard that gives its pod back
+  podyard.gpu.run_wait:
+    run_dir: runs/latest
+    timeout: 300
+  when: now.owner == 'guard'
 """
 
 RETURN = r"""

@@ -25,7 +25,10 @@ from harness import BIN, REPOSITORY, Cloud, Job, Playbook, ran, running_for, wai
 RUN = "20260715_140000_1f2e"
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("*.py"))
 # Their examples are for hosts that are pods; all others are for the controller.
-ON_A_POD = ("gpu_info", "pod_setup", "text_files", "training", "training_info", "training_progress", "transfer")
+ON_A_POD = (
+    *("gpu_info", "pod_setup", "run_results", "text_files"),
+    *("training", "training_info", "training_progress", "transfer"),
+)
 # These build on what those before them left on the pod; the last one ends it.
 IN_THIS_ORDER = ("training", "training_info", "training_progress", "transfer", "pod_termination")
 # Two minutes are many times what any of them takes on a loaded machine.
