@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -45,18 +47,24 @@ class ActionModule(ActionBase):
         wait = Wait(
             label=options["label"] or host.label,
             condition=condition,
-            probe=Probe(host, condition),
+            probe=Probe(host, condition, renew=not self._task.check_mode),
             show=Display().display,
             # In check mode one look must do.
             timeout=0.0 if self._task.check_mode else options["timeout"],
             silence=options["unreachable_timeout"],
             poll_interval=options["poll_interval"],
+            orphaned=_orphaned(os.getppid()),
         )
         try:
             result.update(wait.run(), changed=False)
         except NotDone as error:
             raise AnsibleActionFail(str(error)) from error
         return result
+
+
+def _orphaned(parent: int) -> Callable[[], bool]:
+    """Whether this process has lost the parent that it has now."""
+    return lambda: os.getppid() != parent
 
 
 def _refuse(options: dict[str, Any]) -> None:

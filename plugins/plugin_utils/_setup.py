@@ -90,10 +90,12 @@ class Answer:
 class Probe:
     """Asks a host, over its SSH connection, whether a condition is true."""
 
-    def __init__(self, host: SshHost, condition: Condition) -> None:
+    def __init__(self, host: SshHost, condition: Condition, *, renew: bool = True) -> None:
         self._host, self._shell = host, Shell(host)
         limit = f"{TRY_SECONDS:.0f}"
-        self._remote = script(FILE, condition.file) if condition.file else script(COMMAND, condition.command or "", limit)
+        self._remote = (
+            script(FILE, condition.file) if condition.file else script(COMMAND, condition.command or "", limit)
+        )
 
     def __call__(self) -> Answer:
         """One look. Raises AnsibleConnectionFailure."""
@@ -111,7 +113,10 @@ class Probe:
 
 @dataclass
 class Wait:
-    """Looks until the condition is true, within `timeout` seconds, of which the host may be silent for `silence`."""
+    """Looks until the condition is true, within `timeout` seconds, of which the host may be silent for `silence`.
+
+    `orphaned` says whether the program is gone that waits.
+    """
 
     label: str
     condition: Condition
@@ -122,6 +127,7 @@ class Wait:
     poll_interval: float
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    orphaned: Callable[[], bool] = lambda: False
 
     def run(self) -> dict[str, Any]:
         """The seconds and the number of looks that it took. Raises NotDone."""
@@ -129,6 +135,9 @@ class Wait:
         self._said = ""
         wait, tries = min(FIRST_WAIT, self.poll_interval), 0
         while True:
+            if self.orphaned():
+                # A killed ansible-playbook leaves its workers behind: a look of theirs would renew the pod's lease.
+                raise NotDone(f"The program that waited for the set-up of {self.label} was killed.")
             tries += 1
             answer, trouble = self._look()
             seconds = self.clock() - begun

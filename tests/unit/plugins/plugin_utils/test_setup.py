@@ -98,6 +98,16 @@ def test_a_pod_that_is_silent_for_long_is_given_up():
     assert pod.now - 100 < 30
 
 
+def test_nobody_waits_for_a_program_that_was_killed():
+    """Each look would renew the lease of a pod that nobody needs any more."""
+    pod = Pod(Answer(1, "x"))
+    gone = iter([False, False, True])
+    wait = Wait("pod", COMMAND, pod.look, pod.shown.append, 60, 20, 5, lambda: pod.now, pod.sleep, lambda: next(gone))
+    with pytest.raises(NotDone, match="was killed"):
+        wait.run()
+    assert pod.now < 105 and len(pod.pauses) == 2
+
+
 @pytest.fixture(name="host")
 def _host(tmp_path):
     """An SSH program that runs what it is given here."""
