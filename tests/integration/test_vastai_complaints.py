@@ -140,7 +140,10 @@ def shop(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
         sandbox.close()
 
 
-@pytest.mark.parametrize(("fault", "params"), [("server-error", {}), ("vast-auth-style", {"revoked": True})])
+@pytest.mark.parametrize(
+    ("fault", "params"),
+    [("server-error", {}), ("vast-auth-style", {"revoked": True}), ("odd-body", {}), ("odd-body", {"body": "html"})],
+)
 def test_a_list_that_fails_is_not_an_empty_one(shop, fault, params):
     """The old list answers 410 since 2026; who took that for "no pods" rented one after the other. Whatever it is that
     the list fails with: nothing is rented on the strength of it.
@@ -149,10 +152,11 @@ def test_a_list_that_fails_is_not_an_empty_one(shop, fault, params):
     assert shop.vast.get("/v0/instances/").status_code == 410
     shop.fault(fault, operation="vast.listInstances", **params)
     result = shop.refused(name=NAME.replace("-0", "-1"))
-    assert "list the pods on Vast.ai" in result["msg"]
-    if params:  # what is not worth another try is told at once
+    words = "holds no list of instances" if fault == "odd-body" else "list the pods on Vast.ai"
+    assert words in result["msg"]
+    if fault != "server-error":  # what is not worth another try is told at once
         told = shop.runner.fail(pod_info.main, providers=["vastai"], **shop.options())
-        assert "list the pods on Vast.ai" in told["msg"]
+        assert words in told["msg"]
     assert len(shop.made()) == 1
     assert shop.sent("vast.listInstancesV0") == []
 
@@ -329,6 +333,7 @@ def test_a_pod_that_never_starts_is_replaced_on_another_machine(shop, fault, par
     assert shop.only(result)
     assert [each["outcome"] for each in result["attempts"]] == ["given back", "rented"]
     assert words in result["attempts"][0]["reason"], "in the host's own words"
+    assert result["attempts"][0]["seconds"] < SOON, "at once, and not at the end of a deadline"
     first, second = shop.made()
     assert first["gone_at"] and shop.machine(first) != shop.machine(second)
 
@@ -469,6 +474,8 @@ def test_what_is_destroyed_is_null_and_crashes_nothing(shop, again):
     assert shop.pod(state="absent")["pods_gone"][0]["gone_proved"]
     assert shop.vast.show(int(pod["id"])) is None
     assert not shop.pod(state="absent", name=None, id=pod["id"])["changed"]
+    provider = vast_driver.Vast(shop.sandbox.home.vast_api_key(), shop.sandbox.url, scale=0)
+    assert provider.terminate(pod["id"]) == (again == "200"), "whatever a second order is answered"
     assert shop.shown() == []
     missing = shop.refused(name=None, id=pod["id"])
     assert f"There is no pod with the id {pod['id']}" in missing["msg"]
@@ -624,7 +631,9 @@ def volumes(shop: Shop) -> list[dict[str, Any]]:
 
 def test_a_pod_is_rented_on_the_machine_of_its_volume(shop):
     """A volume is on one machine. What is not to be had there is refused, and not rented elsewhere."""
-    machine = shop.vast.offer()["machine_id"]
+    offers = shop.runner.run(vastai_offer_info.main, **shop.options(gpus=[GPU]))["offers"]
+    machine = int(offers[-1]["host"])
+    assert machine != int(offers[0]["host"]), "not the one that would be rented anyway"
     [disk] = shop.vast.post("/v0/volumes/search/", {"machine_id": {"eq": machine}}).json()["offers"]
     shop.vast.put("/v0/volumes/", {"id": disk["id"], "size": 15, "name": "data"})
     wish = {"volume": {"id": "data", "path": "/data"}}
