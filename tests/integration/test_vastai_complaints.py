@@ -640,7 +640,7 @@ def test_a_pod_is_rented_on_the_machine_of_its_volume(shop):
     elsewhere = shop.refused(gpus=["H200"], **wish)
     assert elsewhere["failure"]["kind"] in ("NoCapacity", "BadRequest") and shop.made() == []
     result = shop.pod(**wish)
-    assert shop.machine(result["pod"]) == str(machine)
+    assert shop.machine(result["pod"]) == str(machine) and len(shop.creates()) == 1
     assert (shop.sandbox.pods.specs[-1].mount_path, result["pod"]["mounts"][0]["path"]) == ("/data", "/data")
     assert not shop.pod(**wish)["changed"] and len(volumes(shop)) == 1
 
