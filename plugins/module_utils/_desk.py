@@ -172,7 +172,7 @@ def in_places(offer: Offer, query: OfferQuery) -> list[Offer]:
 
 def at_the_same_time(works: Iterable[Callable[[], None]]) -> None:
     """Do all of it, each in a thread of its own but the first. Signals reach the caller's thread only, which is the one
-    that acts on them.
+    that acts on them; what it raises then is raised at once, and the others are not waited for.
 
     :raises BaseException: the first that one of them raised, after all have ended.
     """
@@ -192,7 +192,7 @@ def at_the_same_time(works: Iterable[Callable[[], None]]) -> None:
             thread.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    safely(first)
+    first()
     for thread in threads:
         thread.join()
     if faults:

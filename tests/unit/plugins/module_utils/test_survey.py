@@ -104,6 +104,24 @@ def test_a_signal_reaches_no_thread_of_the_market():
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_who_is_stopped_waits_for_no_thread():
+    clouds, machines = both(kind(), machine())
+    let_go, ended = threading.Event(), []
+    clouds.plan("offers", KeyboardInterrupt())
+    machines.plan("offers", lambda query: (let_go.wait(20), ended.append(True), [])[2])
+    with pytest.raises(KeyboardInterrupt):
+        survey(clouds, machines)
+    assert not ended
+    let_go.set()
+
+
+def test_a_fault_of_ours_in_a_thread_is_raised():
+    clouds, machines = both(kind(), machine())
+    machines.plan("offers", ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        survey(clouds, machines)
+
+
 def test_one_that_is_down_is_told_and_the_other_is_used():
     clouds, machines = both(kind(), machine())
     machines.plan("offers", errors.Unreachable("Vast.ai was not reached."))
