@@ -189,8 +189,8 @@ reconnects:
   type: int
   returned: always
 lease_ends_at:
-  description: When the pod ends itself unless its lease is renewed, which each look does; RFC 3339 in UTC, V(null) when it
-    has no lease. It is written to C(run.json) as well, at most once a minute.
+  description: When the pod ends itself unless its lease is renewed, which each look does; RFC 3339 in UTC, V(null) when
+    it has no lease. It is written to C(run.json) as well, at most once a minute.
   type: str
   returned: always
 """

@@ -39,7 +39,8 @@ START_TIMEOUT = 150.0
 END_TIMEOUT = 30.0
 # What a process needs to find its libraries, the way to the API and a home; no key is among it.
 ENVIRONMENT = (
-    "PATH", "HOME", "USER", "SSH_AUTH_SOCK", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH",
+    "PATH", "HOME", "USER", "SSH_AUTH_SOCK", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONHOME",
+    "LD_LIBRARY_PATH",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     # Where the requests of all this user's processes are counted.
     "PODYARD_STATE_DIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME",
