@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 
 Job = dict[str, Any]
@@ -38,8 +39,10 @@ def bids(job: Job) -> Iterator[str]:
             f"train_bid is what an interruptible pod offers, but train_interruptible is not set: set it, or take the "
             f"bid of {bid:g} out."
         )
-    if bid is not None and not _asks_market(job):
-        yield "train_bid is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
+    chosen = [(name, _providers.capabilities(name)) for name in job["providers"] or ()]
+    if job["interruptible"] and chosen and not any(can.interruptible for _name, can in chosen):
+        why = "; ".join(f"{name}: {can.because.get('interruptible', 'it has none')}" for name, can in chosen)
+        yield f"train_interruptible asks for pods that none of train_providers rents ({why}): add vastai, or drop it."
     if bid is not None and cap is not None and bid > cap:
         yield f"train_bid of {bid:g} exceeds train_max_price of {cap:g}, so that no pod could be kept: lower it."
 

@@ -179,6 +179,8 @@ SHORTEN = "shorten one of them."
 NOT_HERE = "is none, and addresses cannot be used yet."
 BID = {"train_providers": ["vastai"], "train_interruptible": True}
 READY = "train_ready_when"
+NONE_RENTS = "train_interruptible asks for pods that none of train_providers rents"
+WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
 NO_BID = "train_bid is what an interruptible pod offers, but train_interruptible is not set"
 NO_TIME = "train_ready_timeout of 600 seconds leaves no time to rent the pod within train_deadline of 500"
 ONLY_VAST = "is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
@@ -192,7 +194,10 @@ REFUSALS = [
         {**BID, "train_bid": 0.9, "train_max_price": 0.8},
         "train_bid of 0.9 exceeds train_max_price of 0.8, so that no pod could be kept: lower it.",
     ),
-    ({**BID, "train_providers": ["runpod"], "train_bid": 0.2}, f"train_bid {ONLY_VAST}"),
+    (
+        {**BID, "train_providers": ["runpod"]},
+        f"{NONE_RENTS} (runpod: {WITHDRAWN}): add vastai, or drop it.",
+    ),
     ({"train_providers": ["runpod"], "train_search": "inet_down>500"}, f"train_search {ONLY_VAST}"),
     (
         {"train_providers": ["vastai"], "train_search": ["inet_down>500"]},
