@@ -45,7 +45,7 @@ class Renting:
         :raises CloudError: when none can.
         """
         refusals: list[errors.CloudError] = []
-        name = next(iter(self._first))
+        name = max(self._first, key=len)
         for provider, side in self._sides.items():
             life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._fleet.check)
             try:
@@ -69,6 +69,7 @@ class Renting:
             {name: life.work.provider for name, life in asked.items()},
             {name: life.wanted.query() for name, life in asked.items()},
             self._avoid,
+            whole=len(asked) == len(self._fleet.sides),
         )
         for name, error in survey.down.items():
             if isinstance(error, REFUSED_KEY) or self._fleet.strict:

@@ -51,6 +51,7 @@ def survey(
     avoid: Avoid = lambda offer: None,
     *,
     near: bool = True,
+    whole: bool = True,
 ) -> Survey:
     """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
 
@@ -60,24 +61,29 @@ def survey(
     :param avoid: why an offer is not to be rented although it fits, as the end of a sentence, such as a host that
         failed before; None: no objection.
     :param near: when nothing fits, ask once more for what comes nearest.
+    :param whole: these are all providers that are meant. False: another one is not asked, and may know a GPU or a place
+        that these do not know.
     :raises BadRequest: for wishes that contradict each other, or mean nothing at any provider.
     :raises CloudError: when no provider could be asked.
     """
     for query in queries.values():
         _wishes.check(providers, query)
-    desks = [Desk(name, provider, queries[name], avoid, len(providers) > 1) for name, provider in providers.items()]
-    _placed(desks)
+    desks = [
+        Desk(name, provider, queries[name], avoid, len(providers) > 1 or not whole)
+        for name, provider in providers.items()
+    ]
+    _placed(desks, whole)
     asked = [desk for desk in desks if desk.open]
     at_the_same_time(desk.ask for desk in asked)
     _refuse_if_nobody(desks)
-    _refuse_unknown_gpus([desk for desk in asked if desk.open])
+    _refuse_unknown_gpus([desk for desk in asked if desk.open], whole and not any(desk.error for desk in asked))
     asked = [desk for desk in asked if desk.open]
     if near and not any(desk.fitting for desk in asked):
         at_the_same_time(desk.look_around for desk in asked)
     return _summed_up(desks, asked)
 
 
-def _placed(desks: Sequence[Desk]) -> None:
+def _placed(desks: Sequence[Desk], whole: bool) -> None:
     """Each provider takes the places that it knows; a provider that knows none is left out.
 
     :raises BadRequest: for a word that is neither a country nor a place of any provider.
@@ -88,7 +94,7 @@ def _placed(desks: Sequence[Desk]) -> None:
             strange.update(dict.fromkeys(_wishes.places(desk.query.regions)[1]))
     if strange:
         at_the_same_time(desk.read_places for desk in desks if desk.open)
-        if not any(desk.error for desk in desks):
+        if whole and not any(desk.error for desk in desks):
             # Who is down may know the word.
             _wishes.refuse_strange(list(strange), {desk.name: desk.places for desk in desks if desk.open})
     for desk in desks:
@@ -108,11 +114,14 @@ def _refuse_if_nobody(desks: Sequence[Desk]) -> None:
     raise first
 
 
-def _refuse_unknown_gpus(desks: Sequence[Desk]) -> None:
-    """:raises BadRequest: for a GPU that none of those who answered has; what one of them has is a note."""
+def _refuse_unknown_gpus(desks: Sequence[Desk], whole: bool) -> None:
+    """:raises BadRequest: for a GPU that nobody has; what one of them has is a note. Where not all have answered, only
+    when none of the GPUs is known.
+    """
+    passed_over = not whole and any(desk.order for desk in desks)
     for gpu in desks[0].query.gpus if desks else ():
         problems = {desk.name: desk.strange[gpu] for desk in desks if gpu in desk.strange}
-        if len(problems) == len(desks):
+        if len(problems) == len(desks) and not passed_over:
             # One that could mean several things is more to the point than one that means nothing.
             raise sorted(problems.values(), key=lambda error: _SEVERAL not in error.message)[0]
         for desk in desks:

@@ -7,6 +7,7 @@ collection.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable
@@ -85,13 +86,10 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
     :param desks: provider -> where its pods are rented.
     :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
     """
-    number, given_up, since = first_attempt, 0, history.clock.monotonic()
-    refusals: list[errors.CloudError] = []
+    number, tries = first_attempt, _Tries(supply, terms, history)
     try:
         while (offer := supply.take()) is not None:
-            terms.before()
-            if refusals and history.clock.monotonic() - since > terms.rented:
-                raise _not_rented(refusals, terms.rented)
+            tries.refuse_to_go_on()
             desk = desks[offer.provider]
             request = desk.request(offer, number)
             number += 1
@@ -101,42 +99,56 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
             except FINAL:
                 raise
             except errors.CloudError as error:
-                refusals.append(error)
-                bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
-                broken = (errors.TooExpensive, errors.Conflict) if terms.strict else errors.WrongContract
-                bad_contract = history.meter.made is not None and isinstance(error, broken)
-                given_up += bad_host or bad_contract
-                since = history.clock.monotonic() if bad_host or bad_contract else since
-                if error.code in (errors.EVERYWHERE, errors.OVERDUE) or given_up >= terms.most:
-                    raise
-                if not _another(supply, offer, refusals, bad_host, bad_contract, history):
+                if not tries.another(offer, error):
                     raise
     except errors.CloudError as error:
         _with_facts(error, history)
         raise
-    raise _with_facts(nothing_left(refusals), history)
+    raise _with_facts(nothing_left(tries.refusals), history)
 
 
-def _another(
-    supply: Supply,
-    offer: Offer,
-    refusals: Sequence[errors.CloudError],
-    bad_host: bool,
-    bad_contract: bool,
-    history: History,
-) -> bool:
-    """Put the offer where it belongs after its refusal. False: no other one will do better."""
-    error = refusals[-1]
-    if bad_host:
-        supply.failed(offer, history.attempts[-1]["region"], error.message)
-    elif bad_contract:
-        supply.drop(offer)
-    elif error.elsewhere == "no" or _twice(refusals):
-        # It is the request or the account: the other providers know nothing of that.
-        return supply.close(offer.provider)
-    else:
-        supply.refused(offer)
-    return True
+class _Tries:
+    """What came of the tries for one pod so far, and whether there is another one."""
+
+    def __init__(self, supply: Supply, terms: Terms, history: History) -> None:
+        self._supply, self._terms, self._history = supply, terms, history
+        self.refusals: list[errors.CloudError] = []
+        self._given_up = 0
+        self._unclear: Counter[str] = Counter()
+        self._since = history.clock.monotonic()
+
+    def refuse_to_go_on(self) -> None:
+        """:raises BaseException: when no further offer is to be asked for."""
+        self._terms.before()
+        if self.refusals and self._history.clock.monotonic() - self._since > self._terms.rented:
+            raise _not_rented(self.refusals, self._terms.rented)
+
+    def another(self, offer: Offer, error: errors.CloudError) -> bool:
+        """Put the offer where it belongs after its refusal. False: no other one will do better."""
+        self.refusals.append(error)
+        self._unclear[offer.provider] += error.elsewhere == "once"
+        bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
+        if bad_host or self._is_other_contract(error):
+            self._given_up += 1
+            self._since = self._history.clock.monotonic()
+            if error.code in (errors.EVERYWHERE, errors.OVERDUE) or self._given_up >= self._terms.most:
+                return False
+            if bad_host:
+                self._supply.failed(offer, self._history.attempts[-1]["region"], error.message)
+            else:
+                self._supply.drop(offer)
+        elif error.elsewhere != "no" and self._unclear[offer.provider] <= 1:
+            self._supply.refused(offer)
+        else:
+            # It is the request or the account (a second text that does not say why is as good as one that does): of
+            # that the other providers know nothing.
+            return self._supply.close(offer.provider)
+        return True
+
+    def _is_other_contract(self, error: errors.CloudError) -> bool:
+        """Whether a pod was made and its contract is not what was asked for."""
+        broken = (errors.TooExpensive, errors.Conflict) if self._terms.strict else errors.WrongContract
+        return self._history.meter.made is not None and isinstance(error, broken)
 
 
 def _tried(desk: Desk, request: PodRequest, offer: Offer, cap: float | None, history: History) -> Reached:
@@ -184,11 +196,6 @@ def _accepted(
         _give_back(work, pod, request, offer, error, history)
         raise
     return result
-
-
-def _twice(refusals: Sequence[errors.CloudError]) -> bool:
-    """True when a second offer was refused with a text that does not say why: then it was the request."""
-    return sum(error.elsewhere == "once" for error in refusals) > 1
 
 
 def _within_cap(pod: Pod, cap: float | None) -> None:

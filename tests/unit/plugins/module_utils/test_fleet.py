@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
-from ansible_collections.podyard.gpu.tests.unit.cloud import IDENTITY, RUN
+from ansible_collections.podyard.gpu.tests.unit.cloud import ENDPOINT, IDENTITY, RUN, FakeTime
 from ansible_collections.podyard.gpu.tests.unit.fleet_world import World
 
 STOPPED = {"phase": "stopped", "raw_status": "EXITED", "endpoint": None}
@@ -397,3 +398,54 @@ def test_what_the_ledger_knows_and_no_list_shows_is_looked_for(world, tmp_path):
     world.one.plan("list", [])
     outcome = world.ensure()
     assert (outcome.changed, outcome.pods[0].pod.id) == (False, there.id)
+
+
+def test_a_gpu_that_only_the_one_that_is_down_knows_is_no_slip(world):
+    world.one.plan("list", DOWN)
+    outcome = world.ensure(wanted={"gpus": ("Mystery 9", "4090")})
+    assert outcome.pods[0].pod.provider == "two"
+    world.ensure("absent")
+    world.two.plan("list", errors.ServerError("two answered 500."))
+    world.fails(errors.BadRequest, "no GPU 'Mystery 9'", wanted={"gpus": ("Mystery 9",)})
+
+
+def test_a_gpu_that_nobody_knows_is_a_slip(world):
+    world.fails(errors.BadRequest, "no GPU 'Mystery 9'", wanted={"gpus": ("Mystery 9", "4090")})
+    assert world.writes() == []
+
+
+class TogetherTime(FakeTime):
+    """Time that passes when all of so many threads sleep, for all of them."""
+
+    def __init__(self, threads):
+        super().__init__()
+        self.rounds = 0
+        self.barrier = threading.Barrier(threads, action=self._pass, timeout=20)
+
+    def _pass(self):
+        self.rounds += 1
+        self.now += 5.0
+
+    def sleep(self, seconds):
+        if threading.current_thread().name == "podyard-crew":
+            self.barrier.wait()
+
+
+def test_many_pods_are_followed_with_one_list(world, monkeypatch):
+    world.time = time = TogetherTime(6)
+    monkeypatch.setattr(type(world.one), "account_mark", property(lambda cloud: f"mark-{cloud.name}"))
+    world.two.catalogue = []
+    world.one.next = [{"phase": "starting", "endpoint": None}] * 6
+    lists = world.one.list
+
+    def running_after_eight_looks():
+        if time.rounds == 8:
+            there = {"phase": "running", "endpoint": ENDPOINT}
+            world.one.pods = {each.id: replace(each, **there) for each in world.one.pods.values()}
+        return lists()
+
+    world.one.list = running_after_eight_looks
+    world.ensure(name="x", count=6)
+    assert world.living() == [f"x-{number}" for number in range(6)]
+    assert world.one.count("get") == 0
+    assert world.one.count("list") <= 1 + 8 + 1, "one for each look, whoever looks, and the one before"

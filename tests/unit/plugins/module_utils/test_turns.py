@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._budget import GIVE_BACK, LOOK, MAKE
@@ -112,3 +115,23 @@ def test_one_claims_what_another_cannot_have(process, time):
     assert process().told("offers", "7") == ""
     assert process().told("offers", "9") == "mine"
     assert process().told("offers", "10") is None
+
+
+def test_threads_of_one_process_keep_the_pause_too(process, time):
+    """Each has a connection, and with it turns, of its own."""
+    moments = []
+    file = process()._file
+    clock = replace(time.clock, monotonic=lambda: 1000.0, sleep=lambda seconds: None)
+
+    def one():
+        own = Turns(
+            "API", "http://127.0.0.1", "k", PACES, clock=clock, file=SharedFile(file._path.stem, file._path.parent)
+        )
+        moments.append(own.take(MAKE, 600.0, "PUT /asks/7")[0])
+
+    threads = [threading.Thread(target=one) for _each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(moments) == [pytest.approx(1000.0 + number * 4.2) for number in range(8)]
