@@ -36,7 +36,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        runs_dir, words = local_path(arguments["runs_dir"]), arguments["run_ids"]
+        runs_dir, words = local_path(arguments["runs_dir"] or "./runs"), arguments["run_ids"]
         unknown = [word for word in words if _unknown(runs_dir, word)] if arguments["allow_unknown"] else []
         try:
             runs = choose(runs_dir, (word for word in words if word not in unknown)) if words else _only(runs_dir)

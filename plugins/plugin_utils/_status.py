@@ -171,7 +171,8 @@ def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> lis
     """Warnings about one pod: nobody knows it, or nobody looks after it."""
     what = f"The pod {row['name']} ({row['id']} on {row['provider']}, {_pod.usd(row['usd_per_hour'])} per hour)"
     if run is None:
-        return [f"{what} belongs to no run in {runs_dir}. End it, if nobody needs it: {row['end']}"]
+        stop = f"ansible-playbook podyard.gpu.stop -e run_id={row['run_id']} -e stop_confirm=true"
+        return [f"{what} belongs to no run in {runs_dir}. End it, if nobody needs it: {stop}; or: {row['end']}"]
     outcome, owner = run.record["outcome"], run.owner()
     if owner.kind != "nobody":
         return []

@@ -159,7 +159,7 @@ def test_an_api_that_fails_and_pods_that_nobody_knows(story, cloud):
     assert "NOT KNOWN" in said and "The pods at runpod could not be listed" in " ".join(said.split())
     [pod] = story.vastai.living
     [note] = [line for line in said.splitlines() if "belongs to no run in" in line]
-    assert pod["id"] in note and "End it, if nobody needs it: curl" in note
+    assert pod["id"] in note and "stop_confirm=true; or: curl" in note
 
 
 def test_fetch_brings_home_what_is_complete(story):

@@ -116,7 +116,10 @@ def test_a_pod_that_no_run_knows_is_shown_with_its_end(run):
     assert [row["known"] for row in found.pods] == [True, False]
     [note] = found.notes
     assert "podyard-llama-r9-0-1 (zz on runpod, 2.00 USD per hour) belongs to no run in ./runs" in note
-    assert note.endswith(": end zz")
+    assert note.endswith("podyard.gpu.stop -e run_id=r9 -e stop_confirm=true; or: end zz")
+    table = _status_table.render(found, width=200, color=False, now=NOW)
+    [line] = [line for line in table.splitlines() if "podyard-llama" in line and "running" in line]
+    assert " ?  " in line and "none" not in line, "nobody here knows its lease"
     assert found.usd_per_hour == 2.5
 
 
@@ -216,7 +219,7 @@ class TestTable:
     @pytest.mark.parametrize("width", [79, 80, 100, 120, 160])
     def test_it_is_legible_at_every_width(self, run, width):
         text = _status_table.render(self.long(run), width=width, color=False, now=NOW)
-        table = text.split("\n\n")[0].splitlines()
+        table = text.partition("\n\n")[0].splitlines()
         assert max(map(len, table)) <= width
         for word in (RUN, "0.50", "runpod", "vastai", "NOT KNOWN", "2 h 00", "1 h 00 left"):
             assert any(word in line for line in table), f"{word} is cut at {width}"
