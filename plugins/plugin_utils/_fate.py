@@ -20,7 +20,7 @@ ADVICE: Mapping[str, str] = {
 #: Kinds beside the interruptions that a driver tells.
 GONE, STOPPED, FAILED, RESTARTED = "gone", "stopped", "failed", "restarted"
 _WORDS: Mapping[str, str] = {
-    GONE: "is not on the account any more: somebody else ended it, or the provider took it away",
+    GONE: "is not on the account any more: its lease ran out, somebody else ended it, or the provider took it away",
     STOPPED: "was stopped by somebody, and not by this run",
     FAILED: "failed",
     RESTARTED: "was started anew, which ended all that ran on it, and now has another address",
