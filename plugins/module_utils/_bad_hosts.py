@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -23,6 +24,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._shared import VARIABL
 FILE = "bad-hosts.json"
 #: Hours for which a machine is left out: what is broken in the morning is mostly repaired, or sold on, the day after.
 HOURS = 24.0
+#: Characters of a reason that are kept.
+QUOTED = 400
 #: Seconds to wait for another process's lock; it is held for a millisecond.
 PATIENCE = 2.0
 ABOUT = (
@@ -59,7 +62,8 @@ class BadHosts:
         """Why the machine of an offer is not to be rented, as the end of a sentence; None: no objection."""
         for entry, path in self._entries():
             if entry["host"] is not None and (entry["provider"], entry["host"]) == (offer.provider, offer.host):
-                return f"is on the machine {offer.host}, which {entry['reason']} (at {entry['since']}; see {path})"
+                until = f"until {entry['until']}" if entry["until"] else "for the rest of this run"
+                return f"is on the machine {offer.host}, which is left out {until} ({path}): {entry['reason']}"
         return None
 
     def last(self, offers: Sequence[Offer]) -> list[Offer]:
@@ -82,7 +86,7 @@ class BadHosts:
             "host": host,
             "gpu": gpu,
             "region": region,
-            "reason": " ".join(reason.split()),
+            "reason": " ".join(reason.split())[:QUOTED],
             "since": _moment(now),
             "until": _moment(now + HOURS * 3600),
         }
@@ -138,7 +142,7 @@ def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
                 if (each["until"] is None or each["until"] > _moment(now))
                 and (each["provider"], each["host"], each["gpu"], each["region"]) != same
             ]
-            new = path.with_suffix(f".{os.getpid()}.new")
+            new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"about": ABOUT, "hosts": [*kept, entry]}, file, indent=1)

@@ -141,7 +141,12 @@ class Fleet:
 
     def _find(self, everywhere: bool) -> Found:
         """:raises CloudError: when a provider cannot be asked where that must not be passed over."""
-        works = {name: side.work for name, side in self.sides.items()}
+        works = self._works()
+        for name in _fleet_finding.elsewhere(self.names, next(iter(works.values())).ledger, works):
+            raise errors.Conflict(
+                f"The run's ledger says that a pod {self.names.name} may be on {name}, and {name} is not asked: it "
+                f"would be rented twice, or go on costing money. Name {name} too (option providers), and give its key."
+            )
         found = _fleet_finding.find(self.names, works, self.crew, self.check)
         self._refuse_to_end_early()
         for name, error in found.down.items():

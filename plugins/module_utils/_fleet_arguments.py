@@ -85,7 +85,7 @@ ARGUMENTS: dict[str, Any] = {
     "interruptible": {"type": "bool"},
     "bid": {"type": "float"},
     "max_price": {"type": "float"},
-    "hours": {"type": "float"},
+    "hours": {"type": "float", "default": 6},
     "rank_by": {"type": "str", "choices": list(RANKINGS), "default": PREFERENCE},
     "attempts": {"type": "int", "default": 5},
     "deadline": {"type": "float", "default": 3600},

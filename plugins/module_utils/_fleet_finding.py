@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _lookup, _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _lookup, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_crew import Crew
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PodName
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
@@ -106,6 +107,17 @@ def _list(names: Names, work: Work, check: bool) -> tuple[list[Pod], list[str]]:
         if settled is not None:
             living.append(settled)
     return living, [pod.name for pod in everything]
+
+
+def elsewhere(names: Names, ledger: Ledger, asked: Collection[str]) -> list[str]:
+    """Providers that are not asked, and where the run's ledger says that a pod of this name may be."""
+    last = {event["name"]: event for event in ledger.read()}
+    found = {
+        event["provider"]: None
+        for name, event in last.items()
+        if event["event"] in (_ledger.CREATING, _ledger.AMBIGUOUS, _ledger.CREATED) and names.is_ours(name)
+    }
+    return [provider for provider in found if provider not in asked]
 
 
 def may_be_there(names: Names, work: Work) -> bool:

@@ -183,8 +183,10 @@ options:
     type: float
   hours:
     description:
-      - The machine must be on offer for so many hours more, where a provider tells that.
+      - The machine must be on offer for so many hours more, where a provider tells that; afterwards a pod is stopped.
+        V(0) means any.
     type: float
+    default: 6
   rank_by:
     description:
       - V(preference), the GPUs as O(gpus) lists them, then the cheapest. V(price), the cheapest. V(value), the most

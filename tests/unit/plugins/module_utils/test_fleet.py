@@ -449,3 +449,14 @@ def test_many_pods_are_followed_with_one_list(world, monkeypatch):
     assert world.living() == [f"x-{number}" for number in range(6)]
     assert world.one.count("get") == 0
     assert world.one.count("list") <= 1 + 8 + 1, "one for each look, whoever looks, and the one before"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_where_nobody_looks_there_may_be_one_too(world, tmp_path, state):
+    """The key of a provider is not found any more, or it was left out of the option."""
+    world.run_dir = tmp_path / "run"
+    Ledger(world.run_dir).write(_ledger.CREATED, f"{IDENTITY}-1", "three", pod_id="p1")
+    error = world.fails(errors.Conflict, "may be on three", state=state)
+    assert "option providers" in error.message
+    Ledger(world.run_dir).write(_ledger.GONE, f"{IDENTITY}-1", "three", pod_id="p1")
+    assert world.ensure(state).changed is (state == "present")

@@ -38,6 +38,7 @@ class Market:
     def __init__(self, monkeypatch, module):
         self.module = module
         machine = offer(cloud=None, region="SE", disk_gb=900, id="o1", host="m1", usd_per_hour=0.5)
+        machine = replace(machine, hours_left=100.0)
         self.runpod = self._cloud("runpod", offer())
         self.vastai = self._cloud("vastai", machine)
         self.runpod.usual_clouds = ("SECURE",)
