@@ -345,7 +345,8 @@ options:
   lease:
     description:
       - Hours for which the pod lives on without being renewed. After that it ends itself, with the key that the
-        provider has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has none.
+        provider has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has
+        none.
       - It is renewed by each task of this module that logs in (O(wait_for=authenticated) and later), and by what
         M(podyard.gpu.training_progress), M(podyard.gpu.transfer) and M(podyard.gpu.exec) do on the pod. A lease that is
         shorter than a pause between two of them ends the pod in the middle of its work. M(podyard.gpu.guard) renews the
