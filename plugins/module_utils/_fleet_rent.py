@@ -45,6 +45,7 @@ class Renting:
         :raises CloudError: when none can.
         """
         refusals: list[errors.CloudError] = []
+        self._refuse_no_wish()
         name = max(self._first, key=len)
         for provider, side in self._sides.items():
             life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._fleet.check)
@@ -61,6 +62,16 @@ class Renting:
         if not self._lives:
             raise _all_of(refusals)
         self._offers = self._search(frozenset())
+
+    def _refuse_no_wish(self) -> None:
+        """:raises BadRequest: when nothing says which GPUs will do, at no provider."""
+        wishes = [side.wanted.completed() for side in self._sides.values()]
+        said = ("gpus", "min_gpu_memory", "min_compute_capability", "filters")
+        if not any(getattr(wanted, name) for wanted in wishes for name in said):
+            raise errors.BadRequest(
+                "Nothing was rented: say which GPUs will do (option gpus, in order of preference), or what they must have "
+                "(options min_gpu_memory, min_compute_capability)."
+            )
 
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
         """What fits now at all providers but these. :raises CloudError: when nothing does."""
@@ -121,7 +132,7 @@ class Renting:
             offer = supply.take()
             if offer is None:
                 raise errors.NoCapacity(
-                    f"Only {len(made)} of {len(self._first)} pods would be rented: no offer is left."
+                    f"Only {len(made)} of {len(self._first)} pods would be rented: no other offer fits the wishes."
                 )
             life = replace(self._lives[offer.provider], wanted=replace(self._lives[offer.provider].wanted, name=name))
             made[name] = Reached(_pod.RENTED, life.predicted(offer, number))
@@ -216,12 +227,9 @@ def _close(attempts: Sequence[dict[str, Any]], gone: Sequence[Mapping[str, Any]]
 
 def _all_of(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
     """The only refusal, or one with the words of all."""
-    if len(refusals) == 1:
+    texts = list(dict.fromkeys(error.message for error in refusals))
+    if len(texts) == 1:
         return refusals[0]
-    same = {type(error) for error in refusals}
-    kind = same.pop() if len(same) == 1 else errors.BadRequest
-    return (
-        kind(" ".join(error.message for error in refusals))
-        if kind in (errors.BadRequest, errors.NoCapacity, errors.ServerError, errors.Unreachable)
-        else errors.BadRequest(" ".join(error.message for error in refusals))
-    )
+    if any(isinstance(error, errors.BadRequest) for error in refusals):
+        return errors.BadRequest(" ".join(texts))
+    return errors.ServerError(" ".join(texts))

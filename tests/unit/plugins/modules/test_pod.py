@@ -287,7 +287,7 @@ def test_bad_input_is_one_sentence_before_any_request(market, options, words):
 
 
 def test_without_a_wish_for_a_gpu_nothing_is_rented(market):
-    market.fails("option gpus", gpus=[])
+    market.fails("say which GPUs will do (option gpus", gpus=[])
     assert market.creates() == []
 
 
@@ -299,3 +299,8 @@ def test_memory_or_capability_is_a_wish(market, wish):
 
 def test_a_wish_of_nothing_is_nothing():
     assert Wanted().query().interruptible is False
+
+
+def test_what_both_say_alike_is_said_once(market):
+    result = market.fails("without a public key", public_keys=[])
+    assert result["msg"].count("without a public key") == 1
