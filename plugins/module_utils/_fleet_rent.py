@@ -69,8 +69,8 @@ class Renting:
         said = ("gpus", "min_gpu_memory", "min_compute_capability", "filters")
         if not any(getattr(wanted, name) for wanted in wishes for name in said):
             raise errors.BadRequest(
-                "Nothing was rented: say which GPUs will do (option gpus, in order of preference), or what they must have "
-                "(options min_gpu_memory, min_compute_capability)."
+                "Nothing was rented: say which GPUs will do (option gpus, in order of preference), or what they must "
+                "have (options min_gpu_memory, min_compute_capability)."
             )
 
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:

@@ -302,5 +302,5 @@ def test_a_wish_of_nothing_is_nothing():
 
 
 def test_what_both_say_alike_is_said_once(market):
-    result = market.fails("without a public key", public_keys=[])
+    result = market.fails("without a public key", public_keys=[], wait_for="port_open")
     assert result["msg"].count("without a public key") == 1
