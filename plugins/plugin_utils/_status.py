@@ -18,7 +18,19 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import OPE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_looks import Look
 
-TAKEN = ("provider", "id", "name", "phase", "raw_status", "gpu", "gpu_count", "region", "created_at", "end")
+TAKEN = (
+    "provider",
+    "id",
+    "name",
+    "phase",
+    "raw_status",
+    "gpu",
+    "gpu_count",
+    "region",
+    "created_at",
+    "interruption",
+    "end",
+)
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,9 @@ def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> lis
     if run is None:
         stop = f"ansible-playbook podyard.gpu.stop -e run_id={row['run_id']} -e stop_confirm=true"
         return [f"{what} belongs to no run in {runs_dir}. End it, if nobody needs it: {stop}; or: {row['end']}"]
+    if row["interruption"]:
+        why = _pod.INTERRUPTIONS.get(row["interruption"], f"was taken away ({row['interruption']})")
+        return [f"{what} {why}. {_ways(run)}"]
     outcome, owner = run.record["outcome"], run.owner()
     if owner.kind != "nobody":
         return []

@@ -134,6 +134,11 @@ def test_a_pod_that_is_gone_is_none(run):
     assert told(run, PodList("runpod", (pod(phase="gone"),))).pods == []
 
 
+def test_a_pod_that_was_taken_away(run):
+    [note] = told(run, PodList("runpod", (pod(phase="stopped", interruption="outbid"),))).notes
+    assert "was taken away, since somebody pays more for its GPU" in note and "podyard.gpu.stop" in note
+
+
 def test_a_stopped_pod_costs_its_disk(run):
     [row] = told(run, PodList("runpod", (pod(phase="stopped", stopped_usd_per_hour=0.01),))).pods
     assert (row["usd_per_hour"], row["cost_usd"]) == (0.01, None)
