@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pod
 short_description: Rent, start, stop and end pods at whichever provider fits best
-version_added: 0.2.0
+version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Brings one pod, or O(count) pods of one name, into the wanted state and waits until they can be used.

@@ -88,14 +88,16 @@ class World:
     def run(self, argv):
         return (0, PYTHON, "") if argv[0] == "ssh" else (0, f"[h]:1 ssh-ed25519 {'A' * 8}\n", "")
 
+    def look(self, endpoint):
+        """What answers there; a test may say so late."""
+        return self.banner(endpoint)
+
     def made(self, name=IDENTITY, count=None, check=False, unfit=(), wanted=None, timeouts=None, **options):
         wish = replace(WANTED, **(wanted or {}))
         sides = {}
         for cloud in (self.one, self.two):
             hosts = str(self.tmp_path / "known_hosts")
-            ready = Readiness(
-                "ready", self.run, hosts, deadlines=timeouts or {}, read_banner=lambda at: self.banner(at)
-            )
+            ready = Readiness("ready", self.run, hosts, deadlines=timeouts or {}, read_banner=self.look)
             work = Work(cloud, self.time.polls(), self.progress, self.run_dir)
             reason = "It has none of that." if cloud.name in unfit else ""
             sides[cloud.name] = Side(work, lambda cloud=cloud: cloud, wish, ready, reason)

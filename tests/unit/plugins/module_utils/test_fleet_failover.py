@@ -51,7 +51,7 @@ def test_the_next_offer_then_the_next_provider_then_the_next_gpu(world):
 def test_the_next_region(world):
     world.one.catalogue = [offer("RTX 4090", 0.69, provider="one", regions={"EU-RO-1": "high", "EU-SE-1": "low"})]
     world.two.catalogue = []
-    world.one.known_places = lambda words: tuple(words)
+    world.one.known_places = tuple
     world.one.plan("create", none_left())
     outcome = world.ensure(wanted={"gpus": ("4090",), "places": ("EU-RO-1", "EU-SE-1")})
     assert [each["region"] for each in outcome.attempts] == ["EU-RO-1", "EU-SE-1"]
@@ -311,7 +311,7 @@ def test_a_condemned_pod_of_a_nameless_machine_makes_its_region_the_last(world, 
     world.one.catalogue = [
         offer("RTX 4090", 0.69, provider="one", regions={"EU-RO-1": "high", "EU-SE-1": "low"}),
     ]
-    world.one.known_places = lambda words: tuple(words)
+    world.one.known_places = tuple
     wish = {"gpus": ("4090",), "places": ("EU-RO-1", "EU-SE-1")}
     assert world.ensure(wanted=wish).attempts[0]["region"] == "EU-RO-1"
     world.ensure("absent", condemned="no driver")
