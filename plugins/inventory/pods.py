@@ -191,6 +191,7 @@ plugin: podyard.gpu.pods
 include_unaddressed: true
 """
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -226,19 +227,39 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Fill the inventory from the providers, or from what the cache remembers of them."""
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
         try:
+            self._read(path)
             self._fill(path, cache)
         except CloudError as error:
             self._fail(path, AnsibleParserError(error.message))
         except AnsibleError as error:
             self._fail(path, error)
 
+    def _read(self, path: str) -> None:
+        """The options. Ansible passes over one that there is not, and then pods are listed that nobody wanted."""
+        given = self._read_config_data(path)
+        known = [*self.option_definitions, "plugin"]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else "."
+                self.display.warning(f"The inventory {path} has the option {name}, which there is not{hint}")
+
     def _fail(self, path: str, error: AnsibleError) -> None:
-        if self.get_option("on_failure") == "run":
-            self.display.error(f"{error} (inventory {path})", wrap_text=False)
+        if self._ends_the_run(path):
+            self.display.error(f"{' '.join(str(error).split())} (inventory {path})", wrap_text=False)
             raise SystemExit(1)
         raise error
+
+    def _ends_the_run(self, path: str) -> bool:
+        """Of a file of which an option is wrong, Ansible keeps none: then what the file says counts."""
+        if "on_failure" in self._options:
+            return bool(self._options["on_failure"] == "run")
+        try:
+            given = self.loader.load_from_file(path, cache="none")
+        except AnsibleError:
+            return False
+        return isinstance(given, Mapping) and given.get("on_failure") == "run"
 
     def _fill(self, path: str, cache: bool) -> None:
         named = self.get_option("providers")

@@ -238,6 +238,24 @@ def test_a_failure_may_end_the_whole_run(provider, parse, monkeypatch):
     assert [line.partition(" (inventory")[0] for line in errors] == ["RunPod refused the API key (401)."]
 
 
+def test_a_wrong_option_may_end_the_whole_run_too(provider, parse, monkeypatch):
+    errors = []
+    monkeypatch.setattr(Display, "error", lambda self, line, **options: errors.append(line))
+    with pytest.raises(SystemExit):
+        parse(on_failure="run", phases=["runing"])
+    assert len(errors) == 1 and "runing" in errors[0] and "\n" not in errors[0]
+    with pytest.raises(AnsibleError, match="runing"):
+        parse(phases=["runing"])
+
+
+def test_an_option_that_there_is_not_is_warned_of(provider, parse, warned):
+    provider.answers = [[pod()]]
+    parse(filter=["pod_gpu == 'L4'"], strict=True)
+    assert [line.partition(" has ")[2] for line in warned] == [
+        "the option filter, which there is not; did you mean filters?"
+    ]
+
+
 def test_key_and_url_reach_the_driver_and_may_be_templates(providers, parse, monkeypatch):
     monkeypatch.setenv("MY_URL", "http://127.0.0.1:1")
     providers["runpod"].answers = providers["vastai"].answers = [[], [], []]
