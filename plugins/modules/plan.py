@@ -279,6 +279,7 @@ plan:
       description:
         - The first ten offers that fit, over all providers in the order in which they are tried, as in
           RV(podyard.gpu.offer_info#module:offers), each with an C(estimate) as RV(plan.estimate).
+        - Offers of one machine that differ in nothing that counts are one of the ten, and C(alike) is how many.
       type: list
       elements: dict
     offers_fitting:

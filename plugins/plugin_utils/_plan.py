@@ -97,10 +97,7 @@ def build(options: Mapping[str, Any], market: Market, trees: Trees) -> dict[str,
         "credentials": [_credential(answers) for answers in market.answers],
         "accounts": [_account(answers, market.offers, estimates) for answers in market.answers],
         "pod": {name: options[name] for name in POD},
-        "offers": [
-            {**offer.to_result(), "estimate": each}
-            for offer, each in list(zip(market.offers, estimates, strict=True))[:SHOWN]
-        ],
+        "offers": _told_offers(market.offers, estimates)[:SHOWN],
         "offers_fitting": len(market.offers),
         "notes": list(market.notes),
         "estimate": estimates[0] if estimates else None,
@@ -143,6 +140,16 @@ def _estimate(options: Mapping[str, Any], market: Market, offer: Offer, load: Lo
     provider = market.of(offer.provider).asked()
     volume = 0 if options["network_volume"] else options["volume_size"] or 0
     return estimate(offer, provider.rates(offer, options["disk"], volume), load)
+
+
+def _told_offers(offers: Sequence[Offer], estimates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The offers in their order, those of one machine that are alike once: where it fails, none of them is tried."""
+    found: dict[Any, dict[str, Any]] = {}
+    for number, (offer, each) in enumerate(zip(offers, estimates, strict=True)):
+        same = (offer.provider, offer.host, offer.gpu_id, offer.gpu_count, offer.interruptible, offer.usd_per_hour)
+        told = {**offer.to_result(), "alike": 0, "estimate": each}
+        found.setdefault(same if offer.host else number, told)["alike"] += 1
+    return list(found.values())
 
 
 def _credential(answers: Answers) -> dict[str, Any]:

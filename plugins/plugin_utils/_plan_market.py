@@ -128,8 +128,9 @@ def _look(answers: Answers, options: Mapping[str, Any]) -> None:
     """Everything but the offers: what these are searched by may depend on it."""
     provider = answers.asked()
     try:
-        answers.account = _account(provider, answers.notes)
+        # First what must be known: one that does not answer is then waited for once, and not for its balance too.
         answers.pods = [pod for pod in provider.list() if pod.phase != GONE]
+        answers.account = _account(provider, answers.notes)
         if options["network_volume"]:
             answers.volume = provider.find(NETWORK_VOLUME, options["network_volume"])
         answers.wanted = pod_of(options, provider)

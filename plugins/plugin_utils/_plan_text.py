@@ -164,8 +164,17 @@ def _cuda(plan: Plan) -> Iterator[Row]:
     if cuda["image"] is None:
         yield "CUDA", f"{'the name of the image tells no version; ' if plan['image'] else ''}{floor}"
         return
-    counted = f"; {cuda['fitting']} of {plan['offers_fitting']} offers run it" if plan["offers_fitting"] else ""
-    yield "CUDA", f"the image is built for {cuda['image']}; {floor}{counted}"
+    yield "CUDA", f"the image is built for {cuda['image']}; {floor}{_run_it(plan)}"
+
+
+def _run_it(plan: Plan) -> str:
+    """How many offers run the image: surely, or only if the right one of their hosts is given."""
+    if not plan["offers_fitting"]:
+        return ""
+    cuda = plan["cuda"]
+    perhaps = cuda["mixed"] + cuda["unknown"]
+    also = f", {perhaps} may" if perhaps else ""
+    return f"; {cuda['fitting']} of {plan['offers_fitting']} offers run it{also}"
 
 
 def _limits(plan: Plan) -> Iterator[Row]:
@@ -207,7 +216,8 @@ def table(plan: Plan, width: int) -> tuple[list[str], list[list[str]]]:
 
 
 def _where(offer: Mapping[str, Any]) -> str:
-    return " ".join(part for part in (offer["cloud"], offer["region"]) if part) or "anywhere"
+    place = " ".join(part for part in (offer["cloud"], offer["region"]) if part) or "anywhere"
+    return f"{place}, {offer['alike']} alike" if offer["alike"] > 1 else place
 
 
 def _stock(offer: Mapping[str, Any]) -> str:
@@ -236,7 +246,7 @@ def render(plan: Plan, width: int) -> str:
     """The plan as text of this width, without colours; plain lines where rich is not installed."""
     before, after = map(_named_once, rows(plan))
     head, lines = table(plan, width)
-    more = plan["offers_fitting"] - len(plan["offers"])
+    more = plan["offers_fitting"] - sum(offer["alike"] for offer in plan["offers"])
     rest = f"and {more} more, dearer or less wanted" if more > 0 else ""
     try:
         from rich.box import ROUNDED, SIMPLE_HEAD

@@ -119,6 +119,25 @@ def test_the_first_ten_offers_over_both_providers():
     assert plan["usd_per_hour_at_most"] == pytest.approx(2.61)
 
 
+def test_offers_of_one_machine_that_are_alike_are_told_once():
+    there: dict[str, Any] = {"provider": "one", "region": "US", "cloud": None, "disk_gb": 500.0, "hours_left": 90.0}
+    machines = [
+        *(offer(id=f"{n}", host="m1", **there) for n in range(12)),
+        offer(id="13", host="m1", price=0.75, **there),
+        offer(id="14", host="m2", price=0.79, **there),
+    ]
+    plan = planned(one(machines))
+    assert [(each["host"], each["alike"]) for each in plan["offers"]] == [("m1", 12), ("m1", 1), ("m2", 1)]
+    assert plan["offers_fitting"] == 14
+    text = _plan_text.render(plan, 80)
+    assert "US, 12 alike" in text and "more, dearer" not in text
+
+
+def test_offers_of_no_machine_are_never_alike():
+    twice = [offer(provider="one", price=0.69), offer(provider="one", price=0.69, cloud="COMMUNITY")]
+    assert [each["alike"] for each in planned(one(twice), clouds=["SECURE", "COMMUNITY"])["offers"]] == [1, 1]
+
+
 # -- money
 # ----------------------------------------------------------------------------------------------------------------------
 
@@ -228,6 +247,12 @@ def test_one_provider_that_is_down_is_said_and_the_other_used():
 def test_a_provider_that_refuses_the_key_is_not_down():
     two = Cloud("two").plan("account", errors.AuthError("two does not take this key."))
     assert planned(one(), two)["problems"] == ["two does not take this key."]
+
+
+def test_a_provider_that_is_down_is_waited_for_once():
+    two = Cloud("two").plan("list", errors.Unreachable("two does not answer."))
+    planned(one(), two)
+    assert {verb for verb, _argument in two.calls} == {"list"}
 
 
 def test_all_providers_down_is_a_refusal():
@@ -350,6 +375,12 @@ def test_the_versions_of_several_hosts_are_a_range():
     mixed = [offer(provider="one", cuda_versions=("12.10", "12.9", "12.4"))]
     text = _plan_text.render(planned(one(mixed)), 80)
     assert " 12.4-12.10 " in text and "on the only offer that fits" in text
+
+
+def test_hosts_of_which_some_run_the_image_are_not_counted_as_none():
+    mixed = [offer(provider="one", cuda_versions=("12.9", "12.4"))]
+    text = " ".join(_plan_text.render(planned(one(mixed), min_cuda_version=None), 120).split())
+    assert "0 of 1 offers run it, 1 may" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
