@@ -48,9 +48,9 @@ def paper_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
     # The more machines of a kind there are, the more often it is rented.
     weights = [rack.machines * rack.gpus for _gpu_id, rack in racks]
     names = _names(chance)
-    for number in range(count):
+    for number, name in zip(range(count), names, strict=False):
         gpu_id, rack = chance.choices(racks, weights)[0]
-        yield _pod(chance, first + number, next(names), gpu_id, rack)
+        yield _pod(chance, first + number, name, gpu_id, rack)
 
 
 def _names(chance: random.Random) -> Iterator[str]:

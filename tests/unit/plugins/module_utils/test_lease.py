@@ -279,6 +279,7 @@ def refused_for_an_hour(pod):
         if number < 19:
             assert "stop" not in "".join(pod.asked())
         pod.clock(1000 + 700 * number)
+    until(lambda: "stop" in "".join(pod.asked()), "the stop")
     return pod.asked()
 
 

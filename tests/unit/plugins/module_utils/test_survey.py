@@ -320,9 +320,18 @@ def test_a_provider_without_the_place_is_left_out_with_a_note():
         survey(clouds, machines, regions=("EU-RO-9",))
 
 
+def failing(error):
+    """A question that gets this error for an answer."""
+
+    def ask(_question):
+        raise error
+
+    return ask
+
+
 def test_who_is_down_may_know_the_place():
     clouds, machines = both(PLACED, machine())
-    clouds.known_places = lambda words: (_ for _ in ()).throw(errors.Unreachable("RunPod was not reached."))
+    clouds.known_places = failing(errors.Unreachable("RunPod was not reached."))
     with pytest.raises(errors.Unreachable, match="RunPod was not reached"):
         survey(clouds, machines, regions=("EU-RO-1",))
 
@@ -449,7 +458,7 @@ def test_what_comes_near_and_fits_by_now_is_an_offer():
 
 def test_a_failure_to_look_around_is_no_failure():
     machines = Machines(offers=[machine()])
-    machines.nearly = lambda query: (_ for _ in ()).throw(errors.RateLimited("too many searches today"))
+    machines.nearly = failing(errors.RateLimited("too many searches today"))
     found = survey(machines, max_price=0.1)
     assert [miss.wishes for miss in found.misses] == [("max_price",)]
     assert any("too many searches today" in note for note in found.notes)
