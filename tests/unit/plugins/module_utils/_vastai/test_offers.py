@@ -16,7 +16,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._errors import (
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai import offers
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language, offers
+from ansible_collections.podyard.gpu.plugins.modules import vastai_instance, vastai_offer_info
 from ansible_collections.podyard.gpu.tests.unit.conversation import Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
 from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai.talk import NAMES, SEARCH, driver
@@ -273,3 +274,15 @@ def test_a_search_that_finds_nothing_says_which_wish_excludes_what():
     assert [miss.wishes for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
     assert "has CUDA 12.2 at most, and 12.8 is wished (option min_cuda_version)" in survey.refusal().message
     assert "is in FR, and not in US (option regions)" in survey.refusal().message
+
+
+SIGNS = {"eq": "=", "gte": ">=", "lte": "<="}
+
+
+@pytest.mark.parametrize("module", [vastai_offer_info, vastai_instance])
+def test_every_default_of_the_search_is_documented_as_it_is_written_there(module):
+    words = " ".join(module.DOCUMENTATION.split())
+    for field, conditions in offers.DEFAULTS.items():
+        ((sign, value),) = conditions.items()
+        text = str(value).lower() if isinstance(value, bool) else f"{value:g}"
+        assert f"{language.spelled(field)}{SIGNS[sign]}{text}" in words
