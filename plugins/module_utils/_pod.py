@@ -261,13 +261,16 @@ class Account:
     provider: str
     balance_usd: float | None = None
     spend_usd_per_hour: float | None = None
+    #: More than this the account may not spend: nothing is rented that would exceed it.
+    spend_limit_usd_per_hour: float | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """{"provider", "balance_usd", "spend_usd_per_hour"}."""
+        """{"provider", "balance_usd", "spend_usd_per_hour", "spend_limit_usd_per_hour"}."""
         return {
             "provider": self.provider,
             "balance_usd": self.balance_usd,
             "spend_usd_per_hour": self.spend_usd_per_hour,
+            "spend_limit_usd_per_hour": self.spend_limit_usd_per_hour,
         }
 
 

@@ -63,6 +63,10 @@ accounts:
       description: What everything in the account costs now, in USD per hour; V(none) where the provider does not say.
       type: float
       sample: 0.69
+    spend_limit_usd_per_hour:
+      description: What the account may cost at most, in USD per hour; V(none) where the provider does not say.
+      type: float
+      sample: 80
     note:
       description: Why a figure is missing; V(none) otherwise.
       type: str

@@ -267,9 +267,9 @@ plan:
       elements: dict
     accounts:
       description:
-        - Of each provider the balance and the spending (V(none) where it does not say, and why in C(note)), the
-          number of pods that are there, C(first_hour_usd) of its cheapest offer, and C(usd) for all the hours on the
-          one that is tried first.
+        - Of each provider the balance, the spending and its limit (V(none) where it does not say, and why in C(note)),
+          the number of pods that are there, C(usd_per_hour) and C(first_hour_usd) of its cheapest offer, and C(usd) for
+          all the hours on the one that is tried first.
       type: list
       elements: dict
     pod:

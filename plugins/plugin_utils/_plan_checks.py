@@ -43,9 +43,15 @@ def judge(plan: Plan, market: Market, trees: list[str], prefix: str) -> tuple[li
 
 def in_their_words(text: str, plan: Plan, prefix: str) -> str:
     """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
-    names = {**{name: name for name in (*plan["pod"], *plan["limits"], "image")}, "data_centers": "regions"}
+    volume = "network_volume" if plan["pod"]["network_volume"] else "volume_size"
+    names = {
+        **{name: name for name in (*plan["pod"], *plan["limits"], "image")},
+        "data_centers": "regions",
+        "volume": volume,
+        "volume.size": "volume_size",
+    }
     return re.sub(
-        r"\b(options? )(\w+)\b(?:, of a job \w+)?",
+        r"\b(options? )(\w+(?:\.size)?)\b(?:, of a job \w+)?",
         lambda found: found[1] + (prefix + names[found[2]] if found[2] in names else found[2]),
         text,
     )
@@ -139,6 +145,30 @@ def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
                 f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the "
                 f"pod would be taken away before they are over. Add credit, or lower {prefix}max_hours."
             )
+
+
+def spending(plan: Plan, prefix: str) -> Iterator[str]:
+    """An account that may not spend more an hour gets no pod, whatever its balance."""
+    rented = [account for account in plan["accounts"] if account["usd_per_hour"] is not None]
+    over = [text for account in rented if (text := _over(account)) is not None]
+    if rented and len(over) == len(rented):
+        yield from over
+
+
+def high_spending(plan: Plan, prefix: str) -> Iterator[str]:
+    """One of several accounts that may not."""
+    if not any(spending(plan, prefix)):
+        yield from (text for account in plan["accounts"] if (text := _over(account)) is not None)
+
+
+def _over(account: Mapping[str, Any]) -> str | None:
+    limit, more, spends = (account[f"{name}usd_per_hour"] for name in ("spend_limit_", "", "spend_"))
+    if limit is None or more is None or spends is None or spends + more <= limit:
+        return None
+    return (
+        f"The account of {account['provider']} spends {money(spends)} an hour and may spend {money(limit)}, and its "
+        f"cheapest offer costs {money(more)} more: give back what is not needed, or have the provider raise the limit."
+    )
 
 
 def _short(account: Mapping[str, Any], usd: float | None) -> bool:
@@ -283,5 +313,7 @@ def unpriced(plan: Plan, prefix: str) -> Iterator[str]:
 
 
 Check = Callable[[Plan, str], Iterator[str]]
-PROBLEMS: tuple[Check, ...] = (balance, cuda, limits)
-WARNINGS: tuple[Check, ...] = (run, low_balance, old_drivers, tight_limits, tight_disk, special, unpriced)
+PROBLEMS: tuple[Check, ...] = (balance, spending, cuda, limits)
+WARNINGS: tuple[Check, ...] = (
+    run, low_balance, high_spending, old_drivers, tight_limits, tight_disk, special, unpriced,
+)  # fmt: skip

@@ -122,7 +122,15 @@ def _cost(plan: Plan) -> Iterator[Row]:
     dearest = money(plan["usd_per_hour_at_most"])
     count = plan["offers_fitting"]
     which = f"the dearest of {count} offers that fit" if count > 1 else "the only offer that fits"
-    yield "at most", f"{most}, on {which} ({dearest} an hour)"
+    yield "at most", f"{most}, on {which} ({dearest} an hour){_in_vain(plan)}"
+
+
+def _in_vain(plan: Plan) -> str:
+    """What the figure leaves out: with a limit of money that is reached, nothing."""
+    limits = plan["limits"]
+    if limits["attempts"] == 1 or plan["usd_at_most"] in (None, limits["max_cost"]):
+        return ""
+    return "; pods that are tried in vain come on top"
 
 
 def _no_traffic(first: Mapping[str, Any]) -> str:

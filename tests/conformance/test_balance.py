@@ -39,7 +39,7 @@ def test_balance_and_spend_are_read(api: Api, driver: RunPod) -> None:
     api.made()
     account = driver.account()
     assert account.balance_usd is not None and 99 < account.balance_usd < 100
-    assert account.spend_usd_per_hour == 0.69
+    assert (account.spend_usd_per_hour, account.spend_limit_usd_per_hour) == (0.69, 80)
     assert driver.notes == ()
 
 

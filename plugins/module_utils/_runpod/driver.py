@@ -34,7 +34,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings impor
 #: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
 STOPPED_DISK = 0.20
 #: The only two figures that REST v2 lacks. As few fields as possible: the schema changes without notice.
-BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr } }"
+BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr spendLimit } }"
+#: Fields of this API go without notice; that one is missing must not cost the balance.
+SHORT_BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr } }"
 SPOT_WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
 
 
@@ -237,17 +239,28 @@ class RunPod(Provider):
         and a note says why; the key is then proved by reading the pods.
         """
         try:
-            answer = self._api.request(
-                "POST", "/graphql", body={"query": BALANCE_QUERY}, attempted="read the balance on RunPod"
-            )
+            data = self._asked_for_balance(BALANCE_QUERY)
+            if "spendLimit" in json.dumps(data.get("errors")):
+                data = self._asked_for_balance(SHORT_BALANCE_QUERY)
         except errors.CloudError as error:  # a refused key, too: it may be good for REST and not for GraphQL
             return self._account_without_balance(error.message)
-        data = wire.mapping(answer.data)
         myself = wire.mapping(wire.mapping(data.get("data")).get("myself"))
         balance, spend = wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
         if data.get("errors") or balance is None:
             return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors') or data)[:200]}")
-        return Account(self.name, balance, spend)
+        return Account(self.name, balance, spend, wire.number(myself.get("spendLimit")) or None)
+
+    def _asked_for_balance(self, query: str) -> Mapping[str, Any]:
+        """What GraphQL answers; with its errors, where it refuses a field of the query with a status of its own."""
+        try:
+            answer = self._api.request(
+                "POST", "/graphql", body={"query": query}, attempted="read the balance on RunPod"
+            )
+        except errors.BadRequest as error:
+            if "spendLimit" not in error.message:
+                raise
+            return {"errors": error.message}
+        return wire.mapping(answer.data)
 
     def _account_without_balance(self, why: str) -> Account:
         self._notes.append(f"The balance on RunPod could not be read and is left out. {why}")

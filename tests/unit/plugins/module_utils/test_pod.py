@@ -36,7 +36,12 @@ def test_an_offer_and_an_account_are_results():
         {"id": "EU-1", "availability": "high"},
         {"id": "US-1", "availability": "low"},
     ]
-    assert Account("fake", 1.5).to_result() == {"provider": "fake", "balance_usd": 1.5, "spend_usd_per_hour": None}
+    assert Account("fake", 1.5).to_result() == {
+        "provider": "fake",
+        "balance_usd": 1.5,
+        "spend_usd_per_hour": None,
+        "spend_limit_usd_per_hour": None,
+    }
 
 
 @pytest.mark.parametrize(

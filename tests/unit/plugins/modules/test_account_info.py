@@ -11,7 +11,7 @@ from ansible_collections.podyard.gpu.plugins.modules import account_info
 from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect, refused_url
 from ansible_collections.podyard.gpu.tests.unit.modules import Runner
 
-BALANCE = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69}}}
+BALANCE = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69, "spendLimit": 80}}}
 
 
 @pytest.fixture(name="module")
@@ -29,6 +29,7 @@ def test_balance_and_spending(module, check):
         for _again in range(2):
             result = module.run(account_info.main, check, api_key=KEY, api_url=api.url)
     account = {"provider": "runpod", "balance_usd": 41.7, "spend_usd_per_hour": 0.69, "note": None}
+    account["spend_limit_usd_per_hour"] = 80
     assert (result["changed"], result["accounts"]) == (False, [account])
     assert KEY not in module.printed
 

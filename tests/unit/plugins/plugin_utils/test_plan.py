@@ -33,11 +33,14 @@ class Cloud(FakeCloud):
         self.balance = balance
         self.capabilities = Capabilities(keeps_disk=one_disk, because={"interruptible": "there are none"})
 
+    #: What the account spends an hour, and may spend.
+    spending: tuple[float, ...] = ()
+
     def known_places(self, words):
         return tuple(words)
 
     def account(self) -> Account:
-        return self._call("account", None, lambda: Account(self.name, self.balance))
+        return self._call("account", None, lambda: Account(self.name, self.balance, *self.spending))
 
     def rates(self, offer, disk_gb, volume_gb) -> Rates:
         return Rates(offer.usd_per_hour, disk=0.01, gb_in=0.0, gb_out=0.0, remarks=(f"{self.name}: a list price",))
@@ -165,6 +168,22 @@ def test_what_the_pods_that_are_there_cost_counts_too():
     assert "USD 9.00, and 1 pod there already for USD 0.69 an hour" in _plan_text.render(plan, 100)
 
 
+def test_an_account_that_may_not_spend_more_is_refused():
+    cloud = one()
+    cloud.spending = (79.31, 80.0)
+    only(planned(cloud)["problems"], "spends USD 79.31 an hour and may spend USD 80.00")
+    cloud.spending = (79.29, 80.0)
+    assert planned(cloud)["problems"] == []
+
+
+def test_one_of_two_that_may_not_spend_more_is_a_warning():
+    cloud = one(balance=5000.0)
+    cloud.spending = (80.0, 80.0)
+    plan = planned(cloud, Cloud("two", offers=[offer(provider="two", price=0.5)]))
+    assert plan["problems"] == []
+    only(plan["warnings"], "The account of one spends USD 80.00 an hour")
+
+
 def test_one_rich_account_of_two_is_enough():
     two = Cloud("two", offers=[offer(provider="two")], balance=0.1)
     plan = planned(one(), two)
@@ -230,6 +249,31 @@ def test_an_option_is_called_as_its_user_knows_it():
     cloud = one().plan("check", errors.BadRequest("There is no volume 'x' (option network_volume); name another."))
     plan = planned(cloud, settings=[line])
     only(plan["problems"], "(option train_network_volume); name another. What came from settings: RUNPOD_STORAGE_NAME")
+
+
+@pytest.mark.parametrize(
+    ("volume", "text", "told"),
+    [
+        (None, "the option volume.size is 5", "the option train_volume_size is 5"),
+        (
+            "mine",
+            "There is no volume 'mine' (option volume).",
+            "There is no volume 'mine' (option train_network_volume).",
+        ),
+    ],
+)
+def test_a_volume_is_called_as_its_user_knows_it(volume, text, told):
+    plan = {"pod": {"network_volume": volume}, "limits": {}}
+    assert _plan_checks.in_their_words(text, plan, "train_") == told
+
+
+def test_pods_that_are_tried_in_vain_are_told_beside_what_the_run_costs():
+    def shown(**changes: Any) -> str:
+        return " ".join(_plan_text.render(planned(one(), **changes), 120).split())
+
+    assert "tried in vain" in shown(attempts=5)
+    assert "tried in vain" not in shown(attempts=1)
+    assert "tried in vain" not in shown(attempts=5, max_cost=1.0), "these are in the limit"
 
 
 def test_an_option_with_the_name_of_a_job_gets_only_the_one_that_counts():

@@ -337,8 +337,22 @@ def test_a_log_is_read_though_the_stream_stays_open():
 
 
 def test_the_balance_is_read():
-    answer = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69}}}
+    answer = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69, "spendLimit": 80}}}
     with Conversation(expect("POST", "/graphql", body={"query": runpod.BALANCE_QUERY}).reply(answer)) as api:
+        provider = driver(api)
+        assert provider.account() == Account("runpod", 41.7, 0.69, 80)
+        assert provider.notes == ()
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_limit_that_is_no_longer_told_does_not_cost_the_balance(status):
+    refused = {"errors": [{"message": 'Cannot query field "spendLimit" on type "User".'}]}
+    answer = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69}}}
+    script = (
+        expect("POST", "/graphql", body={"query": runpod.BALANCE_QUERY}).reply(refused, status),
+        expect("POST", "/graphql", body={"query": runpod.SHORT_BALANCE_QUERY}).reply(answer),
+    )
+    with Conversation(*script) as api:
         provider = driver(api)
         assert provider.account() == Account("runpod", 41.7, 0.69)
         assert provider.notes == ()
