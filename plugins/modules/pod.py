@@ -414,7 +414,7 @@ options:
       search:
         description:
           - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
-            V(gpu_ram>=24 inet_down>500).
+            V(gpu_ram>=24 inet_down>500). They take the place of the defaults that M(podyard.gpu.vastai_instance) lists.
         type: raw
       onstart:
         description:

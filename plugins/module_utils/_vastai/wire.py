@@ -88,8 +88,12 @@ def phase(raw: Mapping[str, Any]) -> str:
     if actual in ("", "loading", "created"):
         if _DEAD.search(text(raw.get("status_msg")) or ""):
             return _pod.FAILED
-        if all_stopped(raw):
+        # The platform gives up on a start by a wish to stop, for which the host may never find words.
+        if word(raw, "intended_status") == STOPPED:
             return _pod.STOPPED
+    if actual == "running" and all_stopped(raw):
+        # The contract was stopped, and the host has not reported yet that the container was.
+        return _pod.STOPPED
     return _PHASES.get(actual, _pod.UNKNOWN)
 
 

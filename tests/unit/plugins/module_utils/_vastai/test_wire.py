@@ -85,6 +85,21 @@ def test_a_contract_that_sits_stopped_is_stopped_whatever_the_host_last_said():
     assert not wire.never_ran(rows.provisioning())
 
 
+def test_a_contract_that_was_stopped_is_stopped_before_its_host_says_so():
+    """The host's report comes late, and until then an outbid pod would pass for one that trains."""
+    pod = wire.pod(rows.stopped(actual_status="running", is_bid=True))
+    assert (pod.phase, pod.interruption, pod.billing, pod.endpoint) == ("stopped", "outbid", "disk", None)
+    # A host that does not answer says nothing of the container, and may come back.
+    assert wire.pod(rows.stopped(actual_status="offline")).phase == "unknown"
+
+
+@pytest.mark.parametrize("actual", [None, "loading", "created"])
+def test_a_start_on_which_the_platform_gave_up_is_over_whatever_the_host_says(actual):
+    row = rows.instance(actual_status=actual, intended_status="stopped", status_msg="something new", ports=None)
+    assert wire.pod(row).phase == "stopped"
+    assert not wire.never_ran(row), "it is not started once more: the platform has tried"
+
+
 def test_the_addresses_are_never_mixed():
     assert wire.endpoints(rows.instance()) == (DIRECT, PROXY)
     assert wire.endpoints(rows.instance(ports=None)) == (PROXY,)
