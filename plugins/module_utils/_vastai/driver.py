@@ -150,6 +150,7 @@ class Vast(Provider):
         mounts = references.more_volumes(self._api, request)
         self._pod_keys.put_on_account(request)
         if not self._api.turns.claim(RENTED, request.offer_id, HELD, request.name):
+            self._pod_keys.take_back()
             raise errors.NoCapacity(
                 f"The offer {request.offer_id} was rented a moment ago by another task of this machine; two contracts "
                 "on one offer would both fail.",
@@ -185,16 +186,21 @@ class Vast(Provider):
             error.message += f" It made the contract {made} all the same, which bills its disk."
             error.elsewhere = "yes"
             self._api.turns.note(RENTED, str(request.offer_id), str(made))
+            self._pod_keys.belong_to(str(made))
             self._new_volumes.belongs_to(str(made), request)
         elif not isinstance(error, errors.Ambiguous):
             self._api.turns.forget(RENTED, key=request.offer_id)
-        if isinstance(error, (errors.NotFound, errors.NoCapacity)) or error.code == "invalid_price":
+        if isinstance(error, errors.PaymentRequired):
+            # No other offer is cheaper than nothing, and each would make another contract that bills.
+            error.elsewhere = "no"
+        elif isinstance(error, (errors.NotFound, errors.NoCapacity)) or error.code == "invalid_price":
             error.elsewhere = "yes"
         elif error.status == 400 and isinstance(error, errors.BadRequest) and not made:
             error.elsewhere = "once"
         if error.code == "invalid_price":
             error.message += f" The option bid is {request.bid}: raise it, or leave interruptible out."
-        if error.elsewhere == "no" and not isinstance(error, errors.Ambiguous):
+        if not made and not isinstance(error, errors.Ambiguous):
+            # Whether another offer is tried, nobody knows here.
             self._pod_keys.take_back()
         error.args = (error.message,)
         return error

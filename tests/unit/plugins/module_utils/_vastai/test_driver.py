@@ -89,32 +89,49 @@ def test_the_key_is_on_the_account_before_the_create_and_off_it_after_the_end():
         assert vast.terminate("12345678") is True
 
 
-def test_the_key_is_taken_off_also_when_the_first_offer_was_refused():
-    added = expect("POST", KEYS).reply({"success": True, "key": {"id": 9}})
-    with Conversation(
-        expect("GET", KEYS).reply([]),
-        added,
-        expect("PUT", ASK).reply({"error": "no_such_ask"}, 410),
-        no_keys(),
-        expect("PUT", ASK).reply(MADE),
-        expect("POST", SSH).reply({"success": True}),
-        shown(),
-        expect("DELETE", ONE).reply({"success": True}),
-        expect("DELETE", f"{KEYS}9/").reply({"success": True}),
-    ) as api:
+def key_added(key_id=9):
+    return expect("GET", KEYS).reply([]), expect("POST", KEYS).reply({"success": True, "key": {"id": key_id}})
+
+
+def key_off(key_id=9):
+    return expect("DELETE", f"{KEYS}{key_id}/").reply({"success": True})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": "insufficient_credit"}, errors.PaymentRequired),
+        (410, {"error": "no_such_ask"}, errors.NoCapacity),
+        (400, {"error": "invalid_args", "msg": "error 400/3467: Invalid args"}, errors.BadRequest),
+    ],
+)
+def test_no_key_stays_when_an_offer_is_refused_which_may_have_been_the_last(status, body, kind):
+    refused = expect("PUT", ASK).reply(body, status)
+    with Conversation(*key_added(), refused, key_off()) as api, pytest.raises(kind):
+        driver(api).create(request())
+
+
+def test_the_key_of_a_contract_that_came_with_an_error_goes_with_it():
+    half = expect("PUT", ASK).reply({"success": False, "error": "invalid_price", "new_contract": 12345678}, 400)
+    with Conversation(*key_added(), half, expect("DELETE", ONE).reply({"success": True}), key_off()) as api:
         vast = driver(api)
-        with pytest.raises(errors.NoCapacity):
-            vast.create(request())
-        vast.settle(vast.create(request()), request())
+        with pytest.raises(errors.CloudError):
+            vast.create(request(bid=0.1))
         vast.terminate("12345678")
 
 
-def test_no_key_stays_when_nothing_can_be_rented():
-    added = expect("POST", KEYS).reply({"success": True, "key": {"id": 9}})
-    refused = expect("PUT", ASK).reply({"error": "insufficient_credit"}, 400)
-    off = expect("DELETE", f"{KEYS}9/").reply({"success": True})
-    with Conversation(expect("GET", KEYS).reply([]), added, refused, off) as api, pytest.raises(errors.PaymentRequired):
+def test_no_key_stays_when_another_task_was_first():
+    with Conversation(no_keys(), expect("PUT", ASK).reply(MADE), *key_added(), key_off()) as api:
         driver(api).create(request())
+        with pytest.raises(errors.NoCapacity, match="another task of this machine"):
+            driver(api).create(request(name="podyard-digits-r2-0-1"))
+
+
+def test_without_credit_no_other_offer_is_tried_also_when_a_contract_was_made():
+    half = expect("PUT", ASK).reply({"success": False, "error": "insufficient_credit", "new_contract": 12345678}, 400)
+    with Conversation(no_keys(), half) as api, pytest.raises(errors.PaymentRequired) as caught:
+        driver(api).create(request())
+    assert (caught.value.made, caught.value.elsewhere) == ("12345678", "no")
 
 
 def test_a_team_takes_no_account_keys_and_the_pod_gets_them_all_the_same():
