@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +91,12 @@ def runner(module: AnsibleModule) -> Run:
     return run
 
 
-def own_runner() -> Run:
-    """The same for several threads at once: the module's way is not made for that."""
+def threads_runner(module: AnsibleModule) -> Run:
+    """The same for several threads at once: what goes wrong ends nothing but the thread that asked."""
 
     def run(argv: Sequence[str]) -> tuple[int, str, str]:
-        done = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        done = module.run_command(list(argv), expand_user_and_vars=False, handle_exceptions=False, errors="replace")
+        return int(done[0]), str(done[1]), str(done[2])
 
     return run
 
