@@ -169,8 +169,7 @@ def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
         found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
     regions = [region.upper() for region in wanted.regions or ()]
     if regions and pod.region and pod.region.upper() not in regions:
-        option = "regions" if pod.provider == "vastai" else "data_centers"
-        found.append((option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+        found.append((wanted.regions_option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
     if wanted.places and pod.region and not _countries.holds(wanted.places, pod.region):
         found.append(("regions", f"it is in {pod.region}, wanted is {' or '.join(wanted.places)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]

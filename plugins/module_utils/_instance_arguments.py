@@ -117,6 +117,7 @@ def wanted(module: AnsibleModule, provider: Provider) -> Wanted:
         gpu_count=params["gpu_count"],
         any_cloud=True,
         regions=provider.places(regions) if regions is not None else None,
+        regions_option="regions",
         min_cuda_version=params["min_cuda_version"],
         hours=params["hours"] or None,
         filters=provider.filters(params["search"]),

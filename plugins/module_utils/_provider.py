@@ -94,6 +94,8 @@ class Capabilities:
     :param shows_template: a pod tells from which template it was made, and that it was from none.
     :param prints_host_keys: the container's log may hold the host keys' fingerprints.
     :param watched: seconds for which an ended pod must stay away to count as gone.
+    :param commands_by_proxy: its proxy runs commands without a terminal, as any SSH server does.
+    :param query: its market is searched in a query language of its own.
     :param ssh_images: beginnings of the names of images whose own command starts an SSH server.
     :param own_end: how a pod ends itself, by a key that can do nothing to others; None: it cannot.
     :param because: capability -> why it is missing, as the end of a sentence.
@@ -110,6 +112,8 @@ class Capabilities:
     shows_template: bool = False
     prints_host_keys: bool = True
     watched: float = 0.0
+    commands_by_proxy: bool = True
+    query: bool = False
     ssh_images: tuple[str, ...] = ()
     own_end: OwnEnd | None = None
     because: Mapping[str, str] = field(default_factory=dict)

@@ -38,7 +38,8 @@ class Wanted:
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
     only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
     it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``.
+    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``, which the
+    user's module calls ``regions_option``.
     """
 
     name: str | None = None
@@ -48,6 +49,7 @@ class Wanted:
     gpu_count: int | None = None
     clouds: tuple[str, ...] | None = None
     regions: tuple[str, ...] | None = None
+    regions_option: str = "data_centers"
     min_cuda_version: str | None = None
     cuda_versions: tuple[str, ...] = ()
     disk_gb: int | None = None
@@ -259,9 +261,9 @@ def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wante
             if regions and volume.region.upper() not in regions:
                 raise BadRequest(
                     f"The pod {wanted.name} was not rented: the network volume {volume.label()} (option "
-                    f"network_volume) is in {volume.region}, and the option data_centers allows "
+                    f"network_volume) is in {volume.region}, and the option {wanted.regions_option} allows "
                     f"{', '.join(regions)} only. A volume can be used in its own data centre only: leave "
-                    "data_centers out, or name a volume that is there."
+                    f"{wanted.regions_option} out, or name a volume that is there."
                 )
             wanted = replace(wanted, regions=(volume.region,))
     told = pod is not None and (pod.template is not None or provider.capabilities.shows_template)

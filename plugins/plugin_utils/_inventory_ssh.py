@@ -7,6 +7,7 @@ makes no request. Private to this collection.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils import _pod, _providers
 
 # What ansible-core uses when nobody says otherwise; set here, because a user's ansible.cfg may say otherwise.
 _SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s"
@@ -29,13 +30,16 @@ def safe(text: str) -> str:
 
 
 def address(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Where Ansible can go. RunPod's proxy gives no command channel without a terminal; the gateway of others is an SSH
-    server like any.
-    """
+    """Where Ansible can go: not to a proxy that gives no command channel without a terminal."""
     endpoint = pod["endpoint"]
     if pod["phase"] != _pod.RUNNING or not endpoint:
         return None
-    return endpoint if endpoint["mode"] == "direct" or pod["provider"] != "runpod" else None
+    return endpoint if endpoint["mode"] == "direct" or _commands_by_proxy(pod["provider"]) else None
+
+
+@functools.lru_cache
+def _commands_by_proxy(provider: str) -> bool:
+    return _providers.capabilities(provider).commands_by_proxy
 
 
 def quoted(path: str | Path) -> str:

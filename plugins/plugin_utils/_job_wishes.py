@@ -17,8 +17,6 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 
 Job = dict[str, Any]
-#: The provider whose market has a query language of its own, and bids.
-MARKET = "vastai"
 READY_PARTS = ("file", "command")
 
 
@@ -42,7 +40,8 @@ def bids(job: Job) -> Iterator[str]:
     chosen = [(name, _providers.capabilities(name)) for name in job["providers"] or ()]
     if job["interruptible"] and chosen and not any(can.interruptible for _name, can in chosen):
         why = "; ".join(f"{name}: {can.because.get('interruptible', 'it has none')}" for name, can in chosen)
-        yield f"train_interruptible asks for pods that none of train_providers rents ({why}): add vastai, or drop it."
+        others = " or ".join(name for name in _providers.names() if _providers.capabilities(name).interruptible)
+        yield f"train_interruptible asks for pods that none of train_providers rents ({why}): add {others}, or drop it."
     if bid is not None and cap is not None and bid > cap:
         yield f"train_bid of {bid:g} exceeds train_max_price of {cap:g}, so that no pod could be kept: lower it."
 
@@ -55,12 +54,14 @@ def search(job: Job) -> Iterator[str]:
     elif not isinstance(value, (str, Mapping)):
         yield f"train_search must be a mapping or text, not {_job_spec.shown('train_search', value)}."
     elif not _asks_market(job):
-        yield "train_search is read by Vast.ai alone, which is not among train_providers: take it out, or add vastai."
+        others = " or ".join(name for name in _providers.names() if _providers.capabilities(name).query)
+        yield f"train_search is read by none of train_providers: take it out, or add {others}."
 
 
 def _asks_market(job: Job) -> bool:
-    """Whether the provider with the market may be asked; a job that names none leaves that open."""
-    return not job["providers"] or MARKET in job["providers"]
+    """Whether a provider with a query language may be asked; a job that names none leaves that open."""
+    chosen = job["providers"] or ()
+    return not chosen or any(_providers.capabilities(name).query for name in chosen)
 
 
 def regions(job: Job) -> Iterator[str]:

@@ -44,7 +44,9 @@ class RunPod(Provider):
     """RunPod, reached with one API key at one address."""
 
     name = wire.PROVIDER
-    capabilities = Capabilities(ssh_images=("runpod/",), because={"interruptible": SPOT_WITHDRAWN})
+    capabilities = Capabilities(
+        ssh_images=("runpod/",), commands_by_proxy=False, because={"interruptible": SPOT_WITHDRAWN}
+    )
     usual_clouds = catalogue.USUAL
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None, quiet: float = QUIET) -> None:

@@ -56,6 +56,7 @@ class Vast(Provider):
         keeps_disk=True,
         shows_template=True,
         prints_host_keys=False,
+        query=True,
         # Vast.ai puts an SSH server of its own into every image.
         ssh_images=("",),
         watched=WATCHED,

@@ -222,6 +222,11 @@ def test_a_name_that_two_pods_have_is_refused(ensure):
     assert "2 pods answer to the name x" in ensure(both, failing=True, **{**RENT, "name": "x"})["msg"]
 
 
+def test_a_pod_that_is_elsewhere_is_told_by_the_option_that_this_module_has(ensure):
+    result = ensure(here(), failing=True, regions=["DE"], **RENT)
+    assert "regions: it is in US, wanted is DE" in result["msg"]
+
+
 def test_label_and_bid_are_changed_in_place(ensure):
     row = rows.instance(is_bid=True, dph_base=0.2)
     label = expect("PUT", ONE, body={"label": "b"}).reply({"success": True})
