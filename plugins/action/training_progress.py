@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
@@ -16,15 +16,19 @@ from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._fate import FINAL, fate
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Follower, Limits, Verdict
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, Keeper, NoAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment, lists
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
 display = Display()
 
+# Seconds for a provider's list of pods, while the host is tried no further.
+ASKED = 10.0
 ARGUMENTS: dict[str, Any] = {
     "dir": {"type": "str", "required": True},
     "run_dir": {"type": "path", "required": True},
@@ -39,6 +43,8 @@ ARGUMENTS: dict[str, Any] = {
     "earlier_cost": {"type": "float", "default": 0.0},
     "stall_timeout": {"type": "float", "default": 0.0},
     "unreachable_timeout": {"type": "float", "default": 120.0},
+    "pod": {"type": "dict"},
+    "env_file": {"type": "path"},
     "stop_grace": {"type": "float", "default": 30.0},
     "show_log": {"type": "bool", "default": True},
 }
@@ -87,6 +93,7 @@ class ActionModule(ActionBase):
             log=LogView(display.display if options["show_log"] else _silent),
             stop=self._stopper(options["dir"], task_vars),
             orphaned=_orphaned(os.getppid()),
+            over=lambda: _over(options["pod"], options["env_file"]),
         )
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:
@@ -106,12 +113,24 @@ def _orphaned(parent: int) -> Callable[[], bool]:
     return lambda: os.getppid() != parent
 
 
+def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
+    """What the provider says has ended all that ran on the pod; None where it says nothing, or cannot be asked."""
+    if not pod:
+        return None
+    (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
+    kind = None if found.error else fate(found.pods, pod)["kind"]
+    return kind if kind in FINAL else None
+
+
 def _silent(_line: str) -> None:
     """Shows nothing."""
 
 
 def _refuse(options: dict[str, Any]) -> None:
     """Say in a sentence which options cannot be meant."""
+    lacking = [name for name in ("provider", "id", "name") if options["pod"] and not options["pod"].get(name)]
+    if lacking:
+        raise AnsibleActionFail(f"The option pod has no {lacking[0]}; give a pod as the module pod_info returns it.")
     negative = [name for name, value in options.items() if isinstance(value, float) and value < 0]
     if negative:
         raise AnsibleActionFail(f"These must not be negative: {', '.join(negative)}.")

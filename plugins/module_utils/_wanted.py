@@ -38,8 +38,8 @@ class Wanted:
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
     only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
     it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``, which the
-    user's module calls ``regions_option``.
+    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``, which
+    the user's module calls ``regions_option``.
     """
 
     name: str | None = None

@@ -86,6 +86,16 @@ options:
       - How long the host may not answer before the training counts as lost, in seconds.
     type: float
     default: 120
+  pod:
+    description:
+      - The pod that the host is, as M(podyard.gpu.pod_info) returns it. When the host does not answer, its provider is
+        asked, and a training on a pod that was taken away (outbid, for lack of credit, at its contract's end), stopped
+        or ended is lost at once. Without it nobody is asked.
+    type: dict
+  env_file:
+    description:
+      - A file with the key of the provider's account, where the environment has none.
+    type: path
   stop_grace:
     description:
       - Seconds that the training gets to end by itself when it is stopped by a limit, before it is killed.

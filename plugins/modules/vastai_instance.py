@@ -87,8 +87,8 @@ options:
       - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
         V(gpu_ram>=24 inet_down>500). Memory is in GB, network in Mbps, duration in days.
       - "They take the place of these defaults: C(verified=true rentable=true rented=false external=false
-        reliability>=0.95 inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600), C(direct_port_count) of
-        at least the number of O(ports), and C(disk_space) of at least O(disk). C(field=any) takes a default away."
+        reliability>=0.95 inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600), C(direct_port_count)
+        of at least the number of O(ports), and C(disk_space) of at least O(disk). C(field=any) takes a default away."
     type: raw
   prefer:
     description:

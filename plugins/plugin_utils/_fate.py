@@ -19,6 +19,8 @@ ADVICE: Mapping[str, str] = {
 }
 #: Kinds beside the interruptions that a driver tells.
 GONE, STOPPED, FAILED, RESTARTED = "gone", "stopped", "failed", "restarted"
+#: What ended all that ran on the pod: nothing is left to wait for. A host that fell silent may come back.
+FINAL = (_pod.OUTBID, _pod.NO_CREDIT, _pod.EXPIRED, GONE, STOPPED, FAILED, RESTARTED)
 _WORDS: Mapping[str, str] = {
     GONE: "is not on the account any more: its lease ran out, somebody else ended it, or the provider took it away",
     STOPPED: "was stopped by somebody, and not by this run",

@@ -26,6 +26,8 @@ SLOWER = 1.3
 PROGRESS_SECONDS = 5.0
 # After a lost connection: quickly again, since most come back at once, then at most every 15 s.
 FIRST_GAP, LONGEST_GAP = 1.0, 15.0
+# Seconds of silence between two questions to the provider: it notices some seconds after the connection did.
+ASK_GAP = 8.0
 # An idle GPU shows a percent or two now and then.
 BUSY_PERCENT = 5.0
 
@@ -58,7 +60,8 @@ class Verdict:
 @dataclass
 class Follower:
     """Looks at one training again and again. `stop` ends it on the host and returns a sentence about what it did;
-    `orphaned` says whether the program is gone that wants to know.
+    `orphaned` says whether the program is gone that wants to know; `over` asks the provider of a silent host what ended
+    all that ran there, None where nothing did.
     """
 
     eye: Eye
@@ -73,6 +76,7 @@ class Follower:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     orphaned: Callable[[], bool] = lambda: False
+    over: Callable[[], str | None] = lambda: None
     metrics: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     reconnects: int = 0
@@ -81,6 +85,7 @@ class Follower:
         """Follow to the end. Raises OSError when the run's directory cannot be written."""
         self._wait = min(FIRST_WAIT, self.poll_interval)
         self._active_at = self._said_at = self.clock()
+        self.ended_by: str | None = None
         self._samples: list[dict[str, Any]] = []
         self.request["checkpoints"] = [to_regex(pattern) for pattern in self.checkpoints.patterns]
         self.log.recall(self.keeper.log_end())
@@ -120,11 +125,11 @@ class Follower:
     # Looking
 
     def _look(self, wait: float) -> bool:
-        """Look once, over lost connections; false when the host stayed away for too long."""
+        """Look once, over lost connections; false when the host stayed away for too long, or for good."""
         offsets = {f"{name}_offset": offset for name, offset in self.keeper.offsets.items()}
         request = {**self.request, **offsets, "max_bytes": MOST_BYTES, "wait": wait}
         silent_since: float | None = None
-        gap = FIRST_GAP
+        gap, asked_at, before = FIRST_GAP, 0.0, None
         while True:
             try:
                 self.found = self.eye.look(request)
@@ -133,6 +138,13 @@ class Follower:
                 now = self.clock()
                 silent_since = now if silent_since is None else silent_since
                 self.silence = str(error)
+                if now - max(silent_since, asked_at) >= ASK_GAP:
+                    told, asked_at = self.over(), self.clock()
+                    # Twice the same: one list may be out of date.
+                    if told and told == before:
+                        self.ended_by = told
+                        return False
+                    before = told
                 left = self.limits.unreachable_timeout - (now - silent_since)
                 if left <= 0:
                     return False
@@ -242,6 +254,13 @@ class Follower:
         return Verdict(outcome, reason, f"The training on {self.eye.host.label} was stopped. {why} {done}".strip())
 
     def _lost(self) -> Verdict:
+        if self.ended_by:
+            return Verdict(
+                "lost",
+                "interrupted",
+                f"{self.eye.host.label} stopped answering while the training was followed ({self.silence}), and its "
+                f"provider knows why: {self.ended_by}. What was fetched so far is here.",
+            )
         seconds = self.limits.unreachable_timeout
         return Verdict(
             "lost",

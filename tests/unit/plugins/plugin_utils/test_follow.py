@@ -101,7 +101,7 @@ def _follow(tmp_path):
         shown: list[str]
         local: Path
 
-    def run(host, orphaned=lambda: False, **limits):
+    def run(host, orphaned=lambda: False, over=lambda: None, **limits):
         shown: list[str] = []
 
         def stop(grace):
@@ -125,6 +125,7 @@ def _follow(tmp_path):
             clock=lambda: host.now,
             sleep=sleep,
             orphaned=orphaned,
+            over=over,
         )
         follower.shown, follower.local = shown, tmp_path / "run"
         with follower.keeper.open():
@@ -271,6 +272,33 @@ def test_a_host_that_stays_away_is_lost(follow):
     # Quickly at first, then with growing gaps: neither a storm nor a nap.
     assert 6 <= len(host.waits) <= 14
     assert follower.checkpoints.calls[-1] == "call_off"
+
+
+def test_a_host_that_was_taken_away_is_not_waited_for(follow):
+    host, asked = Host({"log": b"one\n"}, NoAnswer("Connection refused")), []
+
+    def over():
+        asked.append(host.now)
+        return "outbid" if len(asked) > 1 else None
+
+    begun = host.now
+    verdict, follower = follow(host, over=over, unreachable_timeout=300)
+    assert (verdict.outcome, verdict.reason) == ("lost", "interrupted")
+    assert "its provider knows why: outbid" in verdict.message
+    assert host.now - begun < 60
+    assert len(asked) == 3, "one answer alone may be out of date"
+    assert follower.checkpoints.calls[-1] == "call_off"
+
+
+def test_a_short_silence_asks_nobody_and_one_odd_answer_ends_nothing(follow):
+    asked: list[str] = []
+    short = Host({"log": b"one\n"}, NoAnswer("closed by peer"), END)
+    assert follow(short, over=lambda: asked.append("asked"))[0].outcome == "succeeded"
+    assert asked == []
+    answers = iter(["gone", None, "gone", None, *[None] * 99])
+    longer = Host({"log": b"one\n"}, *[NoAnswer("refused")] * 7, END)
+    assert follow(longer, over=lambda: next(answers))[0].outcome == "succeeded"
+    assert next(answers) is None
 
 
 def test_progress_lines_come_now_and_then(follow):
