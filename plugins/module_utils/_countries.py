@@ -43,9 +43,9 @@ _MISTAKES = {
 }
 
 
-def of(word: str) -> tuple[str, ...] | None:
+def of(word: str, where: str = "option regions") -> tuple[str, ...] | None:
     """The countries that a word means: a code, or the name of a region. None: it is neither, so perhaps a place of one
-    provider.
+    provider. ``where`` is what people know the word's place by.
 
     :raises BadRequest: for two letters that are assigned to no country.
     """
@@ -59,7 +59,7 @@ def of(word: str) -> tuple[str, ...] | None:
         return (code,)
     hint = _MISTAKES.get(code) or f"the closest codes are: {', '.join(closest(code))}"
     raise BadRequest(
-        f"{word!r} (option regions) is no country: ISO 3166 assigns these two letters to none; {hint}. There are also "
+        f"{word!r} ({where}) is no country: ISO 3166 assigns these two letters to none; {hint}. There are also "
         f"the regions {', '.join(REGIONS)}."
     )
 

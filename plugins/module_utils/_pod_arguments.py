@@ -20,6 +20,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progr
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._readiness import Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._wanted import refuse_no_keys
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -188,6 +189,8 @@ def readiness(
     if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
         arguments.require_programs(module, ("ssh", "ssh-keyscan", "ssh-keygen"))
         if key is not None and keys:
+            # A path in the place of a key fits no private key, and that would not be the reason.
+            refuse_no_keys(pod.completed())
             _ssh.check_key(run, key, keys)
     return Readiness(
         target=params["wait_for"],

@@ -177,9 +177,7 @@ def refuse_impossible(wanted: Wanted) -> None:
 
     :raises BadRequest: with one sentence.
     """
-    wrong = no_public_key(wanted.public_keys)
-    if wrong is not None:
-        raise BadRequest(f"Nothing was rented or changed for the pod {wanted.name or wanted.id}: {wrong}")
+    refuse_no_keys(wanted)
     exclusive = [
         ("gpus", bool(wanted.gpus), "cpu", wanted.cpu is not None, "a pod has GPUs or is a CPU pod"),
         ("gpu_count", wanted.gpu_count is not None, "cpu", wanted.cpu is not None, "a CPU pod has no GPU"),
@@ -211,6 +209,13 @@ def refuse_impossible(wanted: Wanted) -> None:
         )
 
 
+def refuse_no_keys(wanted: Wanted) -> None:
+    """Texts that are no public keys. :raises BadRequest: with one sentence, which repeats no private key."""
+    wrong = no_public_key(wanted.public_keys)
+    if wrong is not None:
+        raise BadRequest(f"Nothing was rented or changed for the pod {wanted.name or wanted.id}: {wrong}")
+
+
 def refuse_unreachable(wanted: Wanted, target: str) -> None:
     """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
 
@@ -230,8 +235,8 @@ def refuse_unreachable(wanted: Wanted, target: str) -> None:
     keys = wanted.public_keys or str((wanted.env or {}).get("PUBLIC_KEY") or "").strip()
     if stage > _pod.STAGES.index(_pod.ADDRESSED) and not keys:
         raise BadRequest(
-            f"The pod {wanted.name} was not rented: without a public key (option public_keys) its image starts no SSH "
-            f"server, and the wait is for the stage {target}."
+            f"The pod {wanted.name} was not rented: without a public key (option public_keys) its SSH server would let "
+            f"nobody in, or not even start, and the wait is for the stage {target}."
         )
 
 

@@ -36,7 +36,9 @@ _NUMBERS = _words(
 )
 _IDS = _words("ask_contract_id bundle_id machine_id host_id cluster_id")
 _FLAGS = _words("verified rentable rented external datacenter static_ip vms_enabled has_avx gpu_display_active")
-_TEXTS = _words("gpu_name gpu_arch cpu_arch cpu_name geolocation driver_version mobo_name os_version hosting_type")
+_TEXTS = _words(
+    """gpu_name gpu_arch cpu_arch cpu_name geolocation driver_version mobo_name os_version hosting_type verification"""
+)
 FIELDS = frozenset((*_NUMBERS, *_IDS, *_FLAGS, *_TEXTS))
 #: Other spellings. ``id`` is one too: the service takes it and then finds nothing.
 ALIASES: Mapping[str, str] = {
@@ -142,15 +144,17 @@ def _condition(field: str, operator: str, value: Any) -> tuple[str, Any]:
     sign = _SIGNS.get(" ".join(operator.split()), "")
     if sign not in OPERATORS:
         raise BadRequest(
-            f"The operator {operator!r} of the field {field} does not exist; there are: {', '.join(OPERATORS)}, and as "
-            "text = != > >= < <= in notin."
+            f"The operator {operator!r} of the field {spelled(field)} does not exist; there are: "
+            f"{', '.join(OPERATORS)}, and as text = != > >= < <= in notin."
         )
     if sign in ("in", "notin"):
         values = value if isinstance(value, (list, tuple)) else [value]
         found = [one for each in values for one in _values(field, each)]
         return sign, found
     if isinstance(value, (list, tuple, Mapping)):
-        raise BadRequest(f"The operator {sign} of the field {field} takes one value, not {value!r}; a list goes by in.")
+        raise BadRequest(
+            f"The operator {sign} of the field {spelled(field)} takes one value, not {value!r}; a list goes by in."
+        )
     values = _values(field, value)
     if len(values) > 1:
         return {"eq": "in", "neq": "notin"}.get(sign, sign), values
@@ -160,7 +164,7 @@ def _condition(field: str, operator: str, value: Any) -> tuple[str, Any]:
 def _values(field: str, value: Any) -> list[Any]:
     """One value as the wire wants it; a region is many."""
     if field == "geolocation":
-        return countries([str(value)])
+        return countries([str(value)], "field geolocation")
     if field in _FLAGS:
         return [_flag(field, value)]
     if field in _NUMBERS or field in _IDS:
@@ -174,7 +178,7 @@ def _values(field: str, value: Any) -> list[Any]:
 def _flag(field: str, value: Any) -> bool:
     text = str(value).lower()
     if text not in ("true", "false", "yes", "no", "1", "0"):
-        raise BadRequest(f"The field {field} is true or false, not {value!r}.")
+        raise BadRequest(f"The field {spelled(field)} is true or false, not {value!r}.")
     return text in ("true", "yes", "1")
 
 
@@ -184,7 +188,7 @@ def _number(field: str, value: Any) -> Any:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise BadRequest(f"The field {field} is a number, not {value!r}.") from None
+        raise BadRequest(f"The field {spelled(field)} is a number, not {value!r}.") from None
     number *= FACTORS.get(field, 1)
     return int(number) if number.is_integer() else number
 
@@ -197,18 +201,18 @@ def driver_version(text: str) -> int:
     return int("".join(part.zfill(3) for part in [*parts, "0", "0"][:3]))
 
 
-def countries(words: list[str] | tuple[str, ...]) -> list[str]:
-    """Codes of countries for codes and names of regions, each once.
+def countries(words: list[str] | tuple[str, ...], where: str = "option regions") -> list[str]:
+    """Codes of countries for codes and names of regions, each once; ``where`` names their place in messages.
 
     :raises BadRequest: for a word that is neither.
     """
     found: list[str] = []
     for word in words:
-        codes = _countries.of(word)
+        codes = _countries.of(word, where)
         if codes is None:
             raise BadRequest(
-                f"{word!r} is no country and no region: Vast.ai's machines are found by a country's two letters, such "
-                f"as US or DE, or by one of: {', '.join(_countries.REGIONS)}."
+                f"{word!r} ({where}) is no country and no region: Vast.ai's machines are found by a country's two "
+                f"letters, such as US or DE, or by one of: {', '.join(_countries.REGIONS)}."
             )
         found += codes
     return list(dict.fromkeys(found))

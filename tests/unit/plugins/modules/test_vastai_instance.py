@@ -222,6 +222,16 @@ def test_a_name_that_two_pods_have_is_refused(ensure):
     assert "2 pods answer to the name x" in ensure(both, failing=True, **{**RENT, "name": "x"})["msg"]
 
 
+@pytest.mark.parametrize("wrong", ["~/.ssh/id_ed25519.pub", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"])
+def test_what_is_no_public_key_is_told_also_where_a_private_key_is_given(ensure, tmp_path, wrong):
+    """Such a text fits no private key, and to say that would send people the wrong way."""
+    private = tmp_path / "key"
+    private.write_text("not read")
+    wish = {**RENT, "public_keys": [wrong], "wait_for": "ready", "private_key_file": str(private)}
+    result = ensure(failing=True, **wish)
+    assert "holds what is no public SSH key" in result["msg"] and "b3Bl" not in result["msg"]
+
+
 def test_a_pod_that_is_elsewhere_is_told_by_the_option_that_this_module_has(ensure):
     result = ensure(here(), failing=True, regions=["DE"], **RENT)
     assert "regions: it is in US, wanted is DE" in result["msg"]
