@@ -104,7 +104,9 @@ def raw_status(raw: Mapping[str, Any]) -> str:
     parts = [actual]
     if intended and intended != actual:
         parts.append(f"intended {intended}")
-    if message and phase(raw) in (_pod.FAILED, _pod.PROVISIONING, _pod.STARTING, _pod.STOPPED):
+    # Of a pod that has stopped the last success goes on standing there.
+    old = message is not None and message.lower().startswith("success")
+    if message and not old and phase(raw) in (_pod.FAILED, _pod.PROVISIONING, _pod.STARTING, _pod.STOPPED):
         parts.append(" ".join(message.split())[:QUOTED])
     return ", ".join(parts)
 

@@ -93,6 +93,11 @@ def test_a_contract_that_was_stopped_is_stopped_before_its_host_says_so():
     assert wire.pod(rows.stopped(actual_status="offline")).phase == "unknown"
 
 
+def test_the_providers_words_of_a_stopped_pod_do_not_say_that_it_runs():
+    assert wire.pod(rows.stopped(status_msg="success, running x/y/ssh")).raw_status == "exited, intended stopped"
+    assert wire.pod(rows.stopped(status_msg="Killed by OOM")).raw_status == "exited, intended stopped, Killed by OOM"
+
+
 @pytest.mark.parametrize("actual", [None, "loading", "created"])
 def test_a_start_on_which_the_platform_gave_up_is_over_whatever_the_host_says(actual):
     row = rows.instance(actual_status=actual, intended_status="stopped", status_msg="something new", ports=None)
