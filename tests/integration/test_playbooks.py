@@ -194,7 +194,8 @@ def test_a_shell_at_a_terminal(story):
         seen = Screen(master)
         seen.until(lambda text: "# " in text.rpartition("\n")[2])
         assert termios.tcgetattr(slave) != before
-        seen.type("echo on-$((40+2)) $(cat /etc/hostname); sleep 300\n", "on-42")
+        # One process that says so and then waits: a shell that is between two commands does not heed an interrupt.
+        seen.type("sh -c 'echo on-$((40+2)); exec sleep 300'\n", "on-42")
         os.write(master, b"\x03")
         seen.type("echo back-$((40+3)); exit 3\n", "back-43")
         seen.until(lambda text: "PLAY RECAP" in text and process.poll() is not None)
