@@ -45,6 +45,8 @@ TRAFFIC = "tests/conformance/test_traffic.py"
 CORES = {"219": "2.19", "221": "2.21"}
 OLDEST = "219"
 PLUGINS_ALONE = ["--test", "pylint", "plugins/"]
+# Unit tests of what imports Ansible.
+ANSIBLE_SIDE = [path for path in sorted((ROOT / "tests/unit/plugins").iterdir()) if path.name != "module_utils"]
 # Files of the integration tests of which `make test` runs a sample only.
 MATRIX = ("give_back", "cycle", "bad_input")
 
@@ -55,7 +57,8 @@ class Part:
 
     ``tree`` names a copy of the working tree to run in, at a path as Ansible wants it; empty means the clone itself.
     ``absent`` says why this machine cannot run the part. ``last``: it looks at what the others left. ``covered``:
-    others have the same tests or a sample of them, so that it runs only when its own group is asked for.
+    others have the same tests or a sample of them, so that it runs only when its own group is asked for. The group
+    ``brief`` is for ``all`` alone.
     """
 
     name: str
@@ -106,7 +109,9 @@ def pytest(name: str, group: str, *paths: str, last: bool = False) -> Part:
 
 
 def ansible_test(core: str) -> list[Part]:
-    """Return sanity and units on one ansible-core; absent where the machine has no Python for it."""
+    """Return sanity and units on one ansible-core, each in brief and whole; absent where the machine has no Python for
+    it.
+    """
     label, tools = CORES[core], ROOT / f".venv-core{core}" / "bin"
     absent = "no Python 3.12 or newer on this machine" if (ROOT / ".cache" / f"no-core{core}").exists() else ""
     # shellcheck, which a sanity test calls, is in the main environment, which comes later on the PATH.
@@ -117,14 +122,18 @@ def ansible_test(core: str) -> list[Part]:
     alone = ["flock", str(ROOT / ".cache" / f"core{core}.lock")]
     program, tree = str(tools / "ansible-test"), f"core{core}"
     units = "{tree}/tests/output/junit/*.xml"
-    sanity = [*alone, program, "sanity", *options]
-    if core != OLDEST:
-        # pylint takes longer than all the others together, and what it says of the tests the oldest core has said.
-        each = [[program, "sanity", *options, *which] for which in (["--skip-test", "pylint"], PLUGINS_ALONE)]
-        sanity = [*alone, "bash", "-ec", "\n".join(map(shlex.join, each))]
+    part = Part("", "brief", [], tree, environment, absent=absent)
+    # pylint takes longer than all the others together, and of what is no plugin ruff says most of it.
+    each = [[program, "sanity", *options, *which] for which in (["--skip-test", "pylint"], PLUGINS_ALONE)]
+    brief = [*alone, "bash", "-ec", "\n".join(map(shlex.join, each))]
+    # What knows nothing of Ansible is as good on one core as on the other.
+    few = [] if core == OLDEST else [str(path.relative_to(ROOT)) for path in ANSIBLE_SIDE]
+    whole = replace(part, group="sanity", covered=True)
     return [
-        Part(f"sanity {label}", "sanity", sanity, tree, environment, absent=absent),
-        Part(f"units {label}", "sanity", [program, "units", *options], tree, environment, units, absent),
+        replace(part, name=f"sanity {label}", command=brief),
+        replace(part, name=f"units {label}", command=[program, "units", *options, *few], junit=units),
+        replace(whole, name=f"whole sanity {label}", command=[*alone, program, "sanity", *options]),
+        replace(whole, name=f"whole units {label}", command=[program, "units", *options], junit=units),
     ]
 
 

@@ -135,4 +135,17 @@ def test_what_others_cover_runs_only_by_itself(program, monkeypatch, capsys):
 def test_every_group_of_the_makefile_has_parts(program):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (line,) = [line for line in makefile.splitlines() if line.startswith("PARTS :=")]
-    assert {part.group for part in program.all_parts()} == set(line.removeprefix("PARTS :=").split())
+    groups = {part.group for part in program.all_parts()}
+    assert groups - {"brief"} == set(line.removeprefix("PARTS :=").split())
+
+
+def test_all_runs_the_brief_form_of_what_a_group_runs_whole(program, monkeypatch, capsys):
+    brief, whole = (
+        program.Part("brief one", "brief", ["true"]),
+        program.Part("whole one", "sanity", ["true"], covered=True),
+    )
+    monkeypatch.setattr(program, "all_parts", lambda: [brief, whole])
+    for group, said, not_said in (("all", "brief one", "whole one"), ("sanity", "whole one", "brief one")):
+        assert program.main(group) == 0
+        told = capsys.readouterr().out
+        assert said in told and not_said not in told
