@@ -23,6 +23,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._offer import AVAILABI
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
+#: Machines of a market of which a message tells why they will not do.
+MACHINES_TOLD = 3
+
 
 def search(providers: Sequence[Provider], query: OfferQuery) -> tuple[list[Offer], str | None]:
     """The offers that match the query, cheapest first: what people compare; and why there are none, if so.
@@ -125,9 +128,18 @@ def objection(offer: Offer, query: OfferQuery) -> str | None:
     return None
 
 
+def _reasons(offers: Sequence[Offer], query: OfferQuery) -> str:
+    """Why each offer is not to be had. Of machines, of which there are hundreds, only the nearest bids are told."""
+    machines = sorted((each for each in offers if each.id), key=lambda each: (each.min_bid or 0.0, each.title))
+    near = list(dict.fromkeys(f"{offer.title} {objection(offer, query)}" for offer in machines))
+    others = sorted({f"{offer.title} {objection(offer, query)}" for offer in offers if not offer.id})
+    more = [f"and {len(near) - MACHINES_TOLD} more"] if len(near) > MACHINES_TOLD else []
+    return "; ".join([*near[:MACHINES_TOLD], *more, *others])
+
+
 def _refusal(provider: str, named: Sequence[Offer], query: OfferQuery) -> CloudError:
     """The error for a query that nothing fits: what was asked for, and of each GPU the reason."""
-    reasons = "; ".join(sorted({f"{offer.title} {objection(offer, query)}" for offer in named}))
+    reasons = _reasons(named, query)
     uncapped = replace(query, max_price=None)
     stocked = [offer for offer in named if objection(offer, uncapped) is None and offer.usd_per_hour is not None]
     if stocked:

@@ -103,6 +103,18 @@ def test_the_order_is_that_of_the_gpus_then_the_price():
     assert [offer.id for offer in ranked] == ["1", "3", "2"]
 
 
+def test_a_bid_that_is_too_low_everywhere_is_told_with_the_nearest_ones():
+    raws = [
+        rows.offer(ask_contract_id=number, machine_id=number, min_bid=0.2 + number / 100) for number in range(1, 60)
+    ]
+    wish = query(interruptible=True, bid=0.1)
+    with Conversation(GPUS, found(*reversed(raws))) as api, pytest.raises(NoCapacity) as caught:
+        _market.rank(driver(api), wish)
+    assert caught.value.message.count("needs a bid of at least") == 3
+    assert "needs a bid of at least 0.21 USD per hour" in caught.value.message
+    assert "and 56 more" in caught.value.message
+
+
 def test_an_answer_that_was_cut_off_does_not_hide_a_gpu():
     cheap = [rows.offer(ask_contract_id=number, gpu_name="RTX 3090") for number in range(1, 65)]
     wanted = expect("POST", SEARCH, body=lambda body: body["gpu_name"] == {"in": ["RTX 4090"]})
