@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 from typing import Any
 
 import pytest
@@ -166,6 +167,25 @@ def test_what_the_pods_that_are_there_cost_counts_too():
     plan = planned(one(pods=[other], balance=9.0))
     assert plan["warnings"] == []
     assert "USD 9.00, and 1 pod there already for USD 0.69 an hour" in _plan_text.render(plan, 100)
+
+
+def test_a_pod_that_is_stopped_is_not_counted_as_one_that_bills_its_gpu():
+    there = [pod("p1", "other", usd_per_hour=1.0, billing="gpu"), pod("p2", "else", usd_per_hour=2.0, billing="disk")]
+    assert planned(one(pods=there))["accounts"][0]["pods_usd_per_hour"] == 1.0
+
+
+def test_the_dearest_offer_says_when_the_money_is_gone():
+    cheap, dear = offer(provider="one"), offer(provider="one", price=0.99, cloud="COMMUNITY")
+    plan = planned(one([cheap, dear]), clouds=["SECURE", "COMMUNITY"], max_cost=1.0)
+    assert (plan["usd_per_hour_at_most"], plan["hours_at_most"]) == (1.0, 1.0)
+
+
+def test_a_machine_that_failed_lately_is_told_last(monkeypatch, tmp_path):
+    market = [offer(provider="one"), offer(provider="one", price=0.75, cloud="COMMUNITY")]
+    wanted: dict[str, Any] = {"clouds": ["SECURE", "COMMUNITY"]}
+    assert planned(one(market), **wanted)["offers"][0]["cloud"] == "SECURE"
+    monkeypatch.setattr(_plan_market.BadHosts, "last", lambda self, offers: [*offers][::-1])
+    assert planned(one(market), **wanted)["offers"][0]["cloud"] == "COMMUNITY"
 
 
 def test_an_account_that_may_not_spend_more_is_refused():
@@ -405,7 +425,12 @@ def test_a_run_that_has_ended(tmp_path, proved, state):
     assert plan["run"]["state"] == state and plan["problems"] == [] and len(plan["warnings"]) == 1
 
 
-def test_a_file_that_cannot_be_read_and_a_socket(trees, tmp_path, monkeypatch):
+def test_what_is_no_file_is_said_not_to_be_sent(trees, tmp_path):
+    os.mkfifo(tmp_path / "data" / "pipe")
+    only(planned(one(), **trees)["warnings"], "are not sent: pipe.")
+
+
+def test_a_file_that_cannot_be_read(trees, tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: not str(path).endswith("file"))
     plan = planned(one(), **trees)
     assert any("data/file cannot be read by this user" in problem for problem in plan["problems"])
@@ -460,6 +485,22 @@ def test_it_is_legible_without_rich(trees, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     text = _plan_text.render(planned(one(), **trees), 80)
     assert "1 x RTX 4090" in text and "│" not in text and "USD 4.20 for 6 h" in text
+
+
+def test_what_is_assumed_warned_of_not_tried_and_limited_is_shown(trees):
+    machine = offer(provider="one", cuda_versions=("12.4", "12.9"))
+    dear = offer("L40S", provider="one", price=2.0, gpu_id="NVIDIA L40S")
+    plan = planned(
+        one([machine, dear]), gpus=["RTX 4090", "L40S"], max_price=0.8, min_cuda_version=None, attempts=5, **trees
+    )
+    text = " ".join(_plan_text.render(plan, 120).replace("│", " ").split())
+    for words in (
+        "assumed the image has 10 GB (train_image_gb)",
+        "warning The image is built for CUDA 12.8.1",
+        "not tried L40S on one exceeds the cap of 0.80 USD",
+        "limits USD 0.80 an hour, any cost, 6 h, 5 pods tried",
+    ):
+        assert words in text, words
 
 
 def test_what_is_refused_stands_last():
