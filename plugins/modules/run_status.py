@@ -160,6 +160,9 @@ pods:
     lease_ends_at:
       description: When it ends itself unless its lease is renewed; V(none) when it has no lease that is known here.
       type: str
+    lease_known:
+      description: Whether the pod or the record of its run tells RV(pods[].lease_ends_at).
+      type: bool
     interruption:
       description: Who took the pod away, as M(podyard.gpu.pod_info) returns it.
       type: str

@@ -115,6 +115,8 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
         "cost_usd": round(age / 3600 * price, 6) if not stopped and age is not None and price is not None else None,
         "age_seconds": round(age, 1) if age is not None else None,
         "lease_ends_at": job.pop("lease_ends_at") if job["source"] == "pod" else record.get("lease_ends_at"),
+        # A pod that is still being rented is not in the record yet.
+        "lease_known": job["source"] == "pod" or bool(record),
         "job": job,
     }
 
@@ -191,7 +193,7 @@ def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> lis
     outcome, owner = run.record["outcome"], run.owner()
     if owner.kind != "nobody":
         return []
-    lease = "" if row["lease_ends_at"] else " and has no lease"
+    lease = "" if row["lease_ends_at"] else " and has no lease" if row["lease_known"] else " and perhaps has no lease"
     if outcome == "running":
         return [f"{what} is looked after by nobody{lease}: its controller and its guard have ended. {_ways(run)}"]
     if outcome not in OPEN:

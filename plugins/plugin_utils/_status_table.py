@@ -85,7 +85,7 @@ def cells(pod: Mapping[str, Any], now: datetime) -> list[Cell]:
         (money(pod["cost_usd"]), ""),
         (span(pod["age_seconds"]), ""),
         # Of a pod of another machine's run only its controller and the pod itself know.
-        (lease(pod["lease_ends_at"], now) if pod["known"] else "?", "" if pod["lease_ends_at"] else "dim"),
+        (lease(pod["lease_ends_at"], now) if pod["lease_known"] else "?", "" if pod["lease_ends_at"] else "dim"),
         (job(pod["job"]), STATES.get(str(pod["job"]["state"]), "") if pod["job"]["source"] == "pod" else "dim"),
     ]
 

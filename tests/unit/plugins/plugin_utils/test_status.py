@@ -144,6 +144,18 @@ def test_a_stopped_pod_costs_its_disk(run):
     assert (row["usd_per_hour"], row["cost_usd"]) == (0.01, None)
 
 
+def test_a_pod_that_is_not_in_the_record_yet_may_have_a_lease(run):
+    """It is being rented: to say that it has none would be a false alarm."""
+    new = PodList("runpod", (pod(id="new", name=NAME[:-1] + "2"),))
+    found = told(run, new)
+    assert not found.pods[0]["lease_known"] and told(run).pods[0]["lease_known"]
+    for width in (80, 200):
+        table = _status_table.render(found, width=width, color=False, now=NOW)
+        assert "no lease" not in table and "none" not in table
+    owned(run.directory, False)
+    assert "nobody and perhaps has no lease: its controller" in told(run, new).notes[0]
+
+
 class TestNobodyLooksAfterIt:
     def test_a_running_one(self, run):
         assert told(run).notes == []
