@@ -14,7 +14,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, Run, choose
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, NAMED, Run, choose
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
 from ansible_collections.podyard.gpu.plugins.plugin_utils._terminal import controller_pid, lent, run_at, terminal_of
@@ -34,11 +34,13 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            [run] = choose(local_path(arguments["runs_dir"]), [arguments["run_id"]])
+            runs = choose(local_path(arguments["runs_dir"]), arguments["run_id"].split(","))
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
-        except ValueError as error:
-            raise AnsibleActionFail("A shell is opened on the pod of one run; name one.") from error
+        if len(runs) != 1:
+            there = f" There are: {', '.join(run.run_id for run in runs[:NAMED])}." if runs else ""
+            raise AnsibleActionFail(f"A shell is opened on the pod of one run; name one.{there}")
+        [run] = runs
         connection = run.connection
         if connection is None:
             raise AnsibleActionFail(_why_not(run))

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import itertools
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
+from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import (
     ALL,
@@ -23,6 +27,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import (
     ids_in,
     known,
 )
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 
 
@@ -73,11 +78,23 @@ def _told(run: Run) -> dict[str, Any]:
         "owner": {"kind": owner.kind, "pid": owner.pid, "host": owner.host, "words": owner.words},
         "guard_state": run.guard.get("state"),
         "pods": run.record["pods"],
+        "left": [_left(pod, str(run.job["env_file"] or "")) for pod in run.unproved],
         "cost_usd": run.record["cost_usd"],
         "job": run.job,
         "connection": {**connection, "ssh_options": _options(connection["ssh"])} if connection is not None else None,
         "host": f"podyard-run-{run.run_id}",
     }
+
+
+def _left(pod: Mapping[str, Any], env_file: str) -> str:
+    """A pod that nobody has proved gone, with what it costs and how a person ends it when all else failed."""
+    place = str(pod["provider"])
+    try:
+        end = _providers.connect(place, environ=environment(env_file or None)).end_command(str(pod["id"]))
+    except CloudError:
+        end = f"in the console of {place}"
+    lease = f" and ends itself at {pod['lease_ends_at']}" if pod.get("lease_ends_at") else ""
+    return f"{pod['name']} ({pod['id']} on {place}) costs {usd(pod['usd_per_hour'])} per hour{lease}; end it by: {end}"
 
 
 def _options(command: str) -> str:

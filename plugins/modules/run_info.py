@@ -98,6 +98,10 @@ runs:
       description: The pods in its record.
       type: list
       elements: dict
+    left:
+      description: Of each pod that nobody proved gone, its price per hour and the command that ends it.
+      type: list
+      elements: str
     cost_usd:
       description: What it has cost so far, in USD.
       type: float

@@ -140,9 +140,14 @@ class TestRunStatus:
 
 
 class TestRunInfo:
-    def test_the_only_one(self, runs):
+    def test_the_only_one(self, runs, monkeypatch):
         connect(runs)
+        monkeypatch.setenv("VAST_API_KEY", "0123456789abcdef")
+        monkeypatch.setenv("VAST_URL", "http://127.0.0.1:9")
         [run] = act(run_info.ActionModule)["runs"]
+        [left] = run["left"]
+        assert left.startswith(f"{NAME} (7 on vastai) costs 0.50 USD per hour; end it by: curl ")
+        assert "0123456789abcdef" not in left
         assert (run["run_id"], run["outcome"], run["stage"], run["living"]) == ("r1", "kept", "verify", True)
         assert run["owner"]["kind"] == "nobody" and run["job"]["project"] == "digits"
         assert run["connection"]["ssh_options"] == "-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=/a b/known'"
@@ -246,11 +251,16 @@ class TestPodShell:
             ({}, {}, "The run r1 has no pod any more; it is kept"),
             ({"outcome": "running"}, {}, "has no pod that can be reached yet; it is at stage verify"),
             ({}, {"run_id": "r9"}, "There is no run 'r9'"),
-            ({}, {"run_id": "all", "runs_dir": "none"}, "one run; name one"),
+            ({}, {"run_id": "all", "runs_dir": "none"}, r"one run; name one\.$"),
+            ({}, {"run_id": "all"}, r"one run; name one\. There are: r\d, r\d\.$"),
+            ({}, {"run_id": "r1,r2"}, r"one run; name one\. There are: r1, r2\.$"),
         ],
     )
     def test_refusals(self, runs, change, arguments, sentence):
+        if arguments.get("run_id") in ("all", "r1,r2"):
+            RunRecord(runs / "r2").apply(begin="plan", outcome="failed")
         if change:
             RunRecord(runs / "r1").apply(**change)
-        with pytest.raises(AnsibleActionFail, match=sentence):
+        with pytest.raises(AnsibleActionFail, match=sentence) as caught:
             act(pod_shell.ActionModule, arguments)
+        assert not isinstance(caught.value.__cause__, ValueError), "Ansible would show the words of Python too"
