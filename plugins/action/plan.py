@@ -67,6 +67,8 @@ class ActionModule(ControllerAction):
         "dataset_exclude": LIST,
         "bandwidth": NUMBER,
         "command": {"type": "str", "default": ""},
+        "ready_when": TEXT,
+        "files": LIST,
         "settings": LIST,
         "prefix": {"type": "str", "default": ""},
         "path": {"type": "path"},

@@ -191,6 +191,16 @@ options:
       - The command that trains, to be shown.
     type: str
     default: ""
+  ready_when:
+    description:
+      - What shows that the image has set itself up, to be shown.
+    type: str
+  files:
+    description:
+      - Places on the pod of the files that are made of templates, to be shown.
+    type: list
+    elements: str
+    default: []
   settings:
     description:
       - Lines on settings of the environment that count, to be shown.
@@ -376,6 +386,13 @@ plan:
     command:
       description: The command that trains.
       type: str
+    ready_when:
+      description: What shows that the image has set itself up.
+      type: str
+    files:
+      description: Places on the pod of the files that are made of templates.
+      type: list
+      elements: str
     run:
       description: C(name), C(directory), C(state) (V(new), V(living), V(ended) or V(unproved)), C(outcome), C(pods).
       type: dict

@@ -20,6 +20,8 @@ Plan = Mapping[str, Any]
 Row = tuple[str, str]
 #: Columns of the screen below which the table of offers leaves out what can be done without.
 NARROW = 96
+#: Files that are made of templates.
+FILES = 8
 #: Remarks on what is not tried; of many wishes there are many.
 NOTES = 5
 
@@ -28,6 +30,9 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     """The rows before the table of offers, and those after it. The same name is written once."""
     before = [*_run(plan), *_pod(plan), *_accounts(plan)]
     after = [*_cost(plan), *_transfer(plan), *_disk(plan), *_cuda(plan), *_limits(plan)]
+    if plan["ready_when"]:
+        after.append(("ready when", plan["ready_when"]))
+    after += [("files", line) for line in _files(plan["files"])]
     if plan["command"]:
         after.append(("command", plan["command"]))
     keys = {f"{each['name']} from {each['place']}" for each in plan["credentials"]}
@@ -39,6 +44,13 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     after += [("warning", line) for line in plan["warnings"]]
     after += [("REFUSED", line) for line in plan["problems"]]
     return before, after
+
+
+def _files(files: Sequence[str]) -> Iterator[str]:
+    """What is made of templates, by its places on the pod."""
+    yield from files[:FILES]
+    if len(files) > FILES:
+        yield f"and {len(files) - FILES} more, in plan.json"
 
 
 def _run(plan: Plan) -> Iterator[Row]:
