@@ -213,7 +213,8 @@ def refuse_no_keys(wanted: Wanted) -> None:
     """Texts that are no public keys. :raises BadRequest: with one sentence, which repeats no private key."""
     wrong = no_public_key(wanted.public_keys)
     if wrong is not None:
-        raise BadRequest(f"Nothing was rented or changed for the pod {wanted.name or wanted.id}: {wrong}")
+        name = wanted.name or wanted.id
+        raise BadRequest(f"Nothing was rented or changed{f' for the pod {name}' if name else ''}: {wrong}")
 
 
 def refuse_unreachable(wanted: Wanted, target: str) -> None:
