@@ -90,11 +90,12 @@ def _left(pod: Mapping[str, Any], env_file: str) -> str:
     """A pod that nobody has proved gone, with what it costs and how a person ends it when all else failed."""
     place = str(pod["provider"])
     try:
-        end = _providers.connect(place, environ=environment(env_file or None)).end_command(str(pod["id"]))
+        provider = _providers.connect(place, environ=environment(env_file or None))
+        end = f"end it by: {provider.end_command(str(pod['id']))}"
     except CloudError:
-        end = f"in the console of {place}"
+        end = f"end it in the console of {place}"
     lease = f" and ends itself at {pod['lease_ends_at']}" if pod.get("lease_ends_at") else ""
-    return f"{pod['name']} ({pod['id']} on {place}) costs {usd(pod['usd_per_hour'])} per hour{lease}; end it by: {end}"
+    return f"{pod['name']} ({pod['id']} on {place}) costs {usd(pod['usd_per_hour'])} per hour{lease}; {end}"
 
 
 def _options(command: str) -> str:

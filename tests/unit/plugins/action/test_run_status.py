@@ -148,6 +148,9 @@ class TestRunInfo:
         [left] = run["left"]
         assert left.startswith(f"{NAME} (7 on vastai) costs 0.50 USD per hour; end it by: curl ")
         assert "0123456789abcdef" not in left
+        monkeypatch.delenv("VAST_API_KEY")
+        monkeypatch.setenv("HOME", str(runs))
+        assert act(run_info.ActionModule)["runs"][0]["left"][0].endswith("per hour; end it in the console of vastai")
         assert (run["run_id"], run["outcome"], run["stage"], run["living"]) == ("r1", "kept", "verify", True)
         assert run["owner"]["kind"] == "nobody" and run["job"]["project"] == "digits"
         assert run["connection"]["ssh_options"] == "-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=/a b/known'"
