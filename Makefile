@@ -53,7 +53,7 @@ molecule: ## run the roles alone against SSH hosts
 sanity: ## run ansible-test sanity and units on every supported ansible-core
 	@scripts/test.sh sanity
 
-conformance: ## hold the sandbox and the driver against RunPod's own description, and RunPod's SDK against the sandbox
+conformance: ## hold the sandbox and the drivers against the providers' own descriptions, and the vendors' tools against the sandbox
 	@scripts/test.sh conformance
 
 benchmark: ## measure the inventory of 10,000 pods, the time to a ready pod, and a market of bad hosts (BENCHMARK=… for one)
