@@ -86,7 +86,6 @@ WISHES = {
     "country": {"gpus": ["RTX 4090"], "regions": ["JP"]},
     "country and CUDA": {"gpus": ["H100 SXM"], "regions": ["IS"], "min_cuda_version": "13.0"},
     "CUDA": {"gpus": ["RTX 3090"], "min_cuda_version": "13.0"},
-    "memory": {"gpus": ["RTX 4090"], "min_gpu_memory": 30},
     "cloud": {"gpus": ["H100 SXM"], "clouds": ["COMMUNITY"], "providers": ["runpod"]},
     "disk": {"gpus": ["RTX 3060"], "disk": 50000},
     "hours": {"gpus": ["RTX 3060"], "hours": 100000},
