@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,25 +17,32 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow_text as text
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import duration
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Shell, SshHost, script
+from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
 
 # A file or a command answers in a moment; one that waits by itself is asked again after a minute, which shows that it
 # still goes on, and that the pod still lives.
 TRY_SECONDS = 60.0
+# So long has the last look, that it can say more than that it was cut off.
+LEAST_SECONDS = 10.0
 # The first looks come quickly, since many images are ready with their SSH server; then up to the user's interval.
 FIRST_WAIT = 0.5
 SLOWER = 1.3
 # Between two lines of progress that say nothing new.
 REMINDER = 15.0
+# A wait longer than this shows that it is one.
+SILENT_SECONDS = 2.0
 # Of a command, and of what it said, what is told.
 SHOWN, SHOWN_OF_OUTPUT = 80, 300
 # How `timeout` ends what took too long, and a shell what it could not find.
 TIMED_OUT, NOT_FOUND = 124, 127
 
 # The exit code is the last line, since one of 255 would look like ssh's own.
+# What it says goes to a file: a program that it leaves behind in the background would hold a pipe open.
 COMMAND = r"""
 limit=; command -v timeout >/dev/null 2>&1 && limit="timeout $2"
-said=$($limit sh -c "$1" 2>&1 </dev/null); code=$?
-printf '%s' "$said" | tail -c 2000
+said=$(mktemp 2>/dev/null) || said=
+$limit sh -c "$1" >"${said:-/dev/null}" 2>&1 </dev/null; code=$?
+[ -z "$said" ] || { tail -c 2000 "$said"; rm -f "$said"; }
 printf '\n%s' "$code"
 """
 FILE = r"""
@@ -77,11 +86,12 @@ class Answer:
 
     code: int
     said: str
+    limit: float = TRY_SECONDS
 
     def words(self, condition: Condition) -> str:
         if condition.file:
             return f"there is no {condition.file} ({' '.join(self.said.split())})"
-        how = {TIMED_OUT: f"did not end within {TRY_SECONDS:.0f} s", NOT_FOUND: "was not found (exit code 127)"}
+        how = {TIMED_OUT: f"did not end within {self.limit:.0f} s", NOT_FOUND: "was not found (exit code 127)"}
         ended = how.get(self.code, f"last ended with exit code {self.code}")
         said = " ".join(text.printable(self.said.encode()).split())[-SHOWN_OF_OUTPUT:]
         return f"{condition.quoted} {ended}{f', and said: {said}' if said else ' and said nothing'}"
@@ -91,16 +101,16 @@ class Probe:
     """Asks a host, over its SSH connection, whether a condition is true."""
 
     def __init__(self, host: SshHost, condition: Condition, *, renew: bool = True) -> None:
-        self._host, self._shell = host, Shell(host)
-        limit = f"{TRY_SECONDS:.0f}"
-        self._remote = (
-            script(FILE, condition.file) if condition.file else script(COMMAND, condition.command or "", limit)
-        )
+        self._host, self._shell, self._condition = host, Shell(host), condition
 
-    def __call__(self) -> Answer:
-        """One look. Raises AnsibleConnectionFailure."""
+    def __call__(self, limit: float = TRY_SECONDS) -> Answer:
+        """One look, for which the command has so many seconds. Raises AnsibleConnectionFailure."""
+        # Less than a second is nothing, and 0 is no limit at all.
+        seconds = max(1, math.ceil(limit))
+        file, command = self._condition.file, self._condition.command or ""
+        remote = script(FILE, file) if file else script(COMMAND, command, str(seconds))
         try:
-            done = self._shell.run("waiting for the set-up", self._remote, timeout=TRY_SECONDS + 15)
+            done = self._shell.run("waiting for the set-up", remote, timeout=seconds + 15)
         except AnsibleConnectionFailure:
             # What the set-up did to the SSH server may have left a connection that never says anything again.
             self._host.drop_master()
@@ -108,7 +118,7 @@ class Probe:
         said, _newline, code = done.output.decode(errors="replace").rpartition("\n")
         if not code.isdigit():
             raise AnsibleConnectionFailure(f"its shell broke off: {done.error or said or 'without a word'}")
-        return Answer(int(code), said)
+        return Answer(int(code), said.rstrip("\n"), seconds)
 
 
 @dataclass
@@ -120,7 +130,7 @@ class Wait:
 
     label: str
     condition: Condition
-    probe: Callable[[], Answer]
+    probe: Callable[[float], Answer]
     show: Callable[[str], None]
     timeout: float
     silence: float
@@ -131,24 +141,22 @@ class Wait:
 
     def run(self) -> dict[str, Any]:
         """The seconds and the number of looks that it took. Raises NotDone."""
-        begun = self._heard = self._said_at = self.clock()
-        self._said = ""
+        start = self._heard = self._said_at = self.clock()
+        self._said, self._announced = "", False
         wait, tries = min(FIRST_WAIT, self.poll_interval), 0
         while True:
             if self.orphaned():
                 # A killed ansible-playbook leaves its workers behind: a look of theirs would renew the pod's lease.
                 raise NotDone(f"The program that waited for the set-up of {self.label} was killed.")
             tries += 1
-            answer, trouble = self._look()
-            seconds = self.clock() - begun
+            answer, trouble = self._look(start)
+            seconds = self.clock() - start
             if answer is not None and answer.code == 0:
-                if tries > 1:
+                if self._announced:
                     self.show(f"set-up: {self.label} is set up after {duration(seconds)}")
                 return {"seconds": round(seconds, 1), "tries": tries}
             words = trouble if answer is None else answer.words(self.condition)
-            if tries == 1:
-                limit = duration(self.timeout)
-                self.show(f"set-up: waiting for {self.label} until {self.condition.words}, for {limit} at most")
+            self._announce()
             if answer is None and self.clock() - self._heard >= self.silence:
                 raise NotDone(
                     f"The pod {self.label} has not answered for {self.silence:g} s while it set itself up: {words}"
@@ -159,11 +167,32 @@ class Wait:
             self.sleep(max(0.0, min(wait, self.timeout - seconds)))
             wait = min(wait * SLOWER, self.poll_interval)
 
-    def _look(self) -> tuple[Answer | None, str]:
+    def _announce(self) -> None:
+        """Say once what is waited for."""
+        if not self._announced:
+            self._announced = True
+            limit = duration(self.timeout)
+            self.show(f"set-up: waiting for {self.label} until {self.condition.words}, for {limit} at most")
+
+    def _look(self, start: float) -> tuple[Answer | None, str]:
+        """One look, of which a person hears that it goes on."""
+        left = self.timeout - (self.clock() - start)
+        ended = threading.Event()
+
+        def tell() -> None:
+            if not ended.wait(SILENT_SECONDS):
+                self._announce()
+            while not ended.wait(REMINDER):
+                self.show(f"set-up: {duration(self.clock() - start)}: {self.label} has not answered yet")
+
+        teller = begin(tell, "podyard-set-up")
         try:
-            answer = self.probe()
+            answer = self.probe(TRY_SECONDS if self.timeout == 0 else max(LEAST_SECONDS, min(TRY_SECONDS, left)))
         except AnsibleConnectionFailure as error:
             return None, str(error)
+        finally:
+            ended.set()
+            teller.join()
         self._heard = self.clock()
         return answer, ""
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _setup
 from ansible_collections.podyard.gpu.plugins.plugin_utils._setup import Answer, Condition, NotDone, Probe, Wait
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
@@ -20,9 +23,10 @@ class Pod:
     """Answers as scripted; the last answer repeats for ever. Each look takes a tenth of a second."""
 
     def __init__(self, *steps):
-        self.steps, self.now, self.shown, self.pauses = list(steps), 100.0, [], []
+        self.steps, self.now, self.shown, self.pauses, self.limits = list(steps), 100.0, [], [], []
 
-    def look(self):
+    def look(self, limit):
+        self.limits.append(limit)
         self.now += 0.1
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, Exception):
@@ -38,6 +42,35 @@ class Pod:
             "pod (p1)", condition, self.look, self.shown.append, timeout, silence, 5.0, lambda: self.now, self.sleep
         )
         return wait.run()
+
+
+def test_a_look_has_no_more_time_than_is_left():
+    """A command that hangs must not keep a pod that costs money longer than the deadline."""
+    pod = Pod(Answer(3, "activating"))
+    with pytest.raises(NotDone):
+        pod.wait(timeout=70.0)
+    assert (pod.limits[0], pod.limits[-1]) == (60, 10)
+    assert pod.limits == sorted(pod.limits, reverse=True)
+
+
+def test_a_look_that_takes_long_is_told(monkeypatch):
+    """What is waited for is said while the first look goes on, and that it goes on."""
+    monkeypatch.setattr(_setup, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(_setup, "REMINDER", 0.001)
+    pod, told = Pod(Answer(0, "")), threading.Event()
+
+    def show(line):
+        pod.shown.append(line)
+        if "has not answered yet" in line:
+            told.set()
+
+    def look(_limit):
+        assert told.wait(30), pod.shown
+        return Answer(0, "")
+
+    Wait("pod", COMMAND, look, show, 60, 20, 5, lambda: pod.now, pod.sleep).run()
+    assert pod.shown[0].startswith("set-up: waiting for pod until")
+    assert pod.shown[-1].startswith("set-up: pod is set up after")
 
 
 def test_one_that_is_ready_is_not_spoken_of():
@@ -123,6 +156,9 @@ class TestProbe:
     def test_a_command(self, host):
         assert Probe(host, Condition(command="echo 'it is' done; true"))() == Answer(0, "it is done")
         assert Probe(host, Condition(command="echo to stderr >&2; exit 255"))() == Answer(255, "to stderr")
+        assert Probe(host, Condition(command="sleep 100 & echo begun"))() == Answer(0, "begun"), "not waited for"
+        late = Probe(host, Condition(command="exec sleep 100"))(0.5)
+        assert "`exec sleep 100` did not end within 1 s" in late.words(Condition(command="exec sleep 100"))
         assert Probe(host, Condition(command="no-such-command-anywhere"))().code == 127
 
     def test_of_much_output_the_end(self, host):
