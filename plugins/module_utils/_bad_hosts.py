@@ -94,12 +94,10 @@ class BadHosts:
         if self._run is not None:
             _append(self._run, {**entry, "until": None}, now)
         if host is None:
-            return (
-                f"{gpu} in {region or 'an unknown place'} on {provider} is tried last from now on in this run: {reason}"
-            )
+            return f"{gpu} in {region or 'an unknown place'} on {provider} is tried last from now on in this run."
         problem = _append(self.path, entry, now)
         where = f"noted in {self.path}" if not problem else f"for this call only, since {problem}"
-        return f"The machine {host} of {provider} is not rented again for {HOURS:.0f} hours ({where}): {reason}"
+        return f"The machine {host} of {provider} is not rented again for {HOURS:.0f} hours ({where})."
 
     def _entries(self) -> Iterator[tuple[dict[str, Any], str]]:
         now = self._now()

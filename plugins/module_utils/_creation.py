@@ -43,6 +43,7 @@ def create_once(work: Work, request: PodRequest, history: History | None = None)
             if found is not None:
                 write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
                 work.progress.say(f"{found.label()} exists after all and is taken on")
+                history.meter.made = history.meter.begun
                 return found
             if sends >= SENDS:
                 nothing = Pod(work.provider.name, "", request.name, _pod.GONE, gpu=request.gpu)

@@ -62,7 +62,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
         (
             r"manifest (for \S+ )?(unknown|not found)|repository does not exist|pull access denied|requested access to "
-            r"the resource is denied|no such image|failed to resolve reference"
+            r"the resource is denied|no such image|failed to resolve reference|invalid reference format"
         ),
         (
             "The image cannot be had: its name or tag is wrong, or it is private. Check the option image, and give "

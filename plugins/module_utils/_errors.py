@@ -37,6 +37,8 @@ class CloudError(Exception):
     body: Mapping[str, Any] = {}
     #: The id of a pod that the provider made all the same: it costs money and is to be ended at once.
     made: str | None = None
+    #: The pod as it was last read, with the place and the price that its create did not tell; None: nobody read it.
+    pod: Any = None
 
     def __init__(
         self,

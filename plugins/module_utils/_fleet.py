@@ -23,7 +23,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import (
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._bad_hosts import BadHosts
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_crew import Crew, Interrupted
-from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import Found, Names
+from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import REFUSED_KEY, Found, Names
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_hosts import KnownHosts
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_rent import Renting
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle
@@ -141,6 +141,18 @@ class Fleet:
 
     def _find(self, everywhere: bool) -> Found:
         """:raises CloudError: when a provider cannot be asked where that must not be passed over."""
+        found = self._asked()
+        for name, error in found.down.items():
+            if isinstance(error, REFUSED_KEY):
+                raise error
+            ledger = _fleet_finding.may_be_there(self.names, self.sides[name].work)
+            if everywhere or self.strict or ledger or len(found.down) == len(self.sides):
+                raise self._unknown(found)
+            self.note(f"{name} cannot be asked and is left out, also for a pod that may be there: {error.message}")
+        return found
+
+    def _asked(self) -> Found:
+        """What there is at all providers that answer. :raises Conflict: for one that must be asked and is not."""
         works = self._works()
         for name in _fleet_finding.elsewhere(self.names, next(iter(works.values())).ledger, works):
             raise errors.Conflict(
@@ -149,15 +161,18 @@ class Fleet:
             )
         found = _fleet_finding.find(self.names, works, self.crew, self.check)
         self._refuse_to_end_early()
-        for name, error in found.down.items():
-            ledger = _fleet_finding.may_be_there(self.names, works[name])
-            if everywhere or self.strict or ledger or len(found.down) == len(works):
-                why = " The run's ledger says that a pod may be there; another one is not rented." if ledger else ""
-                error.message = f"Whether a pod {self.names.name} is on {name} is unknown: {error.message}{why}"
-                error.args = (error.message,)
-                raise error
-            self.note(f"{name} cannot be asked and is left out, also for a pod that may be there: {error.message}")
         return found
+
+    def _unknown(self, found: Found) -> errors.CloudError:
+        """The first error of those that could not be asked, with the words of all."""
+        first, texts = next(iter(found.down.values())), []
+        for name, error in found.down.items():
+            ledger = _fleet_finding.may_be_there(self.names, self.sides[name].work)
+            why = " The run's ledger says that a pod may be there; another one is not rented." if ledger else ""
+            texts.append(f"Whether a pod {self.names.name} is on {name} is unknown: {error.message}{why}")
+        first.message = " ".join(texts)
+        first.args = (first.message,)
+        return first
 
     def before_try(self) -> None:
         """:raises WaitTimeout: when the deadline of the whole call is over; Interrupted: when the call shall end."""
@@ -335,18 +350,26 @@ class Fleet:
         return outcome
 
     def _absent(self) -> Outcome:
-        """All pods of the name ended and proved gone."""
-        found = self._find(everywhere=True)
-        if not found.pods and not self.check:
+        """All pods of the name ended and proved gone. A provider that cannot be asked is a failure once those of the
+        others are ended: they cost money meanwhile.
+        """
+        found = self._asked()
+        if not found.pods and not found.down and not self.check:
             # A provider need not show a pod that was made moments ago in every answer.
             self.polls.pause(QUICK)
-            found = self._find(everywhere=True)
+            found = self._asked()
         outcome = Outcome(before=self._shown(found))
         pods = [pod for _name, several in sorted(found.pods.items()) for pod in several]
         if self.condemned and not self.check:
             for pod in pods:
                 self.note(self.bad_hosts.add(pod.provider, pod.host, pod.gpu, pod.region, self.condemned))
         self._remove(pods, outcome)
+        if found.down:
+            error = self._unknown(found)
+            error.message += " What was found elsewhere is ended and proved gone." if outcome.gone else ""
+            error.args = (error.message,)
+            error.facts.update(pods_gone=outcome.gone, notes=self.notes)
+            raise error
         return outcome
 
     def _remove(self, pods: Sequence[Pod], outcome: Outcome) -> None:

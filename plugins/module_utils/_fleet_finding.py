@@ -79,14 +79,11 @@ class Found:
 
 
 def find(names: Names, works: Mapping[str, Work], crew: Crew, check: bool) -> Found:
-    """Ask all providers at the same time. What the run's ledger knows of and a list does not show is looked for.
-
-    :raises AuthError, Forbidden, Blocked: when a provider refuses the key.
-    """
+    """Ask all providers at the same time. What the run's ledger knows of and a list does not show is looked for."""
     listing = {name: (lambda work=work: _list(names, work, check)) for name, work in works.items()}
     found = Found()
     for name, result in zip(listing, crew.work(list(listing.values()))):
-        if isinstance(result, errors.CloudError) and not isinstance(result, REFUSED_KEY):
+        if isinstance(result, errors.CloudError):
             found.down[name] = result
         elif isinstance(result, BaseException):
             raise result

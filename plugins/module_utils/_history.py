@@ -35,7 +35,8 @@ class Meter:
         """The pod has just got so far."""
         self.stage, now = stage, self.clock.monotonic()
         if stage == _pod.RENTED:
-            self.made = now
+            # One that was found by its name has been billed since it was asked for.
+            self.made = now if self.made is None else self.made
         elif self.ran is None:
             self.ran = now
 
@@ -45,15 +46,15 @@ class Meter:
         return self.clock.monotonic() - self.begun
 
     def cost(self, usd_per_hour: float | None) -> float | None:
-        """USD so far: the price for the time that is billed, and where loading is not, the disk for that."""
+        """USD so far: the price for the time that is billed, and the disk while that is not in the price."""
         if self.made is None:
             return 0.0
         if usd_per_hour is None:
             return None
         now = self.clock.monotonic()
         billed = self.made if self.rates.loading else self.ran if self.ran is not None else now
-        loading = (self.rates.disk or 0.0) * (billed - self.made)
-        return round((usd_per_hour * (now - billed) + loading) / 3600, 6)
+        disk = (self.rates.disk or 0.0) * ((now if self.rates.beside else billed) - self.made)
+        return round((usd_per_hour * (now - billed) + disk) / 3600, 6)
 
 
 @dataclass

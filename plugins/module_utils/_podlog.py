@@ -39,14 +39,16 @@ def quote(provider: Provider, pod: Pod, *, running: bool) -> tuple[str, bool]:
 
     :param running: the container has run: then it has more to say than the system.
     """
+    lines, quoted = [], ""
     for source in ("container", "system") if running else ("system", "container"):
         lines = read(provider, pod, source)
         if lines:
             telling = [line for line in lines[:-QUOTED_LINES] if _bootstrap.FAILED in line][-1:]
             quoted = f" The last lines of its {source} log: {' | '.join([*telling, *lines[-QUOTED_LINES:]])}"
-            known = diagnose(lines)
-            return (f" {known.sentence}{quoted}", known.everywhere) if known is not None else (quoted, False)
-    return "", False
+            break
+    # The engine's words may stand in the status alone.
+    known = diagnose([*lines, redact(pod.raw_status or "", pod.env.values())])
+    return (f" {known.sentence}{quoted}", known.everywhere) if known is not None else (quoted, False)
 
 
 def why_no_ssh(provider: Provider, pod: Pod) -> str | None:

@@ -21,6 +21,7 @@ class Rates:
     :param gb_in: USD per GB that the pod receives.
     :param gb_out: USD per GB that the pod sends.
     :param loading: the GPUs are billed from the order on, also while the image is loaded.
+    :param beside: the price of a contract is that of the GPUs alone, and the disks are billed beside it.
     :param remarks: what of it is assumed, a sentence each.
     """
 
@@ -29,6 +30,7 @@ class Rates:
     gb_in: float | None = None
     gb_out: float | None = None
     loading: bool = True
+    beside: bool = False
     remarks: tuple[str, ...] = ()
 
     @property

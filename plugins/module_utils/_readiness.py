@@ -148,6 +148,7 @@ class Ladder:
         self._reached = _pod.RENTED
         self._seen = grace == 0.0
         self._absences = 0
+        self._last: Pod | None = None
         self._starts = 0
         self._probe: _ssh.Probe | None = None
         self._user: str | None = readiness.user
@@ -172,7 +173,11 @@ class Ladder:
         }
         begun = self._begun
         for stage in STAGES[1 : STAGES.index(self._ready.target) + 1]:
-            pod = self._stage(stage, tries[stage], pod)
+            try:
+                pod = self._stage(stage, tries[stage], pod)
+            except errors.CloudError as error:
+                error.pod = self._last
+                raise
             self._reached = stage
             self._ready.reached(pod, stage)
             self._progress.say(f"{pod.label()}: {stage} after {self._polls.clock.monotonic() - begun:.0f} s")
@@ -243,7 +248,7 @@ class Ladder:
         except (errors.ServerError, errors.Unreachable, errors.RateLimited, errors.BadAnswer) as error:
             self._progress.remind(f"{pod.label()}: {error.message}")
             return pod
-        self._seen, self._absences = True, 0
+        self._seen, self._absences, self._last = True, 0, now
         self._count_starts(pod, now)
         return now
 

@@ -93,7 +93,8 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
             desk = desks[offer.provider]
             request = desk.request(offer, number)
             number += 1
-            history.begin(desk.work.provider.rates(offer, request.disk_gb or 0, 0))
+            kept = request.volume.size_gb or 0 if request.volume is not None else 0
+            history.begin(desk.work.provider.rates(offer, request.disk_gb or 0, kept))
             try:
                 return _tried(desk, request, offer, terms.cap, history)
             except FINAL:
@@ -131,12 +132,15 @@ class _Tries:
         if bad_host or self._is_other_contract(error):
             self._given_up += 1
             self._since = self._history.clock.monotonic()
-            if error.code in (errors.EVERYWHERE, errors.OVERDUE) or self._given_up >= self._terms.most:
+            if error.code in (errors.EVERYWHERE, errors.OVERDUE):
                 return False
             if bad_host:
                 self._supply.failed(offer, self._history.attempts[-1]["region"], error.message)
             else:
                 self._supply.drop(offer)
+            if self._given_up >= self._terms.most:
+                _last_attempt(error, self._given_up)
+                return False
         elif error.elsewhere != "no" and self._unclear[offer.provider] <= 1:
             self._supply.refused(offer)
         else:
@@ -169,6 +173,7 @@ def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> P
         if error.made:
             # The provider made a pod and called it a failure: it costs money, whatever the answer says.
             half = Pod(work.provider.name, error.made, request.name, _pod.UNKNOWN, gpu=request.gpu)
+            history.reach(half, _pod.RENTED)
             _give_back(work, half, request, offer, error, history)
             raise
         reason = error.detail or error.message
@@ -212,6 +217,8 @@ def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: B
     """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
     too.
     """
+    if isinstance(error, errors.CloudError) and error.pod is not None:
+        pod = error.pod
     reason = error.message if isinstance(error, errors.CloudError) else f"interrupted ({error or type(error).__name__})"
     entry = history.record(work.provider.name, request, offer, _history.GIVEN_BACK, pod, reason)
     work.progress.say(f"Giving back {pod.label()}: {reason}")
@@ -225,6 +232,13 @@ def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: B
         unproved.message = f"{reason} {unproved.message}"
         unproved.args = (unproved.message,)
         raise _with_facts(unproved, history) from error
+
+
+def _last_attempt(error: errors.CloudError, given_up: int) -> None:
+    """Say that the limit ends it, and not this last trouble alone."""
+    pods = "The only pod that may be" if given_up == 1 else f"All {given_up} pods that may be"
+    error.message += f" {pods} rented and given up for one (option attempts): no other offer is tried."
+    error.args = (error.message,)
 
 
 def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors.CloudError:

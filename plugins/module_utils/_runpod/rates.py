@@ -24,5 +24,6 @@ def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
         disk=round((disk_gb + volume_gb) * DISK / MONTH, 6),
         gb_in=0.0,
         gb_out=0.0,
+        beside=True,
         remarks=REMARKS,
     )

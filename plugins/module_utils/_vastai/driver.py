@@ -216,10 +216,12 @@ class Vast(Provider):
         now = self._read_back(pod)
         if now.interruptible is not None and now.interruptible != (request.bid is not None):
             kind = "interruptible" if now.interruptible else "on demand"
-            raise errors.WrongContract(
+            wrong = errors.WrongContract(
                 f"The contract of the pod {pod.label()} says that it is {kind}, and that was not asked for; it was "
                 "given back at once."
             )
+            wrong.pod = now
+            raise wrong
         return now
 
     def _read_back(self, pod: Pod) -> Pod:

@@ -341,12 +341,29 @@ def test_its_offers_are_not_taken_either(world):
     assert world.two.count("offers") == 0
 
 
-@pytest.mark.parametrize("state", ["absent", "stopped"])
-def test_what_must_know_all_fails_where_one_is_down(world, state):
+def test_what_must_know_all_fails_where_one_is_down(world):
     world.two.has("x")
     world.one.plan("list", DOWN)
-    world.fails(errors.ServerError, "unknown", state=state, name="x")
-    assert world.living() == ["x"]
+    world.fails(errors.ServerError, "unknown", state="stopped", name="x")
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize("kind", [errors.ServerError, errors.AuthError])
+def test_what_is_ended_does_not_wait_for_a_provider_that_cannot_be_asked(world, kind):
+    """It costs money meanwhile. That the others are not known is a failure all the same."""
+    world.two.has("x-0")
+    world.one.plan("list", kind("It said no."))
+    error = world.fails(kind, "on one is unknown.*found elsewhere is ended", state="absent", name="x")
+    assert [each["gone_proved"] for each in error.facts["pods_gone"]] == [True]
+    assert world.living() == []
+
+
+def test_what_is_ended_in_check_mode_is_not_ended(world):
+    world.two.has("x-0")
+    world.one.plan("list", errors.ServerError("one answered 502."))
+    error = world.fails(errors.ServerError, "unknown", state="absent", name="x", check=True)
+    assert "is ended" not in error.message
+    assert world.living() == ["x-0"]
 
 
 def test_strict_is_strict(world):
@@ -381,7 +398,7 @@ def test_a_refused_key_is_never_passed_over(world, kind):
 def test_all_down_is_a_failure(world):
     world.one.plan("list", DOWN)
     world.two.plan("list", errors.Unreachable("no connection"))
-    world.fails(errors.CloudError, "unknown")
+    world.fails(errors.CloudError, "on one is unknown: .*502.* on two is unknown: no connection")
 
 
 def test_a_provider_without_a_catalogue_is_said(world):

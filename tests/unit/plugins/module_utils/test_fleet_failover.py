@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _fence, _ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._rates import Rates
 from ansible_collections.podyard.gpu.tests.unit.cloud import IDENTITY, offer
 from ansible_collections.podyard.gpu.tests.unit.fleet_world import World
 
@@ -97,6 +98,43 @@ def test_what_any_host_would_do_is_not_tried_elsewhere(world):
     world.two.lines = ["manifest for x not found: manifest unknown"]
     error = world.fails(errors.PodLost, "image cannot be had")
     assert len(error.facts["attempts"]) == 1
+
+
+def test_what_any_host_would_do_may_stand_in_the_status_alone(world):
+    """Vast.ai's hosts say there what their engine said; no machine is to blame for an image that does not exist."""
+    world.two.next = [{"phase": "failed", "raw_status": "loading, Error: manifest for x not found: manifest unknown"}]
+    error = world.fails(errors.PodLost, "image cannot be had")
+    assert len(error.facts["attempts"]) == 1
+    assert not world.file.exists()
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_that_the_limit_of_attempts_ended_it_is_said(world, most):
+    world.two.next = [DEAD] * 9
+    world.fails(errors.PodLost, f"DEAD.*{'All 2 pods' if most == 2 else 'The only pod'}.*option attempts", most=most)
+    hosts = [each["host"] for each in json.loads(world.file.read_text())["hosts"]]
+    assert hosts == [f"m{number}" for number in range(most)], "the last one is as bad as the others"
+
+
+def test_disks_that_are_billed_beside_the_contract_are_in_the_cost(world):
+    world.two.next = [{"phase": "starting", "endpoint": None}]
+    world.two.rates = lambda offer, disk, volume: Rates(offer.usd_per_hour, disk=0.1, beside=True)
+    lost, _kept = world.ensure(timeouts={"running": 360.0}).attempts
+    assert lost["cost_usd"] == pytest.approx((0.69 + 0.1) * lost["seconds"] / 3600, rel=0.01)
+
+
+def test_a_pod_that_is_found_by_its_name_has_cost_money_since_it_was_asked_for(world):
+
+    def create(request):
+        world.two.make(request)
+        world.time.sleep(40)
+        raise errors.Ambiguous("no answer")
+
+    world.two.next = [DEAD]
+    world.two.plan("create", create)
+    lost = world.ensure().attempts[0]
+    assert lost["outcome"] == "given back"
+    assert lost["cost_usd"] >= 0.3 * 40 / 3600
 
 
 @pytest.mark.parametrize(
@@ -206,6 +244,19 @@ def test_a_contract_of_the_wrong_kind_is_given_back_and_counts(world):
     assert world.living() == []
 
 
+def test_a_contract_of_the_wrong_kind_is_told_with_its_own_price(world):
+    """A bid of 0.30 that became a contract on demand of 0.90 costs 0.90 until it is given back."""
+
+    def settle(pod, _request):
+        wrong = errors.WrongContract("The contract says that it is on demand.")
+        wrong.pod = replace(pod, usd_per_hour=0.90)
+        raise wrong
+
+    world.two.settle = settle
+    error = world.fails(errors.WrongContract, "on demand", most=1)
+    assert [each["usd_per_hour"] for each in error.facts["attempts"]] == [0.90]
+
+
 def test_without_a_bid_the_least_of_the_offer_is_bid(world):
     world.one.catalogue = []
     world.two.catalogue = [
@@ -282,6 +333,16 @@ def test_where_machines_have_no_number_the_same_gpu_there_is_tried_last(world):
     assert [each["gpu"] for each in outcome.attempts] == ["RTX 4090", "A40"]
     assert not world.file.exists(), "a region is not a machine"
     assert any("tried last" in note for note in world.fleet.notes)
+
+
+def test_the_place_that_only_a_later_look_tells_is_known(world):
+    """RunPod's answer to a create need not say where the pod is."""
+    world.two.catalogue = []
+    world.one.next = [{"phase": "starting", "region": None, "endpoint": None}]
+    world.one.plan("get", lambda pod_id: replace(world.one.pods[pod_id], region="EU-RO-1", **DEAD))
+    outcome = world.ensure()
+    assert outcome.attempts[0]["region"] == "EU-RO-1"
+    assert any("in EU-RO-1 on one is tried last" in note for note in world.fleet.notes)
 
 
 def test_a_single_kind_is_drawn_again(world):
