@@ -322,8 +322,6 @@ def test_an_offer_that_somebody_else_rented_meanwhile_is_replaced(shop, monkeypa
     ("fault", "params", "words"),
     [
         ("vast-oci-fail", {}, "OCI runtime create failed"),
-        ("vast-bad-image", {"text": "manifest", "seconds": 600}, "manifest"),
-        ("vast-bad-image", {"text": "denied", "seconds": 600}, "pull access denied"),
         ("vast-offline", {}, "offline"),
     ],
 )
@@ -336,6 +334,16 @@ def test_a_pod_that_never_starts_is_replaced_on_another_machine(shop, fault, par
     assert result["attempts"][0]["seconds"] < SOON, "at once, and not at the end of a deadline"
     first, second = shop.made()
     assert first["gone_at"] and shop.machine(first) != shop.machine(second)
+
+
+@pytest.mark.parametrize(("text", "words"), [("manifest", "manifest"), ("denied", "pull access denied")])
+def test_an_image_that_cannot_be_had_ends_the_wait_at_once_and_is_tried_nowhere_else(shop, text, words):
+    """The status goes on loading for minutes; and no other machine would have the image either."""
+    shop.fault("vast-bad-image", text=text, seconds=600)
+    result = shop.refused(attempts=2)
+    assert words in result["msg"] and "Check the option image" in result["msg"]
+    assert result["attempts"][0]["seconds"] < SOON
+    assert len(shop.made()) == 1 and shop.living() == []
 
 
 def test_no_more_pods_are_rented_than_attempts_say(shop):

@@ -116,7 +116,7 @@ def test_what_can_never_run_ends_the_wait_at_once_and_its_machine_is_left_out(en
     """Two offers of one machine and one of another: after the first fails, the second is not tried."""
     market = [rows.offer(), rows.offer(ask_contract_id=2), rows.offer(ask_contract_id=3, machine_id=7, dph_base=0.5)]
     dead = expect("GET", LIST).reply(
-        listed(rows.provisioning(actual_status="loading", status_msg="manifest for x not found: manifest unknown"))
+        listed(rows.provisioning(actual_status="created", status_msg="Error: OCI runtime create failed: no device"))
     )
     other = rows.instance(id=9, machine_id=7, label=f"{NAME}-2")
     script = (
@@ -135,6 +135,19 @@ def test_what_can_never_run_ends_the_wait_at_once_and_its_machine_is_left_out(en
     result = ensure(*script, *logs, *ENDED, *again, attempts=2, **RENT)
     assert result["pod"]["id"] == "9"
     assert [attempt["outcome"] for attempt in result["attempts"]] == ["given back", "rented"]
+
+
+def test_an_image_that_nobody_has_is_not_tried_on_another_machine(ensure):
+    market = [rows.offer(), rows.offer(ask_contract_id=3, machine_id=7, dph_base=0.5)]
+    dead = expect("GET", LIST).reply(
+        listed(rows.provisioning(actual_status="loading", status_msg="manifest for x not found: manifest unknown"))
+    )
+    logs = [expect("PUT", "/api/v0/instances/request_logs/12345678/").reply({"msg": "none"}, 404)] * 2
+    script = (NOTHING, NOTHING, GPUS, expect("POST", SEARCH).reply({"offers": market}), no_keys(), BUY, ATTACH)
+    result = ensure(*script, shown(rows.provisioning()), dead, *logs, *ENDED, failing=True, attempts=2, **RENT)
+    assert "manifest unknown" in result["msg"] and "Check the option image" in result["msg"]
+    assert [attempt["outcome"] for attempt in result["attempts"]] == ["given back"]
+    assert result["pods_gone"][0]["gone_proved"] is True
 
 
 def test_one_that_sits_stopped_gets_one_start(ensure):
