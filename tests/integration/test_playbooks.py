@@ -37,14 +37,17 @@ class Run:
         gpus = ["RTX 4090", "RTX A6000", "L40S", "A100 PCIe", "RTX 3090"]
         self.job.variables |= {
             "train_providers": [provider], "train_run_id": self.id, "train_runs_dir": str(runs_dir), "train_gpus": gpus,
+            "train_poll_interval": 1,
         }  # fmt: skip
         if provider == "vastai":
             self.job.variables["train_image"] = "vastai/pytorch:cuda-12.8.1-auto"
         code = (self.job.directory / "code" / "train.py").read_text()
         save = 'open(out / "checkpoints.pt", "wb").write(b"weights" * 1000) if step == 1 else None'
-        (self.job.directory / "code" / "train.py").write_text(
-            code.replace('    print("step"', f'    {save}\n    print("step"')
-        )
+        code = code.replace('    print("step"', f'    {save}\n    print("step"')
+        # Both train through most of the story: what they do must not take the machine from the playbooks.
+        code = code.replace("        sum(range(1000))", "        time.sleep(0.2)")
+        assert "sleep" in code and save in code
+        (self.job.directory / "code" / "train.py").write_text(code)
         self.job.variables["train_checkpoints"] = ["*.pt"]
         self.directory = runs_dir / self.id
 
@@ -207,9 +210,6 @@ def test_a_shell_at_a_terminal(story):
         process.wait()
         os.close(master)
         os.close(slave)
-    # Without a terminal it is only said.
-    said = story.call("shell", run_id=story.vastai.id)
-    assert json.loads((story.vastai.directory / "connection.json").read_text())["ssh"] in said.splitlines()
 
 
 class Screen:
