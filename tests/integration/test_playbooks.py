@@ -71,13 +71,13 @@ class Story:
         self.both = [self.runpod, self.vastai]
         self.environ = self.runpod.playbook.environ
 
-    def call(self, book, *words, code=0, **variables):
+    def call(self, book, *words, code=0, environ=None, **variables):
         """Run a playbook to its end and return what it printed."""
         told = [f"{name}={value}" for name, value in {"runs_dir": self.runs_dir, **variables}.items()]
         command = [BIN / "ansible-playbook", BOOK + book, *words, *(part for each in told for part in ("-e", each))]
         done = subprocess.run(
-            command, env=self.environ, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=RUN_TIMEOUT, check=False,
+            command, env={**self.environ, **(environ or {})}, cwd=self.directory, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=RUN_TIMEOUT, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout
         return done.stdout
@@ -228,6 +228,15 @@ class Screen:
     def type(self, text, answer):
         os.write(self.master, text.encode())
         self.until(lambda seen: answer in seen)
+
+
+def test_a_stop_that_its_provider_refuses_names_the_pod(story):
+    """Nothing is given back, and nobody may think so."""
+    said = story.call("stop", code=2, run_id=story.vastai.id, stop_fetch="false", environ={"VAST_API_KEY": "f" * 64})
+    [pod] = story.vastai.living
+    words = " ".join(said.split())
+    assert f"NOT GIVEN BACK: {pod['name']} ({pod['id']} on vastai) costs" in words and "end it by: curl" in words
+    assert "nothing was rented" not in said.rpartition("See whether all are over")[2]
 
 
 def test_stop_ends_a_run_whatever_its_controller_does(story):
