@@ -196,7 +196,7 @@ class Ladder:
         if left < seconds:
             seconds, overdue = max(0.0, left), " that were left of the deadline for the whole call (option deadline)"
         problem, first = "", True
-        for gone in self._polls.until(seconds):
+        for gone in self._polls.until(seconds, self._looks.moment):
             if not first:
                 pod = self._read(pod)
             first = False

@@ -33,8 +33,8 @@ class Clock:
 class Polls:
     """How often to look.
 
-    :param interval: seconds between two looks, spread by a quarter either way; None takes the polite default of 5 to
-        10 s.
+    :param interval: seconds between two looks at most, up to a quarter less by chance; None takes the polite default
+        of 5 to 10 s.
     """
 
     clock: Clock = Clock()
@@ -53,19 +53,23 @@ class Polls:
         if self.interval is None:
             seconds = self.clock.spread(POLL_LEAST, POLL_MOST)
         else:
-            seconds = self.clock.spread(self.interval * 0.75, self.interval * 1.25)
+            # Half of the looks are early and none is late: nobody waits longer than was asked for.
+            seconds = min(self.interval, self.clock.spread(self.interval * 0.75, self.interval * 1.25))
         seconds -= spent
         if at_most is not None:
             seconds = min(seconds, at_most)
         if seconds > 0:
             self.clock.sleep(seconds)
 
-    def until(self, seconds: float) -> Iterator[float]:
+    def until(self, seconds: float, seen: Callable[[], float] = lambda: float("inf")) -> Iterator[float]:
         """Yield the seconds gone by, at once and then after each pause, until ``seconds`` are over.
 
         Pauses count from look to look, so that one that takes long (an address where nothing answers) does not put
         the next one off. The last look happens at the deadline and not before it, so that a deadline shorter than a
         pause still gets two looks.
+
+        :param seen: when what was looked at last was so: others' looks are some seconds old, and what came since is
+            not to be noticed any later for it.
         """
         begun = self.clock.monotonic()
         while True:
@@ -75,4 +79,4 @@ class Polls:
             left = seconds - (now - begun)
             if left <= 0:
                 return
-            self.pause(left, now - looked)
+            self.pause(left, now - min(looked, seen()))

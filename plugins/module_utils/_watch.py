@@ -51,6 +51,10 @@ class Looks:
         self._newest = float("-inf")
         self._secondhand = False
 
+    def moment(self) -> float:
+        """When the last look began; that of nobody is now."""
+        return self._newest if self._newest > float("-inf") else self._clock.monotonic()
+
     def see(self, known: Pod, *, since: float, young: bool = False) -> Pod:
         """A pod as it is, by a look that began at ``since`` or later and that this process has not had yet.
 

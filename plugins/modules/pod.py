@@ -65,8 +65,9 @@ options:
     description:
       - Whether a provider that cannot be asked is a failure. With V(false) that is remarked in RV(notes), and the
         others are used.
-      - With O(state=stopped) and O(state=absent) it is always a failure, and with O(run_dir) when the run's record says
-        that a pod of the name may be there, since it would be rented twice. A key that is refused is always a failure.
+      - With O(state=stopped) and O(state=absent) it is always a failure, with the latter after the pods at the others
+        have been ended. So it is with O(run_dir) when the run's record says that a pod of the name may be there, since
+        it would be rented twice. A key that is refused is always a failure.
     type: bool
     default: false
   image:
@@ -243,7 +244,7 @@ options:
         type: float
   poll_interval:
     description:
-      - Seconds between two looks at the pods, one for all of them. If not given, five to ten.
+      - Seconds between two looks at the pods at most, one for all of them. If not given, five to ten.
     type: float
   wait:
     description:

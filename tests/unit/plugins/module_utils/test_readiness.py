@@ -565,3 +565,25 @@ def test_no_stage_is_noticed_later_than_a_poll_interval_and_a_second(world, stag
     begun = pod(**start) if start else look("")
     _readiness.climb(world.cloud, begun, readiness, time.polls(5.0), world.progress)
     assert due <= seen[0] <= due + 5.0 + 1.0
+
+
+def test_nor_is_one_that_comes_right_after_the_list_of_another(world):
+    """Of many pods one list tells all of them, some seconds later: those seconds are part of the pause."""
+    time, begun = world.time, world.time.now
+    due = begun + 10.1
+
+    class OthersLooks:
+        """Somebody lists every five seconds."""
+
+        def moment(self):
+            return begun + (time.now - begun) // 5.0 * 5.0
+
+        def see(self, _known, **_options):
+            return pod() if self.moment() >= due else pod(**STARTING)
+
+    time.now += 3.7
+    readiness = Readiness("running", world.controller.run, str(world.controller.known_hosts))
+    ladder = _readiness.Ladder(world.cloud, readiness, time.polls(5.0), world.progress)
+    ladder._looks = OthersLooks()
+    ladder.climb(pod(**STARTING))
+    assert time.now <= due + 5.0 + 1.0

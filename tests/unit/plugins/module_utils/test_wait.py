@@ -48,3 +48,18 @@ def test_the_true_clock_is_the_default():
     before = _wait.time.monotonic()
     Polls(polls.clock, 0.01).pause()
     assert 0.005 < _wait.time.monotonic() - before < 5
+
+
+def test_no_pause_is_longer_than_the_interval():
+    slept = []
+    clock = Clock(monotonic=lambda: 0.0, sleep=slept.append, spread=lambda _a, b: b)
+    Polls(clock, 2.0).pause()
+    assert slept == [2.0]
+
+
+def test_what_was_seen_some_seconds_ago_is_looked_at_again_so_much_sooner():
+    slept = []
+    clock = Clock(monotonic=lambda: 100.0, sleep=slept.append, spread=lambda a, b: (a + b) / 2)
+    looks = Polls(clock, 5.0).until(60.0, lambda: 97.0)
+    next(looks), next(looks)
+    assert slept == [2.0]
