@@ -62,6 +62,11 @@ class Renting:
         if not self._lives:
             raise _all_of(refusals)
         self._offers = self._search(frozenset())
+        if all(offer.id is not None for offer in self._offers) and len(self._offers) < len(self._first):
+            raise errors.NoCapacity(
+                f"Nothing was rented: {len(self._first)} pods are missing, and only {len(self._offers)} of them would "
+                "be rented: no other offer fits the wishes. Loosen one (max_price, gpus, regions), or ask for fewer."
+            )
 
     def _refuse_no_wish(self) -> None:
         """:raises BadRequest: when nothing says which GPUs will do, at no provider."""

@@ -167,7 +167,8 @@ def test_a_pod_without_a_number_is_none_of_several(world):
 
 def test_when_one_cannot_be_had_the_others_are_given_back(world):
     world.one.catalogue = []
-    world.two.catalogue = world.two.catalogue[2:]
+    world.two.catalogue = world.two.catalogue[1:]
+    world.two.plan("create", errors.NoCapacity("none left"))
     error = world.fails(errors.NoCapacity, "given back", name="x", count=3)
     assert world.living() == []
     assert {each["name"]: each["gone_proved"] for each in error.facts["pods_gone"]} == {
@@ -477,3 +478,10 @@ def test_where_nobody_looks_there_may_be_one_too(world, tmp_path, state):
     assert "option providers" in error.message
     Ledger(world.run_dir).write(_ledger.GONE, f"{IDENTITY}-1", "three", pod_id="p1")
     assert world.ensure(state).changed is (state == "present")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_more_pods_than_there_are_offers_are_refused_before_one_is_rented(world, check):
+    world.one.catalogue = []
+    world.fails(errors.NoCapacity, "5 pods are missing, and only 4 of them", name="x", count=5, check=check)
+    assert world.writes() == []
