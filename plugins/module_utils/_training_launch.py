@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._training_runner impor
     quoted_environment,
     training_environment,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import read_text
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import Record, read_text, state_of
 
 # The runner answers within milliseconds; a network volume that wakes up may take several seconds for each file.
 ANSWER_SECONDS = 30.0
@@ -73,3 +73,13 @@ class Launch:
                 return token == self.token
             time.sleep(LOOK_SECONDS)
         raise TimeoutError(f"the runner gave no sign of life for {ANSWER_SECONDS:.0f} s")
+
+
+def begun(directory: str) -> Record:
+    """The state of the training in `directory`, with the process of one that somebody else starts in this moment."""
+    record = state_of(directory)
+    # It ends: without a process the training is lost after half a minute.
+    while record["state"] == "running" and record["pid"] is None:
+        time.sleep(LOOK_SECONDS)
+        record = state_of(directory)
+    return record

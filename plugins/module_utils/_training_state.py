@@ -61,7 +61,11 @@ def boot_id() -> str:
 
 def living_pid(directory: str, name: str = "pid") -> int | None:
     """The process that the file `name` means (`PID START BOOT`), if it is still that process."""
-    words = (read_text(directory, name) or "").split()
+    return _process(read_text(directory, name))
+
+
+def _process(written: str | None) -> int | None:
+    words = (written or "").split()
     if len(words) != 3 or words[2] != boot_id():
         return None
     return int(words[0]) if start_ticks(int(words[0])) == int(words[1]) else None
@@ -74,13 +78,15 @@ def state_of(directory: str) -> Record:
     record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False}
     once = os.path.join(directory, "once")
     if os.path.isdir(once):
-        record["pid"] = living_pid(directory)
+        # Read once: that of a training which starts in this moment may appear between two looks.
+        written = read_text(directory, "pid")
+        record["pid"] = _process(written)
         # Read after the process was looked for: it writes its exit code before it ends.
         code = read_text(directory, "exit_code")
         if code:
             record.update(state="succeeded" if code == "0" else "failed", exit_code=int(code), pid=None)
         elif record["pid"] is not None or (
-            read_text(directory, "pid") is None and time.time() - os.stat(once).st_mtime < STARTING_SECONDS
+            written is None and time.time() - os.stat(once).st_mtime < STARTING_SECONDS
         ):
             record["state"] = "running"
         else:

@@ -147,7 +147,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch
+from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch, begun
 from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all, members
 from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import FIXED, NAME
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, state_of
@@ -173,7 +173,7 @@ class Refused(Exception):
 
 def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
     """Start the training unless it was ever started; the result without its state."""
-    before = state_of(directory)
+    before = begun(directory)
     if before["state"] != "absent":
         return {"changed": False, "msg": f"The training in {directory} was started before; it is {before['state']}."}
     if module.check_mode:

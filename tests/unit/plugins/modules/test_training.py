@@ -9,13 +9,15 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import time
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _training_launch, _training_state
 from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import members
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, start_ticks
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import boot_id, living_pid, start_ticks
 from ansible_collections.podyard.gpu.plugins.modules import training, training_info
 
 # Nothing here takes longer than a second or two on an idle machine.
@@ -113,11 +115,9 @@ def test_it_is_never_started_twice(pod):
 
 
 def test_the_loser_of_a_race_changes_nothing(pod, monkeypatch):
-    real = training.state_of
     first = pod.start("echo winner; sleep 1000")
     # The loser looked before the winner had begun.
-    answers = iter([{**real(str(pod.dir)), "state": "absent"}] * 2)
-    monkeypatch.setattr(training, "state_of", lambda directory: next(answers, None) or real(directory))
+    monkeypatch.setattr(training, "begun", lambda directory: {"state": "absent", "pid": None})
     second = pod.start("echo loser")
     assert second["changed"] is False
     assert second["pid"] == first["pid"]
@@ -303,3 +303,40 @@ def test_checkpoints_are_listed_when_they_are_complete(pod):
     # After the end nobody writes any more.
     assert len(pod.info(checkpoints=["checkpoints/*"])["checkpoints"]) == 2
     assert pod.info(checkpoints=["../x"])["failed"] is True
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere(pod):
+    """A training of which the runner has won the right to train, and writes its process down when it is told to."""
+    (pod.dir / "once").mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        words = f"{process.pid} {start_ticks(process.pid)} {boot_id()}\n"
+        process.write_down = lambda: (pod.dir / "pid").write_text(words)
+        yield process
+        process.kill()
+
+
+def test_a_training_that_somebody_else_starts_in_this_moment_has_a_process(pod, elsewhere, monkeypatch):
+    look = _training_launch.state_of
+
+    def looked(directory):
+        record = look(directory)
+        elsewhere.write_down()
+        return record
+
+    monkeypatch.setattr(_training_launch, "state_of", looked)
+    begun = pod.start("sleep 60")
+    assert (begun["changed"], begun["state"], begun["pid"]) == (False, "running", elsewhere.pid)
+
+
+def test_a_process_that_is_written_down_between_two_looks_is_not_lost(pod, elsewhere, monkeypatch):
+    read = _training_state.read_text
+
+    def just_before(directory, name):
+        text = read(directory, name)
+        if name == "pid":
+            elsewhere.write_down()
+        return text
+
+    monkeypatch.setattr(_training_state, "read_text", just_before)
+    assert pod.info()["state"] == "running"
