@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import ARMED, GuardFile
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import asked, environment
 
 
 class ActionModule(ControllerAction):
@@ -25,7 +25,7 @@ class ActionModule(ControllerAction):
         "run_dir": {"type": "path", "required": True},
         "project": {"type": "str"},
         "run_id": {"type": "str"},
-        "providers": {"type": "list", "elements": "str", "default": ["runpod"]},
+        "providers": {"type": "list", "elements": "str"},
         "consistency_grace": {"type": "float", "default": 60},
         "api_key": {"type": "str", "no_log": True},
         "api_url": {"type": "str"},
@@ -52,14 +52,19 @@ class ActionModule(ControllerAction):
             raise GuardError(
                 f"To arm a guard, {' and '.join(missing)} must be given: they name the pods it answers for."
             )
+        environ = environment(arguments["env_file"])
+        try:
+            providers = tuple(asked(arguments, environ))
+        except CloudError as error:
+            raise GuardError(error.message) from error
         return Orders(
             run_dir=local_path(arguments["run_dir"]),
             project=arguments["project"],
             run_id=arguments["run_id"],
-            providers=tuple(arguments["providers"]),
+            providers=providers,
             controller=controller(),
             grace=arguments["consistency_grace"],
             api_key=arguments["api_key"],
             api_url=arguments["api_url"],
-            environ={**os.environ, **({FILES_VARIABLE: arguments["env_file"]} if arguments["env_file"] else {})},
+            environ=environ,
         )

@@ -12,11 +12,13 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_checks, _plan_market, _plan_text
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import asked
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
 
 # Narrower ones would break the table, wider ones are hard to read.
@@ -30,7 +32,7 @@ class ActionModule(ControllerAction):
     """Ask, compute, show; and fail for what would fail later. Rents nothing and changes nothing but the plan's file."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"], "default": ["runpod"]},
+        "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
         "name": TEXT,
         "run_directory": {"type": "path"},
         "title": {"type": "str", "default": "training"},
@@ -78,6 +80,10 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         environ = self._environ()
+        try:
+            arguments["providers"] = asked(arguments, environ)
+        except CloudError as error:
+            raise AnsibleActionFail(error.message) from error
         connect = _plan_market.connector(arguments, environ)
         trees = _plan.read_trees(arguments, local_path)
         market = _plan_market.ask(arguments, environ, connect, Display().display)

@@ -38,12 +38,10 @@ notes:
 options:
   providers:
     description:
-      - The providers to ask.
+      - The providers to ask. Without it, all for which a key is found; with O(api_key) or O(api_url) alone, RunPod.
     type: list
     elements: str
     choices:
       - runpod
       - vastai
-    default:
-      - runpod
 """

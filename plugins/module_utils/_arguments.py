@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -28,7 +29,7 @@ API: dict[str, Any] = {
 }
 #: The fragment ``podyard.gpu.api.providers``.
 PROVIDERS: dict[str, Any] = {
-    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"], "default": ["runpod"]},
+    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
 }
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 
@@ -48,6 +49,27 @@ def open_provider(module: AnsibleModule, name: str, given: Mapping[str, Any] | N
     path = module.params.get("progress_file")
     provider.tell(Progress(path).say if path else module.warn)
     return provider
+
+
+def asked(module: AnsibleModule) -> list[str]:
+    """The providers to ask, each once: those that are named, else RunPod for a key or an address that is given, which
+    fits one only, else those for which a key is found.
+
+    :raises CloudError: when there is a key for none: nobody was asked then, which is not "nothing there".
+    """
+    params = module.params
+    if params["providers"]:
+        return list(dict.fromkeys(params["providers"]))
+    if params["api_key"] or params["api_url"]:
+        return [_providers.names()[0]]
+    sources = Sources(os.environ)
+    found = [name for name in _providers.names() if _providers.key_origin(name, os.environ, sources) is not None]
+    if not found:
+        raise AuthError(
+            f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or "
+            "VAST_API_KEY in the environment or in a .env file."
+        )
+    return found
 
 
 def failure(error: CloudError) -> dict[str, Any]:

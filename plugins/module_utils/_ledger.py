@@ -97,6 +97,11 @@ class Ledger:
         last = {event["name"]: event for event in self.read()}
         return [event for event in last.values() if event["event"] in (CREATING, AMBIGUOUS)]
 
+    def open_at(self, prefix: str) -> set[str]:
+        """Providers at which a pod with such a name may be."""
+        last = {event["name"]: event for event in self.read() if event["name"].startswith(prefix)}
+        return {event["provider"] for event in last.values() if event["event"] in (CREATING, AMBIGUOUS, CREATED)}
+
     def names(self) -> set[str]:
         """Every name a create was ever written down for."""
         return {event["name"] for event in self.read()}

@@ -76,7 +76,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
+    API,
+    PROVIDERS,
+    asked,
+    failure,
+    open_provider,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 
 
@@ -93,7 +99,7 @@ def account(module: AnsibleModule, name: str) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec={**API, **PROVIDERS}, supports_check_mode=True)
     try:
-        accounts = [account(module, name) for name in module.params["providers"]]
+        accounts = [account(module, name) for name in asked(module)]
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, accounts=accounts)

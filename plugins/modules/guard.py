@@ -48,10 +48,10 @@ options:
     type: str
   providers:
     description:
-      - The providers at which the run may rent.
+      - The providers at which the run may rent. Without it, all for which a key is found; with O(api_key) or O(api_url)
+        alone, RunPod.
     type: list
     elements: str
-    default: [runpod]
   consistency_grace:
     description:
       - Seconds in which a pod whose create got no clear answer may still appear. Waited for only after such a create.

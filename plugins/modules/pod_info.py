@@ -227,7 +227,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
+    API,
+    PROVIDERS,
+    asked,
+    failure,
+    open_provider,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, NotFound
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PodName
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import PHASES, Pod
@@ -280,7 +286,7 @@ def to_result(pod: Pod) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        found = [pod for name in module.params["providers"] for pod in pods_of(module, name)]
+        found = [pod for name in asked(module) for pod in pods_of(module, name)]
     except CloudError as error:
         module.fail_json(**failure(error))
     pods = sorted((pod for pod in found if fits(pod, module.params)), key=lambda pod: (pod.created_at or "", pod.id))

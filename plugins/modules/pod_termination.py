@@ -16,7 +16,9 @@ description:
     reading, twice absent from the provider's answer for the pod and from the complete list of pods.
   - Touches no pod with a name of another pattern.
   - With O(run_dir), nothing can be rented for this run any more afterwards, and pods that were asked for without an
-    answer are looked for until O(consistency_grace) is over.
+    answer are looked for until O(consistency_grace) is over. A provider at which a pod may be by that record is asked,
+    whatever O(providers) says.
+  - A provider that cannot be asked fails the task, and keeps no pod of another one.
   - Fails when a pod is not proved gone, with its id, its price, and the command that ends it.
 options:
   project:
@@ -108,17 +110,26 @@ pods:
       type: str
 """
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, PROVIDERS, failure, open_provider
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
+    API,
+    PROVIDERS,
+    asked,
+    failure,
+    open_provider,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._fence import raise_fence
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import give_back_run, pods_of_run, require_gone
 from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 
 ARGUMENTS: dict[str, Any] = {
@@ -133,32 +144,63 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+# A key that is given is that of a provider that was named.
+NO_KEY: Mapping[str, Any] = {"api_key": None, "api_url": None}
+
+
+def providers_of(module: AnsibleModule, prefix: str) -> dict[str, Callable[[], Provider]]:
+    """Name -> what connects to it: those that are asked, and those at which the run's record says that a pod may be."""
+    named = asked(module)
+    found: dict[str, Callable[[], Provider]] = {name: partial(open_provider, module, name) for name in named}
+    for name in sorted(Ledger(module.params["run_dir"]).open_at(prefix) - set(named)):
+        found[name] = partial(open_provider, module, name, NO_KEY)
+    return found
+
+
 def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
-    """End the run's pods at every provider, then complain about those that are not proved gone."""
+    """End the run's pods at every provider, then complain about those that are not proved gone.
+
+    A provider that cannot be asked does not keep the pods at another one.
+    """
     params = module.params
     prefix = prefix_of_run(params["project"], params["run_id"])
-    providers = [open_provider(module, name) for name in params["providers"]]
+    providers = providers_of(module, prefix)
     if module.check_mode:
-        return [result for provider in providers for result in pods_of_run(provider, prefix)]
+        return [result for connect in providers.values() for result in pods_of_run(connect(), prefix)]
     try:
         raise_fence(params["run_dir"])
     except (CloudError, OSError) as error:
         # The pods cost money now; that a create may still come is said, and looked for with the grace below.
         module.warn(f"The fence of the run cannot be raised ({error}); see that nothing rents for it any more.")
     done: list[dict[str, Any]] = []
-    for provider in providers:
-        results = give_back_run(
-            provider,
-            prefix,
-            grace=params["consistency_grace"],
-            ledger=Ledger(params["run_dir"]),
-            polls=Polls(interval=params["poll_interval"]),
-            progress=Progress(params["progress_file"]),
-        )
-        done.extend(results)
-    for provider in providers:
-        require_gone(provider, [result for result in done if result["provider"] == provider.name], all_results=done)
+    problems: list[CloudError] = []
+    for connect in providers.values():
+        try:
+            provider = connect()
+            results = give_back_run(
+                provider,
+                prefix,
+                grace=params["consistency_grace"],
+                ledger=Ledger(params["run_dir"]),
+                polls=Polls(interval=params["poll_interval"]),
+                progress=Progress(params["progress_file"]),
+            )
+            done.extend(results)
+            require_gone(provider, results)
+        except CloudError as error:
+            problems.append(error)
+    if problems:
+        raise together(problems, done)
     return done
+
+
+def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudError:
+    """The first error with the words of all, and what became of all pods."""
+    first = problems[0]
+    first.message = " ".join(error.message for error in problems)
+    first.args = (first.message,)
+    first.facts["pods_gone"] = done
+    return first
 
 
 def main() -> None:

@@ -42,6 +42,17 @@ def with_a_key(environ: Mapping[str, str]) -> list[str]:
     return [name for name in _providers.names() if _providers.key_origin(name, environ, Sources(environ))]
 
 
+def asked(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The providers to ask: those that ``options`` name, else RunPod for a key or an address of theirs, else those for
+    which a key is set, else all, so that each says where it looked for one. Raises CloudError like ``with_a_key``.
+    """
+    if options["providers"]:
+        return list(dict.fromkeys(options["providers"]))
+    if options["api_key"] or options["api_url"]:
+        return [_providers.names()[0]]
+    return with_a_key(environ) or _providers.names()
+
+
 def lists(
     names: Iterable[str], environ: Mapping[str, str], seconds: float, connect: Connect | None = None
 ) -> list[PodList]:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.podyard.gpu.plugins.action import guard
 from ansible_collections.podyard.gpu.plugins.action.guard import ActionModule
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard_control
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import GuardFile, lives
@@ -66,3 +67,20 @@ def test_without_psutil(arguments, monkeypatch):
     monkeypatch.setattr(_guard_control, "LIBRARY_PROBLEM", ImportError("No module named 'psutil'"))
     with pytest.raises(AnsibleActionFail, match=r"needs the Python library psutil .*nothing was rented"):
         act(ActionModule, arguments)
+
+
+def test_a_guard_answers_for_every_provider_at_which_its_run_may_rent(arguments, monkeypatch, tmp_path):
+    """As the module pod: for all with a key where none is named."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RUNPOD_API_KEY", KEY)
+    monkeypatch.setenv("VAST_API_KEY", "0" * 64)
+    given = []
+    monkeypatch.setattr(guard, "arm", lambda orders: (given.append(orders.providers) or {}, True))
+    own = {**arguments, "api_key": None, "api_url": None}
+    act(ActionModule, own)
+    act(ActionModule, {**own, "providers": ["vastai"]})
+    act(ActionModule, arguments)
+    monkeypatch.delenv("RUNPOD_API_KEY")
+    monkeypatch.chdir(tmp_path)
+    act(ActionModule, own)
+    assert given == [("runpod", "vastai"), ("vastai",), ("runpod",), ("vastai",)]

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _fence
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.modules import pod_termination
@@ -86,3 +89,64 @@ def test_progress_is_written(give_back, tmp_path):
     progress = tmp_path / "progress"
     give_back(BOTH, END, REST, GONE, REST, GONE, progress_file=str(progress))
     assert "is gone: absent 2 times" in progress.read_text()
+
+
+class Elsewhere:
+    """Two providers, of which each has one pod of the run, or an error in its place."""
+
+    def __init__(self, monkeypatch, **errors_of):
+        self.ended, self.errors_of = [], errors_of
+        monkeypatch.setattr(pod_termination, "open_provider", self.connect)
+        monkeypatch.setattr(pod_termination, "give_back_run", self.end)
+
+    def connect(self, _module, name, given=None):
+        return SimpleNamespace(name=name, given=given, end_command=f"end it at {name}".format)
+
+    def end(self, provider, _prefix, **_options):
+        if provider.name in self.errors_of:
+            raise self.errors_of[provider.name]
+        self.ended.append((provider.name, provider.given))
+        pod = {"provider": provider.name, "id": "p1", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.4}
+        return [{**pod, "gone_proved": True, "gone_at": None, "reason": None}]
+
+
+RUN_OF_TWO = {"project": "digits", "run_id": "r1"}
+
+
+def test_all_for_which_there_is_a_key_are_asked(module, monkeypatch):
+    monkeypatch.setenv("RUNPOD_API_KEY", KEY)
+    monkeypatch.setenv("VAST_API_KEY", "0" * 64)
+    both = Elsewhere(monkeypatch)
+    module.run(pod_termination.main, False, **RUN_OF_TWO)
+    assert [name for name, _given in both.ended] == ["runpod", "vastai"]
+
+
+def test_no_key_at_all_is_not_nothing_there(module, monkeypatch, tmp_path):
+    for name in ("RUNPOD_API_KEY", "VAST_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = module.fail(pod_termination.main, False, **RUN_OF_TWO)
+    assert "RUNPOD_API_KEY" in result["msg"] and "VAST_API_KEY" in result["msg"]
+
+
+def test_where_a_pod_may_be_by_the_record_is_asked_whatever_was_named(module, monkeypatch, tmp_path):
+    ledger = Ledger(tmp_path / "run")
+    ledger.write("created", "podyard-digits-r1-0-1", "vastai", pod_id="7")
+    ledger.write("created", "podyard-other-r9-0-1", "vastai", pod_id="8")
+    both = Elsewhere(monkeypatch)
+    options = {**RUN_OF_TWO, "run_dir": str(tmp_path / "run"), "providers": ["runpod"], "api_key": KEY}
+    module.run(pod_termination.main, False, **options)
+    assert both.ended == [("runpod", None), ("vastai", {"api_key": None, "api_url": None})], "each with its own key"
+    ledger.write("gone", "podyard-digits-r1-0-1", "vastai", pod_id="7")
+    both.ended.clear()
+    module.run(pod_termination.main, False, **options)
+    assert [name for name, _given in both.ended] == ["runpod"]
+
+
+def test_a_provider_that_is_down_keeps_no_pod_of_another(module, monkeypatch):
+    both = Elsewhere(monkeypatch, runpod=errors.Unreachable("RunPod was not reached."))
+    result = module.fail(pod_termination.main, False, **RUN_OF_TWO, providers=["runpod", "vastai"])
+    assert [name for name, _given in both.ended] == ["vastai"]
+    assert result["msg"] == "RunPod was not reached."
+    assert [(pod["provider"], pod["gone_proved"]) for pod in result["pods"]] == [("vastai", True)]
