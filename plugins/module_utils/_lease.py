@@ -110,7 +110,8 @@ watch() {
             rm -f $d/renew
             end=$(($(now) + n)) try=0 at=0
         fi
-        echo $end >$d/ends
+        echo $end >$d/e
+        mv -f $d/e $d/ends
         if [ "$(now)" -ge $end ] && [ "$(now)" -ge $at ]; then
             try=$((try + 1))
             p=$((try * try * 5))
