@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import ARMED, GuardFile
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import asked, environment
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
 
 
 class ActionModule(ControllerAction):
@@ -54,7 +55,7 @@ class ActionModule(ControllerAction):
             )
         environ = environment(arguments["env_file"])
         try:
-            providers = tuple(asked(arguments, environ))
+            providers = tuple(_providers.meant(arguments, environ) or _providers.names())
         except CloudError as error:
             raise GuardError(error.message) from error
         return Orders(

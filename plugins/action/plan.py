@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_checks, _plan_market, _plan_text
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import asked
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
 
 # Narrower ones would break the table, wider ones are hard to read.
@@ -81,7 +81,7 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         environ = self._environ()
         try:
-            arguments["providers"] = asked(arguments, environ)
+            arguments["providers"] = _providers.meant(arguments, environ) or _providers.names()
         except CloudError as error:
             raise AnsibleActionFail(error.message) from error
         connect = _plan_market.connector(arguments, environ)

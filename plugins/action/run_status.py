@@ -23,7 +23,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs, _s
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList, environment, lists, with_a_key
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList, environment, lists
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_looks import looks
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import Found, Status, ours, status
@@ -92,7 +92,7 @@ class ActionModule(ControllerAction):
         names = arguments["providers"]
         if names is None:
             used = {str(pod["provider"]) for run in found if run.living for pod in run.unproved}
-            keyed = with_a_key(environ)
+            keyed = _providers.with_a_key(environ)
             names = [name for name in _providers.names() if name in used or name in keyed] or _providers.names()
         return lists(names, environ, arguments["api_timeout"])
 

@@ -14,7 +14,6 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -52,24 +51,22 @@ def open_provider(module: AnsibleModule, name: str, given: Mapping[str, Any] | N
 
 
 def asked(module: AnsibleModule) -> list[str]:
-    """The providers to ask, each once: those that are named, else RunPod for a key or an address that is given, which
-    fits one only, else those for which a key is found.
+    """The providers to ask: see ``_providers.meant``.
 
     :raises CloudError: when there is a key for none: nobody was asked then, which is not "nothing there".
     """
-    params = module.params
-    if params["providers"]:
-        return list(dict.fromkeys(params["providers"]))
-    if params["api_key"] or params["api_url"]:
-        return [_providers.names()[0]]
-    sources = Sources(os.environ)
-    found = [name for name in _providers.names() if _providers.key_origin(name, os.environ, sources) is not None]
+    found = _providers.meant(module.params, os.environ)
     if not found:
-        raise AuthError(
-            f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or "
-            "VAST_API_KEY in the environment or in a .env file."
-        )
+        raise no_key()
     return found
+
+
+def no_key(more: str = "") -> AuthError:
+    """The error where there is a key for no provider. ``more`` says where else it may stand."""
+    return AuthError(
+        f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or "
+        f"VAST_API_KEY in the environment or in a .env file{more}."
+    )
 
 
 def failure(error: CloudError) -> dict[str, Any]:

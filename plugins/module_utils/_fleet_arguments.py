@@ -23,7 +23,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import (
     _providers,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._bad_hosts import BadHosts, usual_path
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet import STATES, Fleet, Outcome, Side
 from ansible_collections.podyard.gpu.plugins.module_utils._fleet_finding import Names
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work
@@ -32,7 +32,6 @@ from ansible_collections.podyard.gpu.plugins.module_utils._offer import PREFEREN
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import STAGES, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.module_utils._wanted import DISK_GB, MOUNT_PATH, Wanted
 
@@ -121,17 +120,10 @@ def chosen(params: Mapping[str, Any]) -> list[str]:
         raise BadRequest("The option providers is an empty list: name a provider, or leave the option out.")
     if params["providers"]:
         return list(dict.fromkeys(params["providers"]))
-    sources = Sources(os.environ)
-    found = [
-        name
-        for name in _providers.names()
-        if (params[name] or {}).get("api_key") or _providers.key_origin(name, os.environ, sources) is not None
-    ]
+    keyed = _providers.with_a_key(os.environ)
+    found = [name for name in _providers.names() if (params[name] or {}).get("api_key") or name in keyed]
     if not found and not params["api_key"]:
-        raise AuthError(
-            f"There is no API key for any provider ({', '.join(_providers.names())}): set RUNPOD_API_KEY or "
-            "VAST_API_KEY in the environment or in a .env file, or give one (option runpod.api_key, vastai.api_key)."
-        )
+        raise arguments.no_key(", or give one (option runpod.api_key, vastai.api_key)")
     return found or _providers.names()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
@@ -126,3 +126,18 @@ def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple
     from ansible_collections.podyard.gpu.plugins.module_utils._vastai import settings as vastai
 
     return {"runpod": runpod.key_origin, "vastai": vastai.key_origin}[name](environ, sources)
+
+
+def with_a_key(environ: Mapping[str, str], sources: Sources | None = None) -> list[str]:
+    """The providers for which a key is found. :raises CloudError: for a file of settings that cannot be read."""
+    sources = Sources(environ) if sources is None else sources
+    return [name for name in names() if key_origin(name, environ, sources) is not None]
+
+
+def meant(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The providers that the options ``providers``, ``api_key`` and ``api_url`` mean, each once: those that are named,
+    else RunPod for a key or an address that is given, which fits one only, else those for which a key is found.
+    """
+    if options["providers"]:
+        return list(dict.fromkeys(options["providers"]))
+    return names()[:1] if options["api_key"] or options["api_url"] else with_a_key(environ)

@@ -13,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_memory import Memory, Pods, age_in_words
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import lists, with_a_key
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import lists
 
 Say = Callable[[str], None]
 
@@ -44,7 +44,7 @@ def connected(named: Sequence[str], keys: Mapping[str, str], urls: Mapping[str, 
     :raises CloudError: for a provider that is named and has no key; when there is no key at all, saying for each
         provider where it would have been found.
     """
-    found = [] if named else with_a_key(os.environ)
+    found = [] if named else _providers.with_a_key(os.environ)
     chosen = named or [name for name in _providers.names() if name in keys or name in found]
     if not chosen:
         raise AuthError(" ".join(_without_key(name) for name in _providers.names()))

@@ -70,7 +70,7 @@ def read(
     try:
         sources = _settings.Sources(full)
         if providers is None:
-            providers = values["train_providers"] = with_a_key(full, sources)
+            providers = values["train_providers"] = _providers.with_a_key(full, sources) or _providers.names()
         for provider in providers:
             taken = _settings.take(_providers.settings(provider), sources, [*given, *values])
             key = _providers.key_origin(provider, full, sources)
@@ -85,12 +85,6 @@ def read(
     except CloudError as error:
         raise Problem(error.message) from error
     return JobSettings(values, told, files, origins)
-
-
-def with_a_key(environ: Mapping[str, str], sources: _settings.Sources) -> list[str]:
-    """The providers for which there is a key; all of them where there is none, so that each can say what it misses."""
-    names = _providers.names()
-    return [name for name in names if _providers.key_origin(name, environ, sources) is not None] or names
 
 
 def _for_a_job(found: _settings.Found) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE, Sources
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
 
 Connect = Callable[[str], Provider]
@@ -35,22 +35,6 @@ class PodList:
 def environment(env_file: str | None) -> dict[str, str]:
     """Where keys are looked for."""
     return {**os.environ, **({FILES_VARIABLE: env_file} if env_file else {})}
-
-
-def with_a_key(environ: Mapping[str, str]) -> list[str]:
-    """The providers for which a key is set. Raises CloudError for a file of settings that cannot be read."""
-    return [name for name in _providers.names() if _providers.key_origin(name, environ, Sources(environ))]
-
-
-def asked(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """The providers to ask: those that ``options`` name, else RunPod for a key or an address of theirs, else those for
-    which a key is set, else all, so that each says where it looked for one. Raises CloudError like ``with_a_key``.
-    """
-    if options["providers"]:
-        return list(dict.fromkeys(options["providers"]))
-    if options["api_key"] or options["api_url"]:
-        return [_providers.names()[0]]
-    return with_a_key(environ) or _providers.names()
 
 
 def lists(

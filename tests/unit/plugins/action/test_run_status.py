@@ -65,7 +65,7 @@ class TestRunStatus:
             return [answers.get(name) or PodList(name) for name in names]
 
         monkeypatch.setattr(run_status, "lists", lists)
-        monkeypatch.setattr(run_status, "with_a_key", lambda environ: answers.get("keys", []))
+        monkeypatch.setattr(run_status._providers, "with_a_key", lambda environ: answers.get("keys", []))
         return answers
 
     def test_a_table_and_its_data(self, cloud, screen):
@@ -134,7 +134,7 @@ class TestRunStatus:
         def broken(_environ):
             raise AuthError("The file of settings cannot be read.")
 
-        monkeypatch.setattr(run_status, "with_a_key", broken)
+        monkeypatch.setattr(run_status._providers, "with_a_key", broken)
         with pytest.raises(AnsibleActionFail, match=r"The file of settings cannot be read"):
             act(run_status.ActionModule)
 
