@@ -327,6 +327,17 @@ def show_figures(outcomes: list[Outcome]) -> None:
                 print(line)
 
 
+def hand_down_no_ignored_signals() -> None:
+    """Let what is started hear the signals that whoever started us lets us ignore, and go on ignoring them here.
+
+    A shell's background job ignores SIGINT and SIGQUIT, ``nohup`` SIGHUP. A program starts with an ignored signal
+    ignored, and with one that has a handler at its default.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main(group: str) -> int:
     """Run the parts of the group; returns the exit code."""
     parts = [part for part in all_parts() if group == part.group or (group == "all" and not part.covered)]
@@ -339,6 +350,7 @@ def main(group: str) -> int:
     print(f"{len(parts)} parts, {AT_ONCE} at a time; logs are in {suite.directory.relative_to(ROOT)}", flush=True)
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    hand_down_no_ignored_signals()
     suite.prepare(parts)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as lanes:
         try:

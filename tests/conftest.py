@@ -6,9 +6,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# A shell's background job ignores SIGINT and SIGQUIT, `nohup` SIGHUP, and all that a test starts would do so too. One
+# that has a handler is at its default there, and these tests still outlive it.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
+import subprocess
 import sys
 import time
 
@@ -149,3 +151,41 @@ def test_all_runs_the_brief_form_of_what_a_group_runs_whole(program, monkeypatch
         assert program.main(group) == 0
         told = capsys.readouterr().out
         assert said in told and not_said not in told
+
+
+IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+TELL = "from signal import *; print([getsignal(number) is SIG_IGN for number in (SIGINT, SIGQUIT, SIGHUP)])"
+ONE_PART = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("run_tests", {path!r})
+program = sys.modules["run_tests"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(program)
+program.all_parts = lambda: [program.Part("part", "group", [sys.executable, "-c", {tell!r}])]
+program.show_failures = lambda outcomes: print("told:", outcomes[0].log)
+sys.exit(program.main("group"))
+"""
+
+
+def in_the_background(*command):
+    """Run a command as a shell's background job would, and under ``nohup``."""
+
+    def ignore():
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+
+    # A minute, for what hangs would hang for ever; both commands take two seconds.
+    return subprocess.run(command, preexec_fn=ignore, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+
+
+def test_a_part_hears_the_signals_that_a_background_job_ignores():
+    assert "[True, True, True]" in in_the_background(sys.executable, "-c", TELL).stdout
+    text = ONE_PART.format(path=str(ROOT / "scripts" / "run_tests.py"), tell=TELL)
+    done = in_the_background(sys.executable, "-c", text)
+    assert "told: [False, False, False]" in done.stdout, done.stdout + done.stderr
+
+
+def test_tests_that_are_called_in_the_background_hear_their_signals():
+    tests = "tests/unit/plugins/module_utils/test_fleet_parts.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, "-k", "a_signal_ends_the_waits"]
+    done = in_the_background(*command)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
