@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _http, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _http, _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import Run
     from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 
 #: The fragment ``podyard.gpu.api``.
@@ -30,6 +29,11 @@ API: dict[str, Any] = {
 PROVIDERS: dict[str, Any] = {
     "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
 }
+#: Seconds for one command of a wait: a login may take fifteen (see _ssh), and what it asks is answered at once. A pod
+#: that drips, or never ends, costs one try.
+COMMAND_SECONDS = 60.0
+#: Exit status by which ssh says that it failed itself.
+SSH_FAILED = 255
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 
 
@@ -100,24 +104,21 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def runner(module: AnsibleModule) -> Run:
-    """Runs commands for the lower layers. Nothing in them is expanded here: a ``$`` is for the shell on the pod."""
+def run_bounded(argv: Sequence[str]) -> tuple[int, str, str]:
+    """Run a command for the lower layers, for so long and with so much output: (exit code, output, error text).
 
-    def run(argv: Sequence[str]) -> tuple[int, str, str]:
-        status, out, err = module.run_command(list(argv), expand_user_and_vars=False)
-        return int(status), str(out), str(err)
-
-    return run
-
-
-def threads_runner(module: AnsibleModule) -> Run:
-    """The same for several threads at once: what goes wrong ends nothing but the thread that asked."""
-
-    def run(argv: Sequence[str]) -> tuple[int, str, str]:
-        done = module.run_command(list(argv), expand_user_and_vars=False, handle_exceptions=False, errors="replace")
-        return int(done[0]), str(done[1]), str(done[2])
-
-    return run
+    Nothing in it is expanded here: a ``$`` is for the shell on the pod. What went wrong here is said as ssh says its
+    own failures, so that it ends nothing but the try.
+    """
+    try:
+        done = _bounded.run(_bounded.Call(argv), COMMAND_SECONDS)
+    except _bounded.TooMuch as error:
+        return SSH_FAILED, "", f"the pod {error}"
+    except _bounded.TooLong as error:
+        return SSH_FAILED, "", f"{error.errors.decode(errors='replace')}\n{argv[0]} {error}"
+    except OSError as error:
+        return SSH_FAILED, "", f"{argv[0]} cannot be started: {error}"
+    return done.code, done.output.decode(errors="replace"), done.errors.decode(errors="replace")
 
 
 def require_programs(module: AnsibleModule, names: Sequence[str]) -> None:

@@ -231,7 +231,7 @@ def side(module: AnsibleModule, name: str, pod: Wanted, connect: Any, polls: Pol
         here, unfit = _pod_settings.for_a_new_pod(at_provider(pod, params, provider), settings), ""
     except BadRequest as error:
         here, unfit = pod, error.message
-    readiness = _pod_arguments.readiness(module, here, settings, arguments.threads_runner(module))
+    readiness = _pod_arguments.readiness(module, here, settings)
     return Side(work, connect, here, readiness, unfit)
 
 

@@ -25,7 +25,6 @@ from ansible_collections.podyard.gpu.plugins.module_utils._wanted import refuse_
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-    from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import Run
 
 WAITING = {name: {"type": "float"} for name in STAGES}
 VOLUME = {"size": {"type": "int", "required": True}, "path": {"type": "str"}}
@@ -173,17 +172,11 @@ def refuse_numbers(params: Mapping[str, Any]) -> None:
         raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give it 0 s at least.")
 
 
-def readiness(
-    module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any], run: Run | None = None
-) -> Readiness | None:
-    """How to wait; what that needs on the controller is checked first, for nothing.
-
-    :param run: runs commands on the controller; by default the module's own way, which is for one thread.
-    """
+def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -> Readiness | None:
+    """How to wait; what that needs on the controller is checked first, for nothing."""
     params = module.params
     if not params["wait"] or params["state"] in ("stopped", "absent"):
         return None
-    run = run or arguments.runner(module)
     key = arguments.existing_file(params["private_key_file"] or settings.get("private_key_file"), "private key")
     keys = pod.completed().public_keys
     if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
@@ -191,10 +184,10 @@ def readiness(
         if key is not None and keys:
             # A path in the place of a key fits no private key, and that would not be the reason.
             refuse_no_keys(pod.completed())
-            _ssh.check_key(run, key, keys)
+            _ssh.check_key(arguments.run_bounded, key, keys)
     return Readiness(
         target=params["wait_for"],
-        run=run,
+        run=arguments.run_bounded,
         known_hosts=params["known_hosts_file"] or os.path.join(module.tmpdir, "known_hosts"),
         private_key=key,
         deadlines=arguments.numbers(params["timeouts"]),

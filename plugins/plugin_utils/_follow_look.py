@@ -28,6 +28,8 @@ ANSWER_SECONDS = 30.0
 FRESH_SECONDS = 600.0
 # Of each file, in one look: at 1 MiB a second of log the follower still keeps up.
 MOST_BYTES = 4 << 20
+# An answer: three files' worth, packed as text, and room for what else it tells.
+MOST_ANSWER = 4 * MOST_BYTES + (4 << 20)
 # The last lines of a log are in here, unless they are very long.
 LOG_END = 64 << 10
 # A lease lasts for hours; within a minute the record knows.
@@ -64,6 +66,7 @@ class Eye:
                 (self._source + call).encode(),
                 timeout=ANSWER_SECONDS + float(request.get("wait") or 0),
                 own=fresh,
+                max_output=MOST_ANSWER,
             )
         except AnsibleConnectionFailure as error:
             raise NoAnswer(str(error)) from error

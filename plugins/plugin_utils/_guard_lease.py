@@ -9,9 +9,9 @@ nobody looks: then this does it, a few times in the length of a lease.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +26,8 @@ SHARE = 4
 ANSWER_SECONDS = 60.0
 # After a failure, at least: a pod that is cut off is not asked every moment.
 LEAST_PAUSE = 5.0
+# Of what ssh says when it fails; a pipe holds no more.
+MOST_WORDS = 64 << 10
 OPTIONS = ("-n", "-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
 
 
@@ -42,7 +44,6 @@ class Renewal:
     ) -> None:
         self._run_dir, self._log, self._clock, self._at_once = run_dir, log, clock, at_once
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the guard
         self._pod: str | None = None
         self._begun = self._next = self._seconds = 0.0
         self._failing = False
@@ -58,12 +59,18 @@ class Renewal:
             self._next = self._clock() + ANSWER_SECONDS
             self._tell(f"{type(error).__name__}: {error}")
 
-    def close(self) -> None:
-        """End a renewal that is under way: nobody may renew for a controller that has ended."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+    def close(self) -> str:
+        """End a renewal that is under way: nobody may renew for a controller that has ended. Returns its last words."""
+        process, self._process = self._process, None
+        if process is None or process.stderr is None:
+            return ""
+        process.kill()
+        process.wait()
+        with process.stderr as pipe:
+            # Something that ssh left behind may hold it open, and need not be waited for.
+            os.set_blocking(pipe.fileno(), False)
+            said = pipe.read(MOST_WORDS) or b""
+        return " ".join(said.decode(errors="replace").split())[-300:]
 
     def _due(self) -> tuple[str, float] | None:
         """The ssh command of a pod whose lease is to be renewed now, and its length in seconds."""
@@ -83,30 +90,25 @@ class Renewal:
 
     def _begin(self, ssh: str, seconds: float) -> None:
         program, *arguments = shlex.split(ssh)
-        self._errors.seek(0)
-        self._errors.truncate()
         self._begun, self._seconds = self._clock(), seconds
         remote = f"sh -c {shlex.quote(RENEW)}"
+        # Nobody reads the pipe before the end: what a pod says beyond what it holds waits in ssh until that is ended.
         self._process = subprocess.Popen(
-            [program, *OPTIONS, *arguments, remote], stdout=subprocess.DEVNULL, stderr=self._errors
+            [program, *OPTIONS, *arguments, remote], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
 
     def _settle(self) -> None:
         code = self._process.poll() if self._process is not None else 0
-        if code is None:
-            if self._clock() - self._begun < ANSWER_SECONDS:
-                return
-            self.close()
-        self._process = None
+        if code is None and self._clock() - self._begun < ANSWER_SECONDS:
+            return
+        words = self.close()
         if code == 0:
             self._next = self._begun + self._seconds / SHARE
             self._failing = False
             RunRecord(self._run_dir).lease_is(self._seconds)
             return
         self._next = self._clock() + max(LEAST_PAUSE, min(ANSWER_SECONDS, self._seconds / SHARE / SHARE))
-        self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").split("\n")
-        self._tell(" ".join(word for word in words if word.strip())[-300:] or "no answer")
+        self._tell(words or "no answer")
 
     def _tell(self, why: str) -> None:
         """Once for each time that it begins to fail: the log is for people."""

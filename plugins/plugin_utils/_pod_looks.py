@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_state
+from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Outcome, TooLong, TooMuch, run_all
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import MARK, SSH_FAILED, script
 
@@ -44,28 +43,20 @@ class Look:
     trouble: str | None = None
 
 
-@dataclass
-class _Asked:
-    """One ssh that is on its way."""
-
-    run_id: str
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    errors: IO[bytes]
-
-    def answer(self, seconds: float) -> Look:
-        self.output.seek(0)
-        self.errors.seek(0)
-        said, words = self.output.read(), self.errors.read().decode(errors="replace").split()
-        _banner, mark, rest = said.partition(MARK)
-        if self.process.returncode is None or self.process.returncode < 0:
-            return Look(trouble=f"no answer within {seconds:.2g} s")
-        if self.process.returncode == SSH_FAILED or not mark:
-            return Look(trouble=" ".join(words)[-200:] or "ssh ended without a word")
-        try:
-            return Look(_training_state.unpacked(rest.decode()))
-        except (ValueError, KeyError):
-            return Look(trouble=" ".join(words)[-200:] or "its answer makes no sense")
+def _answer(outcome: Outcome, seconds: float) -> Look:
+    """What came of one ssh."""
+    if isinstance(outcome, TooLong):
+        return Look(trouble=f"no answer within {seconds:.2g} s")
+    if isinstance(outcome, Exception):
+        return Look(trouble=f"the pod {outcome}" if isinstance(outcome, TooMuch) else str(outcome))
+    words = outcome.errors.decode(errors="replace").split()
+    _banner, mark, rest = outcome.output.partition(MARK)
+    if outcome.code == SSH_FAILED or not mark:
+        return Look(trouble=" ".join(words)[-200:] or "ssh ended without a word")
+    try:
+        return Look(_training_state.unpacked(rest.decode()))
+    except (ValueError, KeyError):
+        return Look(trouble=" ".join(words)[-200:] or "its answer makes no sense")
 
 
 def looks(runs: Iterable[Run], seconds: float) -> dict[str, Look]:
@@ -82,44 +73,18 @@ def looks(runs: Iterable[Run], seconds: float) -> dict[str, Look]:
 
 
 def _group(runs: list[Run], seconds: float) -> dict[str, Look]:
-    asked: list[_Asked] = []
-    failed: dict[str, Look] = {}
-    try:
-        for run in runs:
-            try:
-                asked.append(_ask(run, seconds))
-            except OSError as error:
-                failed[run.run_id] = Look(trouble=str(error))
-        deadline = time.monotonic() + seconds
-        for each in asked:
-            try:
-                each.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                each.process.kill()
-                each.process.wait()
-        return {**failed, **{each.run_id: each.answer(seconds) for each in asked}}
-    finally:
-        for each in asked:
-            if each.process.poll() is None:
-                each.process.kill()
-                each.process.wait()
-            each.output.close()
-            each.errors.close()
+    outcomes = run_all([_question(run, seconds) for run in runs], seconds)
+    return {run.run_id: _answer(outcome, seconds) for run, outcome in zip(runs, outcomes, strict=True)}
 
 
-def _ask(run: Run, seconds: float) -> _Asked:
-    """Send the text of `_training_state` to the Python of a run's pod. Files instead of pipes: nobody has to read."""
+def _question(run: Run, seconds: float) -> Call:
+    """The ssh that sends the text of `_training_state` to the Python of a run's pod."""
     connection = run.connection or {}
     program, *arguments = shlex.split(connection["ssh"])
     options = ["-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
     options += ["-o", f"ConnectTimeout={math.ceil(seconds)}", "-o", "ConnectionAttempts=1"]
     remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []), renew=False)
-    output, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when all have answered
-    with tempfile.TemporaryFile() as source:
-        source.write(_source(run))
-        source.seek(0)
-        process = subprocess.Popen([program, *options, *arguments, remote], stdin=source, stdout=output, stderr=errors)
-    return _Asked(run.run_id, process, output, errors)
+    return Call([program, *options, *arguments, remote], _source(run))
 
 
 def _source(run: Run) -> bytes:

@@ -15,7 +15,6 @@ import hashlib
 import os
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.path import makedirs_safe, unfrackpath
 
+from ansible_collections.podyard.gpu.plugins.module_utils._bounded import MOST_OUTPUT, Call, TooLong, TooMuch, run
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
 
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
@@ -32,6 +32,12 @@ SSH_FAILED = 255
 KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
 # Stands before a script's output, since a pod's shell start-up files may print a banner.
 MARK = b"@podyard@\n"
+
+
+class OversizedAnswer(AnsibleActionFail):
+    """A host wrote more than any honest answer holds, and was hung up on. It is no failure of the connection: asking
+    again brings the same.
+    """
 
 
 @dataclass(frozen=True)
@@ -183,35 +189,33 @@ class Shell:
         self.host = host
 
     def run(
-        self, stage: str, remote: str, data: bytes = b"", *, timeout: float | None = None, own: bool = False
+        self,
+        stage: str,
+        remote: str,
+        data: bytes = b"",
+        *,
+        timeout: float | None = None,
+        own: bool = False,
+        max_output: int = MOST_OUTPUT,
     ) -> Completed:
         """Run the command `remote`, feed it `data`, and return what it left.
 
-        `stage` names the doing for messages, `timeout` is in seconds. Raises AnsibleConnectionFailure when the
-        connection fails or nothing came back in time.
+        `stage` names the doing for messages, `timeout` is in seconds, `max_output` in bytes: a host that writes more,
+        or more than a little error text, is hung up on. Raises AnsibleConnectionFailure when the connection fails or
+        nothing came back in time, OversizedAnswer when too much did.
         """
-        # Not a pipe: a master connection that ssh leaves behind may keep the error stream open.
-        with tempfile.TemporaryFile() as errors:
-            with subprocess.Popen(
-                self.host.command(remote, own=own), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-            ) as process:
-                try:
-                    output, _none = process.communicate(data, timeout=timeout)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.communicate()
-                    raise AnsibleConnectionFailure(
-                        f"{stage}: {self.host.label} gave no answer for {timeout:.0f} s."
-                    ) from None
-                except BaseException:
-                    process.kill()
-                    raise
-            errors.seek(0)
-            error = errors.read().decode(errors="replace").strip()
-        banner, mark, rest = output.partition(MARK)
-        if process.returncode == SSH_FAILED or not mark:
-            raise unreachable(stage, self.host, error or banner.decode(errors="replace").strip())
-        return Completed(process.returncode, rest, banner, error)
+        call = Call(self.host.command(remote, own=own), data, most_output=max_output)
+        try:
+            done = run(call, timeout)
+        except TooLong as error:
+            raise AnsibleConnectionFailure(f"{stage}: {self.host.label} {error}.") from None
+        except TooMuch as error:
+            raise OversizedAnswer(f"{stage}: {self.host.label} {error}.") from None
+        error_text = done.errors.decode(errors="replace").strip()
+        banner, mark, rest = done.output.partition(MARK)
+        if done.code == SSH_FAILED or not mark:
+            raise unreachable(stage, self.host, error_text or banner.decode(errors="replace").strip())
+        return Completed(done.code, rest, banner, error_text)
 
 
 def unreachable(stage: str, host: SshHost, words: str) -> AnsibleConnectionFailure:

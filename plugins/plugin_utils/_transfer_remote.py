@@ -28,6 +28,8 @@ LONGEST_EXPRESSION = 30_000
 # A first round trip over a sleeping network volume takes long; a dead connection is noticed by ssh itself after a
 # minute.
 LOOK_TIMEOUT = 300.0
+# Bytes of a listing, or of its hashes: a million files with names of two hundred bytes.
+MOST_LISTED = 512 << 20
 
 # Where there is a Python it hashes several times as fast as sha256sum, which mostly knows nothing of the processor's
 # own instructions for it. Reads and writes what hash_list in _HEAD does without it; the times are as GNU find prints
@@ -286,7 +288,10 @@ def look(
         # The host lists only; what is meant is hashed with a second question.
         expression = excluded = ""
     command = script(_SCAN, root, "make" if make else "look", expression, excluded, "1" if remember else "")
-    done = _checked(shell.run(f"reading {root}", command, timeout=None if hashed else LOOK_TIMEOUT), f"Reading {root}")
+    done = _checked(
+        shell.run(f"reading {root}", command, timeout=None if hashed else LOOK_TIMEOUT, max_output=MOST_LISTED),
+        f"Reading {root}",
+    )
     sections = _sections(done.output)
     if "end" not in sections:
         raise AnsibleActionFail(f"Reading {root} on the host ended early: {done.error or 'no reason given'}")
@@ -316,7 +321,10 @@ def hash_files(
     # Large files go to a process each; of small ones every process gets a batch.
     large = sum(sizes) / len(paths) > 1 << 20
     batch = 1 if large else max(1, min(HASH_BATCH, -(-len(paths) // cores)))
-    done = _checked(shell.run("verifying", script(_HASH, tree.root, str(batch), memory), listed(paths)), "Verifying")
+    done = _checked(
+        shell.run("verifying", script(_HASH, tree.root, str(batch), memory), listed(paths), max_output=MOST_LISTED),
+        "Verifying",
+    )
     tokens = done.output.split(b"\0")
     if b"@end" not in tokens:
         raise AnsibleActionFail(f"Verifying on the host ended early: {done.error or 'no reason given'}")

@@ -46,6 +46,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "providers": ("_providers",),
     "market": ("_market", "_single", "_desk", "_ranking", "_fits", "_misses", "_wishes"),
     "bookkeeping": (
+        "_bounded",
         "_fence",
         "_ledger",
         "_progress",

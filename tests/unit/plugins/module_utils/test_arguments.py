@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import runner, threads_runner
+from ansible_collections.podyard.gpu.plugins.module_utils import _arguments
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import run_bounded
 
 #: Says what it was given, also bytes that are no text, and ends with that number.
 SCRIPT = (
@@ -21,24 +21,28 @@ SCRIPT = (
 )
 
 
-@pytest.fixture(name="module")
-def _module(tmp_path):
-    with patch_module_args({"_ansible_remote_tmp": str(tmp_path), "_ansible_keep_remote_files": False}):
-        return AnsibleModule(argument_spec={})
-
-
-def test_several_threads_run_commands_at_the_same_time(module):
-    run = threads_runner(module)
+def test_several_threads_run_commands_at_the_same_time():
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda number: run([sys.executable, "-c", SCRIPT, str(number)]), range(4)))
+        results = list(pool.map(lambda number: run_bounded([sys.executable, "-c", SCRIPT, str(number)]), range(4)))
     assert results == [(number, f"{number} \N{REPLACEMENT CHARACTER}", "$HOME") for number in range(4)]
 
 
-def test_a_missing_program_ends_the_thread_and_not_the_module(module):
+def test_nothing_in_a_command_is_expanded():
+    assert run_bounded([sys.executable, "-c", "import sys; print(sys.argv[1])", "$HOME ~"]) == (0, "$HOME ~\n", "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["podyard-no-such-program"], "podyard-no-such-program cannot be started: .*No such file"),
+        (["sh", "-c", "while :; do printf '%0999d' 0; done"], "the pod answered with more than 1 MiB of output"),
+        (["sh", "-c", "while :; do echo drip; sleep 0.01; done"], "sh gave no answer for"),
+    ],
+)
+def test_what_goes_wrong_is_a_failed_try_and_not_the_end_of_the_module(argv, words, monkeypatch):
     """What ends the module here would leave pods behind that other threads have rented."""
-    with pytest.raises(OSError, match="podyard-no-such-program"):
-        threads_runner(module)(["podyard-no-such-program"])
-
-
-def test_nothing_in_a_command_is_expanded(module):
-    assert runner(module)([sys.executable, "-c", "import sys; print(sys.argv[1])", "$HOME ~"]) == (0, "$HOME ~\n", "")
+    if "drip" in argv[-1]:
+        monkeypatch.setattr(_arguments, "COMMAND_SECONDS", 0.3)
+    code, output, error = run_bounded(argv)
+    assert (code, output) == (255, "")
+    assert re.search(words, error), error

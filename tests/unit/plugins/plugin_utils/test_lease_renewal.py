@@ -147,6 +147,21 @@ def test_a_frozen_ssh_is_ended_and_its_end_awaited_by_nobody(watch):
     assert watch.renewal._process is None and len(watch.lines) == 1
 
 
+def test_endless_words_are_never_gathered(watch, tmp_path):
+    watch.program("trap 'exit 1' TERM; while :; do printf 'word %0999d' 0 >&2; done")
+    watch.at(0)
+    watch.now = 1800.0
+    watch.renewal.step()
+    process = watch.renewal._process
+    # A full pipe is where it stands still.
+    while (tmp_path / "asked").exists() is False:
+        time.sleep(0.01)
+    watch.now += ANSWER_SECONDS + 1
+    watch.renewal.step()
+    assert process.poll() is not None and len(watch.lines) == 1
+    assert len(watch.lines[0]) < 500
+
+
 def test_a_guard_whose_controller_has_ended_renews_no_more(watch):
     watch.program("exec sleep 60")
     watch.at(0)

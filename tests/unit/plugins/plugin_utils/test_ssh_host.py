@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Shell, SshHost, script
+from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import OversizedAnswer, Shell, SshHost, script
 
 
 @pytest.fixture(name="connect")
@@ -162,3 +162,16 @@ def test_a_failed_connection_is_said_with_its_stage(shell, text):
 def test_a_host_that_does_not_answer_is_given_up(shell):
     with pytest.raises(AnsibleConnectionFailure, match=r"testing: my-pod gave no answer for 0 s\."):
         shell("exec sleep 1000").run("testing", script("true"), timeout=0.2)
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_a_host_that_writes_without_end_is_hung_up_on(shell, stream):
+    endless = f"exec >&{stream}; while :; do printf '%0999d' 0; done"
+    with pytest.raises(OversizedAnswer, match=r"testing: my-pod answered with more than .*; the connection was ended"):
+        shell(endless).run("testing", script("true"), timeout=60, max_output=4096)
+    assert not issubclass(OversizedAnswer, AnsibleConnectionFailure), "it is no silence, which would be asked again"
+
+
+def test_a_host_that_never_reads_is_given_up(shell):
+    with pytest.raises(AnsibleConnectionFailure, match="gave no answer"):
+        shell("exec sleep 1000").run("testing", script("true"), b"x" * (1 << 20), timeout=0.2)
