@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import ours
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, NAMED, Run, choose
@@ -19,9 +19,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
 from ansible_collections.podyard.gpu.plugins.plugin_utils._terminal import controller_pid, lent, run_at, terminal_of
 
-# Asks nothing at the terminal before the shell is there, has a connection of its own, and gives a dead address up after
-# 15 s: a living pod answers within one.
-OPTIONS = ("-t", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15")
+# A living pod answers within a second, and the user waits.
+CONNECT_SECONDS = 15.0
 
 
 class ActionModule(ControllerAction):
@@ -60,7 +59,7 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _open(terminal: str, connection: dict[str, Any], run: Run) -> int:
-        program, *rest = shlex.split(connection["ssh"])
+        command = ours(connection["ssh"], terminal=True, connect=CONNECT_SECONDS)
         # A pod must not end itself under somebody who works on it. Lines about that would end up in the shell.
         renewal = Renewal(run.directory, _silent, at_once=True)
         try:
@@ -68,7 +67,7 @@ class ActionModule(ControllerAction):
                 # Written here and not by Ansible's display, so that it stands before what the pod says.
                 words = f"\r\n{connection['ssh']}\r\n"
                 os.write(descriptor, words.encode())
-                return run_at(descriptor, [program, *OPTIONS, *rest], renewal.step)
+                return run_at(descriptor, command, renewal.step)
         except OSError as error:
             raise AnsibleActionFail(
                 f"The terminal cannot be lent to ssh ({error}). By hand: {connection['ssh']}"

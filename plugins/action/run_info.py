@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -66,7 +64,6 @@ def _only(runs_dir: Path) -> list[Run]:
 
 def _told(run: Run) -> dict[str, Any]:
     owner = run.owner()
-    connection = run.connection
     return {
         "run_id": run.run_id,
         "run_dir": str(run.directory),
@@ -81,7 +78,7 @@ def _told(run: Run) -> dict[str, Any]:
         "left": [_left(pod, str(run.job["env_file"] or "")) for pod in run.unproved],
         "cost_usd": run.record["cost_usd"],
         "job": run.job,
-        "connection": {**connection, "ssh_options": _options(connection["ssh"])} if connection is not None else None,
+        "connection": run.connection,
         "host": f"podyard-run-{run.run_id}",
     }
 
@@ -96,11 +93,3 @@ def _left(pod: Mapping[str, Any], env_file: str) -> str:
         end = f"end it in the console of {place}"
     lease = f" and ends itself at {pod['lease_ends_at']}" if pod.get("lease_ends_at") else ""
     return f"{pod['name']} ({pod['id']} on {place}) costs {usd(pod['usd_per_hour'])} per hour{lease}; {end}"
-
-
-def _options(command: str) -> str:
-    """The options `-o` of an ssh command, quoted for a shell."""
-    words = shlex.split(command)
-    return shlex.join(
-        [word for option, value in itertools.pairwise(words) if option == "-o" for word in (option, value)]
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _http, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _http, _providers, _ssh_options
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 
@@ -111,7 +111,7 @@ def run_bounded(argv: Sequence[str]) -> tuple[int, str, str]:
     own failures, so that it ends nothing but the try.
     """
     try:
-        done = _bounded.run(_bounded.Call(argv), COMMAND_SECONDS)
+        done = _bounded.run(_bounded.Call(argv, env=_ssh_options.environment()), COMMAND_SECONDS)
     except _bounded.TooMuch as error:
         return SSH_FAILED, "", f"the pod {error}"
     except _bounded.TooLong as error:

@@ -60,9 +60,9 @@ class TooMuch(Exception):
 class TooLong(Exception):
     """The program took longer than it may, and was ended."""
 
-    def __init__(self, seconds: float, errors: bytes = b"") -> None:
+    def __init__(self, seconds: float, output: bytes = b"", errors: bytes = b"") -> None:
         super().__init__(f"gave no answer for {seconds:.0f} s")
-        self.seconds, self.errors = seconds, errors
+        self.output, self.errors = output, errors
 
 
 Outcome = Union[Done, TooMuch, TooLong, OSError]
@@ -95,7 +95,7 @@ def run_all(calls: Iterable[Call], timeout: float | None = None) -> list[Outcome
             _pump(selector, children, deadline)
             for child in children:
                 if child.outcome is None:
-                    child.outcome = TooLong(timeout or 0.0, child.text("errors"))
+                    child.outcome = TooLong(timeout or 0.0, child.text("output"), child.text("errors"))
         finally:
             for each in started:
                 if isinstance(each, _Child):
@@ -153,8 +153,8 @@ class _Child:
 
     @property
     def silent(self) -> bool:
-        """Whether it has closed its output: then it is about to end."""
-        return not self._open
+        """Whether it has closed its output: then it is about to end, whoever may hold its error stream open."""
+        return self._process.stdout not in self._open
 
     def text(self, stream: str) -> bytes:
         return bytes(self._said[stream])

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _lease
+from ansible_collections.podyard.gpu.plugins.module_utils import _lease, _ssh_options
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._hostkeys import STRICT, Run
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint
@@ -80,30 +80,8 @@ def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, re
     """The ssh command for one remote command: no questions, no shared connection, no other known_hosts than the run's
     own.
     """
-    options = {
-        "BatchMode": "yes",
-        "StrictHostKeyChecking": "yes" if mode == STRICT else "accept-new",
-        "UserKnownHostsFile": known_hosts,
-        "GlobalKnownHostsFile": "/dev/null",
-        # Readable for those who merge such files.
-        "HashKnownHosts": "no",
-        "ConnectTimeout": str(LOGIN_TIMEOUT),
-        # A host that dies in the middle is noticed after three silent spans of five seconds, not after the TCP
-        # time-out.
-        "ServerAliveInterval": "5",
-        "ServerAliveCountMax": "3",
-        "ControlMaster": "no",
-        "ControlPath": "none",
-        "LogLevel": "ERROR",
-    }
-    if key:
-        options["IdentitiesOnly"] = "yes"
-    argv = ["ssh", "-n", "-T", "-p", str(endpoint.port), "-l", endpoint.user]
-    for name, value in options.items():
-        argv += ["-o", f"{name}={value}"]
-    if key:
-        argv += ["-i", key]
-    return [*argv, "--", endpoint.host, remote]
+    target = _ssh_options.Target(endpoint.host, endpoint.port, endpoint.user, known_hosts, key, mode == STRICT)
+    return _ssh_options.command(target, remote, level="ERROR", connect=LOGIN_TIMEOUT)
 
 
 def probe(run: Run, argv: Sequence[str]) -> Probe:

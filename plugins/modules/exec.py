@@ -15,8 +15,11 @@ description:
   - Runs a command on the pod that a run has rented, over the connection in the run's C(connection.json), and returns
     its exit code and what it wrote.
   - Works on the controller and needs neither an inventory nor Python on the pod.
-  - The command is run by the login shell of the pod's user, without a terminal. As in every SSH session, it does not
-    see the environment of the pod's container.
+  - The command is run by the login shell of the pod's user, without a terminal and with nothing to read. As in every
+    SSH session, it does not see the environment of the pod's container.
+  - It reaches that shell as it is written. No C($NAME) and no C(~) in it is replaced on the controller, and it stands
+    in the arguments of no program there.
+  - A command may write 16 MiB to each of its outputs. Past that the connection ends, and the task fails.
 options:
   command:
     description:
@@ -115,22 +118,23 @@ pod:
       type: str
 """
 
-import json
 import os
 import re
 import secrets
 import shlex
-import threading
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _ssh_options
+from ansible_collections.podyard.gpu.plugins.module_utils._connection_file import NotRun, connection_of, label
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
 
-# Answers nothing from a terminal, says nothing of its own but errors, and gives a dead address up after 15 s: a living
-# pod answers within one, and the user waits.
-SSH_OPTIONS = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15"]
+# A dead address is given up after so many seconds: a living pod answers within one, and the user waits.
+CONNECT_SECONDS = 15.0
+# Bytes of either stream, since all of it is kept in memory and shown.
+MOST_OUTPUT = 16 << 20
 # The exit code by which ssh says that it failed itself; a command may end with it too, which only the mark can tell.
 SSH_FAILED = 255
 # What `timeout` on the pod ends with.
@@ -139,47 +143,15 @@ TIMED_OUT = 124
 PATIENCE = 10
 
 
-class NotRun(Exception):
-    """The command was not run; the text is a sentence for people."""
-
-
-def connection_of(run_dir: str) -> dict[str, Any]:
-    """Read connection.json of a run directory. Raises NotRun with a sentence."""
-    run = os.path.basename(os.path.realpath(run_dir))
-    if not os.path.isdir(run_dir):
-        raise NotRun(f"There is no run directory {run_dir}. Name the run by run_dir, or by run_id and runs_dir.")
-    try:
-        with open(os.path.join(run_dir, "connection.json"), encoding="utf-8") as stream:
-            connection = json.load(stream)
-        if not isinstance(connection["ssh"], str) or not shlex.split(connection["ssh"]):
-            raise ValueError("ssh is no command")
-    except FileNotFoundError as error:
-        raise NotRun(
-            f"Run {run} has no connection.json in {run_dir}: its pod is not reachable yet, or was "
-            f"given back{_outcome(run_dir)}."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotRun(f"connection.json of run {run} in {run_dir} cannot be used: {error!r}.") from error
-    return dict(connection)
-
-
-def _outcome(run_dir: str) -> str:
-    try:
-        with open(os.path.join(run_dir, "run.json"), encoding="utf-8") as stream:
-            return f" (outcome: {json.load(stream)['outcome']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def script(command: str, mark: str, timeout: float | None) -> str:
-    """What the pod's shell is to run: the command, and then its exit code behind a mark on standard error. Who works
-    there renews the pod's lease.
+def script(mark: str, timeout: float | None) -> str:
+    """What the pod's shell is to run: the command, which comes by standard input, and then its exit code behind a mark
+    on standard error. Who works there renews the pod's lease.
     """
     limit = f"limit='timeout -k 5 {timeout:g}'" if timeout else "limit="
     # An image may lack timeout; then the line is cut from here.
     lines = (
-        f"{RENEW}; {limit}; command -v timeout >/dev/null 2>&1 || limit=; "
-        f'$limit "${{SHELL:-/bin/sh}}" -c {shlex.quote(command)}; '
+        f"{RENEW}; {limit}; command -v timeout >/dev/null 2>&1 || limit=; command=$(cat); "
+        '$limit "${SHELL:-/bin/sh}" -c "$command" </dev/null; '
         f'rc=$?; printf "\\n{mark} %d\\n" "$rc" >&2; exit "$rc"'
     )
     # Whatever the user's login shell is, these lines are read by one that splits words as they expect.
@@ -194,41 +166,45 @@ def without_mark(stderr: str, mark: str) -> tuple[str, int | None]:
     return stderr[: found.start()] + stderr[found.end() :], int(found.group(1))
 
 
-def run(module: AnsibleModule, connection: dict[str, Any]) -> dict[str, Any]:
+def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
     """Run the command and return rc, stdout, stderr and timed_out. Raises NotRun when SSH itself failed."""
-    timeout, mark = module.params["timeout"], f"podyard-{secrets.token_hex(8)}"
-    cut = threading.Event()
-    program, *rest = shlex.split(connection["ssh"])
-
-    def watch(process: Any) -> None:
-        def end() -> None:
-            cut.set()
-            process.kill()
-
-        timer = threading.Timer(timeout + PATIENCE, end)
-        timer.daemon = True
-        timer.start()
-
-    begun = time.monotonic()
-    code, stdout, stderr = module.run_command(
-        [program, *SSH_OPTIONS, *rest, script(module.params["command"], mark, timeout)],
-        before_communicate_callback=watch if timeout else None,
+    timeout, mark = params["timeout"], f"podyard-{secrets.token_hex(8)}"
+    call = _bounded.Call(
+        [*_ssh_options.ours(connection["ssh"], connect=CONNECT_SECONDS), script(mark, timeout)],
+        # By standard input: what a person types may hold a secret, and the arguments of programs are for all to see.
+        params["command"].encode(errors="surrogateescape"),
+        most_output=MOST_OUTPUT,
+        most_errors=MOST_OUTPUT,
+        env=_ssh_options.environment(),
     )
-    stderr, rc = without_mark(stderr, mark)
-    if cut.is_set():
-        return {"rc": TIMED_OUT, "stdout": stdout, "stderr": stderr, "timed_out": True}
+    begun = time.monotonic()
+    try:
+        done = _bounded.run(call, timeout + PATIENCE if timeout else None)
+    except _bounded.TooLong as error:
+        stderr, _rc = without_mark(_text(error.errors), mark)
+        return {"rc": TIMED_OUT, "stdout": _text(error.output), "stderr": stderr, "timed_out": True}
+    except _bounded.TooMuch as error:
+        raise NotRun(
+            f"Pod {label(connection)} {error}. Let the command write to a file on the pod, and fetch that."
+        ) from error
+    except OSError as error:
+        raise NotRun(f"ssh cannot be started: {error}") from error
+    stderr, rc = without_mark(_text(done.errors), mark)
     if rc is None:
         words = stderr.strip() or "ssh said nothing"
-        how = "cannot be reached" if code == SSH_FAILED else f"was lost during the command (ssh ended with {code})"
+        how = (
+            "cannot be reached"
+            if done.code == SSH_FAILED
+            else f"was lost during the command (ssh ended with {done.code})"
+        )
         raise NotRun(f"Pod {label(connection)} {how}: {words}.")
     # A command may use the same exit code for something of its own.
     late = bool(timeout) and rc == TIMED_OUT and time.monotonic() - begun >= timeout
-    return {"rc": rc, "stdout": stdout, "stderr": stderr, "timed_out": late}
+    return {"rc": rc, "stdout": _text(done.output), "stderr": stderr, "timed_out": late}
 
 
-def label(connection: dict[str, Any]) -> str:
-    """How a message names the pod."""
-    return f"{connection.get('name')} ({connection.get('pod_id')} on {connection.get('provider')})"
+def _text(said: bytes) -> str:
+    return said.decode(errors="replace")
 
 
 def main() -> None:
@@ -250,7 +226,7 @@ def main() -> None:
         module.fail_json(msg=f"timeout must be more than 0 seconds, not {params['timeout']:g}.")
     try:
         connection = connection_of(params["run_dir"] or os.path.join(params["runs_dir"], params["run_id"]))
-        result = run(module, connection)
+        result = run(params, connection)
     except NotRun as error:
         module.fail_json(msg=str(error))
     result["pod"] = {

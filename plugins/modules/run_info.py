@@ -109,7 +109,7 @@ runs:
       description: What its record says of the job, with C(dirs) on the pod, C(artifacts), C(checkpoints), C(providers).
       type: dict
     connection:
-      description: How its pod is reached, from C(connection.json), with C(ssh_options); null when it has none.
+      description: How its pod is reached, from C(connection.json); null when it has none.
       type: dict
     host:
       description: A name for its pod in an inventory.

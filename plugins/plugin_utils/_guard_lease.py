@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment, ours
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
 
@@ -28,7 +29,8 @@ ANSWER_SECONDS = 60.0
 LEAST_PAUSE = 5.0
 # Of what ssh says when it fails; a pipe holds no more.
 MOST_WORDS = 64 << 10
-OPTIONS = ("-n", "-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
+# A pod that lives answers the first bytes within seconds.
+CONNECT_SECONDS = 20.0
 
 
 class Renewal:
@@ -89,12 +91,15 @@ class Renewal:
         return connection["ssh"], seconds
 
     def _begin(self, ssh: str, seconds: float) -> None:
-        program, *arguments = shlex.split(ssh)
         self._begun, self._seconds = self._clock(), seconds
         remote = f"sh -c {shlex.quote(RENEW)}"
         # Nobody reads the pipe before the end: what a pod says beyond what it holds waits in ssh until that is ended.
         self._process = subprocess.Popen(
-            [program, *OPTIONS, *arguments, remote], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*ours(ssh, connect=CONNECT_SECONDS), remote],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(),
         )
 
     def _settle(self) -> None:

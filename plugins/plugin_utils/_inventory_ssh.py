@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import NO_FILES, quoted
 
-# What ansible-core uses when nobody says otherwise; set here, because a user's ansible.cfg may say otherwise.
-_SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=60s"
+# What ansible-core uses when nobody says otherwise, and no file of the user's: neither their ansible.cfg nor their
+# ~/.ssh/config decides. Who means to add something says so in ansible_ssh_extra_args.
+_SSH_ARGS = shlex.join([*NO_FILES, "-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"])
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -40,11 +42,6 @@ def address(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
 @functools.lru_cache
 def _commands_by_proxy(provider: str) -> bool:
     return _providers.capabilities(provider).commands_by_proxy
-
-
-def quoted(path: str | Path) -> str:
-    """A path as ssh's own configuration wants it: it splits at spaces and expands percent signs."""
-    return '"' + str(path).replace("%", "%%") + '"'
 
 
 def ssh_options(options: Iterable[str]) -> str:
@@ -76,7 +73,7 @@ class Connections:
         self._user = ssh_user
         mine = Path(private_key_file) if private_key_file else None
         self._key = mine if mine is not None and mine.is_file() else None
-        self._strangers = ssh_options([f"UserKnownHostsFile={quoted(known_hosts_file)}"])
+        self._strangers = ssh_options([f"UserKnownHostsFile={quoted(str(known_hosts_file))}"])
         # Looked up once: of thousands of pods most have no run directory here, and many share one.
         self._present = _names_in(runs_dir)
         self._runs: dict[str, _Run] = {}
@@ -143,5 +140,5 @@ def _read_run(run: Path) -> _Run:
     if known_hosts.is_file():
         # Empty: the provider could not tell the host key before the first connection.
         checking = "yes" if known_hosts.stat().st_size else "accept-new"
-        options = ssh_options([f"UserKnownHostsFile={quoted(known_hosts)}", f"StrictHostKeyChecking={checking}"])
+        options = ssh_options([f"UserKnownHostsFile={quoted(str(known_hosts))}", f"StrictHostKeyChecking={checking}"])
     return _Run(connection if isinstance(connection, dict) else {}, key if key.is_file() else None, options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_state
 from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Outcome, TooLong, TooMuch, run_all
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment, ours
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import MARK, SSH_FAILED, script
 
@@ -80,11 +80,8 @@ def _group(runs: list[Run], seconds: float) -> dict[str, Look]:
 def _question(run: Run, seconds: float) -> Call:
     """The ssh that sends the text of `_training_state` to the Python of a run's pod."""
     connection = run.connection or {}
-    program, *arguments = shlex.split(connection["ssh"])
-    options = ["-T", "-S", "none", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
-    options += ["-o", f"ConnectTimeout={math.ceil(seconds)}", "-o", "ConnectionAttempts=1"]
     remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []), renew=False)
-    return Call([program, *options, *arguments, remote], _source(run))
+    return Call([*ours(connection["ssh"], connect=seconds), remote], _source(run), env=environment())
 
 
 def _source(run: Run) -> bytes:

@@ -24,12 +24,27 @@ from ansible.utils.path import makedirs_safe, unfrackpath
 
 from ansible_collections.podyard.gpu.plugins.module_utils._bounded import MOST_OUTPUT, Call, TooLong, TooMuch, run
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment
 
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
 SSH_FAILED = 255
 # A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, and a lost packet
 # harms nothing.
 KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+# The connection plugin of this collection; its hosts are pods, and nothing of the user's decides how they are reached.
+POD = "podyard.gpu.pod"
+# Of a host of the user's own inventory the user's settings say how it is reached, but none of them may start a shell in
+# the place of our command, lend the agent, or hang up since something else is forwarded already.
+HARMLESS = (
+    "-o", "BatchMode=yes",
+    "-o", "IgnoreUnknown=RemoteCommand",
+    "-o", "RemoteCommand=none",
+    "-o", "RequestTTY=no",
+    "-o", "ForwardAgent=no",
+    "-o", "ForwardX11=no",
+    "-o", "ClearAllForwardings=yes",
+    "-o", "PermitLocalCommand=no",
+)  # fmt: skip
 # Stands before a script's output, since a pod's shell start-up files may print a banner.
 MARK = b"@podyard@\n"
 
@@ -73,7 +88,10 @@ class SshHost:
         """
         _refuse(connection)
         option = connection.get_option
-        arguments = ["-o", "BatchMode=yes", *shlex.split(option("ssh_args") or "")]
+        if connection.transport == POD:
+            socket = option("control_path")
+            return cls("ssh", label or option("host"), option("host"), tuple(connection.arguments()), bool(socket))
+        arguments = [*HARMLESS, *shlex.split(option("ssh_args") or "")]
         if option("host_key_checking") is False:
             arguments += ["-o", "StrictHostKeyChecking=no"]
         if option("port") is not None:
@@ -135,6 +153,7 @@ class SshHost:
             subprocess.run(
                 [*self.options(), "-O", "exit", "--", self.address],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=10,
+                env=environment(),
             )  # fmt: skip
             # 10 s: a local socket answers in milliseconds; a frozen master must not freeze us.
 
@@ -142,6 +161,8 @@ class SshHost:
 def _refuse(connection: Any) -> None:
     """Say in a sentence why this connection cannot be used, if so."""
     name = getattr(connection, "transport", "unknown")
+    if name == POD:
+        return
     if name != "ssh":
         raise AnsibleActionFail(
             "This task needs a host that is reached by the connection plugin ansible.builtin.ssh, but its "
@@ -204,7 +225,7 @@ class Shell:
         or more than a little error text, is hung up on. Raises AnsibleConnectionFailure when the connection fails or
         nothing came back in time, OversizedAnswer when too much did.
         """
-        call = Call(self.host.command(remote, own=own), data, most_output=max_output)
+        call = Call(self.host.command(remote, own=own), data, most_output=max_output, env=environment())
         try:
             done = run(call, timeout)
         except TooLong as error:
@@ -227,4 +248,4 @@ def unreachable(stage: str, host: SshHost, words: str) -> AnsibleConnectionFailu
 
 def plain_environment() -> Mapping[str, str]:
     """The environment for local programs whose output is parsed."""
-    return {**os.environ, "LC_ALL": "C"}
+    return {**environment(), "LC_ALL": "C"}

@@ -20,6 +20,8 @@ import termios
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment
+
 # How soon a changed size of the window reaches the program.
 LOOK_SECONDS = 0.3
 # A program that was asked to end gets this long before it is killed.
@@ -71,7 +73,9 @@ def run_at(descriptor: int, command: Sequence[str], meanwhile: Callable[[], None
     Raises OSError when it cannot be started.
     """
     size = _size(descriptor)
-    with subprocess.Popen(command, stdin=descriptor, stdout=descriptor, stderr=descriptor) as process:
+    with subprocess.Popen(
+        command, stdin=descriptor, stdout=descriptor, stderr=descriptor, env=environment()
+    ) as process:
         try:
             while True:
                 meanwhile()

@@ -47,6 +47,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "market": ("_market", "_single", "_desk", "_ranking", "_fits", "_misses", "_wishes"),
     "bookkeeping": (
         "_bounded",
+        "_ssh_options",
+        "_connection_file",
         "_fence",
         "_ledger",
         "_progress",

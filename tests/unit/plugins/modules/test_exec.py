@@ -72,8 +72,39 @@ def test_how_ssh_is_called(run, execute, tmp_path):
     directory = run()
     execute(command="true", run_dir=str(directory))
     arguments = (tmp_path / "arguments").read_text().splitlines()
-    assert arguments[:6] == ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=15"]
-    assert arguments[6:11] == ["-p", "40022", "-i", "/a key", "root@203.0.113.9"]
+    assert arguments[:2] == ["-F", "/dev/null"]
+    assert {"BatchMode=yes", "ForwardAgent=no", "RequestTTY=no", "ControlPath=none"} <= set(arguments)
+    (start,) = [place for place, word in enumerate(arguments) if word == "-p"]
+    assert arguments[start : start + 5] == ["-p", "40022", "-i", "/a key", "root@203.0.113.9"]
+
+
+@pytest.mark.parametrize(
+    "command", ["echo $PODYARD_TEST_KEY", "echo '$PODYARD_TEST_KEY'", 'echo "${PODYARD_TEST_KEY}"']
+)
+def test_nothing_of_a_command_is_replaced_here(run, execute, tmp_path, monkeypatch, command):
+    """An account's key would go to the pod with it, in arguments that everybody sees."""
+    run()
+    ssh = tmp_path / "an ssh"
+    ssh.write_text(ssh.read_text().replace("exec /bin/sh", "unset PODYARD_TEST_KEY; exec /bin/sh"))
+    monkeypatch.setenv("PODYARD_TEST_KEY", "the-key")
+    result = execute(command=command)
+    assert result["stdout"] == ("$PODYARD_TEST_KEY\n" if "'" in command else "\n")
+    assert "the-key" not in json.dumps(result)
+    assert "PODYARD_TEST_KEY" not in (tmp_path / "arguments").read_text(), "a command may hold a secret"
+
+
+def test_the_accounts_key_is_not_in_the_environment_of_ssh(run, execute, monkeypatch):
+    run()
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_of_the_account")
+    assert execute(command="env; cat")["stdout"].find("rpa_of_the_account") == -1
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_output_without_end(run, execute, monkeypatch, stream):
+    run()
+    monkeypatch.setattr(module, "MOST_OUTPUT", 4096)
+    told = execute(command=f"while :; do echo abcdefghijklmnopqrstuvwxyz >&{stream} || exit; done")
+    assert told["failed"] is True and "answered with more than 4 KiB" in told["msg"]
 
 
 @pytest.mark.parametrize("command", ["exit 3", "(exit 3)", "false || exit 3", "trap '' TERM; exit 3"])

@@ -76,7 +76,7 @@ def test_the_guard_renews_four_times_in_the_length_of_a_lease(watch):
     assert len(watch.asked()) == 2, "at half an hour and at an hour: who rented the pod has just renewed it"
     asked = watch.asked()[0]
     assert asked.endswith(f"-p 40022 -i /a b/key root@203.0.113.9 sh -c {shlex.quote(_ssh.RENEW)}")
-    assert "BatchMode=yes" in asked and "-S none" in asked
+    assert "BatchMode=yes" in asked and "ControlPath=none" in asked
     assert watch.lines == []
 
 
