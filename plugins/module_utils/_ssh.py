@@ -128,8 +128,8 @@ def log_in(
 def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
     """Refuse, before anything is rented, a private key that could not open the pod.
 
-    Compared are key type and blob; the comment is nobody's business. A key with a passphrase cannot be read here; an
-    agent may hold it, so it passes.
+    Compared are key type and blob; the comment is nobody's business. A key with a passphrase cannot be read here, and
+    serves when an agent holds it.
 
     :raises BadRequest: when ssh would refuse to use the file, or when its public half is not among ``public_keys``.
     """
@@ -137,6 +137,8 @@ def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
     if status != 0:
         words = " ".join(err.split())
         if "passphrase" in words.lower():
+            if not held_by_agent(run, path):
+                raise BadRequest(f"{locked(path)} Nothing was rented.")
             return
         raise BadRequest(
             f"The private key {path} cannot be used, so nothing was rented: {words[-200:] or 'ssh-keygen failed'}"
@@ -147,3 +149,27 @@ def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
             f"The private key {path} opens none of the public keys that the pod would get, so nothing was rented: "
             f"add the content of {path}.pub to public_keys."
         )
+
+
+def held_by_agent(run: Run, path: str) -> bool:
+    """Whether an agent holds this key: by its fingerprint, which such a key says itself, or ``.pub`` beside it."""
+    status, out, _err = run(["ssh-keygen", "-l", "-E", "sha256", "-f", path])
+    ours = out.split()[1:2]
+    if status != 0 or not ours:
+        return False
+    status, out, _err = run(["ssh-add", "-l", "-E", "sha256"])
+    return status == 0 and ours in [line.split()[1:2] for line in out.splitlines()]
+
+
+def is_locked(run: Run, path: str) -> bool:
+    """Whether a private key has a passphrase, and no agent holds it."""
+    status, _out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
+    return status != 0 and "passphrase" in err.lower() and not held_by_agent(run, path)
+
+
+def locked(path: str) -> str:
+    """What to say of such a key."""
+    return (
+        f"The private key {path} has a passphrase, which nobody is asked for while pods come up, and no SSH agent "
+        f"holds the key: unlock it with `ssh-add {path}`, or name another key, or none, and the run makes its own."
+    )

@@ -228,6 +228,7 @@ torch:
       type: str
 """
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -262,12 +263,17 @@ def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     wishes = module.params
     found: dict[str, Any] = {}
-    found["gpus"], versions, trouble = gpus(module.run_command)
+
+    def run(argv: list[str]) -> tuple[int, str, str]:
+        code, output, errors = module.run_command(argv, expand_user_and_vars=False)
+        return int(code), str(output), str(errors)
+
+    found["gpus"], versions, trouble = gpus(run)
     found.update(versions)
     found["disk"] = disk(wishes["mount"] or str(Path.home()))
     found["directory"] = directory(wishes["directory"]) if wishes["directory"] else None
     found["python"], found["torch"] = python(
-        module.run_command, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
+        run, os.path.expanduser(wishes["python"]), compute=wishes["compute"], seconds=wishes["compute_timeout"]
     )
     found["tools"] = {name: shutil.which(name) for name in wishes["tools"]}
     module.exit_json(changed=False, problems=problems(wishes, found, trouble), **found)

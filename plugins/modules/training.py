@@ -191,7 +191,7 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
     setsid = module.get_bin_path("setsid", required=True)
     # The shell is gone at once; what it leaves behind has a session of its own and none of our pipes.
     behind = '"$0" "$@" </dev/null >/dev/null 2>&1 &'
-    module.run_command(["sh", "-c", behind, setsid, *clean, *command], check_rc=True)
+    module.run_command(["sh", "-c", behind, setsid, *clean, *command], check_rc=True, expand_user_and_vars=False)
     try:
         won = launch.won()
     except TimeoutError as error:

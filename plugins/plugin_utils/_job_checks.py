@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _names
+from ansible_collections.podyard.gpu.plugins.module_utils import _names, _ssh
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import run_bounded
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import unusable
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_wishes
 
 Job = dict[str, Any]
@@ -91,6 +93,10 @@ def logins(job: Job) -> Iterator[str]:
         job["ssh_private_key"] = str(path)
         if not path.is_file() or not os.access(path, os.R_OK):
             yield f"train_ssh_private_key: {path} is no file that this user can read."
+        elif why := unusable(str(path)):
+            yield f"train_ssh_private_key: the path {str(path)!r} {why}. Move the key elsewhere."
+        elif _ssh.is_locked(run_bounded, str(path)):
+            yield f"train_ssh_private_key: {_ssh.locked(str(path))}"
 
 
 def names(job: Job) -> Iterator[str]:
@@ -155,6 +161,8 @@ def runs_dir(job: Job) -> Iterator[str]:
         yield f"train_runs_dir: {nearest} is no directory, so that no run can be kept there."
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield f"train_runs_dir: {nearest} cannot be written by this user, so that no run can be kept there."
+    if why := unusable(str(path)):
+        yield f"train_runs_dir: the path {str(path)!r} {why}. Keep the runs elsewhere."
     for name in ("code", "dataset"):
         if job[name] and Path(job[name]) in path.parents:
             job[f"{name}_exclude"] = [*job[f"{name}_exclude"], f"/{path.relative_to(job[name]).as_posix()}/"]
@@ -266,12 +274,12 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
 )
 
 
-def check(job: Job, unusable: set[str]) -> list[str]:
-    """All the sentences about a job. `unusable` names the values that are faulty already: their checks are left out."""
+def check(job: Job, faulty: set[str]) -> list[str]:
+    """All the sentences about a job. `faulty` names the values that are faulty already: their checks are left out."""
     problems: list[str] = []
-    good_names = not unusable & {"name", "run_id", "attempts"}
+    good_names = not faulty & {"name", "run_id", "attempts"}
     for needs, ask in CHECKS:
-        if not unusable & set(needs):
+        if not faulty & set(needs):
             found = list(ask(job))
             good_names = good_names and not (ask is names and found)
             problems += found

@@ -14,7 +14,9 @@ for directory in "$@"; do
     [ -d "$directory" ] || { mkdir -p "$directory" && echo "changed: $directory made"; }
 done
 
-requirements=$(cat)
+# A terminal has nothing to say, and would be waited for without end.
+requirements=
+[ -t 0 ] || requirements=$(cat)
 if [ -z "$requirements" ]; then
     echo "venv="
     exit 0

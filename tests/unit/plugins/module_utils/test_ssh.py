@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -180,9 +182,25 @@ def test_a_key_that_opens_nothing_is_refused_before_anything_is_rented(key):
         _ssh.check_key(run, path, [other])
 
 
-def test_a_key_with_a_passphrase_may_be_an_agents(key):
-    path, public = key("a", "secret words")
-    _ssh.check_key(run, path, [public])
+def test_a_key_with_a_passphrase_is_refused_unless_an_agent_holds_it(key, monkeypatch):
+    path, public = key("locked", "secret")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    assert _ssh.is_locked(run, path)
+    with pytest.raises(BadRequest, match=r"has a passphrase.* no SSH agent holds .*ssh-add.* Nothing was rented"):
+        _ssh.check_key(run, path, [public])
+    told = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    for name, value in re.findall(r"(SSH_\w+)=([^;]+);", told):
+        monkeypatch.setenv(name, value)
+    try:
+        asks = {**os.environ, "SSH_ASKPASS": "/bin/true", "SSH_ASKPASS_REQUIRE": "never"}
+        unlocked = shutil.copy(path, f"{path}.open")
+        subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", unlocked], check=True)
+        assert _ssh.is_locked(run, path), "the agent holds none yet"
+        subprocess.run(["ssh-add", "-q", unlocked], check=True, env=asks)
+        assert not _ssh.is_locked(run, path)
+        _ssh.check_key(run, path, [public])
+    finally:
+        subprocess.run(["ssh-agent", "-k"], check=True, capture_output=True)
 
 
 def test_a_key_that_everybody_may_read_is_refused_as_ssh_would(key, tmp_path):
