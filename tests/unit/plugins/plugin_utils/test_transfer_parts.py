@@ -59,7 +59,7 @@ class FakeShell(Shell):
         super().__init__(HOST)
         self.answer = Completed(code, output, banner, error)
 
-    def run(self, stage, remote, data=b"", *, timeout=None, own=False):
+    def run(self, stage, remote, data=b"", *, timeout=None, own=False, max_output=0):
         self.data = data
         return self.answer
 
