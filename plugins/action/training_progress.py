@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._age import PodAge
 from ansible_collections.podyard.gpu.plugins.plugin_utils._fate import FINAL, fate
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Follower, Limits, Verdict
@@ -94,6 +95,11 @@ class ActionModule(ActionBase):
             stop=self._stopper(options["dir"], task_vars),
             orphaned=_orphaned(os.getppid()),
             over=lambda: _over(options["pod"], options["env_file"]),
+            age=PodAge(
+                parse_time(options["rented_at"]),
+                display.display,
+                (lambda: _age(options["pod"], options["env_file"])) if options["pod"] else None,
+            ),
         )
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:
@@ -120,6 +126,13 @@ def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
     (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
     kind = None if found.error else fate(found.pods, pod)["kind"]
     return kind if kind in FINAL else None
+
+
+def _age(pod: Mapping[str, Any], env_file: str | None) -> tuple[float, float] | None:
+    """The pod's age in seconds by its provider's clock, and how far that is ahead of this machine's; or None."""
+    (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
+    age = found.age(str(pod["id"]))
+    return None if age is None or found.clock_ahead is None else (age, found.clock_ahead)
 
 
 def _silent(_line: str) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     Gate,
     Patience,
     asked_pause,
+    clock_ahead,
     may_repeat,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
@@ -117,6 +118,8 @@ class ApiSession:
         self._timeouts = timeouts
         self._session = self.fresh_session()
         self._urgent = False
+        #: Seconds by which the service's clock is ahead of this machine's, by its last answer; None: it did not say.
+        self.clock_ahead: float | None = None
         self.budget = budget or Budget(title, self.base_url, key, clock=self._clock)
 
     def fresh_session(self) -> Any:
@@ -171,6 +174,7 @@ class ApiSession:
                 error.args = (error.message,)
                 raise
             self.budget.learn(answer.status, answer.headers, moment)
+            self.clock_ahead = clock_ahead(answer.headers, self.clock_ahead)
             if answer.status < 300:
                 return answer
             limited, before = answer.status == TOO_MANY, attempts.waited

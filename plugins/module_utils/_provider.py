@@ -293,6 +293,11 @@ class Provider(abc.ABC):
         """Seconds for which requests had to wait so far, because so many are allowed and no more."""
         return 0.0
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the provider's clock is ahead of this machine's, by its last answer; None: unknown."""
+        return None
+
     def urgently(self) -> contextlib.AbstractContextManager[None]:
         """Inside the block requests give money back, and go before all others."""
         return contextlib.nullcontext()

@@ -129,3 +129,15 @@ class Attempts:
         self.clock.sleep(seconds)
         self.waited += seconds
         return True
+
+
+def clock_ahead(headers: Mapping[str, str], before: float | None) -> float | None:
+    """How far the service's clock is ahead of this machine's, by the time at which it has made an answer."""
+    try:
+        told = email.utils.parsedate_to_datetime(headers.get("date") or "")
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return before
+    # A cache between here and there repeats an old answer with its old time, and says how old it is.
+    if told.tzinfo is None or headers.get("age", "0") != "0":
+        return before
+    return told.timestamp() - time.time()

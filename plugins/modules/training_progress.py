@@ -69,6 +69,8 @@ options:
   rented_at:
     description:
       - When the pod was rented, as RFC 3339 text in UTC. Default is the start of the training.
+      - Where O(pod) is given, its provider is asked for this, so that the pod's age is measured by one clock. Else it
+        counts by the clock of this machine, or by the pod's where the two disagree. A clock that disagrees is told.
     type: str
   earlier_cost:
     description:

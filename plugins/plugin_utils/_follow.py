@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import to_regex
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow_text as text
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
+from ansible_collections.podyard.gpu.plugins.plugin_utils._age import PodAge
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, Eye, Keeper, NoAnswer, behind
 
@@ -80,6 +80,10 @@ class Follower:
     metrics: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     reconnects: int = 0
+    age: PodAge | None = None
+
+    def __post_init__(self) -> None:
+        self.age = self.age or PodAge(self.limits.rented_at, self.show)
 
     def run(self) -> Verdict:
         """Follow to the end. Raises OSError when the run's directory cannot be written."""
@@ -183,8 +187,7 @@ class Follower:
 
     def lived_hours(self) -> float:
         """Hours since the pod was rented; where that is not known, since the training began."""
-        begun = self.limits.rented_at or parse_time(self.found.get("started_at"))
-        return max(0.0, (datetime.now(UTC) - begun).total_seconds() / 3600) if begun else 0.0
+        return self.age.seconds(self.found) / 3600 if self.age else 0.0
 
     def _progress(self) -> None:
         if self.clock() - self._said_at < PROGRESS_SECONDS:

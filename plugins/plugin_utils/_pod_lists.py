@@ -10,12 +10,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
 
 Connect = Callable[[str], Provider]
@@ -24,12 +26,21 @@ Connect = Callable[[str], Provider]
 @dataclass(frozen=True)
 class PodList:
     """What one provider answered: its pods in the shape of ``Pod.to_result()``, each with `end`, the command that ends
-    it; or `error`, a sentence, and then nothing is known of its pods.
+    it; or `error`, a sentence, and then nothing is known of its pods. `clock_ahead` are the seconds by which the
+    provider's clock is ahead of this machine's, None where it did not say.
     """
 
     provider: str
     pods: tuple[dict[str, Any], ...] = ()
     error: str | None = None
+    clock_ahead: float | None = None
+
+    def age(self, pod_id: str) -> float | None:
+        """Seconds for which a pod of the list has been rented, by its provider's clock alone; None: not known."""
+        created = next((parse_time(pod.get("created_at")) for pod in self.pods if pod["id"] == pod_id), None)
+        if created is None or self.clock_ahead is None:
+            return None
+        return max(0.0, (datetime.now(UTC) - created).total_seconds() + self.clock_ahead)
 
 
 def environment(env_file: str | None) -> dict[str, str]:
@@ -47,7 +58,7 @@ def lists(
         try:
             provider = connect(name) if connect else _providers.connect(name, environ=environ)
             pods = tuple({**pod.to_result(), "end": provider.end_command(pod.id)} for pod in provider.list())
-            found[name] = PodList(name, pods)
+            found[name] = PodList(name, pods, clock_ahead=provider.clock_ahead)
         except CloudError as error:
             found[name] = PodList(name, error=error.message)
         except Exception as error:  # noqa: BLE001 - one provider's oddity must not hide the pods of the other

@@ -267,7 +267,11 @@ def _pod_entry(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill: bool = False) -> None:
-    """Add what is newly known of each pod; with `fill`, only where nothing was. The unknown replaces nothing."""
+    """Add what is newly known of each pod; with `fill`, what the ledger knows. The unknown replaces nothing.
+
+    The ledger fills gaps, and tells when a pod was rented: by the clock by which this machine notes its end as well.
+    The provider's may be hours away from that one.
+    """
     for entry in more:
         known = next((pod for pod in pods if pod["id"] == entry["id"] and pod["provider"] == entry["provider"]), None)
         if known is None:
@@ -276,7 +280,7 @@ def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill:
             pods.append(known)
         for key, value in entry.items():
             # Ledger and modules each tell when a pod was rented and gone: the first told time stays, as does a proof.
-            first_stays = fill or key in ("rented_at", "gone_at", "gone_proved")
+            first_stays = key != "rented_at" if fill else key in ("rented_at", "gone_at", "gone_proved")
             if value is not None and not (first_stays and known[key]):
                 known[key] = value
 

@@ -100,8 +100,7 @@ def status(found: Found) -> Status:
 def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -> dict[str, Any]:
     known = run.record["pods"] if run is not None else []
     record: Mapping[str, Any] = next((each for each in known if each["id"] == pod["id"]), {})
-    begun = parse_time(pod["created_at"] or record.get("rented_at"))
-    age = max(0.0, (found.now - begun).total_seconds()) if begun is not None else None
+    age = _age(pod, record, next((each.clock_ahead for each in found.lists if pod in each.pods), None), found.now)
     stopped = pod["phase"] == _pod.STOPPED
     price = pod["usd_per_hour"] if pod["usd_per_hour"] is not None else record.get("usd_per_hour")
     job = _job(pod, run, found)
@@ -119,6 +118,18 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
         "lease_known": job["source"] == "pod" or bool(record),
         "job": job,
     }
+
+
+def _age(
+    pod: Mapping[str, Any], record: Mapping[str, Any], clock_ahead: float | None, now: datetime
+) -> float | None:
+    """Seconds since a pod was rented, each time against the clock that has told it."""
+    begun = parse_time(pod["created_at"])
+    if begun is not None:
+        now += timedelta(seconds=clock_ahead or 0.0)
+    else:
+        begun = parse_time(record.get("rented_at"))
+    return max(0.0, (now - begun).total_seconds()) if begun is not None else None
 
 
 def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any]:

@@ -86,6 +86,11 @@ class Vast(Provider):
         """See Provider."""
         return self._api.budget.held_back
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """See Provider."""
+        return self._api.clock_ahead
+
     def urgently(self) -> contextlib.AbstractContextManager[None]:
         """See Provider."""
         return self._api.urgently()

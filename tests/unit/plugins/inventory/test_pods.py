@@ -31,6 +31,7 @@ class Provider:
     def __init__(self, name="runpod"):
         self.name = name
         self.account_mark = "first"
+        self.clock_ahead = None
         self.answers = []
         self.reached = []
         self.lists = 0

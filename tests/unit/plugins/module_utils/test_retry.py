@@ -10,7 +10,13 @@ import time
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._retry import Attempts, Patience, asked_pause, may_repeat
+from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
+    Attempts,
+    Patience,
+    asked_pause,
+    clock_ahead,
+    may_repeat,
+)
 from ansible_collections.podyard.gpu.tests.unit.cloud import FakeTime
 
 
@@ -74,3 +80,21 @@ def test_a_wait_longer_than_the_budget_is_not_begun():
     fake = FakeTime()
     assert not Attempts(Patience(budget=30.0), fake.clock).pause(600.0, limited=True)
     assert fake.slept == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "ahead"),
+    [
+        ({"date": "Thu, 01 Jan 2026 05:00:00 GMT"}, 5 * 3600.0),
+        ({"date": "Wed, 31 Dec 2025 19:00:00 GMT"}, -5 * 3600.0),
+        # An old answer from a cache, no time, half a time, a year that no machine knows.
+        ({"date": "Thu, 01 Jan 2026 05:00:00 GMT", "age": "600"}, 7.0),
+        ({}, 7.0),
+        ({"date": "today"}, 7.0),
+        ({"date": "Thu, 01 Jan 2026"}, 7.0),
+        ({"date": "Thu, 01 Jan 99999 05:00:00 GMT"}, 7.0),
+    ],
+)
+def test_how_far_a_clock_is_ahead_is_told_by_answers(monkeypatch, headers, ahead):
+    monkeypatch.setattr(time, "time", lambda: 1767225600.0)
+    assert clock_ahead(headers, 7.0) == ahead

@@ -231,6 +231,18 @@ def test_a_time_limit_stops_the_training(follow):
     assert "The pod has lived for 1:00:01 and may live 1 h." in verdict.message
 
 
+@pytest.mark.parametrize("limit", [{"max_hours": 1.5}, {"max_cost": 1.5, "usd_per_hour": 1.0}])
+@pytest.mark.parametrize("hours", [5, -5])
+def test_the_limits_hold_whatever_this_machines_clock_says(follow, limit, hours):
+    told = datetime.now(UTC) + timedelta(hours=hours)
+    pod_now = told.timestamp()
+    verdict, follower = follow(Host({"seconds": 3600.0, "now": pod_now}, {}, END), rented_at=told, **limit)
+    assert verdict.outcome == "succeeded"
+    verdict, _follower = follow(Host({"seconds": 7200.0, "now": pod_now}), rented_at=told, **limit)
+    assert (verdict.outcome, verdict.reason) == ("stopped", next(iter(limit)))
+    assert [line for line in follower.shown if "this machine's clock is 5 h 00 min" in line]
+
+
 def test_a_stalled_training_is_stopped_and_failed(follow):
     verdict, _follower = follow(Host({"log": b"begin\n"}), stall_timeout=60)
     assert (verdict.outcome, verdict.reason) == ("failed", "stall")

@@ -221,6 +221,18 @@ class TestLedger:
         assert (pod["id"], pod["usd_per_hour"], pod["rented_at"]) == ("abc", 1.2, "2026-01-01T00:00:01Z")
         assert not pod["gone_proved"] and pod["gone_at"] is None
 
+    def test_its_time_counts_and_not_the_providers_clock(self, record):
+        """Rent and end are measured by one clock; the provider's may be hours away from this machine's."""
+        name = "podyard-digits-r1-0-1"
+        made = {"event": "created", "name": name, "provider": "runpod", "id": "abc", "usd_per_hour": 1.0}
+        ledger(
+            record,
+            {**made, "time": "2026-01-01T00:00:00Z"},
+            {**made, "event": "gone", "time": "2026-01-01T01:00:00Z"},
+        )
+        values = {"pods": [{**POD, "usd_per_hour": 1.0, "created_at": "2026-01-01T05:00:00Z"}]}
+        assert record.apply(values=values)[0]["cost_usd"] == 1.0
+
     def test_its_proof(self, record):
         ledger(
             record,
