@@ -26,6 +26,11 @@ from podyard_sandbox.process import ProcessError, down, living, status, up
 from podyard_sandbox.settings import TRAFFIC_VARIABLE, AlreadyUp, Settings
 
 _DEFAULTS = Settings()
+_NETWORKS = {
+    "shared": (
+        "Pods share this machine's network: they reach its services on loopback, its neighbours and the internet."
+    ),
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,6 +100,7 @@ def up_command(home: Home, foreground: bool, ready_fd: int | None, **options: An
     click.echo(
         f"The sandbox is up{'' if started else ' already'}: {facts['url']} (pid {facts['pid']}), state in {home.root}"
     )
+    _say_network(facts)
 
 
 @main.command("down")
@@ -120,6 +126,7 @@ def status_command(home: Home, as_json: bool) -> None:
         click.echo(f"The sandbox is down; state in {home.root}")
     else:
         click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
+        _say_network(found)
         click.echo(f"Balance: {found['balance_usd']:.4f} USD at RunPod, {found['vast_credit_usd']:.4f} USD at Vast.ai")
     if found["many_pods"]:
         click.echo(f"Beside the pods below there are {found['many_pods']} on paper at RunPod")
@@ -167,6 +174,7 @@ def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
                 pipe.write(json.dumps(message) + "\n")
         elif "url" in message:
             click.echo(_up_line("is up", message["url"], os.getpid(), home))
+            _say_network(home.daemon() or {})
 
     try:
         home.create()
@@ -180,6 +188,12 @@ def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
 
 def _up_line(what: str, url: str, pid: int, home: Home) -> str:
     return f"The sandbox {what}: {url} (pid {pid}), state in {home.root}"
+
+
+def _say_network(facts: dict[str, Any]) -> None:
+    """Say what the pods reach; a daemon that is older than this command does not tell."""
+    if (said := _NETWORKS.get(facts.get("pod_network", ""))) is not None:
+        click.echo(said)
 
 
 def _or_fail(work: Any) -> Any:

@@ -190,6 +190,7 @@ def status(home: Home) -> dict[str, Any]:
         "url": None,
         "pid": None,
         "started_at": None,
+        "pod_network": None,
         "pace": None,
         "balance_usd": None,
         "vast_credit_usd": None,

@@ -56,6 +56,7 @@ class Server:
         self._home.create()
         await self._runtime.check()
         await self._runtime.sweep()
+        self.facts["pod_network"] = self._runtime.network
         ledger, faults, key = Ledger(self._home.ledger), Faults(), self._home.api_key()
         ledger.close_leftovers()
         ledger.compact()

@@ -124,6 +124,9 @@ def test_up_twice_down_twice(program: Program) -> None:
     assert second == first.replace("is up:", "is up already:")
     status = program.status()
     assert (status["pace"], status["balance_usd"], status["pods"], status["faults"]) == ("fast", 100.0, [], [])
+    assert status["pod_network"] == "shared"
+    said = "Pods share this machine's network: they reach its services on loopback"
+    assert said in first and said in program("status")
     assert program.api().names() == []
     assert program("down") == "The sandbox is down.\n"
     assert program("down") == "The sandbox was not up; nothing is left of it.\n"

@@ -105,6 +105,13 @@ def test_two_sandboxes_do_not_meet(lab: Lab, tmp_path: Path) -> None:
         other.close()
 
 
+def test_the_network_is_what_is_said_of_it(lab: Lab) -> None:
+    pod = lab.ready()
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        asked = f"exec 3<>/dev/tcp/127.0.0.1/{service.getsockname()[1]}"
+        assert (lab.ssh(pod, f"bash -c '{asked}'").code == 0) == (lab.runtime.network == "shared")
+
+
 def test_nothing_is_mounted_on_the_machine(lab: Lab) -> None:
     lab.ready()
     assert str(lab.home) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")

@@ -49,7 +49,12 @@ class _Pod:
 
 
 class PodRuntime:
-    """All pods of one sandbox, below `home`/pods. To be used from one event loop in the main thread."""
+    """All pods of one sandbox, below `home`/pods. To be used from one event loop in the main thread.
+
+    `network` is "shared": pods have this machine's network, and reach all that it reaches.
+    """
+
+    network = "shared"
 
     def __init__(self, home: Path) -> None:
         self._root = home / "pods"
