@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import shlex
 from pathlib import Path
@@ -33,6 +34,14 @@ _NETWORKS = {
 }
 
 
+class Amount(click.FloatRange):
+    """A number in a range: what is no number lies in every one of click's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        return found if math.isfinite(found) else self.fail(f"{value} is not a finite number.", param, ctx)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
@@ -49,7 +58,7 @@ def main(context: click.Context, home: Path | None) -> None:
 @main.command("up")
 @click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
 @click.option(
-    "--balance", type=click.FloatRange(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f})."
+    "--balance", type=Amount(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f})."
 )
 @click.option(
     "--wheels",
@@ -64,7 +73,7 @@ def main(context: click.Context, home: Path | None) -> None:
 )
 @click.option(
     "--vast-limits",
-    type=click.FloatRange(min=0),
+    type=Amount(min=0),
     help="Factor for the times that Vast.ai wants between two calls; 0 lifts them (default: the pace's).",
 )
 @click.option(
@@ -74,7 +83,7 @@ def main(context: click.Context, home: Path | None) -> None:
 )
 @click.option(
     "--bad-hosts",
-    type=click.FloatRange(0, 1),
+    type=Amount(0, 1),
     metavar="SHARE",
     help="In this share of the hosts, what is rented never gets ready; the same hosts for the same seed.",
 )

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hmac
 import html
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.faults import KINDS, FaultError, Faults, bad_hosts
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
@@ -127,23 +129,29 @@ class Control:
         "traffic"}``, the last two directories, the seed that of the bad hosts.
         """
         self._authenticate(request)
-        body: dict[str, Any] = await request.json()
+        try:
+            self._change(strict_json.loads(await request.read()))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            return web.json_response({"error": f"These settings cannot be: {error!r}."}, status=422)
+        return web.json_response({"pace": self._cloud.pace.name, "balance_usd": self._cloud.balance()})
+
+    def _change(self, body: dict[str, Any]) -> None:
         if "pace" in body:
             self._cloud.pace = self._vast.pace = PACES[body["pace"]]
         if "balance" in body:
-            self._cloud.set_balance(float(body["balance"]))
-            self._vast.set_credit(float(body["balance"]))
+            usd = _amount(body["balance"])
+            self._cloud.set_balance(usd)
+            self._vast.set_credit(usd)
         if "vast_limits" in body:
-            self._vast.limits = float(body["vast_limits"])
+            self._vast.limits = _amount(body["vast_limits"])
         if "bad_hosts" in body:
-            bad_hosts.switch(self._faults, float(body["bad_hosts"]), int(body.get("seed", self._cloud.seed)))
+            bad_hosts.switch(self._faults, _amount(body["bad_hosts"]), int(body.get("seed", self._cloud.seed)))
         if "many_pods" in body:
             self._cloud.put_on_paper(int(body["many_pods"]))
         if "wheels" in body:
             self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
         if "traffic" in body:
             self._traffic.record_to(Path(body["traffic"]))
-        return web.json_response({"pace": self._cloud.pace.name, "balance_usd": self._cloud.balance()})
 
     async def list_wheels(self, request: web.Request) -> web.Response:
         """The page of links that pip reads."""
@@ -162,3 +170,11 @@ class Control:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if not hmac.compare_digest(given.encode(), self._key.encode()):
             raise web.HTTPUnauthorized(text="the account's key is wanted as a bearer token\n")
+
+
+def _amount(value: Any) -> float:
+    """A number of USD, of seconds or of a share: what is none would spoil every sum that it goes into."""
+    found = float(value)
+    if not 0 <= found < math.inf:
+        raise ValueError(f"{value} is no amount")
+    return found

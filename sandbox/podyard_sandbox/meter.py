@@ -90,6 +90,8 @@ class Meter:
         return cls([Interval(start, end, usd, gpu) for start, end, usd, gpu in rows])
 
     def _begin(self, interval: Interval) -> None:
+        # One price that is no number would make every sum after it none.
+        assert math.isfinite(interval.usd_per_hour) and interval.usd_per_hour >= 0, interval
         self.close(interval.start)
         self.intervals.append(interval)
 

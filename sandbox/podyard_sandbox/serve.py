@@ -72,7 +72,8 @@ class Server:
         control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic, self.vast)
         control.install(app)
         self._traffic.install(app)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS)
+        # A packed body is refused as no JSON, by the API and in its words.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

@@ -22,6 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.exchange import current
 from podyard_sandbox.moment import exact_time
 
@@ -166,7 +167,7 @@ def _body(path: str, raw: bytes | None) -> dict[str, Any]:
     if not raw or path == _NO_BODIES:
         return {}
     try:
-        return {"json": _masked(json.loads(raw))}
+        return {"json": _masked(strict_json.loads(raw))}
     except ValueError:
         return {"text": raw.decode(errors="replace")[:_MOST_TEXT]}
 

@@ -268,10 +268,13 @@ def test_volumes_and_templates(cli, cloud):
     assert "V." in cli("create", "volume", str(disk["id"]), "-s", "10")
     (volume,) = cli.raw("show", "volumes")
     assert "deleted" in cli("delete", "volume", str(volume["id"])).lower()
+    assert json.loads(cli("search", "templates", "count_created>0", "recommended=True", "use_ssh=True")) == []
     said = cli("create", "template", "--name", "t", "--image", IMAGE, "--env", "-e A=b", "--ssh", "--direct",
                "--disk_space", "20")  # fmt: skip
     hash_id = re.search(r"'hash_id': '([0-9a-f]+)'", said)
     assert hash_id is not None, said
+    for key in ("creator_id>0", "count_created<1", "recommended=False", "use_ssh=True", "ssh_direct=True", "tag=None"):
+        assert [row["hash_id"] for row in json.loads(cli("search", "templates", key))] == [hash_id[1]], key
     number = cli("create", "instance", str(machine["id"]), "--template_hash", hash_id[1], "--disk", "20")
     made = re.search(r"'new_contract': (\d+)", number)
     assert made is not None

@@ -267,6 +267,8 @@ def test_foreground(program: Program) -> None:
 def test_what_cannot_be_is_said_in_one_sentence(program: Program, tmp_path: Path) -> None:
     assert "No sandbox is up in" in program("env", fails=True)
     assert "Invalid value for '--pace'" in program("up", "--pace", "slow", fails=True)
+    for option in ("--balance", "--vast-limits", "--bad-hosts"):
+        assert f"Invalid value for '{option}'" in program("up", option, "nan", fails=True)
     assert "does not exist" in program("up", "--wheels", str(tmp_path / "nothing"), fails=True)
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")

@@ -90,10 +90,11 @@ class Access:
         return key
 
     def _known(self, key: str) -> ApiKey | Instance | None:
+        given = key.encode("utf-8", "replace")  # a header may hold any bytes
         for each in self._cloud.account.api_keys:
-            if hmac.compare_digest(each.key.encode(), key.encode()):
+            if hmac.compare_digest(each.key.encode(), given):
                 return each
-        return next((each for each in self._cloud if hmac.compare_digest(each.key.encode(), key.encode())), None)
+        return next((each for each in self._cloud if hmac.compare_digest(each.key.encode(), given)), None)
 
     def _own(self, request: web.Request, asked: str, instance: Instance) -> None:
         """The key that lies in a container may do a few things to that instance, and nothing else."""

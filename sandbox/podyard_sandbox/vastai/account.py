@@ -53,10 +53,6 @@ class Account:
         """USD left after what instances have cost so far."""
         return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)
 
-    def lines(self) -> tuple[str, ...]:
-        """The account's public keys."""
-        return tuple(key.line for key in self.ssh_keys)
-
     def ssh_key(self, line: str) -> SshKey | None:
         """The account's key with this type and material, if it has it."""
         return next((key for key in self.ssh_keys if identity(key.line) == identity(line)), None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -14,15 +14,23 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.vastai.instance import Config
 from podyard_sandbox.vastai.problems import ApiError, refusal
 
 _MOST_LABEL, _MOST_IMAGE, _MOST_ONSTART, _MOST_VARIABLES, _MOST_ENV = 256, 1024, 16_384, 256, 32_768
-_DEFAULT_DISK = 10.0
+_DEFAULT_DISK, _DEFAULT_VOLUME = 10.0, 15.0
 _RUNTYPES = frozenset(
     ("args", *(f"{kind}{how}" for kind in ("ssh", "jupyter") for how in ("", "_proxy", "_direc", "_direct")))
 )
 _LEAST_BID, _MOST_BID = 0.001, 128.0
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_ID = re.compile(r"[0-9]{1,18}")
+_MOST_SHOWN = 80
+_MOUNT = re.compile(r"-v V\.[0-9]{1,18}:/\S+")
+# Host's and container's port, and what it speaks; a number above all ports asks for one that is the same on both sides.
+_PORT_FLAG = re.compile(r"-p +(?:[0-9]{1,5}:)?([0-9]{1,5})(?:/(?:tcp|udp))?")
+_MOST_PORTS = 64
 
 
 async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
@@ -31,16 +39,24 @@ async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
     Raises:
         ApiError: it is no JSON object.
     """
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except web.RequestPayloadError:
+        raise no_json(status) from None
     if not raw.strip():
         return {}
     try:
-        body = json.loads(raw)
+        body = strict_json.loads(raw)
     except ValueError:
-        body = None
+        raise no_json(status) from None
     if not isinstance(body, dict):
-        raise ApiError(status, {"error": "invalid_request", "msg": "Invalid json body"})
+        raise no_json(status)
     return body
+
+
+def no_json(status: int = 400) -> ApiError:
+    """A body that is no JSON object."""
+    return ApiError(status, {"error": "invalid_request", "msg": "Invalid json body"})
 
 
 def invalid(text: str, **more: Any) -> ApiError:
@@ -54,10 +70,41 @@ def number(value: Any) -> int:
     Raises:
         ApiError: 400.
     """
-    try:
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise invalid(f"{value!r} is not a number") from None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise invalid(f"{shown(value)} is not a number")
+
+
+def amount(value: Any) -> float:
+    """A number of any size that money and disks can have: finite; it may be written as text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("not a number")
+    try:
+        found = float(value)
+    except OverflowError:
+        raise ValueError("too large") from None
+    if not math.isfinite(found):
+        raise ValueError("not finite")
+    return found
+
+
+def shown(value: Any) -> str:
+    """What somebody sent, short enough for a refusal."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def identifier(text: str) -> int | None:
+    """The number of something in a path, or None if it is none."""
+    return int(text) if _ID.fullmatch(text) else None
 
 
 def numbers(value: Any, name: str) -> list[int]:
@@ -102,7 +149,7 @@ def flags(text: Any) -> dict[str, str]:
     if isinstance(text, Mapping):
         return {str(name): str(value) for name, value in text.items()}
     found: dict[str, str] = {}
-    words = shlex.split(str(text or ""))
+    words = _words(text, "env")
     for flag, word in pairwise(words):
         if flag in ("-e", "--env"):
             name, _equals, value = word.partition("=")
@@ -139,10 +186,8 @@ def config(body: Mapping[str, Any]) -> Config:
         raise invalid("env is too large")
     runtype = _text(body, "runtype", 256) or ("args" if args else "ssh")
     if unknown := set(runtype.split()) - _RUNTYPES:
-        raise invalid(f"runtype {min(unknown)!r}")
-    mount = next((flag for flag in env if flag.startswith("-v ")), None)
-    if mount is not None and not re.fullmatch(r"-v V\.\d+:/\S+", mount):
-        raise invalid(f"{mount!r} mounts no volume")
+        raise invalid(f"runtype {shown(min(unknown))}")
+    _check_flags(env)
     return Config(
         image=image.replace("@vastai-automatic-tag", "latest"),
         label=label,
@@ -154,6 +199,38 @@ def config(body: Mapping[str, Any]) -> Config:
         image_login=_text(body, "image_login", 4096),
         vm=body.get("vm") is True,
     )
+
+
+def _check_flags(env: Mapping[str, str]) -> None:
+    """See that what ``env`` maps and mounts can be."""
+    ports = [flag for flag in env if flag.startswith("-p ")]
+    if len(ports) > _MOST_PORTS:
+        raise invalid(f"more than {_MOST_PORTS} ports")
+    for flag in ports:
+        inside = _PORT_FLAG.fullmatch(flag)
+        if inside is None or int(inside[1]) == 0:
+            raise invalid(f"{shown(flag)} maps no port")
+    for flag in env:
+        if flag.startswith("-v ") and not _MOUNT.fullmatch(flag):
+            raise invalid(f"{shown(flag)} mounts no volume")
+
+
+def size(body: Mapping[str, Any]) -> float:
+    """How many GB a volume is to have.
+
+    Raises:
+        ApiError: 400.
+    """
+    return _number(body, "size", _DEFAULT_VOLUME, least=1.0)
+
+
+def name(body: Mapping[str, Any]) -> str | None:
+    """What a volume is to be called.
+
+    Raises:
+        ApiError: 400.
+    """
+    return _text(body, "name", _MOST_LABEL)
 
 
 def bid(body: Mapping[str, Any]) -> float | None:
@@ -176,7 +253,19 @@ def _args(body: Mapping[str, Any]) -> list[str]:
         raise invalid("args is not a list")
     if args:
         return [str(each) for each in args]
-    return shlex.split(str(body.get("args_str") or ""))
+    return _words(body.get("args_str"), "args_str")
+
+
+def _words(text: Any, name: str) -> list[str]:
+    """The words of a text that is quoted as in a shell.
+
+    Raises:
+        ApiError: 400.
+    """
+    try:
+        return shlex.split(str(text or ""))
+    except ValueError as error:
+        raise invalid(f"{name}: {error}") from None
 
 
 def _text(body: Mapping[str, Any], name: str, most: int) -> str | None:
@@ -195,9 +284,9 @@ def _number(body: Mapping[str, Any], name: str, default: float, least: float | N
     if value is None:
         return default
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        found = amount(value)
+    except ValueError:
         raise invalid(f"{name} is not a number") from None
-    if least is not None and number < least:
+    if least is not None and found < least:
         raise invalid(f"{name} is below {least:g}")
-    return number
+    return found

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from podyard_sandbox.faults import Fault, Faults
@@ -23,8 +24,9 @@ from podyard_sandbox.vastai.keys import SshKey, identity
 from podyard_sandbox.vastai.lifecycle import LAST_WORDS, LIVING, Lifecycle
 from podyard_sandbox.vastai.market import Market, Offer
 from podyard_sandbox.vastai.problems import ApiError, no_such_instance, refusal
-from podyard_sandbox.vastai.shelves import Templates, Volumes
+from podyard_sandbox.vastai.shelves import Volumes
 from podyard_sandbox.vastai.striking import strike
+from podyard_sandbox.vastai.templates import Templates
 
 _logger = logging.getLogger(__name__)
 
@@ -218,18 +220,22 @@ class VastCloud:
         if any(identity(line) == identity(key.line) for line in instance.lines()):
             return False
         instance.keys.append(key)
+        instance.detached.discard(identity(key.line))
         self._life.set_keys(instance)
         return True
 
     def detach(self, instance: Instance, key: SshKey) -> None:
         """Let a key no longer in."""
-        instance.keys = [each for each in instance.keys if each is not key]
+        gone = identity(key.line)
+        instance.keys = [each for each in instance.keys if identity(each.line) != gone]
+        instance.account_keys = tuple(each for each in instance.account_keys if identity(each.line) != gone)
+        instance.detached.add(gone)
         self._life.set_keys(instance)
 
-    def set_keys_everywhere(self, line: str) -> None:
+    def set_keys_everywhere(self, key: SshKey) -> None:
         """A new key of the account reaches the running instances too: the other reading of the documents."""
         for instance in self:
-            instance.account_keys = (*instance.account_keys, line)
+            instance.account_keys = (*instance.account_keys, replace(key))
             self._life.set_keys(instance)
 
     async def destroy(self, instance: Instance) -> None:

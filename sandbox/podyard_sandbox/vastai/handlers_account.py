@@ -165,7 +165,7 @@ class AccountHandlers:
         if not isinstance(day, dict) or "gte" not in day or "lte" not in day:
             text = "Must provide both 'day' gte and lte filters for instance charges"
             raise ApiError(400, {"success": False, "msg": text})
-        first, last = bodies.number(day["gte"]), bodies.number(day["lte"]) + _DAY
+        first, last = _day(day["gte"]), _day(day["lte"]) + _DAY
         rows = [row for row in map(_charge, self._cloud.everything()) if row["start"] < last and row["end"] >= first]
         if request.query.get("latest_first", "true").lower() != "false":
             rows.reverse()
@@ -185,13 +185,20 @@ class AccountHandlers:
 
     def _page(self, request: web.Request, rows: list[dict[str, Any]], default: int) -> web.Response:
         try:
-            limit = min(_MOST_PAGE, max(1, int(request.query.get("limit", default))))
-            start = int(request.query.get("after_token") or 0)
-        except ValueError:
+            limit = min(_MOST_PAGE, max(1, bodies.number(request.query.get("limit", default))))
+            start = max(0, bodies.number(request.query.get("after_token") or 0))
+        except ApiError:
             raise refusal(400, "invalid_token", "Invalid pagination token") from None
         page = rows[start : start + limit]
         token = str(start + limit) if start + limit < len(rows) else None
         return answer({"success": True, "count": len(page), "total": len(rows), "next_token": token, "results": page})
+
+
+def _day(value: Any) -> float:
+    try:
+        return bodies.amount(value)
+    except ValueError:
+        raise query.unfit(f"day {bodies.shown(value)} is not a number") from None
 
 
 def _charge(instance: Instance) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
@@ -69,6 +70,7 @@ class InstanceHandlers:
         order = _order(query.parameter(request.query.get("order_by"), list, "order_by"))
         rows = query.ordered(rows, order)
         page, token = self._page(rows, request, order)
+        columns = query.parameter(request.query.get("select_cols"), list, "select_cols")
         labels = Counter(row["label"] or "" for row in rows)
         return answer(
             {
@@ -77,7 +79,7 @@ class InstanceHandlers:
                 "total_instances": len(rows),
                 "label_counts": dict(labels),
                 "next_token": token,
-                "instances": [_selected(row, request.query.get("select_cols")) for row in page],
+                "instances": [query.selected(row, columns) for row in page],
             }
         )
 
@@ -230,7 +232,7 @@ class InstanceHandlers:
         """Bid another price."""
         instance, body = self._find(request), await bodies.read(request)
         price = body.get("price")
-        if not isinstance(price, (int, float)) or isinstance(price, bool) or price < _LEAST_BID:
+        if not isinstance(price, (int, float)) or isinstance(price, bool) or not price >= _LEAST_BID:
             raise refusal(400, "invalid_args", f"Please set a bid price >= {_LEAST_BID}.")
         if price > _MOST_BID * instance.size:
             raise refusal(400, "invalid_args", f"Please set a bid price <= {_MOST_BID * instance.size:g}.")
@@ -247,7 +249,7 @@ class InstanceHandlers:
         except ApiError:
             raise ApiError(400, {"success": False, "msg": "No such instance"}) from None
         amount = body.get("amount")
-        if not isinstance(amount, (int, float)) or amount <= 0:
+        if not isinstance(amount, (int, float)) or isinstance(amount, bool) or not amount > 0:
             raise ApiError(400, {"success": False, "msg": "Please set an amount > 0."})
         if amount > self._cloud.credit():
             raise ApiError(411, {"success": False, "msg": "Insufficient credit"})
@@ -265,6 +267,7 @@ class InstanceHandlers:
     async def snapshot(self, request: web.Request) -> web.Response:
         """Keep a copy in a registry; there is none here, so only the answer is given."""
         self._find(request)
+        await bodies.read(request)
         return answer({"success": True, "msg": "Snapshot in progress"})
 
     async def price_increases(self, _request: web.Request) -> web.Response:
@@ -283,10 +286,10 @@ class InstanceHandlers:
 
 
 def _id(request: web.Request) -> int:
-    text = request.match_info["id"]
-    if not text.isdigit():
+    number = bodies.identifier(request.match_info["id"])
+    if number is None:
         raise refusal(400, "invalid_args", "invalid instance_id")
-    return int(text)
+    return number
 
 
 def _limit(text: str | None) -> int:
@@ -305,14 +308,9 @@ def _order(given: list[Any]) -> list[tuple[str, str]]:
         if not isinstance(each, dict) or each.get("dir", "asc") not in ("asc", "desc"):
             raise query.unfit("order_by is not valid")
         if each.get("col") not in STORED:
-            raise query.unknown_key(str(each.get("col")))
+            raise query.unknown_key(bodies.shown(each.get("col")))
         order.append((each["col"], each.get("dir", "asc")))
     return order
-
-
-def _selected(row: dict[str, Any], columns: str | None) -> dict[str, Any]:
-    names = query.parameter(columns, list, "select_cols")
-    return row if not names or "*" in names else {str(name): row.get(str(name)) for name in names}
 
 
 def _token(last: int) -> str:
@@ -321,6 +319,6 @@ def _token(last: int) -> str:
 
 def _after(token: str) -> int:
     try:
-        return int(json.loads(base64.b64decode(token, validate=True))["values"]["id"])
-    except (binascii.Error, ValueError, KeyError, TypeError):
+        return bodies.number(strict_json.loads(base64.b64decode(token, validate=True))["values"]["id"])
+    except (binascii.Error, ValueError, KeyError, TypeError, ApiError):
         raise ApiError(400, {"error": "invalid_token", "msg": "Invalid pagination token"}) from None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.instance import Instance
-from podyard_sandbox.vastai.keys import SshKey, identity
+from podyard_sandbox.vastai.keys import SshKey
 from podyard_sandbox.vastai.problems import ApiError, answer, refusal
 from podyard_sandbox.vastai.striking import strike
 
@@ -63,7 +64,7 @@ class KeyHandlers:
         key = self._account.new_ssh_key(line)
         self._account.ssh_keys.append(key)
         if strike(self._faults, "vast-account-key-everywhere"):
-            self._cloud.set_keys_everywhere(line)
+            self._cloud.set_keys_everywhere(key)
         return answer({"success": True, "key": key.to_json("public_key")})
 
     async def update(self, request: web.Request) -> web.Response:
@@ -80,11 +81,9 @@ class KeyHandlers:
     async def show_attached(self, request: web.Request) -> web.Response:
         """An instance's keys, as JSON within JSON."""
         instance = self._find(request)
-        known = {identity(key.line): key for key in (*self._account.ssh_keys, *instance.keys)}
         shown = []
-        for line in instance.lines():
-            key = known.get(identity(line)) or SshKey(0, self._account.id, line)
-            words = line.split(None, 2)
+        for key in instance.all_keys():
+            words = key.line.split(None, 2)
             shown.append({"id": key.id, "name": words[2] if len(words) > 2 else "", "public_key": key.line})
         return answer({"success": True, "ssh_keys": json.dumps(shown)})
 
@@ -92,7 +91,9 @@ class KeyHandlers:
         """Let a key in to an instance, whether it runs or not."""
         instance, line = self._find(request), await self._line(request)
         forced = strike(self._faults, "vast-key-exists") is not None
-        key = self._account.ssh_key(line) or self._account.new_ssh_key(line)
+        registered = self._account.ssh_key(line)
+        # A key that the account replaces later stays what it was where it is let in.
+        key = self._account.new_ssh_key(line) if registered is None else replace(registered)
         if forced or not self._cloud.attach(instance, key):
             return answer({"success": False, "msg": _KNOWN})
         return answer({"success": True, "msg": "SSH key attached successfully"})
@@ -100,7 +101,7 @@ class KeyHandlers:
     async def detach(self, request: web.Request) -> web.Response:
         """Let a key no longer in."""
         instance, wanted = self._find(request), request.match_info["key"]
-        key = next((key for key in instance.keys if str(key.id) == wanted), None)
+        key = next((key for key in instance.all_keys() if str(key.id) == wanted), None)
         if key is None:
             raise refusal(404, "no_such_ssh_key", "SSH key not found.")
         self._cloud.detach(instance, key)
@@ -120,9 +121,9 @@ class KeyHandlers:
         raise refusal(400, "no_ssh_key", _NO_KEY)
 
     def _find(self, request: web.Request) -> Instance:
-        text = request.match_info["id"]
-        if not text.isdigit():
+        number = bodies.identifier(request.match_info["id"])
+        if number is None:
             raise ApiError(404, {"success": False, "error": "no_such_instance", "msg": "Instance not found."})
-        instance = self._cloud.find(int(text))
+        instance = self._cloud.find(number)
         current().pod_id = instance.pod_id
         return instance

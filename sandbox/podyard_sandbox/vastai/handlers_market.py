@@ -112,6 +112,8 @@ class MarketHandlers:
         cancel = cancels if isinstance(cancels, bool) else bid is None and not stopped
         instance = self._contract(offer, config, bid, cancel=cancel, stopped=stopped)
         current().pod_id = instance.pod_id
+        if template is not None:
+            self._cloud.templates.used(template)
         if self._struck("vast-create-timeout-but-created", config):
             raise DroppedLine
         return {"success": True, "new_contract": instance.id, "instance_api_key": instance.key}
@@ -211,10 +213,9 @@ class MarketHandlers:
         if not isinstance(info, Mapping):
             return
         if info.get("create_new"):
-            size = float(bodies.number(info.get("size") or 15))
             if info.get("volume_id") is not None and bodies.number(info["volume_id"]) != volume_offer(offer.machine):
                 raise bodies.invalid("the volume offer is on another machine", ask_id=offer.id)
-            volume = volumes.create(offer.machine, size, info.get("name"))
+            volume = volumes.create(offer.machine, bodies.size(info), bodies.name(info))
         else:
             volume = volumes.find(bodies.number(info.get("volume_id")))
             if volume.machine is not offer.machine:

@@ -9,14 +9,13 @@ from typing import Any
 
 from aiohttp import web
 
-from podyard_sandbox.vastai import bodies, query
+from podyard_sandbox.vastai import bodies, query, templates
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.problems import answer, refusal
 from podyard_sandbox.vastai.shelves import volume_offer
 
 _DONE = {"success": True}
-_DEFAULT_GB = 15.0
 _PAGE = 64
 # Columns that exist only in a search.
 _VIRTUAL = ("verified", "external")
@@ -59,7 +58,10 @@ class ShelfHandlers:
         known = {*rows[0], *_VIRTUAL}
         given = {name: value for name, value in body.items() if isinstance(value, dict) and name in known}
         found = [row for row in rows if query.matches(row, query.check(given, known), _value)]
-        return answer({"offers": found[: bodies.number(body.get("limit") or _PAGE)]})
+        limit = bodies.number(_PAGE if body.get("limit") is None else body["limit"])
+        if limit < 1:
+            raise bodies.invalid(f"limit {limit} is not valid")
+        return answer({"offers": found[:limit]})
 
     async def create_volume(self, request: web.Request) -> web.Response:
         """Rent disk of a machine."""
@@ -68,17 +70,16 @@ class ShelfHandlers:
         machine = machines.get(bodies.number(body.get("id")))
         if machine is None:
             raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
-        size = float(bodies.number(body.get("size") or _DEFAULT_GB))
-        volume = self._cloud.volumes.create(machine, size, body.get("name"))
+        volume = self._cloud.volumes.create(machine, bodies.size(body), bodies.name(body))
         return answer({"success": True, "volume_name": f"V.{volume.id}"})
 
     async def delete_volume(self, request: web.Request) -> web.Response:
         """Give a volume back, and what is on it."""
         given = request.query.get("id") or (await bodies.read(request)).get("id")
-        text = str(given or "").removeprefix("V.")
-        if not text.isdigit():
+        number = bodies.identifier(str(given or "").removeprefix("V."))
+        if number is None:
             raise refusal(400, "invalid_args", "Please provide a valid volume ID.")
-        volume = self._cloud.volumes.delete(int(text))
+        volume = self._cloud.volumes.delete(number)
         await self._cloud.runtime.destroy_volume(volume.place)
         return answer(_DONE)
 
@@ -87,11 +88,12 @@ class ShelfHandlers:
     async def templates(self, request: web.Request) -> web.Response:
         """The account's templates that keep some conditions."""
         filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
-        rows = list(self._cloud.templates)
-        known = {name for row in rows for name in row} | {"hash_id", "name", "id", "creator_id"}
-        checked = query.check(filters, known, "select_filters.")
-        found = [row for row in rows if query.matches(row, checked, lambda row, column: row.get(column))]
-        return answer({"success": True, "templates_found": len(found), "templates": found})
+        checked = query.check(filters, templates.COLUMNS, "select_filters.")
+        rows = [row for row in self._cloud.templates if query.matches(row, checked, lambda row, column: row[column])]
+        rows = query.ordered(rows, _order(request.query.get("order_by")))
+        columns = query.parameter(request.query.get("select_cols"), list, "select_cols")
+        shown = [query.selected(row, columns) for row in rows]
+        return answer({"success": True, "templates_found": len(shown), "templates": shown})
 
     async def create_template(self, request: web.Request) -> web.Response:
         """Keep a new one."""
@@ -99,6 +101,7 @@ class ShelfHandlers:
         for name in ("name", "image"):
             if not isinstance(body.get(name), str) or not body[name]:
                 raise refusal(400, "invalid_args", f"Template {name} is required")
+        templates.check(body)
         row = self._cloud.templates.create(body, self._cloud.account.id)
         text = f"Template Created Successfully! New Template ID: {row['id']}"
         return answer({"success": True, "msg": text, "template": row})
@@ -107,6 +110,7 @@ class ShelfHandlers:
         """Change one; its hash changes with it."""
         body = await bodies.read(request)
         row = self._cloud.templates.find(hash_id=body.get("hash_id"), number=body.get("id"))
+        templates.check(body)
         return answer({"success": True, "template": self._cloud.templates.change(row, body)})
 
     async def delete_template(self, request: web.Request) -> web.Response:
@@ -133,6 +137,15 @@ class ShelfHandlers:
         """So nothing is there to be ended."""
         await bodies.read(request)
         return answer(_DONE)
+
+
+def _order(text: str | None) -> list[tuple[str, str]]:
+    """One column, as the description has it."""
+    if not text:
+        return []
+    if text not in templates.COLUMNS:
+        raise query.unknown_key(bodies.shown(text))
+    return [(text, "asc")]
 
 
 def _value(row: query.Row, column: str) -> Any:

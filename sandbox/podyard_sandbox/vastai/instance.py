@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from podyard_sandbox.meter import Interval, Meter
 from podyard_sandbox.pods import RunningPod
 from podyard_sandbox.stages import Stages
 from podyard_sandbox.vastai.gateway import Entrance
-from podyard_sandbox.vastai.keys import SshKey
+from podyard_sandbox.vastai.keys import SshKey, identity
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.market import disk_price
 
@@ -104,7 +105,8 @@ class Instance:
         holds_gpu: whether the GPUs of its offer are its own now.
         running: the container, while it runs.
         boots: counts starts, stops and ends, so that a start under way notices that it was overtaken.
-        keys: the keys that are attached to it; rewritten: whether its key file is to hold nothing else.
+        keys: the keys that are attached to it; account_keys: the account's of its last start; detached: those that it
+            is not to get from the account again.
         hidden_until: monotonic time until which show answers null, or the list lacks it (``hidden_in``).
         lost: since when the host does not answer.
     """
@@ -131,7 +133,8 @@ class Instance:
     made: bool = False
     boots: int = 0
     keys: list[SshKey] = field(default_factory=list)
-    account_keys: tuple[str, ...] = ()
+    account_keys: tuple[SshKey, ...] = ()
+    detached: set[tuple[str, ...]] = field(default_factory=set)
     ports_null: bool = False
     proxy_only: bool = False
     newline: bool = False
@@ -178,9 +181,17 @@ class Instance:
         """USD per hour while it runs."""
         return round(self.gpu_usd + self.disk_usd, 6)
 
+    def all_keys(self) -> list[SshKey]:
+        """The keys that may log in: the account's of its last start, and those attached since."""
+        return list({key.line: key for key in (*self.account_keys, *self.keys)}.values())
+
     def lines(self) -> tuple[str, ...]:
-        """The public keys that may log in: the account's of its last start, and those attached since."""
-        return tuple(dict.fromkeys((*self.account_keys, *(key.line for key in self.keys))))
+        """Their lines."""
+        return tuple(key.line for key in self.all_keys())
+
+    def take_over(self, keys: Iterable[SshKey]) -> None:
+        """Let in the account's keys as they are now, but none that was detached."""
+        self.account_keys = tuple(replace(key) for key in keys if identity(key.line) not in self.detached)
 
     def rate(self) -> tuple[float, bool]:
         """What it costs now, USD per hour, and whether the GPUs are part of that."""

@@ -212,7 +212,7 @@ class Lifecycle:
         late = self._faults.strike("vast-key-late", name=instance.words)
         never = self._faults.strike("vast-key-never", name=instance.words)
         absent = never is not None and never.params["reading"] == "absent"
-        instance.account_keys = () if absent else self._account.lines()
+        instance.take_over([] if absent else self._account.ssh_keys)
         keys = () if late or absent else instance.lines()
         spoiled = never is not None and never.params["reading"] == "mode"
         refused = self._faults.strike("vast-direct-refused", name=instance.words) is not None

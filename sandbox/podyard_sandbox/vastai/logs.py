@@ -43,15 +43,14 @@ class LogHandlers:
         instance = self._find(request)
         if instance is None:
             raise ApiError(404, {"error": "invalid_id", "msg": "Invalid instance id."})
-        try:
-            tail = int(body.get("tail") or _MOST_LINES)
-        except ValueError:
-            raise bodies.invalid("tail is not a number") from None
+        tail = _MOST_LINES if body.get("tail") in (None, "") else bodies.number(body["tail"])
+        if tail < 0:
+            raise bodies.invalid("tail is below 0")
         daemon = str(body.get("daemon_logs", "")).lower() == "true"
         lines = self._lines(instance, daemon)
         if wanted := body.get("filter"):
             lines = [line for line in lines if str(wanted) in line]
-        return answer({"success": True, "result_url": self._keep(request, lines[-tail:]), "msg": ""})
+        return answer({"success": True, "result_url": self._keep(request, lines[-tail:] if tail else lines), "msg": ""})
 
     def _lines(self, instance: Instance, daemon: bool) -> list[str]:
         if not daemon and not instance.made:
@@ -101,5 +100,5 @@ class LogHandlers:
         return f"http://{request.host}/vastai/results/{token}"
 
     def _find(self, request: web.Request) -> Instance | None:
-        text = request.match_info["id"]
-        return self._cloud.shown(int(text)) if text.isdigit() else None
+        number = bodies.identifier(request.match_info["id"])
+        return self._cloud.shown(number) if number is not None else None

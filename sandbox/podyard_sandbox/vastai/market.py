@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podyard_sandbox.vastai.machines import OTHERS, Machine, machines
+from podyard_sandbox.vastai.shelves import volume_offer
 
 HOURS_PER_MONTH = 720  # by which the service's own clients turn a price per month into one per hour
 DEFAULT_STORAGE = 8.0  # GB that a search prices when it names no size
@@ -203,10 +204,20 @@ def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
         "time_remaining_isbid": "",
         "webpage": None,
         "resource_type": "gpu",
+        **_volume(machine),
         "score": round(perf / total, 2),
         "dlperf_per_dphtotal": round(perf / total, 2),
         "flops_per_dphtotal": round(perf * 0.8 / total, 2),
         "rn": 1,
+    }
+
+
+def _volume(machine: Machine) -> dict[str, Any]:
+    """The disk of the machine that can be rented as a volume: its own number, all there is, USD per GB and hour."""
+    return {
+        "avail_vol_ask_id": volume_offer(machine),
+        "avail_vol_size": machine.disk,
+        "avail_vol_dph": round(disk_price(machine, 1), 6),
     }
 
 

@@ -18,7 +18,7 @@ class DroppedLine(Exception):
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """JSON with a content type of exactly application/json: the service's own client takes no other."""
     found = {"Content-Type": "application/json", **(headers or {})}
-    return web.Response(body=json.dumps(body).encode(), status=status, headers=found)
+    return web.Response(body=json.dumps(body, allow_nan=False).encode(), status=status, headers=found)
 
 
 class ApiError(Exception):

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.vastai.problems import ApiError, refusal
 
 Row = Mapping[str, Any]
@@ -63,7 +63,7 @@ def parameter(text: str | None, kind: type, name: str) -> Any:
     if not text:
         return kind()
     try:
-        value = json.loads(text)
+        value = strict_json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, kind):
@@ -123,6 +123,11 @@ def ordered(rows: list[dict[str, Any]], order: list[tuple[str, str]]) -> list[di
 
         rows = sorted(rows, key=place, reverse=down)
     return rows
+
+
+def selected(row: dict[str, Any], columns: list[Any]) -> dict[str, Any]:
+    """A row's columns of these names, those that it has not as null; all of it where none are named, or ``*``."""
+    return row if not columns or "*" in columns else {str(name): row.get(str(name)) for name in columns}
 
 
 def _comparable(value: Any) -> Any:

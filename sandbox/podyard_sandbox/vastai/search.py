@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podyard_sandbox.faults import Faults
-from podyard_sandbox.vastai import query
+from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.market import DEFAULT_STORAGE, Market, driver_number, offer_json
 from podyard_sandbox.vastai.striking import strike
 
@@ -79,16 +79,21 @@ def _value(row: query.Row, column: str) -> Any:
 def _type(body: Mapping[str, Any]) -> bool:
     wanted = body.get("type") or "on-demand"
     if wanted not in _TYPES:
-        raise query.unfit(f"{wanted} is not a valid type")
+        raise query.unfit(f"{bodies.shown(wanted)} is not a valid type")
     return wanted in _BIDS
 
 
 def _number(body: Mapping[str, Any], name: str, default: float) -> float:
     value = body.get(name)
+    if value is None or isinstance(value, Mapping):
+        return default
     try:
-        return default if value is None or isinstance(value, Mapping) else float(value)
-    except (TypeError, ValueError):
+        found = bodies.amount(value)
+    except ValueError:
         raise query.unfit(f"{name} is not a number") from None
+    if found < 0:
+        raise query.unfit(f"{name} {found:g} is not valid")
+    return found
 
 
 def _limit(body: Mapping[str, Any], faults: Faults) -> int:
@@ -105,8 +110,8 @@ def _order(given: Any, known: set[str]) -> list[tuple[str, str]]:
     if not isinstance(given, list) or not all(isinstance(each, list) and len(each) == 2 for each in given):
         raise query.unfit("order is not a list of [field, direction]")
     for column, direction in given:
-        if column not in known:
-            raise query.unknown_key(column)
+        if not isinstance(column, str) or column not in known:
+            raise query.unknown_key(bodies.shown(column))
         if direction not in ("asc", "desc"):
-            raise query.unfit(f"{direction} is not a direction")
+            raise query.unfit(f"{bodies.shown(direction)} is not a direction")
     return [(_ALIASES.get(column, column), direction) for column, direction in given]

@@ -1,14 +1,11 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What instances are made with: volumes on machines, and templates."""
+"""Volumes: disk of machines, with which instances are made."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -125,56 +122,3 @@ class Volumes:
         for volume in self:
             if volume.place == place and instance in volume.users:
                 volume.users.remove(instance)
-
-
-class Templates:
-    """The account's templates; what one holds tells its hash, which changes with it."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, dict[str, Any]] = {}
-        self._numbers = count(334_548)
-
-    def __iter__(self) -> Any:
-        return iter(list(self._rows.values()))
-
-    def create(self, body: Mapping[str, Any], user: int) -> dict[str, Any]:
-        """Keep a new template."""
-        number = next(self._numbers)
-        self._rows[number] = {"id": number, "creator_id": user, "created_at": time.time(), "count_created": 0}
-        return self._fill(number, body)
-
-    def change(self, row: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-        """Change one; its number stays and its hash does not."""
-        return self._fill(row["id"], body)
-
-    def find(self, *, number: Any = None, hash_id: Any = None) -> dict[str, Any]:
-        """The template of this number or hash.
-
-        Raises:
-            ApiError: 404.
-        """
-        for row in self:
-            if (number is not None and row["id"] == number) or (hash_id is not None and row["hash_id"] == hash_id):
-                return row
-        raise refusal(404, "not_found", "Template not found")
-
-    def delete(self, row: Mapping[str, Any]) -> None:
-        """Forget one."""
-        del self._rows[row["id"]]
-
-    def _fill(self, number: int, body: Mapping[str, Any]) -> dict[str, Any]:
-        row = self._rows[number]
-        row.update({name: value for name, value in body.items() if name not in ("id", "hash_id", "template_id")})
-        for name, value in _EMPTY.items():
-            row.setdefault(name, value)
-        text = json.dumps({name: value for name, value in row.items() if name != "hash_id"}, sort_keys=True)
-        row["hash_id"] = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-        return row
-
-
-_EMPTY: Mapping[str, Any] = {
-    "name": "", "image": "", "tag": None, "env": "", "onstart": "", "runtype": "args", "ssh_direct": False,
-    "use_ssh": False, "jup_direct": False, "jupyter_dir": None, "use_jupyter_lab": False, "args_str": "",
-    "extra_filters": {}, "recommended_disk_space": 8.0, "desc": "", "readme": "", "readme_visible": True,
-    "private": True, "href": None, "repo": None, "docker_login_repo": None,
-}  # fmt: skip
