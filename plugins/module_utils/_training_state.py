@@ -25,8 +25,13 @@ STARTING_SECONDS = 30.0
 SETTLED_SECONDS = 2.0
 # How soon the end of a training is noticed; looking costs a few reads of small files.
 LOOK_SECONDS = 0.2
-# Names under which programs write a file before it is complete.
-UNFINISHED = re.compile(r"(^\.|\.(tmp|temp|part|partial|incomplete|lock)$|\.tmp[.-])", re.IGNORECASE)
+# Names under which programs write a file, or a directory as transformers, Orbax and TensorFlow do, before it is
+# complete; then it gets its own name. A name with `temp` in it may speak of a temperature.
+UNFINISHED = re.compile(
+    r"^\.?tmp($|[-_.]|[a-z0-9_]{8}$)|^te?mp[-_.]?(checkpoint|ckpt)|[-.]tmp[-._]|\.tmp[0-9a-f]*$|[-_]tmp$|\d_temp$"
+    r"|\.(temp|part|partial|lock|download|crdownload|aria2)$|[-_.](incomplete|in[-_]?progress|unfinished)$",
+    re.IGNORECASE,
+)
 # A tree with more files than this holds something else than checkpoints.
 MOST_FILES = 50_000
 Record = dict[str, Any]
@@ -180,9 +185,11 @@ def _files(root: str) -> list[tuple[str, os.stat_result]]:
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
+                if UNFINISHED.search(entry.name):
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-                elif entry.is_file() and not UNFINISHED.search(entry.name):
+                elif entry.is_file() and not entry.name.startswith("."):
                     found.append((path, entry.stat()))
             except FileNotFoundError:
                 # Rotated away by the training while we look.

@@ -42,6 +42,8 @@ options:
     description:
       - Patterns, relative to O(output_dir), of the checkpoints to bring home during the run, written as in
         O(podyard.gpu.transfer#module:include). An empty list brings none.
+      - What has a name that programs give to files and directories before they are complete, such as
+        C(tmp-checkpoint-10), C(step_10.orbax-checkpoint-tmp-1) or C(w.pt.part), is left until it gets its own.
     type: list
     elements: str
     default: []

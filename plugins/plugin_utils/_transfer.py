@@ -120,7 +120,9 @@ class Mover:
 
         Raises AnsibleActionFail when the host has neither, or not the one asked for.
         """
-        rsync = remote.has_rsync and _transfer_rsync.usable()
+        there = _transfer_rsync.version(remote.facts.get("rsync", "")) >= _transfer_rsync.OLDEST_THERE
+        # rsync cannot bear a shell that prints something of its own.
+        rsync = there and remote.clean and _transfer_rsync.usable()
         if self.request.method == "rsync" and not rsync:
             raise AnsibleActionFail(
                 f"rsync was asked for, but {self.host.label} or this machine has no usable one. Use method auto."

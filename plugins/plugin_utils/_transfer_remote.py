@@ -205,11 +205,6 @@ class RemoteTree:
         return record[1] if entry and record and entry.stamp == record[0] else None
 
     @property
-    def has_rsync(self) -> bool:
-        """Whether rsync is there and the shell prints nothing of its own, which rsync cannot bear."""
-        return self.clean and "version 3" in self.facts.get("rsync", "")
-
-    @property
     def free_bytes(self) -> int | None:
         """Free space of a local file system; None on a network volume, whose figures are those of the whole cluster."""
         words = self.facts.get("df", "").split()

@@ -35,6 +35,19 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote impor
 BULK_BYTES = 16 << 20
 # rsync gives up when nothing moves for two minutes; a network volume may hold its breath for a while.
 STALL_SECONDS = 120
+# The first ones with --info=progress2, and with -s, which only those after 3.2.5 also know as --secluded-args.
+OLDEST_HERE, OLDEST_THERE = (3, 1), (3, 0)
+# Telling a version takes milliseconds; a program of this name that does something else must not hold us.
+PROBE_SECONDS = 10.0
+OPTIONS = (
+    "--archive", "--no-owner", "--no-group", "--no-devices", "--no-specials", "--omit-dir-times", "-s",
+    "--8-bit-output", f"--partial-dir={PARTIAL}", f"--timeout={STALL_SECONDS}", "--info=progress2",
+    "--no-human-readable",
+)  # fmt: skip
+# What lies in the way of a push is told before, and removed.
+PUSH_OPTIONS = ("--force",)
+# What a pod sends are files and nothing else, which this user can read and nobody runs as somebody else.
+PULL_OPTIONS = ("--no-links", "--no-inc-recursive", "--chmod=D700,Fu+rw,Fgo-w,Fug-s,F-t")
 # rsync's exit codes for a connection that broke: socket, protocol stream, timeouts.
 _BROKEN = {10, 12, 30, 35, SSH_FAILED}
 # Some files vanished or could not be read: the verification says which.
@@ -71,37 +84,51 @@ class Job:
         return self.bytes > BULK_BYTES
 
 
-@lru_cache(maxsize=1)
-def usable() -> bool:
-    """Whether this machine has an rsync that can talk safely: the real one, from 3.1 on."""
-    program = shutil.which("rsync")
-    if program is None:
+@lru_cache(maxsize=4)
+def _knows_our_options(program: str) -> bool:
+    """Whether this rsync takes every option that is passed here: openrsync and older ones do not.
+
+    It reads them all before it tells its version, and asks nobody.
+    """
+    try:
+        done = subprocess.run(
+            [program, *OPTIONS, *PULL_OPTIONS, "--copy-links", "--ignore-times", "--bwlimit=1", "--version"],
+            capture_output=True, check=False, stdin=subprocess.DEVNULL, env=_environment(), timeout=PROBE_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    done = subprocess.run([program, "--version"], capture_output=True, check=False, text=True, stdin=subprocess.DEVNULL)
-    version = re.search(r"version (\d+)\.(\d+)", done.stdout)
-    return version is not None and (int(version[1]), int(version[2])) >= (3, 1) and done.stdout.startswith("rsync")
+    return done.returncode == 0 and version(os.fsdecode(done.stdout)) >= OLDEST_HERE
+
+
+def usable() -> bool:
+    """Whether this machine has an rsync that can talk safely."""
+    program = shutil.which("rsync")
+    return program is not None and _knows_our_options(program)
+
+
+def version(text: str) -> tuple[int, int]:
+    """The version of the real rsync in the first line that it prints; (0, 0) for another program, such as openrsync."""
+    found = re.match(r"rsync\s+version\s+v?(\d{1,4})\.(\d{1,4})", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _environment() -> dict[str, str]:
+    """The environment for rsync, without the variables that change what its options mean, such as RSYNC_OLD_ARGS."""
+    return {name: value for name, value in plain_environment().items() if not name.startswith("RSYNC_")}
 
 
 def push(job: Job) -> dict[str, int]:
     """Send files to the host; return bytes that went over by path, for those that were not there already."""
-    return _run(job, [f"{job.local}/", job.host.rsync_place(f"{job.remote}/")])
+    return _run(job, PUSH_OPTIONS, [f"{job.local}/", job.host.rsync_place(f"{job.remote}/")])
 
 
 def pull(job: Job) -> dict[str, int]:
     """Fetch files from the host; return as `push` does."""
-    return _run(job, [job.host.rsync_place(f"{job.remote}/"), f"{job.local}/"])
+    return _run(job, PULL_OPTIONS, [job.host.rsync_place(f"{job.remote}/"), f"{job.local}/"])
 
 
-def _arguments(job: Job) -> list[str]:
-    arguments = ["rsync", "--archive", "--no-owner", "--no-group", "--no-devices", "--no-specials", "--omit-dir-times"]
-    arguments += [
-        "--secluded-args",
-        "--8-bit-output",
-        f"--partial-dir={PARTIAL}",
-        "--force",
-        f"--timeout={STALL_SECONDS}",
-    ]
-    arguments += ["--info=progress2", "--no-human-readable", "-e", job.host.rsync_shell(bulk=job.bulk)]
+def _arguments(job: Job, more: Sequence[str]) -> list[str]:
+    arguments = ["rsync", *OPTIONS, *more, "-e", job.host.rsync_shell(bulk=job.bulk)]
     if not job.links_only:
         arguments.append("--copy-links")
     if job.again:
@@ -111,7 +138,7 @@ def _arguments(job: Job) -> list[str]:
     return arguments
 
 
-def _run(job: Job, places: list[str]) -> dict[str, int]:
+def _run(job: Job, more: Sequence[str], places: list[str]) -> dict[str, int]:
     """Call rsync, show its progress, and return what it moved.
 
     Raises AnsibleConnectionFailure, AnsibleActionFail, Cancelled.
@@ -121,7 +148,7 @@ def _run(job: Job, places: list[str]) -> dict[str, int]:
         (folder / "paths").write_bytes(listed(job.paths))
         log = folder / "log"
         command = [
-            *_arguments(job),
+            *_arguments(job, more),
             "--from0",
             f"--files-from={folder / 'paths'}",
             f"--log-file={log}",
@@ -132,7 +159,7 @@ def _run(job: Job, places: list[str]) -> dict[str, int]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=plain_environment(),
+            env=_environment(),
         ) as process:
             try:
                 watch(process, job)

@@ -121,6 +121,24 @@ def test_unfinished_files_are_no_checkpoints(tmp_path):
     assert [entry["path"] for entry in found] == ["good.pt"]
 
 
+# As transformers, Lightning, Orbax, TensorFlow, torch.save with a rename, Python's tempfile and downloads write them.
+UNFINISHED_FOLDERS = [
+    "tmp-checkpoint-10", "checkpoint-10.tmp", ".tmp-checkpoint-10", "step_10.orbax-checkpoint-tmp-1764500000",
+    "ckpt-10_temp", "tmp", "tmpk3x9_a1b", "checkpoint-10.incomplete", "temp-checkpoint-10", "checkpoint-10-tmp",
+]  # fmt: skip
+UNFINISHED_FILES = ["checkpoint.tmp8d3f01", "w.pt.part", "tmpk3x9_a1b", "tmp_w.pt", "w.crdownload", "w.in_progress"]
+FINISHED = ["checkpoint-10", "low-temp-0.7", "run.tmpl", "template", "tmpfs-training", "temperature_temp", "particle"]
+
+
+def test_what_lies_in_an_unfinished_directory_is_no_checkpoint(tmp_path):
+    for folder in (*UNFINISHED_FOLDERS, *FINISHED):
+        (tmp_path / "output" / folder).mkdir(parents=True)
+        for name in ("w.pt", *UNFINISHED_FILES):
+            (tmp_path / "output" / folder / name).touch()
+    found = module.checkpoints(str(tmp_path), str(tmp_path / "output"), [r"(?P<entry>.*)(?:/.*)?"], final=True)
+    assert sorted(entry["path"] for entry in found) == sorted(f"{folder}/w.pt" for folder in FINISHED)
+
+
 def test_checkpoints_come_newest_first(tmp_path):
     for name, when in (("old.pt", 1000), ("new.pt", 1002), ("middle.pt", 1001)):
         (tmp_path / name).touch()

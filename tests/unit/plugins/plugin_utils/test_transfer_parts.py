@@ -76,7 +76,7 @@ LISTING = (
 
 def test_a_hosts_answer_is_read():
     tree = far.look(FakeShell(LISTING), "/w/data", remember=True)
-    assert (tree.root, tree.exists, tree.has_rsync, tree.free_bytes) == ("/w/data", True, True, 40 * 1024)
+    assert (tree.root, tree.exists, tree.clean, tree.free_bytes) == ("/w/data", True, True, 40 * 1024)
     assert set(tree.entries) == {"a b", "link", "sub", "sub/\udcff"}
     assert tree.entries["link"].link == "a b"
     assert tree.proved("a b") == SHA.decode()
@@ -89,8 +89,8 @@ def test_a_changed_stamp_proves_nothing():
     assert tree.proved("a b") is None
 
 
-def test_a_talkative_shell_has_no_rsync():
-    assert far.look(FakeShell(LISTING, banner=b"Welcome"), "/w/data").has_rsync is False
+def test_a_talkative_shell_is_told_apart():
+    assert far.look(FakeShell(LISTING, banner=b"Welcome"), "/w/data").clean is False
 
 
 @pytest.mark.parametrize("source", [b"mfs#10.0.0.1:9421", b"nas:/export"])
@@ -114,9 +114,10 @@ def test_paths_travel_between_nul_bytes():
     assert shell.data == b"./-n\0./\xff\0"
 
 
-def mover(method="auto", **facts):
+def mover(method="auto", clean=True, **facts):
     made = Mover(HOST, Request("a", "b", Patterns(), "data", method=method), print)
-    made.choose(far.RemoteTree("/w", True, False, {"tar": "/bin/tar", "rsync": "rsync  version 3.2.7", **facts}, True))
+    facts = {"tar": "/bin/tar", "rsync": "rsync  version 3.2.7  protocol version 31", **facts}
+    made.choose(far.RemoteTree("/w", True, False, facts, clean))
     return made.mode
 
 
@@ -124,13 +125,90 @@ def test_rsync_is_taken_where_both_have_it(monkeypatch):
     monkeypatch.setattr(rsync, "usable", lambda: True)
     assert mover() == "rsync"
     assert mover("tar") == "tar"
-    assert mover(rsync="") == "tar"
+    assert mover(clean=False) == "tar"
+    for there in (
+        "",
+        "openrsync: protocol version 30",
+        "rsync  version 2.6.9  protocol version 29",
+        "version 3",
+        "rsync  version 3",
+    ):
+        assert mover(rsync=there) == "tar"
+    for there in ("rsync  version 3.0.9  protocol version 30", "rsync  version v3.2.3  protocol version 31"):
+        assert mover(rsync=there) == "rsync"
     monkeypatch.setattr(rsync, "usable", lambda: False)
     assert mover() == "tar"
     with pytest.raises(AnsibleActionFail, match="rsync was asked for, but my-pod"):
         mover("rsync")
     with pytest.raises(AnsibleActionFail, match="my-pod has neither rsync nor tar"):
         mover(tar="")
+
+
+@pytest.fixture(name="local_rsync")
+def _local_rsync(tmp_path, monkeypatch):
+    """Puts a script in the place of this machine's rsync."""
+
+    def put(text):
+        program = tmp_path / "rsync"
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        rsync._knows_our_options.cache_clear()
+
+    yield put
+    rsync._knows_our_options.cache_clear()
+
+
+def knowing(version, *unknown):
+    """An rsync of this version that does not know some options; like the real ones it reads them in turn."""
+    lacks = "".join(f'  {name}) echo "rsync: {name}: unknown option" >&2; exit 1 ;;\n' for name in unknown)
+    return f'for word; do case $word in\n{lacks}  --version) echo "{version}"; exit 0 ;;\nesac; done\nexit 1'
+
+
+@pytest.mark.parametrize(
+    ("program", "usable"),
+    [
+        (knowing("rsync  version 3.1.3  protocol version 31", "--secluded-args", "--protect-args"), True),
+        (knowing("rsync  version 3.2.3  protocol version 31", "--secluded-args"), True),
+        (knowing("rsync  version v3.4.1  protocol version 32"), True),
+        (knowing("rsync  version 3.0.9  protocol version 30", "--info=progress2"), False),
+        (knowing("rsync  version 3.0.9  protocol version 30"), False),
+        (knowing("openrsync: protocol version 29\nrsync version 2.6.9 compatible"), False),
+        (knowing("openrsync: protocol version 30", "--8-bit-output"), False),
+        (knowing("rsync  version 3.3.0  protocol version 31", "-s"), False),
+        ("exit 127", False),
+    ],
+)
+def test_which_rsync_of_this_machine_is_taken(local_rsync, program, usable):
+    local_rsync(program)
+    assert rsync.usable() is usable
+
+
+def test_the_real_rsync_of_this_machine_is_taken(local_rsync):
+    local_rsync('exec /usr/bin/rsync "$@"')
+    assert rsync.usable() is True
+
+
+def test_an_rsync_that_hangs_is_not_waited_for(local_rsync, monkeypatch):
+    monkeypatch.setattr(rsync, "PROBE_SECONDS", 0.2)
+    local_rsync("exec sleep 1000")
+    assert rsync.usable() is False
+
+
+def test_the_users_variables_do_not_decide_how_rsync_reads_its_options(local_rsync, tmp_path, monkeypatch):
+    for name in ("RSYNC_OLD_ARGS", "RSYNC_PROTECT_ARGS", "RSYNC_RSH", "RSYNC_ICONV"):
+        monkeypatch.setenv(name, "1")
+    local_rsync(f'env > "{tmp_path}/seen"; echo "$@" > "{tmp_path}/arguments"')
+    job = rsync.Job(HOST, tmp_path, "/w", ["a"], 0, Progress("push data", 0, print))
+    rsync.push(job)
+    assert "RSYNC_" not in (tmp_path / "seen").read_text()
+    pushed = (tmp_path / "arguments").read_text().split()
+    rsync.pull(job)
+    pulled = (tmp_path / "arguments").read_text().split()
+    assert {"-s", "--no-devices", "--no-specials"} <= set(pushed) & set(pulled)
+    assert {"--no-links", "--force"} & set(pushed) == {"--force"}
+    assert {"--no-links", "--force"} & set(pulled) == {"--no-links"}
+    assert "--secluded-args" not in pushed
 
 
 @pytest.mark.parametrize(
