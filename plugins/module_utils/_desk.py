@@ -139,9 +139,11 @@ class Desk:
 
     def _hint(self, offer: Offer) -> None:
         """Another GPU than those that are wished, of at least their throughput: worth a word when nothing fits."""
-        least = min((kind.tflops for gpu in self.query.gpus if (kind := _throughput.model(gpu))), default=None)
+        named = [kind for gpu in self.query.gpus if (kind := _throughput.model(gpu))]
+        least = min((kind.tflops for kind in named if kind.tflops is not None), default=None)
         kind = _throughput.model(offer.gpu_id, offer.gpu)
-        if least is not None and kind is not None and kind.tflops >= least and not self._objections(offer):
+        tflops = kind.tflops if kind is not None else None
+        if least is not None and tflops is not None and tflops >= least and not self._objections(offer):
             words = "fits, and is none of the GPUs that are named"
             self.near.append(Miss(offer, (Objection("gpus", words, 2.0),)))
 
@@ -152,7 +154,7 @@ class Desk:
         return replace(
             offer,
             billed_usd_per_hour=round(billed, 6) if billed is not None else None,
-            tflops=round(kind.tflops * offer.gpu_count, 1) if kind is not None else None,
+            tflops=round(kind.tflops * offer.gpu_count, 1) if kind is not None and kind.tflops is not None else None,
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 Run = Callable[[list[str]], tuple[int, str, str]]
 
 _FIELDS = ("index", "name", "uuid", "memory.total", "memory.free", "utilization.gpu", "driver_version")
+_NUMBERS = ("index", "memory.total", "memory.free", "utilization.gpu")
 # Network file systems, whose figures of free space are those of the whole cluster (RunPod's volumes show as fuse or
 # mfs).
 _NETWORK = re.compile(r"^(fuse|mfs|nfs|cifs|smb|ceph|lustre|gluster|beegfs|9p|virtiofs)")
@@ -56,13 +57,68 @@ tell()
 """
 
 
+# What nvidia-smi says instead of a number that a sound GPU does not have, or that this user may not see.
+_UNKNOWN = re.compile(
+    r"\[?(n/a|not (supported|available|found)|insufficient permissions|no permission)\]?", re.IGNORECASE
+)
+# What it says of a GPU that nothing will run on until its host was looked after.
+_BROKEN = re.compile(
+    r"\berr(or|!)|requires? reset|reset required|\blost\b|fallen off|fail(ed|ure)|unable to determine|timed? ?out",
+    re.IGNORECASE,
+)
+
+
 def _number(text: str) -> int | None:
     """A number as nvidia-smi prints it; None for `[N/A]` and the like."""
-    return int(float(text)) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+    return int(float(text)) if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text) else None
+
+
+def _cells(cells: list[str]) -> tuple[list[str], list[str]]:
+    """The cells of a GPU's line that say that it is broken, and those that say nothing known: each with its field."""
+    odd = [
+        (f"{field} of GPU {cells[0][:100]!r} is {cell[:100]!r}", cell)
+        for field, cell in zip(_FIELDS, cells)
+        if not _UNKNOWN.fullmatch(cell) and (_number(cell) is None) and (field in _NUMBERS or _BROKEN.search(cell))
+    ]
+    broken = [words for words, cell in odd if _BROKEN.search(cell)]
+    return broken, [words for words, _cell in odd if words not in broken]
+
+
+def _listed(output: str, versions: dict[str, str | None]) -> list[dict[str, Any]]:
+    """The GPUs of nvidia-smi's lines; `driver_version` goes into `versions`."""
+    found: list[dict[str, Any]] = []
+    trouble: list[str] = []
+    for line in output.splitlines():
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) != len(_FIELDS):
+            trouble += [repr(line.strip()[:200])] if _BROKEN.search(line) else []
+            continue
+        faults, unreadable = _cells(cells)
+        found.append(
+            {
+                "index": _number(cells[0]),
+                "name": cells[1],
+                "uuid": cells[2],
+                "memory_total_mb": _number(cells[3]),
+                "memory_free_mb": _number(cells[4]),
+                "utilization_percent": _number(cells[5]),
+                "faults": faults,
+                "unreadable": unreadable,
+            }
+        )
+        versions["driver_version"] = cells[6]
+    if found:
+        # A GPU that is lost may have no line of its own any more; these words are all there is of it.
+        found[0]["faults"] += trouble
+    return found
 
 
 def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | None]:
-    """Ask nvidia-smi: the GPUs, `driver_version` and `cuda_version`, and what went wrong."""
+    """Ask nvidia-smi: the GPUs, `driver_version` and `cuda_version`, and what went wrong.
+
+    Of each GPU `faults` are what nvidia-smi says of one that is broken, `unreadable` what it says where a number should
+    be and that means nothing known.
+    """
     versions: dict[str, str | None] = {"driver_version": None, "cuda_version": None}
     if shutil.which("nvidia-smi") is None:
         return [], versions, "there is no nvidia-smi"
@@ -71,21 +127,7 @@ def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | N
     words = " ".join((output + " " + error).split())
     if code != 0:
         return [], versions, f"nvidia-smi ended with {code}: {words[:300]}"
-    found = []
-    for line in output.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == len(_FIELDS):
-            found.append(
-                {
-                    "index": _number(cells[0]),
-                    "name": cells[1],
-                    "uuid": cells[2],
-                    "memory_total_mb": _number(cells[3]),
-                    "memory_free_mb": _number(cells[4]),
-                    "utilization_percent": _number(cells[5]),
-                }
-            )
-            versions["driver_version"] = cells[6]
+    found = _listed(output, versions)
     # The CUDA version that a driver supports stands only in the head of the plain table.
     _code, table, _error = run(["nvidia-smi"])
     match = re.search(r"CUDA Version:\s*([\d.]+)", table)

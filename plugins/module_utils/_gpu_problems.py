@@ -9,30 +9,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Words of a GPU's name that one side says and the other leaves out: makers, families, forms, kinds of memory.
-_NOISE = frozenset(
-    {"nvidia", "geforce", "quadro", "tesla", "gpu", "generation", "edition", "server", "workstation", "blackwell"}
-    | {"sxm", "sxm2", "sxm3", "sxm4", "sxm5", "sxm6", "pcie", "nvl", "hbm2", "hbm2e", "hbm3", "hbm3e"}
-)
-# Words that make another model of it.
-_VARIANTS = frozenset({"ti", "super", "d", "ada", "mobile", "laptop", "max", "mig"})
-_MEMORY = re.compile(r"\d+gb")
+from ansible_collections.podyard.gpu.plugins.module_utils._gpus import is_amd, same_model
+
 # Without a wish for free memory: what a driver and a desktop use is less than a tenth, another job more.
 MOST_USED = 0.1
 
 
-def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9]+", name.lower()))
-
-
-def same_gpu(wanted: str, found: str) -> bool:
-    """Whether two names mean the same GPU: `RTX 4090` and `NVIDIA GeForce RTX 4090`, but not `RTX 4070` and its Ti."""
-    wish, have = _words(wanted) - _NOISE, _words(found) - _NOISE
-    sizes = [{word for word in words if _MEMORY.fullmatch(word)} for words in (wish, have)]
-    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
-        return False
-    wish, have = wish - sizes[0], have - sizes[1]
-    return wish <= have and wish & _VARIANTS == have & _VARIANTS
+def same_gpu(wanted: str, found: str, memory_mb: float | None = None) -> bool:
+    """False when the names say that a GPU is another than the one that was rented, see ``_gpus.same_model``: for a name
+    that leaves it open no good host is given back.
+    """
+    return same_model(wanted, found, memory_mb) is not False
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -45,7 +32,9 @@ def version(text: str) -> tuple[int, ...]:
 
 def problems(wishes: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: str | None) -> list[str]:
     """One sentence for every wish that is not met. `wishes` are the module's options, `found` its results."""
-    if nvidia_error:
+    if nvidia_error and is_amd(wishes["gpu"] or ""):
+        told = _unseen(wishes, found["torch"])
+    elif nvidia_error:
         told = [f"The pod has no usable GPU: {nvidia_error}."]
     else:
         told = [*_gpus(wishes, found["gpus"]), *_versions(wishes, found)]
@@ -53,13 +42,23 @@ def problems(wishes: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: 
     return [*told, *_python(wishes, found["python"]), *_torch(found)]
 
 
+def _unseen(wishes: Mapping[str, Any], torch: Mapping[str, Any] | None) -> list[str]:
+    """Of GPUs that nvidia-smi knows nothing of only torch tells whether they are there."""
+    count = wishes["gpu_count"]
+    if torch is None or torch["error"] or count is None or torch["devices"] >= count:
+        return []
+    return [f"torch sees {torch['devices']} of {count} GPUs."]
+
+
 def _gpus(wishes: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[str]:
     count = wishes["gpu_count"]
     if count is not None and len(gpus) != count:
         yield f"{count} GPU(s) were rented and {len(gpus)} are there."
     for gpu in gpus:
-        name = f"GPU {gpu['index']}"
-        if wishes["gpu"] and not same_gpu(wishes["gpu"], gpu["name"]):
+        name = f"GPU {gpu['index']}" if gpu["index"] is not None else "A GPU"
+        if gpu.get("faults"):
+            yield f"nvidia-smi tells of a broken GPU: {', '.join(gpu['faults'])}."
+        if wishes["gpu"] and not same_gpu(wishes["gpu"], gpu["name"], gpu["memory_total_mb"]):
             yield f"{name} is of the model {gpu['name']}, and {wishes['gpu']} was rented."
         total, free = gpu["memory_total_mb"], gpu["memory_free_mb"]
         least = wishes["min_free_gpu_memory_gb"]

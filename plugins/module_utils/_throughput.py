@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What GPUs can do: one table for the ranking by value and for wishes by memory and compute capability. Private to this
-collection.
+"""The GPUs there are and what they can do: one table for the market, the plan, the look at a rented pod and the ranking
+by value. Private to this collection.
 
 The throughput is that of dense matrix products of 16-bit numbers that are summed up in 32 bits, as training does it, in
 TFLOPS of one GPU at its boost clock, from the maker's papers: no sparsity, no sums in 16 bits. Where a paper gives only
@@ -13,9 +13,12 @@ little about a model that waits for memory or data. ``docs/market.md`` shows the
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from ansible_collections.podyard.gpu.plugins.module_utils._models import Name, parse
 
 #: Words in front of a model that people leave out.
 BRANDS = frozenset({"nvidia", "geforce", "rtx", "gtx", "amd", "instinct", "tesla", "radeon", "quadro"})
@@ -28,17 +31,19 @@ _HALF = "NVIDIA's data sheet of the card, halved since it gives the figure with 
 _EIGHTH = "NVIDIA's data sheet of the card, an eighth of the figure for 4-bit numbers with sparsity"
 _QUARTER = "NVIDIA's data sheet of the card, a quarter of the figure for 8-bit numbers with sparsity"
 _ADA, _BLACKWELL = "NVIDIA's paper on the Ada architecture", "NVIDIA's paper on the RTX Blackwell architecture"
+_NO_PAPER = "none with that figure"
 _HGX = "NVIDIA's data sheet of the HGX board with eight, for one and halved since it gives the figure with sparsity"
 
 
 @dataclass(frozen=True)
 class Model:
     """A kind of GPU. ``memory_gb`` are the sizes in which it is made, ``capability`` CUDA's (None: it has no CUDA),
-    ``names`` other names by which a provider rents it, ``source`` where the throughput is from.
+    ``names`` other names by which a provider rents it, ``source`` where the throughput is from. ``tflops`` is None
+    where no paper of the maker gives it.
     """
 
     name: str
-    tflops: float
+    tflops: float | None
     memory_gb: tuple[int, ...]
     capability: float | None
     source: str
@@ -46,13 +51,14 @@ class Model:
 
 
 MODELS: tuple[Model, ...] = (
-    Model("Tesla V100 SXM2", 125.0, (16, 32), 7.0, _VOLTA, ("V100-SXM2-16GB", "V100-SXM2-32GB", "V100")),
-    Model("Tesla V100 PCIe", 112.0, (16, 32), 7.0, _VOLTA, ("V100-PCIE-16GB", "V100-PCIE-32GB", "V100-FHHL-16GB")),
+    Model("Tesla V100 SXM2", 125.0, (16, 32), 7.0, _VOLTA),
+    Model("Tesla V100 PCIe", 112.0, (16, 32), 7.0, _VOLTA),
+    Model("Tesla V100 FHHL", None, (16,), 7.0, _NO_PAPER),
     Model("Tesla T4", 65.0, (16,), 7.5, "NVIDIA's data sheet of the Tesla T4"),
     Model("RTX 2080 Ti", 53.8, (11,), 7.5, _TURING),
     Model("Titan RTX", 130.5, (24,), 7.5, _TURING),
-    Model("Quadro RTX 8000", 130.5, (48,), 7.5, _TURING, ("Q RTX 8000",)),
-    Model("Quadro RTX 6000", 130.5, (24,), 7.5, _TURING, ("Q RTX 6000",)),
+    Model("Quadro RTX 8000", 130.5, (48,), 7.5, _TURING),
+    Model("Quadro RTX 6000", 130.5, (24,), 7.5, _TURING),
     Model("RTX 3060", 25.5, (8, 12), 8.6, _CLOCK),
     Model("RTX 3060 Ti", 32.4, (8,), 8.6, _CLOCK),
     Model("RTX 3070", 40.6, (8,), 8.6, _GA102),
@@ -66,54 +72,60 @@ MODELS: tuple[Model, ...] = (
     Model("RTX A4500", 94.6, (20,), 8.6, _HALF),
     Model("RTX A5000", 111.1, (24,), 8.6, _HALF),
     Model("RTX A6000", 154.8, (48,), 8.6, _HALF),
+    Model("RTX A5500", None, (24,), 8.6, _NO_PAPER),
     Model("A10", 125.0, (24,), 8.6, _SHEET),
+    Model("A10G", None, (24,), 8.6, _NO_PAPER),
     Model("A30", 165.0, (24,), 8.0, _SHEET),
     Model("A40", 149.7, (48,), 8.6, _SHEET),
-    Model("A100 PCIe", 312.0, (40, 80), 8.0, _SHEET, ("A100 80GB PCIe", "A100-PCIE-40GB")),
-    Model("A100 SXM", 312.0, (40, 80), 8.0, _SHEET, ("A100 SXM4", "A100-SXM4-80GB", "A100-SXM4-40GB")),
+    Model("A100 PCIe", 312.0, (40, 80), 8.0, _SHEET),
+    Model("A100 SXM", 312.0, (40, 80), 8.0, _SHEET),
+    Model("A100X", None, (80,), 8.0, _NO_PAPER),
+    Model("A800 PCIe", None, (40, 80), 8.0, _NO_PAPER),
+    Model("A800 SXM", None, (80,), 8.0, _NO_PAPER),
     Model("RTX 4060", 30.2, (8,), 8.9, _CLOCK),
     Model("RTX 4060 Ti", 44.1, (8, 16), 8.9, _CLOCK),
     Model("RTX 4070", 58.3, (12,), 8.9, _CLOCK),
-    Model("RTX 4070 SUPER", 71.0, (12,), 8.9, _CLOCK, ("4070S",)),
+    Model("RTX 4070 SUPER", 71.0, (12,), 8.9, _CLOCK),
     Model("RTX 4070 Ti", 80.2, (12,), 8.9, _CLOCK),
-    Model("RTX 4070 Ti SUPER", 88.2, (16,), 8.9, _CLOCK, ("4070S Ti",)),
+    Model("RTX 4070 Ti SUPER", 88.2, (16,), 8.9, _CLOCK),
     Model("RTX 4080", 97.5, (16,), 8.9, _ADA),
-    Model("RTX 4080 SUPER", 104.4, (16,), 8.9, _CLOCK, ("4080S",)),
+    Model("RTX 4080 SUPER", 104.4, (16,), 8.9, _CLOCK),
     Model("RTX 4090", 165.2, (24,), 8.9, _ADA),
-    Model("RTX 4090D", 147.1, (24,), 8.9, _CLOCK, ("4090 D",)),
-    Model("RTX 2000 Ada", 48.0, (16,), 8.9, _QUARTER, ("2000 Ada Generation", "2000Ada")),
-    Model("RTX 4000 SFF Ada", 76.7, (20,), 8.9, _QUARTER, ("4000 SFF Ada Generation",)),
-    Model("RTX 4000 Ada", 106.9, (20,), 8.9, _QUARTER, ("4000 Ada Generation", "4000Ada")),
-    Model("RTX 4500 Ada", 158.5, (24,), 8.9, _QUARTER, ("4500 Ada Generation", "4500Ada")),
-    Model("RTX 5000 Ada", 261.1, (32,), 8.9, _QUARTER, ("5000 Ada Generation", "5000Ada", "A5000 Ada")),
-    Model("RTX 6000 Ada", 364.2, (48,), 8.9, _QUARTER, ("6000 Ada Generation", "6000Ada")),
+    Model("RTX 4090D", 147.1, (24,), 8.9, _CLOCK),
+    Model("RTX 2000 Ada", 48.0, (16,), 8.9, _QUARTER),
+    Model("RTX 4000 SFF Ada", 76.7, (20,), 8.9, _QUARTER),
+    Model("RTX 4000 Ada", 106.9, (20,), 8.9, _QUARTER),
+    Model("RTX 4500 Ada", 158.5, (24,), 8.9, _QUARTER),
+    Model("RTX 5000 Ada", 261.1, (32,), 8.9, _QUARTER),
+    Model("RTX 5880 Ada", None, (48,), 8.9, _NO_PAPER),
+    Model("RTX 6000 Ada", 364.2, (48,), 8.9, _QUARTER),
     Model("L4", 121.0, (24,), 8.9, _HALF),
     Model("L40", 181.0, (48,), 8.9, _SHEET),
     Model("L40S", 362.0, (48,), 8.9, _SHEET),
     Model("H100 PCIe", 756.0, (80,), 9.0, _HALF),
     Model("H100 NVL", 835.0, (94,), 9.0, _HALF),
-    Model("H100 SXM", 989.0, (80,), 9.0, _HALF, ("H100 80GB HBM3", "H100 SXM5")),
+    Model("H100 SXM", 989.0, (80,), 9.0, _HALF),
+    Model("H800 PCIe", None, (80,), 9.0, _NO_PAPER),
+    Model("H800 SXM", None, (80,), 9.0, _NO_PAPER),
     Model("H200 NVL", 835.0, (141,), 9.0, _HALF),
-    Model("H200", 989.0, (141,), 9.0, _HALF, ("H200 SXM", "H200 SXM5")),
+    Model("H200", 989.0, (141,), 9.0, _HALF, ("H200 SXM",)),
     Model("GH200", 990.0, (96, 144), 9.0, _HALF, ("GH200 SXM",)),
     Model("B200", 2250.0, (180,), 10.0, _HGX, ("B200 SXM",)),
-    Model("B300", 2250.0, (288,), 10.3, _HGX, ("B300 SXM", "B300 SXM6 AC", "B300 SXM6")),
+    Model("B300", 2250.0, (288,), 10.3, _HGX, ("B300 SXM",)),
     Model("RTX 5060", 38.4, (8,), 12.0, _CLOCK),
     Model("RTX 5060 Ti", 47.4, (8, 16), 12.0, _CLOCK),
     Model("RTX 5070", 61.7, (12,), 12.0, _BLACKWELL),
     Model("RTX 5070 Ti", 87.9, (16,), 12.0, _BLACKWELL),
     Model("RTX 5080", 112.6, (16,), 12.0, _BLACKWELL),
     Model("RTX 5090", 209.5, (32,), 12.0, _BLACKWELL),
-    Model("RTX PRO 6000", 500.0, (96,), 12.0, _EIGHTH, (
-        "PRO 6000 Blackwell Server Edition", "PRO 6000 S", "PRO 6000 Server",
-    )),
-    Model("RTX PRO 6000 WS", 503.8, (96,), 12.0, _EIGHTH, (
-        "PRO 6000 Blackwell Workstation Edition", "PRO 6000 Workstation", "PRO 6000 WK",
-    )),
-    Model("RTX PRO 6000 Max-Q", 438.9, (96,), 12.0, _EIGHTH, (
-        "PRO 6000 Blackwell Max-Q Workstation Edition", "PRO 6000 MaxQ",
-    )),
-    Model("MI300X", 1307.4, (192,), None, "AMD's data sheet of the Instinct MI300X", ("MI300X OAM",)),
+    Model("RTX 5090D", None, (32,), 12.0, _NO_PAPER),
+    Model("RTX PRO 4000", None, (24,), 12.0, _NO_PAPER),
+    Model("RTX PRO 4500", None, (32,), 12.0, _NO_PAPER),
+    Model("RTX PRO 5000", None, (48, 72), 12.0, _NO_PAPER),
+    Model("RTX PRO 6000", 500.0, (96,), 12.0, _EIGHTH, ("RTX PRO 6000 S",)),
+    Model("RTX PRO 6000 WS", 503.8, (96,), 12.0, _EIGHTH),
+    Model("RTX PRO 6000 Max-Q", 438.9, (96,), 12.0, _EIGHTH),
+    Model("MI300X", 1307.4, (192,), None, "AMD's data sheet of the Instinct MI300X"),
 )  # fmt: skip
 
 
@@ -130,24 +142,34 @@ def without_brands(parts: Iterable[str]) -> list[str]:
     return kept
 
 
-def key(name: str) -> str:
-    """What all spellings of a name have in common."""
-    return "".join(without_brands(words(name)))
-
-
-_BY_NAME: Mapping[str, Model] = {
-    # A card of the first name wins over another's second: "Quadro RTX 6000" must not become the Ada's "6000".
-    **{key(name): model for model in MODELS for name in model.names},
-    **{key(model.name): model for model in MODELS},
+_BY_KIND: Mapping[tuple[str, frozenset[str], str | None], Model] = {
+    parse(name).kind: model for model in MODELS for name in (model.name, *model.names)
 }
 
 
+def exactly(name: Name) -> Model | None:
+    """The model that a name means; None for one that the table does not have, and where it leaves open which of several
+    forms is meant, as ``A100`` does.
+    """
+    return _BY_KIND.get(name.kind) if name.part is None else None
+
+
+def forms(name: Name) -> list[Model]:
+    """The models that a name may mean: those of its number in every form, where it does not say the form."""
+    found = exactly(name)
+    if found is not None or name.form is not None or name.part is not None:
+        return [found] if found is not None else []
+    return list(dict.fromkeys(each for kind, each in _BY_KIND.items() if kind[:2] == name.kind[:2]))
+
+
 def model(*names: str | None) -> Model | None:
-    """The kind of GPU that one of these names is, however it is spelled; None for one that the table does not have."""
+    """The kind of GPU that one of these names is, however it is spelled; of several that a name leaves open the slowest
+    whose throughput is known. None for one that the table does not have.
+    """
     for name in names:
-        found = _BY_NAME.get(key(name)) if name else None
-        if found is not None:
-            return found
+        found = forms(parse(name)) if name else []
+        if found:
+            return min(found, key=lambda each: each.tflops or math.inf)
     return None
 
 

@@ -14,6 +14,10 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Asks C(nvidia-smi), the file systems and the Python that will train, and computes on each GPU if that Python has
     torch.
+  - A GPU of which C(nvidia-smi) says C([GPU requires reset]), C([Unknown Error]), C(ERR!) and the like is a
+    problem; what it may not or cannot tell, such as C([N/A]) and C([Insufficient Permissions]), is unknown and none.
+    Anything else that is no number is warned of.
+  - GPUs of AMD are unknown to C(nvidia-smi); of them only what torch computes is judged.
   - Everything happens in one task. Whatever does not fit the wishes given as options becomes a sentence in
     RV(problems); the module itself does not fail over them.
 options:
@@ -23,7 +27,10 @@ options:
     type: int
   gpu:
     description:
-      - Name of the GPU that was rented. Compared loosely, so that V(RTX 4090) fits C(NVIDIA GeForce RTX 4090).
+      - Name of the GPU that was rented, as the provider or the driver writes it, so that V(RTX 4080S) is C(NVIDIA
+        GeForce RTX 4080 SUPER).
+      - Another form of a model, such as PCIe for SXM, another size of its memory and a slice of it are not what was
+        rented. A name that leaves the form or the size open is no problem.
     type: str
   min_cuda_version:
     description:
@@ -134,6 +141,14 @@ gpus:
     utilization_percent:
       description: Utilisation in percent, or V(null) when the driver does not say.
       type: int
+    faults:
+      description: What C(nvidia-smi) says of a GPU that is broken.
+      type: list
+      elements: str
+    unreadable:
+      description: What C(nvidia-smi) says where a number should be, and that means nothing known.
+      type: list
+      elements: str
 driver_version:
   description: Version of the NVIDIA driver.
   type: str
@@ -276,6 +291,9 @@ def main() -> None:
         run, os.path.expanduser(wishes["python"]), compute=wishes["compute"], seconds=wishes["compute_timeout"]
     )
     found["tools"] = {name: shutil.which(name) for name in wishes["tools"]}
+    for gpu in found["gpus"]:
+        for words in gpu["unreadable"]:
+            module.warn(f"nvidia-smi says that {words}; what that means is not known.")
     module.exit_json(changed=False, problems=problems(wishes, found, trouble), **found)
 
 

@@ -29,6 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_errors",
         "_pod",
         "_countries",
+        "_models",
         "_throughput",
         "_offer",
         "_rates",
@@ -96,7 +97,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
 ORDER = list(LAYERS)
 # Of these a driver may use everything, of our other files nothing.
 SEEN_BY_DRIVERS = {
-    *("_errors", "_pod", "_offer", "_countries", "_throughput", "_rates", "_names", "_gpus", "_values", "_settings"),
+    *("_errors", "_pod", "_offer", "_countries", "_models", "_throughput", "_rates", "_names", "_gpus", "_values"),
+    "_settings",
     *("_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
 }
 # Only what stands at the edge to Ansible may import it; everything else works without.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _countries, _throughput
+from ansible_collections.podyard.gpu.plugins.module_utils import _countries, _models, _throughput
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 
 #: Every GPU of RunPod's description of REST v1, and the names that clients saw at Vast.ai.
@@ -55,7 +55,7 @@ def test_alike_names_of_two_gpus(one, other):
 
 
 def test_no_name_is_that_of_two_models():
-    every = [{_throughput.key(name) for name in (model.name, *model.names)} for model in _throughput.MODELS]
+    every = [{_models.parse(name).kind for name in (model.name, *model.names)} for model in _throughput.MODELS]
     names = [name for each in every for name in each]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
@@ -81,7 +81,8 @@ def test_the_manual_shows_the_table_as_it_is():
     manual = (Path(__file__).parents[4] / "docs" / "market.md").read_text(encoding="utf-8")
     for model in _throughput.MODELS:
         memory, capability = " / ".join(map(str, model.memory_gb)), model.capability or "–"
-        assert f"| {model.name} | {model.tflops:g} | {memory} | {capability} | {model.source} |" in manual
+        tflops = f"{model.tflops:g}" if model.tflops is not None else "–"
+        assert f"| {model.name} | {tflops} | {memory} | {capability} | {model.source} |" in manual
 
 
 @pytest.mark.parametrize("code", ["us", "DE", " gb ", "XK"])

@@ -164,3 +164,65 @@ def test_a_missing_mount(pod):
 def test_a_mount_that_cannot_be_written(pod):
     problems = pod.measure(mount="/proc/self")["problems"]
     assert problems[0].startswith("Nothing can be written to /proc/self: ")
+
+
+QUERY = """#!/bin/sh
+case "$*" in
+  --query-gpu=*) cat <<'END'
+%s
+END
+  ;;
+  *) echo '| Driver Version: 570.86.15    CUDA Version: 12.8 |' ;;
+esac
+"""
+ROW = "0, NVIDIA GeForce RTX 4090, GPU-1a, 24564, 24200, 0, 570.86.15"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0, NVIDIA GeForce RTX 4090, GPU-1a, 24564, 24200, [GPU requires reset], 570.86.15",
+        "0, NVIDIA GeForce RTX 4090, GPU-1a, [Unknown Error], [Unknown Error], [Unknown Error], 570.86.15",
+        "0, NVIDIA GeForce RTX 4090, GPU-1a, 24564, ERR!, ERR!, 570.86.15",
+        "0, [Unknown Error], [Unknown Error], 24564, 24200, 0, 570.86.15",
+        "0, NVIDIA GeForce RTX 4090, GPU-1a, [GPU is lost], [GPU is lost], 0, 570.86.15",
+        ROW + "\nUnable to determine the device handle for GPU1: 0000:41:00.0: Unknown Error",
+    ],
+)
+def test_a_broken_gpu_is_a_problem_with_the_words_of_nvidia_smi(pod, row):
+    pod.program("nvidia-smi", QUERY % row)
+    told = [each for each in pod.measure(gpu="RTX 4090", gpu_count=1)["problems"] if "a broken GPU" in each]
+    assert len(told) == 1
+    assert any(word in told[0] for word in ("requires reset", "Unknown Error", "ERR!", "is lost"))
+
+
+@pytest.mark.parametrize("cell", ["[N/A]", "[Not Supported]", "[Insufficient Permissions]", "N/A", "[Not Available]"])
+def test_what_nvidia_smi_cannot_tell_is_unknown_and_no_problem(pod, cell):
+    pod.program("nvidia-smi", QUERY % f"0, NVIDIA A100-SXM4-80GB, GPU-1a, {cell}, {cell}, {cell}, 570.86.15")
+    found = pod.measure(gpu="A100 SXM4", gpu_count=1)
+    assert found["problems"] == []
+    assert "warnings" not in found
+    assert found["gpus"][0]["memory_free_mb"] is None
+
+
+def test_a_cell_that_means_nothing_known_is_told(pod):
+    pod.program("nvidia-smi", QUERY % ROW.replace(" 0,", " [Deprecated],"))
+    found = pod.measure(gpu="RTX 4090", gpu_count=1)
+    assert found["problems"] == []
+    assert "[Deprecated]" in str(found["warnings"])
+
+
+@pytest.mark.parametrize(
+    "warning", ["Warning: persistence mode is disabled.", "WARNING: infoROM is corrupted at gpu 1"]
+)
+def test_a_warning_of_nvidia_smi_condemns_nothing(pod, warning):
+    pod.program("nvidia-smi", QUERY % f"{warning}\n{ROW}")
+    assert pod.measure(gpu="RTX 4090", gpu_count=1)["problems"] == []
+
+
+def test_gpus_of_amd_are_judged_by_what_torch_sees(pod):
+    pod.program("nvidia-smi", "#!/bin/sh\nexit 9\n")
+    pod.module("torch", TORCH % {"available": True, "sum": "512.0"})
+    assert pod.measure(gpu="AMD Instinct MI300X OAM", gpu_count=2, min_cuda_version="12.8")["problems"] == []
+    assert pod.measure(gpu="MI300X", gpu_count=4)["problems"] == ["torch sees 2 of 4 GPUs."]
+    assert "no usable GPU" in pod.measure(gpu="RTX 4090", gpu_count=2)["problems"][0]
