@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,72 @@ def test_the_playbook_reads_as_the_cycle():
     places = [text.index(f"tasks_from: {step}.yml") for step in STEPS if step != "failure"]
     assert places == sorted(places)
     assert sorted(declared("train")) == sorted([*STEPS, "main"])
+
+
+NUMBERS = ("int", "float", "bool")
+#: Jinja's default with true also takes the place of 0 and false, which somebody gave: no cap instead of a cap of 0.
+FALSY = re.compile(r"default\([^()]*,\s*(?:boolean\s*=\s*)?true\)", re.IGNORECASE)
+
+
+def values(node: Any) -> Iterator[tuple[str, str]]:
+    """Every key of a YAML document with a text as its value."""
+    if isinstance(node, list):
+        for each in node:
+            yield from values(each)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if isinstance(value, str):
+                yield str(key), value
+            yield from values(value)
+
+
+def tasks(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every call of a module of ours in a YAML document: its name and arguments."""
+    for each in node if isinstance(node, list) else node.values() if isinstance(node, dict) else ():
+        yield from tasks(each)
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if str(key).startswith("podyard.gpu.") and isinstance(value, dict):
+            yield key.rpartition(".")[2], value
+
+
+def documented(module: str) -> dict[str, str]:
+    """The types of a module's options, by name."""
+    text = (ROLES.parent / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    found = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0]).get("options") or {}
+    return {name: option.get("type", "str") for name, option in found.items()}
+
+
+def lost_zeros(document: Any, types: dict[str, str]) -> list[str]:
+    """Where a document puts something else in the place of a 0 or a false that was given."""
+    lost = [
+        f"{module}.{option}"
+        for module, arguments in tasks(document)
+        for option, value in arguments.items()
+        if isinstance(value, str) and FALSY.search(value) and documented(module).get(option) in NUMBERS
+    ]
+    return lost + [
+        f"{key}: {value}"
+        for key, value in values(document)
+        for name in re.findall(rf"\b(\w+)\s*\|\s*{FALSY.pattern}", value)
+        if types.get(name) in NUMBERS
+    ]
+
+
+def test_no_zero_is_taken_for_nothing():
+    types = {name: option["type"] for role in NAMES for name, option in options(role).items()}
+    files = [*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/vars/*.yml"), *(ROLES.parent / "playbooks").glob("*.yml")]
+    lost = {str(path): lost_zeros(yaml.safe_load(path.read_text(encoding="utf-8")), types) for path in files}
+    assert len(files) > 40
+    assert {path: found for path, found in lost.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"podyard.gpu.pod": {"max_price": "{{ price | default(omit, true) }}"}}],
+        {"block": [{"podyard.gpu.pod": {"settings": "{{ x | default(false, boolean=True) }}"}}]},
+        [{"set_fact": {"cap": "{{ provision_max_price | default(omit, true) }}"}}],
+    ],
+)
+def test_a_zero_that_is_lost_is_found(document):
+    assert lost_zeros(document, {"provision_max_price": "float"})
