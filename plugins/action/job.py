@@ -23,9 +23,11 @@ from ansible.template import trust_as_template
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import TemplateFile
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
 
@@ -52,11 +54,16 @@ class ActionModule(ControllerAction):
             job = build(options, given, fill, settings.values, settings.origins)
             job.update(settings=settings.told, env_file=os.pathsep.join(settings.files))
             keep_at_home(job, settings.files)
+            problems, told = withhold(job, AccountKeys.here(os.environ, settings.files))
+            if problems:
+                raise BadJob(problems)
         except (BadJob, Problem) as error:
             if self._task.no_log:
                 # Ansible would hide the very sentences that have to be read; none of them holds a secret.
                 Display().error(str(error), wrap_text=False)
             raise AnsibleActionFail(str(error)) from error
+        for text in told:
+            Display().warning(text)
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
 
     def _settings(self, options: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:

@@ -128,6 +128,18 @@ def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple
     return {"runpod": runpod.key_origin, "vastai": vastai.key_origin}[name](environ, sources)
 
 
+def every_key(environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """The keys of accounts by provider, all that stand in any place in which one is looked for.
+
+    :raises CloudError: for a file of settings that cannot be read.
+    """
+    from ansible_collections.podyard.gpu.plugins.module_utils._runpod import settings as runpod
+    from ansible_collections.podyard.gpu.plugins.module_utils._vastai import settings as vastai
+
+    sources = Sources(environ)
+    return {name: each.every_key(environ, sources) for name, each in (("runpod", runpod), ("vastai", vastai))}
+
+
 def with_a_key(environ: Mapping[str, str], sources: Sources | None = None) -> list[str]:
     """The providers for which a key is found. :raises CloudError: for a file of settings that cannot be read."""
     sources = Sources(environ) if sources is None else sources

@@ -87,6 +87,14 @@ class Sources:
             return self._environ[name].strip(), ENVIRONMENT
         return next(((values[name], path) for path, values in self._files if values.get(name)), None)
 
+    def every(self, name: str) -> list[str]:
+        """All texts that are given under this name, also those that another one wins over."""
+        return [
+            text
+            for text in (self._environ.get(name, "").strip(), *(each.get(name) for _path, each in self._files))
+            if text
+        ]
+
 
 def find_address(sources: Sources, name: str, key_name: str, key_given: bool, vendor: str) -> str | None:
     """The address of an API that is set under this name. A file lies where other people's code is unpacked, too: it may

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +13,23 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_remote as far
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import FileStat, HashCache, Tree, hash_tree, scan
+from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
+    FileStat,
+    HashCache,
+    Tree,
+    TreeError,
+    hash_tree,
+    scan,
+    shown,
+)
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, named, same_by_look
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress, amount
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import RemoteTree
+
+#: Of a tree that is sent by itself, not as the code of a job, so much is looked through for keys of accounts: the small
+#: files of any program, and a second of a large dataset.
+SEARCHED_BYTES, SEARCHED_FILES = 1 << 20, 5_000
 
 
 def _ancestors(path: str) -> Iterator[str]:
@@ -37,6 +51,7 @@ class Push:
         """Move what differs and prove it. Raises TreeError, AnsibleActionFail, AnsibleConnectionFailure."""
         source = Path(self.request.src)
         self.tree = scan(source, self.request.patterns)
+        self._withhold()
         with ThreadPoolExecutor(1) as pool:
             if self.request.verify:
                 self._hashing = pool.submit(self._hash)
@@ -50,6 +65,15 @@ class Push:
             self._transfer(report)
         report.manifest = {path: (status.size, self.hashes.get(path)) for path, status in self.tree.files.items()}
         return report
+
+    def _withhold(self) -> None:
+        """Leave out files with a key of an account. Raises TreeError when one of them is all there is to send."""
+        keys = AccountKeys.here(os.environ)
+        for path, what in keys.in_tree(self.tree, SEARCHED_BYTES, SEARCHED_FILES):
+            if not Path(self.request.src).is_dir():
+                raise TreeError(f"{self.request.src} holds {what}, and is not sent: no host needs such a key.")
+            del self.tree.files[path]
+            self.mover.show(f"push {self.request.label}: {shown(path)} holds {what} and stays at home")
 
     def _hash(self) -> dict[str, str]:
         progress = Progress(f"hash {self.request.label}", self.tree.bytes, self.mover.show)

@@ -51,6 +51,11 @@ def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] 
     return ("api_key", str(config)) if _from_config(config) else None
 
 
+def every_key(environ: Mapping[str, str], sources: Sources) -> list[str]:
+    """The keys that stand in any of the places in which one is looked for."""
+    return [*sources.every(KEY_VARIABLE), *_config_keys(config_file(environ)).values()]
+
+
 def config_file(environ: Mapping[str, str]) -> Path:
     """The configuration file of the vendor's own tools."""
     return Path(environ.get("HOME") or "~").expanduser() / ".runpod" / "config.toml"
@@ -79,10 +84,17 @@ def _from_config(path: Path) -> str | None:
     Of several profiles ``default`` counts, else the one that stands before all profiles. Which of others is meant
     nobody can know; a single one is taken.
     """
+    keys = _config_keys(path)
+    single = next(iter(keys.values())) if len(keys) == 1 else None
+    return keys.get("default") or keys.get("") or single
+
+
+def _config_keys(path: Path) -> dict[str, str]:
+    """The keys in the vendor's configuration file by profile."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return None
+        return {}
     keys: dict[str, str] = {}
     profile = ""
     for line in lines:
@@ -91,5 +103,4 @@ def _from_config(path: Path) -> str | None:
             profile = heading["name"]
         elif entry:
             keys.setdefault(profile, entry["key"])
-    single = next(iter(keys.values())) if len(keys) == 1 else None
-    return keys.get("default") or keys.get("") or single
+    return keys

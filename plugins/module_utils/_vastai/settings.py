@@ -7,7 +7,7 @@ collection.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, BadRequest
@@ -52,6 +52,11 @@ def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] 
     return ("the key", str(path)) if key else None
 
 
+def every_key(environ: Mapping[str, str], sources: Sources) -> list[str]:
+    """The keys that stand in any of the places in which one is looked for."""
+    return [*sources.every(KEY_VARIABLE), *(key for key, _path in _keys_in_files(environ))]
+
+
 def key_files(environ: Mapping[str, str]) -> list[Path]:
     """The files of the vendor's tool: a session with a second factor first, the old place last."""
     home = Path(environ.get("HOME") or "~").expanduser()
@@ -60,14 +65,17 @@ def key_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _from_files(environ: Mapping[str, str]) -> tuple[str | None, Path | None]:
+    return next(_keys_in_files(environ), (None, None))
+
+
+def _keys_in_files(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     for path in key_files(environ):
         try:
             key = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             continue
         if key:
-            return key, path
-    return None, None
+            yield key, path
 
 
 def find_url(option: str | None, environ: Mapping[str, str], key: str | None = None) -> str:

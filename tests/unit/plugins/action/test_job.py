@@ -271,3 +271,16 @@ class TestFiles:
         with pytest.raises(AnsibleActionFail) as refusal:
             job_of(variables, token="hf_secret", train_files=[{"src": str(template), "dest": "x"}])
         assert "cannot be filled in: its template fails" in str(refusal.value) and "hf_secret" not in str(refusal.value)
+
+
+def test_a_file_with_the_account_s_key_is_told_and_stays_at_home(variables, monkeypatch):
+    key, told = "rpa_5C0FFEE5C0FFEE5C0FFEE", []
+    monkeypatch.setenv("RUNPOD_API_KEY", key)
+    monkeypatch.setattr(Display, "warning", lambda self, text, **how: told.append(text))
+    Path("code/.envrc").write_text(f"export X={key}")
+    job = job_of(variables)
+    assert "/.envrc" in job["code_exclude"]
+    assert len(told) == 1 and ".envrc in train_code holds the key of your account at runpod" in told[0]
+    with pytest.raises(AnsibleActionFail, match="the training needs the file") as caught:
+        job_of(variables, train_command="bash .envrc")
+    assert key not in str(caught.value)
