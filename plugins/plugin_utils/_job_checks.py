@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _names, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import run_bounded
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import unusable
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_wishes
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_wishes, _requirements
 
 Job = dict[str, Any]
 # For these, none at all is a meaning of its own; every other number of a job must be more than that.
@@ -140,6 +140,7 @@ def requirements(job: Job) -> Iterator[str]:
     if not job["requirements"]:
         usual = folder / "requirements.txt" if folder else None
         job["requirements"] = str(usual) if usual and usual.is_file() else None
+        yield from _installable(job)
         return
     given = Path(job["requirements"]).expanduser()
     candidates = [given.absolute()] + ([folder / given] if folder and not given.is_absolute() else [])
@@ -150,6 +151,18 @@ def requirements(job: Job) -> Iterator[str]:
         yield f"train_requirements: the file {found} cannot be read by this user."
     else:
         job["requirements"] = str(found)
+        yield from _installable(job)
+
+
+def _installable(job: Job) -> Iterator[str]:
+    """What pip would otherwise say on a pod that is paid for."""
+    if not job["requirements"]:
+        return
+    code = Path(job["code"]) if job["code"] else None
+    try:
+        _requirements.read(Path(job["requirements"]), code, exclude=tuple(job["code_exclude"] or ()))
+    except _requirements.BadRequirements as error:
+        yield from (f"train_requirements: {problem}" for problem in error.problems)
 
 
 def runs_dir(job: Job) -> Iterator[str]:
@@ -266,7 +279,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
     (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),
     (("code",), code),
     (("dataset",), dataset),
-    (("requirements", "code"), requirements),
+    (("requirements", "code", "code_exclude"), requirements),
     (("artifacts", "checkpoints", "code_exclude", "dataset_exclude"), patterns),
     (("runs_dir", "code", "dataset", "code_exclude", "dataset_exclude"), runs_dir),
     (("ssh_public_keys",), public_keys),

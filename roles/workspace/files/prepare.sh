@@ -3,20 +3,19 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# prepare.sh PYTHON VENV_ROOT VENV_NAME [DIRECTORY...]: makes the directories, and, when there is text on standard input, a
-# virtual environment for these requirements. Says "changed" when it made something, and the environment on the last line.
+# prepare.sh PYTHON VENV_ROOT VENV_NAME REQUIREMENTS ENVIRONMENT [DIRECTORY...]: makes the directories, and, unless
+# REQUIREMENTS is empty, a virtual environment for that file, a path below VENV_ROOT. Where ENVIRONMENT is "stdin", the
+# commands on standard input export what the installation sees: it may be secret, and arguments are seen by everybody.
+# Says "changed" when it made something, and the environment on the last line.
 # Ends with 3 when no environment can be made, with 4 when the requirements cannot be installed.
 set -eu
-python=$1 root=$2 name=$3
-shift 3
+python=$1 root=$2 name=$3 requirements=$4 environment=$5
+shift 5
 
 for directory in "$@"; do
     [ -d "$directory" ] || { mkdir -p "$directory" && echo "changed: $directory made"; }
 done
 
-# A terminal has nothing to say, and would be waited for without end.
-requirements=
-[ -t 0 ] || requirements=$(cat)
 if [ -z "$requirements" ]; then
     echo "venv="
     exit 0
@@ -26,24 +25,28 @@ case $root in
     \~ | \~/*) root=$HOME${root#"~"} ;;
 esac
 venv=$root/$name
+requirements=$root/$requirements
 
 # The stamp is written last: an environment without it was cut off and is made anew.
 if [ ! -f "$venv/.podyard-complete" ]; then
     rm -rf "$venv"
     mkdir -p "$root"
-    printf '%s\n' "$requirements" >"$root/$name.requirements.txt"
+    # The file's own directory: pip reads no configuration and no project of whoever logs in.
+    cd "$(dirname "$requirements")"
+    # A terminal has nothing to say, and would be waited for without end.
+    if [ "$environment" = stdin ] && [ ! -t 0 ]; then eval "$(cat)"; fi
     if command -v uv >/dev/null 2>&1; then
         uv venv --quiet --system-site-packages --python "$python" "$venv" || exit 3
-        uv pip install --quiet --python "$venv/bin/python" -r "$root/$name.requirements.txt" || exit 4
+        uv pip install --quiet --python "$venv/bin/python" -r "$requirements" || exit 4
     else
         # The environment sees the image's pip, where there is one; to bring one of its own takes seconds.
         if "$python" -m pip --version >/dev/null 2>&1; then without=--without-pip; else without=; fi
         "$python" -m venv $without --system-site-packages "$venv" >&2 || exit 3
         # What is used is compiled when it is imported, which is a small part of what is installed.
         "$venv/bin/python" -m pip install --quiet --no-input --no-compile --disable-pip-version-check \
-            -r "$root/$name.requirements.txt" >&2 || exit 4
+            -r "$requirements" >&2 || exit 4
     fi
-    mv "$root/$name.requirements.txt" "$venv/requirements.txt"
+    cp "$requirements" "$venv/requirements.txt"
     touch "$venv/.podyard-complete"
     echo "changed: $venv made"
 fi
