@@ -133,7 +133,7 @@ def test_a_file_of_another_name_is_not_needed(tmp_path, keys, name, command):
 
 def test_requirements_with_a_key_are_refused(tmp_path, keys):
     made = job(tmp_path, requirements=str(tmp_path / "code/requirements.txt"))
-    (tmp_path / "code/requirements.txt").write_text(f"--index-url https://x:{KEY}@example.org/simple\n")
+    (tmp_path / "code/requirements.txt").write_text(f"-i https://example.org/{KEY}/simple\n")
     assert "requirements.txt in train_code" in withhold(made, keys)[0][0]
 
 

@@ -58,8 +58,8 @@ def test_a_path_starts_from_the_file_and_is_written_as_it_is_there(code, line, t
     "line",
     [
         "numpy", "torch==2.4.0+cu121", "x @ https://example.org/x.whl", "git+https://example.org/a/b.git@v1#egg=b",
-        "-e git+https://e.org/x#egg=x",
-        "numpy>=1 ; sys_platform == 'linux'", "--index-url https://u:${TOKEN}@example.org/simple", "--extra-index-url https://x/y",
+        "-e git+https://example.org/x#egg=x",
+        "numpy>=1 ; sys_platform == 'linux'", "-i https://u:${TOKEN}@example.org/simple", "--pre",
         "--no-binary :all:", "a[b]==1 --hash=sha256:0 --hash=sha256:1", "-f https://example.org/wheels",
         "-r https://example.org/r.txt", "# -e ./nothing", "git+ssh://git@example.org/a.git", "/opt/wheels/of-image.whl",
         "--find-links ${WHEELHOUSE}", "x @ file:///croot/x",
@@ -162,7 +162,7 @@ def test_what_is_installed_from_the_code_decides_the_environment(code, path):
 
 
 def test_variables_that_are_no_secret_decide_the_environment(code):
-    text = "torch==${VERSION}\n--index-url https://${TOKEN}@x/\n"
+    text = "torch==${VERSION}\n-i https://${TOKEN}@example.org/\n"
     first = made(code, text, env={"VERSION": "1", "TOKEN": "a"}).digest
     assert made(code, text, env={"VERSION": "1", "TOKEN": "b"}).digest == first
     assert made(code, text, env={"VERSION": "2", "TOKEN": "a"}).digest != first
