@@ -11,21 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible import context
-from ansible.errors import (
-    AnsibleActionFail,
-    AnsibleError,
-    AnsibleTemplateSyntaxError,
-    AnsibleUndefinedVariable,
-    AnsibleValueOmittedError,
-)
-from ansible.template import trust_as_template
+from ansible import context, errors, template
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, build
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, Fill, build
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_command import comment_in, lost_words
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import TemplateFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
@@ -51,7 +45,7 @@ class ActionModule(ControllerAction):
             def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
                 return self._fill(name, value, {**task_vars, **others, **late})
 
-            job = build(options, given, fill, settings.values, settings.origins)
+            job = self._job(options, given, fill, settings)
             job.update(settings=settings.told, env_file=os.pathsep.join(settings.files))
             keep_at_home(job, settings.files)
             problems, told = withhold(job, AccountKeys.here(os.environ, settings.files))
@@ -65,6 +59,18 @@ class ActionModule(ControllerAction):
         for text in told:
             Display().warning(text)
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
+
+    @staticmethod
+    def _job(options: Mapping[str, Any], given: Mapping[str, Any], fill: Fill, settings: JobSettings) -> dict[str, Any]:
+        """The job. What was lost before it got here is told with all its faults. Raises BadJob."""
+        lost = lost_words(context.CLIARGS.get("extra_vars") or ())
+        try:
+            job = build(options, given, fill, settings.values, settings.origins)
+        except BadJob as error:
+            raise BadJob([*lost, *error.problems]) from error
+        if lost:
+            raise BadJob(lost)
+        return job
 
     def _settings(self, options: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
         """What the environment and .env files say for all that is not given."""
@@ -90,15 +96,18 @@ class ActionModule(ControllerAction):
         try:
             if isinstance(value, TemplateFile):
                 return self._fill_file(value, variables)
+            comment = comment_in(value, template.is_trusted_as_template, secret=name in _job_spec.SECRET)
+            if comment:
+                raise Problem(comment)
             return self._templar.copy_with_new_env(available_variables=variables).template(value)
-        except AnsibleValueOmittedError:
+        except errors.AnsibleValueOmittedError:
             return None
         except AnsibleUndefinedVariable as error:
             found = UNDEFINED.search(str(error))
             raise Problem(found.group() if found else "it uses something that is not defined") from error
         except AnsibleError as error:
             # Ansible's own words may quote the template, and with it a secret.
-            broken_file = isinstance(value, TemplateFile) and isinstance(error, AnsibleTemplateSyntaxError)
+            broken_file = isinstance(value, TemplateFile) and isinstance(error, errors.AnsibleTemplateSyntaxError)
             quotes_values = name in _job_spec.SECRET and not broken_file
             reason = f"its template fails ({type(error).__name__})" if quotes_values else str(error).rstrip(".")
             raise Problem(reason) from error
@@ -107,4 +116,4 @@ class ActionModule(ControllerAction):
         """The text of a template file, by the rules of the module ansible.builtin.template."""
         templar = self._templar.copy_with_new_env(searchpath=[str(file.path.parent)], available_variables=variables)
         overrides = {"trim_blocks": True, "lstrip_blocks": False}
-        return templar.template(trust_as_template(file.text), escape_backslashes=False, overrides=overrides)
+        return templar.template(template.trust_as_template(file.text), escape_backslashes=False, overrides=overrides)

@@ -203,6 +203,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, take
+from ansible_collections.podyard.gpu.plugins.plugin_utils._core import refuse_old
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import InventoryHost, Namer, Wanted, hosts_of
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_accounts import Accounts, by_provider, connected
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_memory import Memory
@@ -228,6 +229,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Fill the inventory from the providers, or from what the cache remembers of them."""
         super().parse(inventory, loader, path, cache)
         try:
+            refuse_old()
             self._read(path)
             self._fill(path, cache)
         except CloudError as error:

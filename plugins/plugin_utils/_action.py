@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils._core import refuse_old
+
 
 class ControllerAction(ActionBase):
     """An action that never looks at the host it runs for: it needs no connection and moves no file to it."""
@@ -23,6 +25,7 @@ class ControllerAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check the task's arguments against ARGUMENTS and return what `act` returns, with the base class's result."""
+        refuse_old()
         result = super().run(tmp, task_vars)
         # Not tmp, which Ansible keeps for old plugins only.
         del tmp

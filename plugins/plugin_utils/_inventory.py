@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible.template import trust_as_template
+from ansible import template
 
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PodName
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_filters import compiled
@@ -92,7 +92,7 @@ def plain(value: Any) -> Any:
 @functools.lru_cache(maxsize=4096)
 def _trusted(text: str) -> str:
     """Thousands of hosts share providers, GPUs, places and images."""
-    return trust_as_template(text)
+    return template.trust_as_template(text)
 
 
 def hosts_of(

@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _names, _ssh
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import run_bounded
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import unusable
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_wishes, _requirements
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_command, _job_wishes, _requirements
 
 Job = dict[str, Any]
 # For these, none at all is a meaning of its own; every other number of a job must be more than that.
@@ -277,6 +277,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
     (("network_volume", "volume_size", "clouds"), storage),
     (("ssh_user", "ssh_users", "ssh_private_key"), logins),
     (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),
+    (("command",), _job_command.bare_interpreter),
     (("code",), code),
     (("dataset",), dataset),
     (("requirements", "code", "code_exclude"), requirements),

@@ -14,6 +14,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.action import job as job_action
 from ansible_collections.podyard.gpu.plugins.action.job import ActionModule
 from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act, trusted
 
@@ -284,3 +285,90 @@ def test_a_file_with_the_account_s_key_is_told_and_stays_at_home(variables, monk
     with pytest.raises(AnsibleActionFail, match="the training needs the file") as caught:
         job_of(variables, train_command="bash .envrc")
     assert key not in str(caught.value)
+
+
+@pytest.fixture(name="given")
+def _given(monkeypatch):
+    """What ansible-playbook was called with."""
+
+    def give(*texts):
+        monkeypatch.setattr(job_action.context, "CLIARGS", {"extra_vars": texts})
+
+    return give
+
+
+def test_words_that_ansible_drops_are_told(variables, given):
+    given("@job.yml", "train_command=python3 train.py --epochs 3", '{"train_disk": 20}')
+    with pytest.raises(AnsibleActionFail) as caught:
+        job_of(variables, train_command="python3")
+    assert "train_command: Ansible keeps 'python3'" in str(caught.value)
+    assert """-e '{"train_command": "python3 train.py --epochs 3"}'""" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train_name=a b train_disk=20", "train_name: Ansible keeps 'a' of what -e gives and drops 'b'"),
+        ("train_command=python train.py --lr=0.1", "drops 'train.py --lr=0.1'"),
+        ("train_env=A=1 B2", "train_env: of a value with blanks Ansible keeps the first word only"),
+    ],
+)
+def test_the_words_of_any_variable_are_told(variables, given, text, words):
+    given(text)
+    with pytest.raises(AnsibleActionFail) as caught:
+        job_of(variables)
+    assert words in str(caught.value) and "B2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train_command='python3 train.py --epochs 3'", "other=a b c", '{"train_command": "a b"}', "@a b.yml",
+        "train_name=x train_disk=20", "",
+    ],
+)  # fmt: skip
+def test_what_loses_nothing_is_not_told(variables, given, text):
+    given(text)
+    assert job_of(variables)["command"] == "python train.py"
+
+
+@pytest.mark.parametrize("command", ["python3", "python", "/usr/bin/python3.11", "bash", " python3 -u ", "torchrun"])
+def test_a_program_without_a_script_is_refused(variables, command):
+    with pytest.raises(AnsibleActionFail, match="would end at once: name the script"):
+        job_of(variables, train_command=command)
+
+
+@pytest.mark.parametrize(
+    "command", ["python3 train.py", "./run", "bash run.sh", "python3 -m x", "make", "python3 -c 'x'"]
+)
+def test_a_program_with_a_script_is_not(variables, command):
+    assert job_of(variables, train_command=command)["command"] == command
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'files=(*.txt)\nfor i in ${#files[@]}; do echo "$i"; done', "echo ${#files[@]} ${b#} x #}", "echo {# x",
+        "echo ${#a}\necho '#}'",
+    ],
+)  # fmt: skip
+def test_what_is_a_comment_to_jinja_only_is_refused_with_place_and_remedy(variables, command):
+    with pytest.raises(AnsibleActionFail) as caught:
+        job_of(variables, train_command=command)
+    line = command[: command.index("{#")].count("\n") + 1
+    assert f"train_command cannot be filled in: '{{#' begins a comment of Jinja, and stands in line {line}: …" in str(
+        caught.value
+    )
+    assert "{{ '{#' }}" in str(caught.value) and "{% endraw %}" in str(caught.value)
+
+
+def test_the_remedies_work(variables):
+    for command in ("echo ${{ '{#' }}files[@]}", "{% raw %}echo ${#files[@]}{% endraw %}"):
+        assert job_of(variables, train_command=command)["command"] == "echo ${#files[@]}"
+    assert job_of(variables, train_command="echo 1{# mine #}")["command"] == "echo 1"
+
+
+def test_a_secret_is_not_quoted(variables):
+    with pytest.raises(AnsibleActionFail, match="stands in line 1\\. If") as caught:
+        job_of(variables, train_env={"A": "secret${#x}"})
+    assert "secret" not in str(caught.value)
