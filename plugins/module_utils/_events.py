@@ -10,15 +10,20 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, ServerError
-from ansible_collections.podyard.gpu.plugins.module_utils._http import CONNECT_TIMEOUT, ApiSession, Response, decode
+from ansible_collections.podyard.gpu.plugins.module_utils._exchange import CONNECT_SECONDS
+from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession, Response, decode
 
 #: Seconds without a new line after which the backlog counts as read: it is sent in one go, so a pause of several
 #: round trips means that it is through.
 QUIET = 0.5
+#: Bytes of a stream that are read: some thousand lines, of which a person sees the last.
+STREAM_BYTES = 8 * 1024 * 1024
+#: Bytes of a refusal that are read: a sentence.
+REFUSAL_BYTES = 64 * 1024
 _END = object()
 
 
@@ -70,6 +75,7 @@ def _pump(
     """Read the stream into ``items``: payloads, then _END, the refusing Response, or the error that ended it."""
     import requests
 
+    end = time.monotonic() + deadline
     try:
         with (
             api.fresh_session() as session,
@@ -77,18 +83,17 @@ def _pump(
                 api.base_url + path,
                 params=query,
                 headers={"Accept": "text/event-stream"},
-                timeout=(CONNECT_TIMEOUT, deadline),
+                timeout=(CONNECT_SECONDS, deadline),
                 stream=True,
                 allow_redirects=False,
             ) as answer,
         ):
             api.budget.learn(answer.status_code, answer.headers, moment)
             if answer.status_code >= 300:
-                items.put(decode(answer.status_code, answer.content, answer.headers))
+                refusal = next(answer.iter_content(REFUSAL_BYTES), b"")
+                items.put(decode(answer.status_code, refusal, answer.headers))
                 return
-            # Chunks are taken as they come; without chunks a larger read would wait until its buffer is full.
-            chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
-            for line in answer.iter_lines(chunk_size=None if chunked else 1):
+            for line in _lines(answer, end):
                 if line.startswith(b"data:"):
                     items.put(line[5:].strip().decode("utf-8", errors="replace"))
         items.put(_END)
@@ -100,3 +105,17 @@ def _pump(
         items.put(ServerError(f"Could not read the stream of {api.title}: {type(error).__name__}."))
     except CloudError as error:
         items.put(error)
+
+
+def _lines(answer: Any, end: float) -> Iterator[bytes]:
+    """The lines of a stream, until so many bytes came or the time is over: nobody waits for what comes then."""
+    # Chunks are taken as they come; without chunks a larger read would wait until its buffer is full.
+    chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    rest, left = b"", STREAM_BYTES
+    for chunk in answer.iter_content(chunk_size=None if chunked else 1):
+        left -= len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if left <= 0 or time.monotonic() >= end:
+            return
+    yield rest

@@ -17,6 +17,16 @@ from urllib.parse import urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._budget import Budget, kind_of
+from ansible_collections.podyard.gpu.plugins.module_utils._exchange import (
+    CONNECT_SECONDS,
+    LIBRARY_PROBLEM,
+    SILENT_SECONDS,
+    Limits,
+    TooLong,
+    TooSlow,
+    exchange,
+    session,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     TOO_MANY,
     Attempts,
@@ -28,27 +38,23 @@ from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
-try:
+if LIBRARY_PROBLEM is None:
     import requests
-    import requests.adapters
     import requests.auth
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-except ImportError as missing:
-    LIBRARY_PROBLEM: ImportError | None = missing
-    _AuthBase: Any = object
+
+    _AuthBase: Any = requests.auth.AuthBase
 else:
-    LIBRARY_PROBLEM = None
-    _AuthBase = requests.auth.AuthBase
+    _AuthBase = object
 
 #: Sent with every request: the firewall in front of RunPod refuses the default agent of Python with a 403.
 USER_AGENT = "podyard.gpu/0.1.0"
-#: Seconds to get a connection: far more than any round trip; longer means that the host is not there.
-CONNECT_TIMEOUT = 10.0
-#: Seconds of silence before an answer is given up. A create looks for a machine while we wait, and giving up early
-#: only makes an ambiguous case of it.
-READ_TIMEOUT = 60.0
 #: Characters of a server's own words that a message quotes: a sentence, not a page of HTML.
 QUOTED = 400
+#: Verbs after which it does not matter whether they were carried out: they can be repeated without harm.
+SAFE = ("GET", "HEAD", "PUT", "DELETE")
+#: An address that an answer named is asked again and again, so one try may be short; a log of so many bytes is long.
+FETCH_LIMITS = Limits(silence=10.0, total=20.0, body=8 * 1024 * 1024)
 #: What to do about an answer of which the status says enough.
 _HINTS: Mapping[int, str] = {
     401: " The API key was refused: check that it is complete, enabled and of this account.",
@@ -92,6 +98,7 @@ class ApiSession:
     :param title: how messages call the API: ``RunPod``.
     :param base_url: scheme, host and port, without a path.
     :param key: the API key; it appears in no message.
+    :param timeouts: seconds to connect and of silence; or ``limits``, all that one exchange may take.
     """
 
     def __init__(
@@ -102,7 +109,8 @@ class ApiSession:
         *,
         clock: Clock | None = None,
         patience: Patience | None = None,
-        timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        timeouts: tuple[float, float] = (CONNECT_SECONDS, SILENT_SECONDS),
+        limits: Limits | None = None,
         budget: Budget | None = None,
     ) -> None:
         if LIBRARY_PROBLEM is not None:
@@ -115,7 +123,7 @@ class ApiSession:
         self._key = key
         self._clock = clock or Clock()
         self._patience = patience or Patience()
-        self._timeouts = timeouts
+        self._limits = limits or Limits(*timeouts)
         self._session = self.fresh_session()
         self._urgent = False
         #: Seconds by which the service's clock is ahead of this machine's, by its last answer; None: it did not say.
@@ -126,14 +134,14 @@ class ApiSession:
         """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see
         ``request``).
         """
-        session = requests.Session()
-        session.auth = _Bearer(self._key)
-        session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        fresh = session()
+        fresh.auth = _Bearer(self._key)
+        fresh.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         host = urlsplit(self.base_url).hostname or ""
         if host == "localhost" or host.startswith("127.") or host == "::1":
             # A proxy from the environment could never reach this machine's own loopback.
-            session.trust_env = False
-        return session
+            fresh.trust_env = False
+        return fresh
 
     def request(
         self,
@@ -164,11 +172,14 @@ class ApiSession:
             moment = self.admit(verb, attempted, attempts.waited, call)
             if gate is not None:
                 gate.enter()
+            begun = self._clock.monotonic()
             try:
                 answer = self._send(method, path, body, query, secrets, verb)
             except errors.CloudError as error:
                 sent = not isinstance(error, errors.Unreachable)
-                if repeat and may_repeat(verb, None, sent) and attempts.pause(None, limited=False):
+                attempts.spent += self._clock.monotonic() - begun
+                again = repeat and may_repeat(verb, None, sent) and not isinstance(error, errors.BadAnswer)
+                if again and attempts.pause(None, limited=False):
                     continue
                 error.message = f"Could not {attempted}: {error.message}"
                 error.args = (error.message,)
@@ -221,19 +232,23 @@ class ApiSession:
             # create arrived; a fresh one costs a tenth of a second.
             self._session.close()
         hidden = [self._key, *secrets]
+        arguments = {
+            "params": dict(query) if query else None,
+            "data": None if body is None else json.dumps(body).encode(),
+            "headers": None if body is None else {"Content-Type": "application/json"},
+        }
         try:
-            raw = self._session.request(
-                method,
-                self.base_url + path,
-                params=dict(query) if query else None,
-                data=None if body is None else json.dumps(body).encode(),
-                headers=None if body is None else {"Content-Type": "application/json"},
-                timeout=self._timeouts,
-                allow_redirects=False,
-            )
+            raw = exchange(self._session, self._limits, method, self.base_url + path, **arguments)
         except requests.exceptions.RequestException as error:
             raise self._no_answer(verb, error, hidden) from None
-        return decode(raw.status_code, raw.content, raw.headers, hidden)
+        except TooSlow as error:
+            # Its thread may still hold the old one.
+            self._session = self.fresh_session()
+            raise self._no_answer(verb, error, hidden) from None
+        except TooLong as error:
+            kind = errors.BadAnswer if verb in SAFE else errors.Ambiguous
+            raise kind(f"{self.title} answered more than can be read: {error}.") from None
+        return decode(raw.status, raw.content, raw.headers, hidden)
 
     def _no_answer(self, method: str, error: Any, hidden: Iterable[str]) -> errors.CloudError:
         """The error for a request that got no answer: was it never sent, or is it unknown?"""
@@ -243,7 +258,7 @@ class ApiSession:
                 f"no connection to {self.title} at {self.base_url} ({words}). Check the network and the API's address."
             )
         message = f"{self.title} gave no answer ({words})."
-        return errors.ServerError(message) if method in ("GET", "HEAD", "PUT", "DELETE") else errors.Ambiguous(message)
+        return errors.ServerError(message) if method in SAFE else errors.Ambiguous(message)
 
     def refusal(self, method: str, answer: Response, attempted: str, waited: float = 0.0) -> errors.CloudError:
         """The error of the family that an answer of status 300 and above stands for."""
@@ -290,21 +305,23 @@ def fetch_without_key(url: str, api_url: str) -> tuple[int, str]:
     """
     if not url.startswith("https://") and not (url.startswith("http://") and api_url.startswith("http://")):
         return 0, ""
-    session = requests.Session()
-    session.headers["User-Agent"] = USER_AGENT
+    fresh = session()
+    fresh.headers["User-Agent"] = USER_AGENT
     # Neither a .netrc nor, on this machine's own loopback, a proxy has a say here.
-    session.trust_env = not (urlsplit(url).hostname or "").startswith("127.")
-    session.auth = lambda request: request
+    fresh.trust_env = not (urlsplit(url).hostname or "").startswith("127.")
+    fresh.auth = lambda request: request
     try:
-        answer = session.get(url, timeout=(CONNECT_TIMEOUT, CONNECT_TIMEOUT), allow_redirects=False)
-    except requests.exceptions.RequestException:
+        answer = exchange(fresh, FETCH_LIMITS, "GET", url)
+    except (requests.exceptions.RequestException, TooSlow, TooLong):
         return 0, ""
-    return answer.status_code, answer.content.decode("utf-8", errors="replace")
+    return answer.status, answer.content.decode("utf-8", errors="replace")
 
 
 def never_sent(error: Any) -> bool:
     """True when the connection was never made, so that nothing can have been executed. A failed TLS handshake counts as
     unknown: its error looks the same as one in the middle of an answer."""
+    if isinstance(error, TooSlow):
+        return not error.sent
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -96,12 +96,16 @@ class Gate(Protocol):
 
 @dataclass
 class Attempts:
-    """The repetitions of one request: counts, adds up the waiting, says no when it is enough."""
+    """The repetitions of one request: counts, adds up the waiting, says no when it is enough.
+
+    ``spent`` is how long the sends without an answer took: slow ones may use up the budget as waiting does.
+    """
 
     patience: Patience
     clock: Clock
     failures: int = 0
     waited: float = 0.0
+    spent: float = 0.0
     tell: Callable[[str], None] | None = None
     gate: Gate | None = None
 
@@ -112,7 +116,7 @@ class Attempts:
         :param limited: the failure was a rate limit: only the budget counts then, not the tries.
         """
         self.failures += 1
-        if not limited and self.failures >= self.patience.tries:
+        if not limited and (self.failures >= self.patience.tries or self.spent > self.patience.budget):
             return False
         step = min(self.patience.most, self.patience.first * 2 ** (self.failures - 1))
         # A server's own figure is a floor; the jitter on top keeps all who were refused together from coming back

@@ -41,7 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_values",
     ),
     "pod side": ("_training_*", "_gpu_*"),
-    "wire": ("_http", "_retry", "_events", "_budget", "_shared", "_turns"),
+    "wire": ("_http", "_exchange", "_retry", "_events", "_budget", "_shared", "_turns"),
     "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys", "_variables"),
     "drivers": (),
     "providers": ("_providers",),
