@@ -113,7 +113,7 @@ class _Line:
             return self._sent
 
 
-#: Of each thread the line of its exchange.
+#: Of each thread the line of its exchange, and the most bytes of a body.
 _OWN = threading.local()
 
 
@@ -153,11 +153,21 @@ _POOLS = {"http": _PlainPool, "https": _EncryptedPool}
 
 
 class _Adapter(_HTTPAdapter):
-    """Makes connections that ask before they send, also through a proxy that speaks HTTP."""
+    """Makes connections that ask before they send, also through a proxy that speaks HTTP, and reads no body without end."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         super().init_poolmanager(*arguments, **more)
         self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def send(self, request: Any, stream: bool = False, *arguments: Any, **more: Any) -> Any:
+        answer = super().send(request, stream, *arguments, **more)
+        if not stream:
+            # Else the library reads it, however long it is.
+            with contextlib.ExitStack() as stack:
+                stack.callback(answer.close)
+                answer._content = _body(answer, getattr(_OWN, "most", BODY_BYTES))
+                stack.pop_all()
+        return answer
 
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **more)
@@ -184,7 +194,7 @@ def exchange(session: Any, limits: Limits, method: str, url: str, **arguments: A
     line, outcome = _Line(), queue.SimpleQueue[Any]()
 
     def carry_out() -> None:
-        _OWN.line = line
+        _OWN.line, _OWN.most = line, limits.body
         try:
             outcome.put(_carried_out(session, limits, method, url, arguments))
         except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits for it
@@ -202,8 +212,8 @@ def exchange(session: Any, limits: Limits, method: str, url: str, **arguments: A
 
 def _carried_out(session: Any, limits: Limits, method: str, url: str, arguments: Mapping[str, Any]) -> Answer:
     times = (min(limits.connect, limits.total), min(limits.silence, limits.total))
-    with session.request(method, url, timeout=times, stream=True, allow_redirects=False, **arguments) as answer:
-        return Answer(answer.status_code, answer.headers, _body(answer, limits.body))
+    answer = session.request(method, url, timeout=times, allow_redirects=False, **arguments)
+    return Answer(answer.status_code, answer.headers, answer.content)
 
 
 def _body(answer: Any, most: int) -> bytes:
