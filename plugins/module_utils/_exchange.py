@@ -153,7 +153,7 @@ _POOLS = {"http": _PlainPool, "https": _EncryptedPool}
 
 
 class _Adapter(_HTTPAdapter):
-    """Makes connections that ask before they send, also through a proxy that speaks HTTP, and reads no body without end."""
+    """Makes connections that ask before they send, also through a proxy that speaks HTTP; reads no body without end."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         super().init_poolmanager(*arguments, **more)
