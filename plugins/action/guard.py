@@ -44,6 +44,8 @@ class ActionModule(ControllerAction):
             else:
                 state, changed = arm(self._orders(arguments))
         except GuardError as error:
+            if error.unwritable:
+                return {"failed": True, "changed": False, "msg": str(error), "unwritable": True}
             raise AnsibleActionFail(str(error)) from error
         return {"changed": changed, "pid": state.get("pid"), "guard": state}
 

@@ -1,12 +1,102 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.pod_termination: runs the module of that name and shows its progress."""
+"""The action podyard.gpu.pod_termination: runs the module of that name and shows its progress.
+
+Ansible writes a module to a file before it runs it. On a full disk that fails, and just then pods must not live on: so
+where the module cannot be started on this machine, this process does its work itself, without any file.
+"""
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure, no_key
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._give_back import GiveBack, told
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
+from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import pods_of_run
+from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
 
 
+class Shown(Progress):
+    """Progress that is shown where it is made."""
+
+    def say(self, line: str) -> None:
+        self._last = self._clock.monotonic()
+        Display().display(line)
+
+
 class ActionModule(LiveAction):
-    """Nothing but the module, seen live."""
+    """The module, seen live; or its work in this process, where no module can be started."""
+
+    # The module's own.
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "project": {"type": "str", "required": True},
+        "run_id": {"type": "str", "required": True},
+        "run_dir": {"type": "path"},
+        "consistency_grace": {"type": "float", "default": 60},
+        "poll_interval": {"type": "float"},
+        "progress_file": {"type": "path"},
+        "api_key": {"type": "str", "no_log": True},
+        "api_url": {"type": "str"},
+        "providers": {"type": "list", "elements": "str", "choices": _providers.names()},
+    }
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The module's result."""
+        try:
+            result = super().run(tmp, task_vars)
+        except (AnsibleError, OSError) as error:
+            return self._in_place(str(error))
+        if result.get("failed") and "pods" not in result:
+            # Every answer of the module names pods, so it was not the module that failed.
+            return self._in_place(str(result.get("msg", "no word why")))
+        return result
+
+    def _in_place(self, why: str) -> dict[str, Any]:
+        if self._task.async_val or self._connection.transport != "local":
+            return {"failed": True, "msg": f"Nothing was given back, since the module could not be started: {why}"}
+        try:
+            _validation, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        except AnsibleError as error:
+            # Of options that cannot be meant the module has said the same.
+            return {"failed": True, "msg": str(error)}
+        Display().warning(f"The module pod_termination could not be started; this is done without it: {why}")
+        try:
+            return self._given_back(plain(arguments), self._environ())
+        except CloudError as error:
+            return {"failed": True, "changed": True, "pods": error.facts.pop("pods_gone", []), **failure(error)}
+
+    def _environ(self) -> dict[str, str]:
+        """The environment that the module would have."""
+        found = dict(os.environ)
+        for each in self._task.environment or []:
+            found.update({name: str(value) for name, value in (self._templar.template(each) or {}).items()})
+        return found
+
+    def _given_back(self, options: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
+        prefix = prefix_of_run(options["project"], options["run_id"])
+        run_dir = local_path(options["run_dir"]) if options["run_dir"] else None
+        names = _providers.meant(options, environ)
+        if not names:
+            raise no_key()
+        given = {"api_key": options["api_key"], "api_url": options["api_url"]}
+        providers = {name: partial(_providers.connect, name, environ=environ, **given) for name in names}
+        for name in sorted(Ledger(run_dir).open_at(prefix) - set(names)):
+            providers[name] = partial(_providers.connect, name, environ=environ)
+        if self._task.check_mode:
+            return told([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
+        polls, grace = Polls(interval=options["poll_interval"]), options["consistency_grace"]
+        run = GiveBack(prefix, run_dir, grace, polls, Shown(), Display().warning)
+        return told(run.everywhere(providers))

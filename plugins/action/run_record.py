@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
 
 
@@ -26,8 +28,12 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        run_dir = local_path(arguments["path"])
+        if arguments["begin"] and not self.check_mode:
+            display = Display()
+            Tending(run_dir, display.display, display.warning)()
         try:
-            run, changed = RunRecord(local_path(arguments["path"])).apply(
+            run, changed = RunRecord(run_dir).apply(
                 begin=arguments["begin"],
                 end_stages=arguments["end_stages"],
                 values=arguments["set"],

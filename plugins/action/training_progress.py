@@ -23,6 +23,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Followe
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, Keeper, NoAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment, lists
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
@@ -100,6 +101,7 @@ class ActionModule(ActionBase):
                 display.display,
                 (lambda: _age(options["pod"], options["env_file"])) if options["pod"] else None,
             ),
+            tend=Tending(run_dir, display.display, display.warning),
         )
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:

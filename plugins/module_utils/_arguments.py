@@ -37,7 +37,7 @@ SSH_FAILED = 255
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 
 
-def open_provider(module: AnsibleModule, name: str, given: Mapping[str, Any] | None = None) -> Provider:
+def open_provider(module: Any, name: str, given: Mapping[str, Any] | None = None) -> Provider:
     """The driver for a provider, with key and address from the module's options or where the vendor's tools look.
 
     :param given: other values for the options of API than the module's own.
@@ -54,7 +54,7 @@ def open_provider(module: AnsibleModule, name: str, given: Mapping[str, Any] | N
     return provider
 
 
-def asked(module: AnsibleModule) -> list[str]:
+def asked(module: Any) -> list[str]:
     """The providers to ask: see ``_providers.meant``.
 
     :raises CloudError: when there is a key for none: nobody was asked then, which is not "nothing there".

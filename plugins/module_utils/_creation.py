@@ -9,11 +9,12 @@ import contextlib
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
-from ansible_collections.podyard.gpu.plugins.module_utils._fence import creating
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import creating, is_coming
 from ansible_collections.podyard.gpu.plugins.module_utils._history import History
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder, holder
 from ansible_collections.podyard.gpu.plugins.module_utils._lookup import Work, look_up
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest, usd
-from ansible_collections.podyard.gpu.plugins.module_utils._termination import write_quietly
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import require_gone, write_quietly
 
 #: How often a create is sent for one name: again only after the first was proved not to exist.
 SENDS = 2
@@ -31,10 +32,11 @@ def create_once(work: Work, request: PodRequest, history: History | None = None)
     """
     history = history if history is not None else History()
     work.provider.check(request)
+    renter = Holder() if work.run_dir is None else holder(work.provider)
     sends = 0
     while True:
         try:
-            return _create_fenced(work, request)
+            return _create_fenced(work, request, renter)
         except errors.Ambiguous as error:
             sends += 1
             history.uncertain = True
@@ -62,8 +64,8 @@ class _Fence:
     waits for what is in flight and for nothing else, and what has waited is not sent then.
     """
 
-    def __init__(self, work: Work, request: PodRequest) -> None:
-        self._work, self._request = work, request
+    def __init__(self, work: Work, request: PodRequest, renter: Holder) -> None:
+        self._work, self._request, self._renter = work, request, renter
         self._held = contextlib.ExitStack()
         self._open = False
 
@@ -79,7 +81,9 @@ class _Fence:
         work.halt()
         self._held.enter_context(creating(work.run_dir))
         try:
-            work.ledger.write(_ledger.CREATING, request.name, work.provider.name, gpu=request.gpu)
+            work.ledger.write(
+                _ledger.CREATING, request.name, work.provider.name, gpu=request.gpu, holder=self._renter
+            )
         except OSError as error:
             raise errors.CloudError(
                 f"Nothing was rented, since the run's ledger in {work.run_dir} cannot be written: {error.strerror}."
@@ -99,9 +103,9 @@ class _Fence:
         self._open = False
 
 
-def _create_fenced(work: Work, request: PodRequest) -> Pod:
+def _create_fenced(work: Work, request: PodRequest, renter: Holder) -> Pod:
     """Intent to the ledger, one POST, outcome to the ledger, all inside the fence."""
-    with _Fence(work, request) as fence:
+    with _Fence(work, request, renter) as fence:
         try:
             pod = work.provider.rent(request, fence)
         except errors.CloudError as error:
@@ -113,6 +117,19 @@ def _create_fenced(work: Work, request: PodRequest) -> Pod:
             fence.note(event, made, error.message)
             raise
         fence.note(_ledger.CREATED, pod)
+    if is_coming(work.run_dir):
+        # Who gave the run back did not wait for ever: this process may have been frozen, and the last look is over.
+        _end_at_once(work, pod)
     price = f", {usd(pod.usd_per_hour)} per hour" if pod.usd_per_hour is not None else ""
     work.progress.say(f"Rented {pod.label()}: {request.compute()}{price}")
     return pod
+
+
+def _end_at_once(work: Work, pod: Pod) -> None:
+    """:raises NotProvedGone, Fenced: always; nobody waits for this pod any more."""
+    results = work.end([pod], settle=work.grace)
+    require_gone(work.provider, results)
+    raise errors.Fenced(
+        f"The pod {pod.label()} was ended as soon as it was made, since the run had been given back meanwhile.",
+        facts={"pods_gone": results},
+    )

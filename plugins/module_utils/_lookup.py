@@ -16,6 +16,7 @@ from typing import Any, Callable
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _ledger, _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._fence import RunDir
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder, doubt
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
@@ -158,15 +159,20 @@ def settle(work: Work, name: str) -> Pod | None:
 
     The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
     """
-    event = next(event for event in reversed(work.ledger.read()) if event["name"] == name)
+    event = next(event for event in reversed(work.ledger.told()) if event["name"] == name)
     # An entry from the future is of a clock that was set back since, or of another machine's.
     left = min(work.grace, max(0.0, work.grace - seconds_since(event["time"])))
     if event["event"] == _ledger.CREATED and event.get("id"):
         return _settle_known(work, event, left)
+    renter = Holder.of(event)
+    why = doubt(work.provider, renter) if renter.known else None
+    if why is not None:
+        raise errors.NotProvedGone(f"A pod named {name} may exist and bill: {why}.")
     cause = errors.Ambiguous(f"The run's ledger says that a pod named {name} was asked for.")
     found = look_up(work, name, cause, grace=left)
     if found is None:
-        work.ledger.write(_ledger.GONE, name, work.provider.name, gpu=event.get("gpu"), reason="never appeared")
+        nothing = Pod(work.provider.name, "", name, _pod.GONE, gpu=event.get("gpu"))
+        write_quietly(work.ledger, work.progress, _ledger.GONE, nothing, reason="never appeared", holder=renter)
     else:
         write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
     return found

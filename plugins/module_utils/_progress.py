@@ -32,12 +32,11 @@ class Progress:
             return
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+                file.write(line.replace("\n", " ").rstrip() + "\n")
         except OSError:
             # Progress is a courtesy; a full disk must not lose a pod that is already paid for.
             self._path = None
-            return
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(line.replace("\n", " ").rstrip() + "\n")
 
     def remind(self, line: str) -> None:
         """Show the line when nothing was shown for a while: for the inside of a loop that polls."""

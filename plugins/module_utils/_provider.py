@@ -125,6 +125,8 @@ class Provider(abc.ABC):
     #: The word that users write: ``runpod``.
     name: str
     capabilities: Capabilities
+    #: The variable of the environment that its key is taken from.
+    key_variable: str | None = None
     #: The kinds of hosts that are looked at when nobody says; empty: all.
     usual_clouds: tuple[str, ...] = ()
 
@@ -277,6 +279,21 @@ class Provider(abc.ABC):
     def notes(self) -> Sequence[str]:
         """Remarks for a debugging person that are no errors, for instance that the balance could not be read."""
         return ()
+
+    # -- whose pods these are
+    # ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def key_hash(self) -> str | None:
+        """A word that stands for the key and from which it cannot be read. None: accounts cannot be told apart."""
+        return None
+
+    def account_id(self) -> str | None:
+        """The account's id at this address, which stays when its key is replaced; None where it is not told.
+
+        :raises CloudError: when it cannot be read.
+        """
+        return None
 
     # -- the budget of requests: a provider without one has nothing to say here
     # -------------------------------------------------------------------------

@@ -124,9 +124,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
     open_provider,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._fence import raise_fence
+from ansible_collections.podyard.gpu.plugins.module_utils._give_back import GiveBack, told
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import give_back_run, pods_of_run, require_gone
+from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import give_back_run, pods_of_run
 from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
@@ -167,40 +167,16 @@ def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
     providers = providers_of(module, prefix)
     if module.check_mode:
         return [result for connect in providers.values() for result in pods_of_run(connect(), prefix)]
-    try:
-        raise_fence(params["run_dir"])
-    except (CloudError, OSError) as error:
-        # The pods cost money now; that a create may still come is said, and looked for with the grace below.
-        module.warn(f"The fence of the run cannot be raised ({error}); see that nothing rents for it any more.")
-    done: list[dict[str, Any]] = []
-    problems: list[CloudError] = []
-    for connect in providers.values():
-        try:
-            provider = connect()
-            results = give_back_run(
-                provider,
-                prefix,
-                grace=params["consistency_grace"],
-                ledger=Ledger(params["run_dir"]),
-                polls=Polls(interval=params["poll_interval"]),
-                progress=Progress(params["progress_file"]),
-            )
-            done.extend(results)
-            require_gone(provider, results)
-        except CloudError as error:
-            problems.append(error)
-    if problems:
-        raise together(problems, done)
-    return done
-
-
-def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudError:
-    """The first error with the words of all, and what became of all pods."""
-    first = problems[0]
-    first.message = " ".join(error.message for error in problems)
-    first.args = (first.message,)
-    first.facts["pods_gone"] = done
-    return first
+    run = GiveBack(
+        prefix,
+        params["run_dir"],
+        params["consistency_grace"],
+        Polls(interval=params["poll_interval"]),
+        Progress(params["progress_file"]),
+        module.warn,
+        end=give_back_run,
+    )
+    return run.everywhere(providers)
 
 
 def main() -> None:
@@ -209,8 +185,7 @@ def main() -> None:
         pods = give_back(module)
     except CloudError as error:
         module.fail_json(**{"pods": error.facts.pop("pods_gone", []), **failure(error)})
-    diff = {"before": {"pods": [pod["name"] for pod in pods]}, "after": {"pods": []}}
-    module.exit_json(changed=bool(pods), pods=pods, diff=diff)
+    module.exit_json(**told(pods))
 
 
 if __name__ == "__main__":

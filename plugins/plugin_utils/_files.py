@@ -10,10 +10,19 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _books
+
+# Seconds to wait for another process's lock: it is held for milliseconds, and one that was stopped while it held the
+# lock must not hold up the give-back.
+LOCK_PATIENCE = 30.0
+# Seconds between two tries to get a lock.
+LOCK_PAUSE = 0.01
 
 
 def now() -> str:
@@ -26,9 +35,9 @@ def later(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def parse_time(text: str | None) -> datetime | None:
+def parse_time(text: Any) -> datetime | None:
     """Turn RFC 3339 text into an aware time; None for None and for text that is no time."""
-    if not text:
+    if not text or not isinstance(text, str):
         return None
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -82,11 +91,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an empty one when the file is not there. Raises ValueError on text that is no JSON object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """Read a JSON object; an empty one when the file is not there.
+
+    Raises OSError when it cannot be read, and ValueError on everything that is no JSON object.
+    """
+    if not path.exists() and not path.is_symlink():
         return {}
+    data, problem = _books.content(path)
+    if problem is not None:
+        raise OSError(problem)
+    value = _books.parsed(data)
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object")
     return value
@@ -108,11 +122,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock on a file, made when it is not there; the kernel releases it with the process."""
+def locked(path: Path, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+    """Hold the exclusive lock on a file, made when it is not there; the kernel releases it with the process.
+
+    Raises TimeoutError when another process holds it for all of `patience` seconds: it may have been stopped.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise TimeoutError(f"another process holds {path} for more than {patience:.0f} s") from None
+                time.sleep(LOCK_PAUSE)
         yield
     finally:
         os.close(descriptor)

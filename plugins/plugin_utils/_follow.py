@@ -77,6 +77,7 @@ class Follower:
     sleep: Callable[[float], None] = time.sleep
     orphaned: Callable[[], bool] = lambda: False
     over: Callable[[], str | None] = lambda: None
+    tend: Callable[[], None] = lambda: None
     metrics: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     reconnects: int = 0
@@ -103,6 +104,7 @@ class Follower:
                 # A killed ansible-playbook leaves its workers behind: a look of theirs would renew the pod's lease.
                 self.checkpoints.call_off()
                 return Verdict("lost", "orphaned", "The program that followed the training was killed.")
+            self.tend()
             if not self._look(wait):
                 self.checkpoints.call_off()
                 return self._lost()

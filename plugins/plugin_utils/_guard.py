@@ -26,12 +26,20 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import PATIENCE as FENCE_PATIENCE
 from ansible_collections.podyard.gpu.plugins.module_utils._fence import raise_fence
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
 from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
-from ansible_collections.podyard.gpu.plugins.module_utils._termination import give_back_run, require_gone
+from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
+    end_known,
+    give_back_run,
+    named,
+    of_others,
+    require_gone,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
@@ -58,6 +66,8 @@ class Pace:
     `poll`: between two looks at a pod that is ending; None is the polite pace of the library.
     `first`, `most`: the pause after the first failed try, doubled up to the most: the API's quota counts by the minute.
     `grace`: for a process of the controller's to end by itself; the pods, which cost money, wait for it meanwhile.
+    `fence`: for a create in flight, after which the run's pods are looked for without it.
+    `books`: between two tries to write the record when the pods are gone and only the disk is full.
     `patience`: three days, so that an outage or a lapsed key over a weekend is survived.
     """
 
@@ -66,6 +76,8 @@ class Pace:
     first: float = 1.0
     most: float = 60.0
     grace: float = 2.0
+    fence: float = FENCE_PATIENCE
+    books: float = 5.0
     patience: float = 72 * 3600.0
 
 
@@ -108,6 +120,7 @@ class Guard:
         self.providers: dict[str, Provider] = {}
         self.gone: dict[str, dict[str, Any]] = {}
         self.left: list[Any] = []
+        self.hopeless: set[str] = set()
         self.state: dict[str, Any] = {
             "state": ARMED,
             **identity(os.getpid()),
@@ -117,6 +130,10 @@ class Guard:
             "project": orders.project,
             "run_id": orders.run_id,
             "providers": list(orders.providers),
+            # What whoever finds this guard dead needs to arm another one; no secret is among it.
+            "grace": orders.grace,
+            "env_file": orders.environ.get(FILES_VARIABLE),
+            "own_key": bool(orders.api_key or orders.api_url),
             "armed_at": now(),
             "ended_at": None,
             "tries": 0,
@@ -136,23 +153,39 @@ class Guard:
             )
             self.providers[name].tell(self.log)
             self.providers[name].list()
+        if self._begins():
+            # One that is missing later was lost, and then one empty list is no proof.
+            Ledger(self.orders.run_dir).open()
         self.file.write(self.state)
         self.log(f"armed: watches process {self.orders.controller['pid']} for run {self.orders.run_id}")
 
+    def _begins(self) -> bool:
+        """Whether nothing can have been rented for the run yet: then a ledger is begun, and else never."""
+        try:
+            record = self.record.read()
+        except RunError:
+            return False
+        stages = record.get("stages") or [{"name": "plan"}]
+        only_planned = isinstance(stages, list) and [stage.get("name") for stage in stages] == ["plan"]
+        return only_planned and not record.get("pods") and not self.file.path.exists()
+
     def keep_watch(self) -> bool:
         """Wait until the controller ends (True) or the guard is released (False)."""
-        renewal = Renewal(self.orders.run_dir, self.log)
-        try:
+        with contextlib.ExitStack() as stack:
+            renewal = None
+            try:
+                renewal = Renewal(self.orders.run_dir, self.log)
+                stack.callback(renewal.close)
+            except OSError as error:
+                self.log(f"the lease of the run's pod is not renewed by the guard: {error}")
             while not self.watched.ended_within(self.orders.pace.look):
                 left = self.watched.descendants()
                 self.left = self.left if left is None else left
                 if self.file.read().get("state") == RELEASED:
                     self.log("released: ends without touching a pod")
                     return False
-                if not self.watched.paused():
+                if renewal is not None and not self.watched.paused():
                     renewal.step()
-        finally:
-            renewal.close()
         return self._decide()
 
     def _decide(self) -> bool:
@@ -172,25 +205,51 @@ class Guard:
     def give_back(self) -> bool:
         """Raise the fence, give back and prove until it is done or the patience is over; write down how it ended."""
         stage = self.record.running_stage()
-        try:
-            raise_fence(self.orders.run_dir)
-        except (CloudError, OSError) as error:
-            self.log(f"the fence cannot be raised: {error}")
-        self._end_left()
+        self._fence_off()
         left = list(self.providers)
         end = time.monotonic() + self.orders.pace.patience
         pause = self.orders.pace.first
         while True:
             self.state["tries"] += 1
             left = [name for name in left if not self._try(name)]
-            if not left or time.monotonic() > end:
+            if not set(left) - self.hopeless or time.monotonic() > end:
                 break
             self._write_state()
             # The spread keeps the guards of several runs from coming back to the API all at once.
             time.sleep(random.uniform(0.75, 1.25) * pause)
             pause = min(self.orders.pace.most, pause * 2)
-        self._conclude(not left, stage)
+        self._conclude(not left, stage, end)
         return not left
+
+    def _fence_off(self) -> None:
+        """Let nothing more be rented. What is known is ended before a create in flight is waited for."""
+        run_dir = self.orders.run_dir
+        free = False
+        try:
+            free = raise_fence(run_dir, patience=0.0)
+            if not free:
+                self.log("a pod is being ordered: what is known is ended first, then that is waited for")
+                self._end_known()
+                free = raise_fence(run_dir, self.orders.pace.fence)
+        except (CloudError, OSError) as error:
+            self.log(f"the fence cannot be raised: {error}")
+        self._end_left()
+        if not free:
+            # What held it was perhaps ended just now.
+            with contextlib.suppress(CloudError, OSError):
+                free = raise_fence(run_dir, self.orders.pace.grace)
+            self.log("the fence is up" if free else "a process that was ordering a pod has not ended")
+
+    def _end_known(self) -> None:
+        for name, provider in self.providers.items():
+            try:
+                end_known(provider, self._prefix, ledger=Ledger(self.orders.run_dir), progress=_Log(self))
+            except Exception as error:  # noqa: BLE001 - it is tried again, until it is proved
+                self.log(f"what is known at {name} could not be ended yet: {error}")
+
+    @property
+    def _prefix(self) -> str:
+        return prefix_of_run(self.orders.project, self.orders.run_id)
 
     def _end_left(self) -> None:
         """End what the controller left running: nobody waits for its transfers, waits and follow-ups any more."""
@@ -200,26 +259,32 @@ class Guard:
 
     def _try(self, name: str) -> bool:
         """Give back what one provider has of the run; False when something is not proved gone: try again."""
+        if name in self.hopeless:
+            return False
+        ledger = Ledger(self.orders.run_dir)
         try:
             results = give_back_run(
                 self.providers[name],
-                prefix_of_run(self.orders.project, self.orders.run_id),
+                self._prefix,
                 grace=self.orders.grace,
-                ledger=Ledger(self.orders.run_dir),
+                ledger=ledger,
                 polls=Polls(interval=self.orders.pace.poll),
                 progress=_Log(self),
             )
             self.gone.update({pod["id"]: pod for pod in results if pod["gone_proved"]})
+            if of_others(self.providers[name], results, ledger):
+                # A guard gets no other key, so that to try again is in vain.
+                self.hopeless.add(name)
             require_gone(self.providers[name], results)
             return True
         except CloudError as error:
-            self.state["error"] = str(error)
+            self.state["error"] = named(error, name, self._prefix, ledger).message
         except Exception as error:  # noqa: BLE001 - a pod must not live on because of a mistake in this program
             self.state["error"] = f"{type(error).__name__}: {error}"
         self.log(f"try {self.state['tries']} on {name} failed: {self.state['error']}")
         return False
 
-    def _conclude(self, done: bool, stage: str | None) -> None:
+    def _conclude(self, done: bool, stage: str | None, end_at: float) -> None:
         pods = list(self.gone.values())
         begun = f"The controller (process {self.orders.controller['pid']}) ended before the run did"
         begun += f", at stage {stage}" if stage else ""
@@ -241,12 +306,24 @@ class Guard:
         self.state.update(
             state=GAVE_BACK if done else FAILED, ended_at=now(), pods=pods, error=None if done else self.state["error"]
         )
-        try:
-            self.record.close("stopped" if done else "failed", f"{begun}; {end}", pods)
-        except RunError as error:
-            self.log(str(error))
+        self._correct("stopped" if done else "failed", f"{begun}; {end}", pods, end_at if done else 0.0)
         # Last, so that who waits for this state finds the record complete.
         self._write_state()
+
+    def _correct(self, outcome: str, error: str, pods: list[dict[str, Any]], end: float) -> None:
+        """Write to the record what is true now. The pods are gone, so there is time until a full disk has room."""
+        told = False
+        while True:
+            try:
+                self.record.close(outcome, error, pods)
+                return
+            except RunError as trouble:
+                if not told:
+                    self.log(f"{trouble}")
+                    told = True
+                if time.monotonic() > end:
+                    return
+            time.sleep(self.orders.pace.books)
 
     def _write_state(self) -> None:
         try:

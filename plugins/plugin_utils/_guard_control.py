@@ -8,13 +8,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils._fence import is_raised
+from ansible_collections.podyard.gpu.plugins.module_utils._fence import is_coming, is_raised
+from ansible_collections.podyard.gpu.plugins.module_utils._termination import GRACE
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard_main
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
@@ -31,12 +34,15 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     lives,
     same,
 )
+from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
 
 # Starting Python takes a second; reaching the API may mean waiting out a full minute of its rate limit, twice at most.
 START_TIMEOUT = 150.0
 # The guard looks every half second; a machine that swaps may need much longer than that to let it.
 END_TIMEOUT = 30.0
+# Seconds between two tries to put another guard in the place of a dead one.
+TENDING_PAUSE = 60.0
 # What a process needs to find its libraries, the way to the API and a home; no key is among it.
 ENVIRONMENT = (
     "PATH", "HOME", "USER", "SSH_AUTH_SOCK", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONHOME",
@@ -49,7 +55,14 @@ ENVIRONMENT = (
 
 
 class GuardError(Exception):
-    """The guard does not stand, or cannot be released; the text is a sentence for people."""
+    """The guard does not stand, or cannot be released; the text is a sentence for people.
+
+    `unwritable`: only the run's directory stands in the way, a full disk for instance.
+    """
+
+    def __init__(self, message: str, *, unwritable: bool = False) -> None:
+        super().__init__(message)
+        self.unwritable = unwritable
 
 
 def controller() -> dict[str, Any]:
@@ -75,7 +88,8 @@ def arm(orders: Orders) -> tuple[dict[str, Any], bool]:
     """
     file = GuardFile(orders.run_dir)
     try:
-        with file.deciding():
+        # Another task of this run may be starting it just now.
+        with file.deciding(patience=START_TIMEOUT + END_TIMEOUT):
             state = file.read()
             _refuse(state, orders)
             if state.get("state") == ARMED and lives(state):
@@ -84,8 +98,71 @@ def arm(orders: Orders) -> tuple[dict[str, Any], bool]:
             return file.read(), True
     except OSError as error:
         raise GuardError(
-            f"The guard of run {orders.run_id} cannot be started in {orders.run_dir}: {error}. Nothing was rented."
+            f"The guard of run {orders.run_id} cannot be started in {orders.run_dir}: {error}. Nothing was rented.",
+            unwritable=True,
         ) from error
+
+
+def replace_dead(run_dir: Path) -> str | None:
+    """Arm another guard for this controller where its own one has died; a sentence when that was done, else None.
+
+    A guard can be killed, by a person or by a machine that is short of memory. Raises GuardError when there is none now
+    and none can be armed: only the pod's lease and this program's own last plays end the pod then.
+    """
+    state = GuardFile(run_dir).read()
+    if state.get("state") != ARMED or state.get("host") != socket.gethostname() or lives(state):
+        return None
+    if is_coming(run_dir) or not same(state.get("controller"), own := controller()):
+        return None
+    lost = f"The guard of run {state.get('run_id')} (process {state.get('pid')}) has died"
+    if state.get("own_key"):
+        raise GuardError(
+            f"{lost}, and no other one can be armed, since its key came from an option; call podyard.gpu.guard again."
+        )
+    try:
+        orders = Orders(
+            run_dir=run_dir,
+            project=state["project"],
+            run_id=state["run_id"],
+            providers=tuple(map(str, state["providers"])),
+            controller=own,
+            grace=float(state.get("grace", GRACE)),
+            environ=environment(state.get("env_file")),
+        )
+        pid = arm(orders)[0].get("pid")
+    except (GuardError, KeyError) as error:
+        raise GuardError(f"{lost}, and no other one stands: {error}") from error
+    return f"{lost}; another one (process {pid}) watches over the run now."
+
+
+class Tending:
+    """Sees to it, at each call, that a controller's own guard lives; says what it did, and warns once for each trouble.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run_dir, self._say, self._warn, self._clock = run_dir, say, warn, clock
+        self._next, self._told = float("-inf"), ""
+
+    def __call__(self) -> None:
+        if self._clock() < self._next:
+            return
+        try:
+            said = replace_dead(self._run_dir)
+        except GuardError as error:
+            # A guard is begun by asking every provider, so not with each look.
+            self._next = self._clock() + TENDING_PAUSE
+            if str(error) != self._told:
+                self._warn(str(error))
+            self._told = str(error)
+        else:
+            if said is not None:
+                self._say(said)
 
 
 def _refuse(state: dict[str, Any], orders: Orders) -> None:
@@ -95,9 +172,10 @@ def _refuse(state: dict[str, Any], orders: Orders) -> None:
             f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented "
             "for it any more. Begin a new run: leave train_run_id out, or choose another one."
         )
-    if state.get("state") == ARMED and lives(state) and not same(state["controller"], orders.controller):
+    other = state.get("controller") or {}
+    if state.get("state") == ARMED and lives(state) and not same(other, orders.controller):
         raise GuardError(
-            f"Run {orders.run_id} is guarded for another ansible-playbook (process {state['controller']['pid']}); "
+            f"Run {orders.run_id} is guarded for another ansible-playbook (process {other.get('pid')}); "
             "nothing was rented. Wait until that one has ended, or choose another train_run_id."
         )
 
@@ -167,7 +245,8 @@ def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]
             file.write(state)
     except OSError as error:
         raise GuardError(
-            f"The guard of {run_dir} cannot be released, since guard.json cannot be written: {error}."
+            f"The guard of {run_dir} cannot be released, since guard.json cannot be written: {error}.",
+            unwritable=True,
         ) from error
     end = time.monotonic() + END_TIMEOUT
     while lives(state):

@@ -18,7 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import locked, private_directory, read_json, write_json
+from ansible_collections.podyard.gpu.plugins.module_utils import _books
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
+    LOCK_PATIENCE,
+    locked,
+    private_directory,
+    read_json,
+    write_json,
+)
 
 try:
     import psutil
@@ -28,6 +35,22 @@ else:
     LIBRARY_PROBLEM = None
 
 ARMED, RELEASED, GIVING_BACK, GAVE_BACK, FAILED = "armed", "released", "giving_back", "gave_back", "failed"
+STATES = (ARMED, RELEASED, GIVING_BACK, GAVE_BACK, FAILED)
+# What a person's hand or a crash may have made of guard.json must not keep anybody from giving pods back.
+TYPES: dict[str, Any] = {
+    "state": str,
+    "host": str | None,
+    "project": str,
+    "run_id": str,
+    "providers": list,
+    "tries": int,
+    "pods": list,
+    "grace": float | int,
+    "env_file": str | None,
+    "own_key": bool,
+}
+# The kernel gives no process a greater number.
+MOST_PID = 2**31
 # What the guard answers when it stands; every other answer is a sentence that says why it does not.
 READY = "armed"
 # A process's start is computed from the boot time, which moves when the clock is set. Two processes with the same
@@ -59,22 +82,39 @@ class GuardFile:
         self._lock = directory / "guard.lock"
 
     @contextlib.contextmanager
-    def deciding(self) -> Iterator[None]:
+    def deciding(self, patience: float = LOCK_PATIENCE) -> Iterator[None]:
         """Hold the lock while reading a state and writing the next one. Makes a missing run directory."""
         private_directory(self.path.parent)
-        with locked(self._lock):
+        with locked(self._lock, patience):
             yield
 
     def read(self) -> dict[str, Any]:
-        """The guard's state; {} when there is none, or when the file cannot be read as one."""
+        """The guard's state; {} when there is none, or when the file cannot be read as one.
+
+        Nothing in it has another type than was promised: what has is left out.
+        """
         try:
-            return read_json(self.path)
+            state = read_json(self.path)
         except (OSError, ValueError):
             return {}
+        named = {**state, **_identity(state), "controller": _identity(state.get("controller")) or None}
+        if "controller" not in state:
+            del named["controller"]
+        sound = {key: value for key, value in named.items() if isinstance(value, TYPES.get(key, object))}
+        return sound if sound.get("state") in STATES else {}
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the state; the file is readable by its owner only. Raises OSError."""
         write_json(self.path, state)
+
+
+def _identity(found: Any) -> dict[str, Any]:
+    """Number and start of a process, as a file tells them; both None where it does not."""
+    if not isinstance(found, dict) or not {"pid", "create_time"} & set(found):
+        return {}
+    pid, start = found.get("pid"), _books.amount(found.get("create_time"))
+    sound = isinstance(pid, int) and not isinstance(pid, bool) and 0 < pid < MOST_PID and start is not None
+    return {"pid": pid, "create_time": start} if sound else {"pid": None, "create_time": None}
 
 
 def identity(pid: int) -> dict[str, Any]:
@@ -85,8 +125,10 @@ def identity(pid: int) -> dict[str, Any]:
         raise ProcessLookupError(f"process {pid} has ended") from error
 
 
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two identities name the same process."""
+def same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+    """Whether two identities name the same process; one that names none is no other's."""
+    if not one or not other or not one.get("pid") or not other.get("pid"):
+        return False
     return one["pid"] == other["pid"] and abs(one["create_time"] - other["create_time"]) <= SAME_START
 
 

@@ -65,9 +65,16 @@ class Run:
     guard: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, directory: Path) -> Run:
-        """The run of a run directory. Raises RunError when its record cannot be read."""
-        record, _changed = RunRecord(directory).apply(write=False)
+    def at(cls, directory: Path, *, damaged: bool = False) -> Run:
+        """The run of a run directory. Raises RunError when its record cannot be read, unless it may be `damaged`: then
+        the ledger tells of its pods.
+        """
+        try:
+            record, _changed = RunRecord(directory).apply(write=False)
+        except RunError:
+            if not damaged:
+                raise
+            record = RunRecord(directory).without_file()
         return cls(directory.name, directory, record, _connection(directory), GuardFile(directory).read())
 
     @property
@@ -75,6 +82,7 @@ class Run:
         """What the record says of the job, with what it would be if it does not say."""
         usual = directories(USUAL_MOUNT, self.project or "unnamed", self.run_id)
         told = self.record.get("job") or {}
+        dirs = told.get("dirs")
         return {
             "project": self.project,
             "providers": sorted({str(pod["provider"]) for pod in self.record["pods"]}) or ["runpod"],
@@ -86,7 +94,7 @@ class Run:
             "max_cost": None,
             "max_hours": None,
             **told,
-            "dirs": {**usual, **(told.get("dirs") or {})},
+            "dirs": {**usual, **(dirs if isinstance(dirs, dict) else {})},
         }
 
     @property
@@ -171,7 +179,7 @@ def known(runs_dir: Path) -> tuple[list[Run], list[str]]:
             runs.append(Run.at(runs_dir / run_id))
         except RunError as error:
             troubles.append(str(error))
-    return sorted(runs, key=lambda run: run.record["started"], reverse=True), troubles
+    return sorted(runs, key=lambda run: str(run.record["started"]), reverse=True), troubles
 
 
 def choose(runs_dir: Path, wanted: Iterable[str]) -> list[Run]:
@@ -191,7 +199,8 @@ def choose(runs_dir: Path, wanted: Iterable[str]) -> list[Run]:
 def _one(runs_dir: Path, word: str) -> Run:
     directory = (runs_dir / word).resolve() if word == LATEST else runs_dir / word
     if is_run_id(word) and is_run_id(directory.name) and (directory / "run.json").is_file():
-        return Run.at(directory)
+        # What is named is meant, and its pods are to be ended whatever became of its record.
+        return Run.at(directory, damaged=True)
     there = ids_in(runs_dir)
     if not there:
         raise RunError(f"There is no run in {runs_dir}. Name the directory of the runs (-e runs_dir=…).")

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _books
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import CREATED, GONE, Ledger, proves
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
     later,
     link_atomically,
@@ -18,7 +21,6 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
     now,
     private_directory,
     read_json,
-    read_json_lines,
     seconds_between,
     write_json,
 )
@@ -30,7 +32,7 @@ REPORT = STAGES[-1]
 # What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
 POD_FIELDS = (
     "provider", "id", "name", "gpu", "gpu_count", "usd_per_hour", "region", "cloud",
-    "rented_at", "gone_at", "gone_proved", "cost_usd", "lease_ends_at",
+    "rented_at", "gone_at", "gone_proved", "cost_usd", "lease_ends_at", "account", "key_hash",
 )  # fmt: skip
 # Kept by this file alone, so that nobody else can make them disagree with each other.
 OWN_FIELDS = ("stages", "outcome", "started", "ended")
@@ -52,9 +54,12 @@ class RunRecord:
         self.path = self.directory / "run.json"
 
     def read(self) -> dict[str, Any]:
-        """The whole record as it stands in the file; {} when there is none. Raises RunError when it is no JSON."""
+        """The record as it stands in the file; {} when there is none. Raises RunError when it is no JSON.
+
+        What in it has another type than was promised is left out: pods are given back by what is left.
+        """
         try:
-            return read_json(self.path)
+            return _sound(read_json(self.path))
         except (OSError, ValueError) as error:
             raise RunError(f"The record {self.path} cannot be read: {error}. Move it away.") from error
 
@@ -92,7 +97,8 @@ class RunRecord:
     def close(self, outcome: str, error: str, pods: list[dict[str, Any]]) -> dict[str, Any]:
         """End the run for a controller that cannot: its stages and pods, and outcome and error where there are none.
 
-        Raises RunError when the directory cannot be written.
+        A record that is none is moved aside, and begun anew by what the ledger knows. Raises RunError when the
+        directory cannot be written.
         """
 
         def edit(record: dict[str, Any]) -> None:
@@ -102,6 +108,12 @@ class RunRecord:
                 _set_outcome(record, outcome)
                 record["error"] = record["error"] or error
 
+        try:
+            self.read()
+        except RunError:
+            # Another time for each, so that none takes the place of another; a directory is moved as well.
+            with contextlib.suppress(OSError):
+                self.path.rename(self.path.with_name(f"run.json.damaged-{now().replace(':', '')}"))
         return self.change(edit)[0]
 
     def lease_is(self, seconds: float) -> None:
@@ -134,6 +146,10 @@ class RunRecord:
             raise RunError(f"The run directory {self.directory} cannot be written: {error}.") from error
         return record, changed
 
+    def without_file(self) -> dict[str, Any]:
+        """The record as it would be if run.json were lost: what the ledger knows."""
+        return self._edited({}, lambda _record: None)
+
     def running_stage(self) -> str | None:
         """The stage that was begun and has not ended; None when there is none, or no record that can be read."""
         try:
@@ -152,6 +168,7 @@ class RunRecord:
         record["pods"] = [{**dict.fromkeys(POD_FIELDS), **pod} for pod in record["pods"]]
         edit(record)
         _merge_pods(record["pods"], pods_of_ledger(self.directory), fill=True)
+        _restore(record)
         _price(record)
         return record
 
@@ -194,6 +211,44 @@ def _new_record(run_id: str) -> dict[str, Any]:
         "metrics": {},
         "artifacts": [],
     }
+
+
+def _sound(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without what has another type than was promised."""
+    lists = {"stages": "name", "pods": "id", "artifacts": "path", "attempts": None}
+    for name, key in lists.items():
+        if name in record:
+            found = record[name] if isinstance(record[name], list) else []
+            record[name] = [each for each in found if isinstance(each, dict) and (key is None or each.get(key))]
+    for stage in record.get("stages", []):
+        stage.setdefault("ended", None)
+    for pod in record.get("pods", []):
+        pod.update(
+            provider=str(pod.get("provider")),
+            id=str(pod["id"]),
+            usd_per_hour=_books.amount(pod.get("usd_per_hour")),
+            cost_usd=_books.amount(pod.get("cost_usd")),
+            gone_proved=pod.get("gone_proved") if isinstance(pod.get("gone_proved"), bool) else None,
+        )
+    if record.get("outcome", "running") not in OUTCOMES:
+        record["outcome"] = "running"
+    return {
+        name: value
+        for name, value in record.items()
+        if not (name in ("metrics", "job") and not isinstance(value, dict))
+    }
+
+
+def _restore(record: dict[str, Any]) -> None:
+    """What the run was before its pods could not be proved gone, as soon as they are: the guard, or a later call, has
+    done what failed then.
+    """
+    before = record.get("unproved")
+    if not isinstance(before, dict) or not record["pods"] or not all(pod["gone_proved"] for pod in record["pods"]):
+        return
+    del record["unproved"]
+    if record["outcome"] == "failed" and before.get("outcome") in OUTCOMES:
+        record["outcome"], record["error"] = before["outcome"], before.get("error")
 
 
 def _end_stages(record: dict[str, Any], but: str | None = None) -> None:
@@ -288,14 +343,14 @@ def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill:
 def pods_of_ledger(directory: Path) -> list[dict[str, Any]]:
     """The pods that the ledger attempts.jsonl of a run directory knows as created, as entries for the record."""
     pods: dict[tuple[Any, Any], dict[str, Any]] = {}
-    for line in read_json_lines(directory / "attempts.jsonl"):
-        event, key = line.get("event"), (line.get("provider"), line.get("id"))
-        if line.get("id") is None:
+    for line in Ledger(directory).told():
+        event, key = line["event"], (line["provider"], line["id"])
+        if line["id"] is None:
             continue
-        if event == "created":
-            pods[key] = _pod_entry({**line, "rented_at": line.get("time")})
-        elif event == "gone" and key in pods:
-            pods[key].update(gone_at=line.get("time"), gone_proved=True)
+        if event == CREATED:
+            pods[key] = _pod_entry({**line, "rented_at": line["time"]})
+        elif event == GONE and key in pods and proves(pods[key], line):
+            pods[key].update(gone_at=line["time"], gone_proved=True)
     return list(pods.values())
 
 

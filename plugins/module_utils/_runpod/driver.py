@@ -13,6 +13,7 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._account import account_at, key_hash, note_account
 from ansible_collections.podyard.gpu.plugins.module_utils._events import QUIET, read_events
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
@@ -29,14 +30,16 @@ from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (
     resources,
     wire,
 )
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import KEY_VARIABLE
+from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import DEFAULT_URL, KEY_VARIABLE
 
 #: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
 STOPPED_DISK = 0.20
-#: The only two figures that REST v2 lacks. As few fields as possible: the schema changes without notice.
-BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr spendLimit } }"
+#: What REST v2 lacks: two figures, and whose they are. As few fields as possible: the schema changes without notice.
+BALANCE_QUERY = "query { myself { id clientBalance currentSpendPerHr spendLimit } }"
 #: Fields of this API go without notice; that one is missing must not cost the balance.
 SHORT_BALANCE_QUERY = "query { myself { clientBalance currentSpendPerHr } }"
+#: REST v2 does not say whose key it was asked with.
+ACCOUNT_QUERY = "query { myself { id } }"
 SPOT_WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
 
 
@@ -44,6 +47,7 @@ class RunPod(Provider):
     """RunPod, reached with one API key at one address."""
 
     name = wire.PROVIDER
+    key_variable = KEY_VARIABLE
     capabilities = Capabilities(
         ssh_images=("runpod/",), commands_by_proxy=False, because={"interruptible": SPOT_WITHDRAWN}
     )
@@ -61,6 +65,21 @@ class RunPod(Provider):
     def notes(self) -> Sequence[str]:
         """See Provider."""
         return tuple(self._notes)
+
+    @property
+    def key_hash(self) -> str | None:
+        """See Provider."""
+        return key_hash(self.name, self._key)
+
+    def account_id(self) -> str | None:
+        """See Provider. Asked once, for a key may have no right to GraphQL, and it is to be switched off."""
+        body, attempted = {"query": ACCOUNT_QUERY}, "read whose API key it is on RunPod"
+        answer = self._api.request("POST", "/graphql", body=body, attempted=attempted, like="GET", repeat=False)
+        myself = wire.mapping(wire.mapping(wire.mapping(answer.data).get("data")).get("myself"))
+        return self._at(myself)
+
+    def _at(self, myself: Mapping[str, Any]) -> str | None:
+        return account_at(wire.text(myself.get("id")), self._api.base_url, DEFAULT_URL)
 
     @property
     def account_mark(self) -> str | None:
@@ -252,6 +271,7 @@ class RunPod(Provider):
         except errors.CloudError as error:  # a refused key, too: it may be good for REST and not for GraphQL
             return self._account_without_balance(error.message)
         myself = wire.mapping(wire.mapping(data.get("data")).get("myself"))
+        note_account(self.account_mark, self._at(myself))
         balance, spend = wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
         if data.get("errors") or balance is None:
             return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors') or data)[:200]}")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
+from ansible_collections.podyard.gpu.plugins.module_utils._account import key_hash
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, Pod, PodRequest, Reference, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
@@ -49,6 +50,7 @@ class Vast(Provider):
     """
 
     name = wire.PROVIDER
+    key_variable = KEY_VARIABLE
     capabilities = Capabilities(
         interruptible=True,
         recycle=True,
@@ -75,6 +77,15 @@ class Vast(Provider):
     def notes(self) -> Sequence[str]:
         """See Provider."""
         return tuple(self._notes)
+
+    @property
+    def key_hash(self) -> str | None:
+        """See Provider."""
+        return key_hash(self.name, self._key)
+
+    def account_id(self) -> str | None:
+        """See Provider."""
+        return reading.account_id(self._api)
 
     @property
     def account_mark(self) -> str | None:

@@ -12,10 +12,12 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._account import account_at, note_account
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
+from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import DEFAULT_URL
 
 INSTANCES = "/api/v1/instances/"
 USER = "/api/v0/users/current/"
@@ -98,8 +100,18 @@ def credit(api: VastSession) -> float | None:
     data = mapping(api.request("GET", USER, attempted="read the account on Vast.ai").data)
     if not data:
         raise errors.BadAnswer("Vast.ai's answer holds no account; it cannot be read.")
+    note_account(api.budget.mark, _whose(api, data))
     found = number(data.get("credit"))
     return found if found is not None else number(data.get("balance"))
+
+
+def account_id(api: VastSession) -> str | None:
+    """The id of the account whose key it is."""
+    return _whose(api, api.request("GET", USER, attempted="read whose API key it is on Vast.ai", repeat=False).data)
+
+
+def _whose(api: VastSession, data: Any) -> str | None:
+    return account_at(text(mapping(data).get("id")), api.base_url, DEFAULT_URL)
 
 
 def logs(api: VastSession, pod_id: str, source: str, tail: int, deadline: float) -> list[str]:
