@@ -44,6 +44,8 @@ def create_once(work: Work, request: PodRequest, history: History | None = None)
             found = look_up(work, request.name, error)
             if found is not None:
                 write_quietly(work.ledger, work.progress, _ledger.CREATED, found, reason="found by its name")
+                if is_coming(work.run_dir):
+                    _end_at_once(work, found)
                 work.progress.say(f"{found.label()} exists after all and is taken on")
                 history.meter.made = history.meter.begun
                 return found

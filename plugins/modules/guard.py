@@ -102,6 +102,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+unwritable:
+  description: Only there, and true, where nothing but the run's directory is in the way, such as a full disk.
+  type: bool
+  returned: failure
 pid:
   description: The number of the guard's process, null when there never was one.
   type: int
@@ -120,6 +124,15 @@ guard:
     controller:
       description: The process that is watched, as C(pid) and C(create_time).
       type: dict
+    grace:
+      description: Seconds in which a pod whose order got no clear answer may still appear.
+      type: float
+    env_file:
+      description: The file of settings in which keys are looked for, or null.
+      type: str
+    own_key:
+      description: Whether its key or address came from an option, so that no other task can arm another guard.
+      type: bool
     armed_at:
       description: When it was armed, RFC 3339 in UTC.
       type: str

@@ -18,6 +18,12 @@ description:
   - With O(run_dir), nothing can be rented for this run any more afterwards, and pods that were asked for without an
     answer are looked for until O(consistency_grace) is over. A provider at which a pod may be by that record is asked,
     whatever O(providers) says.
+  - A record that is damaged costs what it held and no more. Where it cannot be read, or is missing, an empty list of
+    pods is looked at again past O(consistency_grace), and only then believed.
+  - What is known is ended first. A create that is in flight is waited for afterwards, 100 seconds at most.
+  - Only the account that rented a pod can prove it gone. With the key of another one the task fails and says which
+    account it was.
+  - Where a full disk keeps the module from being started, its action plugin does the work itself.
   - A provider that cannot be asked fails the task, and keeps no pod of another one.
   - Fails when a pod is not proved gone, with its id, its price, and the command that ends it.
 options:

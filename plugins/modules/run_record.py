@@ -119,9 +119,13 @@ run:
       elements: dict
     pods:
       description: The pods that were rented, each with C(provider), C(id), C(name), C(gpu), C(usd_per_hour),
-        C(rented_at), C(gone_at), C(gone_proved) and C(cost_usd).
+        C(rented_at), C(gone_at), C(gone_proved), C(cost_usd), and C(account) and C(key_hash) of who rented it.
       type: list
       elements: dict
+    unproved:
+      description: The C(outcome) and the C(error) that the run had before its pods could not be proved gone, and has
+        again as soon as they are. Only there until then.
+      type: dict
     attempts:
       description: How each attempt to rent a pod went, as RV(podyard.gpu.pod#module:attempts).
       type: list

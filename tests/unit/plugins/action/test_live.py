@@ -15,6 +15,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.action import pod_termination, runpod_pod
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _live
+from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
+from ansible_collections.podyard.gpu.tests.unit.cloud import PREFIX, RUN, FakeCloud, FakeTime, pod
 
 
 def test_lines_are_shown_as_they_come_and_whole(tmp_path):
@@ -100,3 +102,40 @@ def test_a_module_that_cannot_be_seen_runs_without(action, where):
     assert action.run(None, {})["changed"] is True
     assert action.modules == [{"name": "x"}]
     assert Display.shown == []
+
+
+NO_SPACE = {"failed": True, "msg": "Task failed: [Errno 28] No space left on device"}
+
+
+@pytest.mark.parametrize("how", ["raises", "fails"])
+def test_where_no_module_can_be_started_pods_are_given_back_all_the_same(monkeypatch, tmp_path, how):
+    """Ansible writes a module to a file before it runs it, and on a full disk it cannot."""
+    warned, cloud = [], FakeCloud(pod("p1", f"{PREFIX}0-1"))
+    monkeypatch.setattr(pod_termination, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
+    connect = lambda name, environ, **_given: connected.append(environ) or cloud  # noqa: E731
+    monkeypatch.setattr(pod_termination._providers, "connect", connect)
+    monkeypatch.setattr(pod_termination, "Polls", lambda interval: FakeTime().polls())
+    monkeypatch.setattr(LiveAction, "run", lambda *_arguments: dict(NO_SPACE) if how == "fails" else full())
+    connected = []
+    arguments = {"project": "digits", "run_id": RUN, "run_dir": str(tmp_path / "run"), "providers": ["runpod"]}
+    made = pod_termination.ActionModule.__new__(pod_termination.ActionModule)
+    made._task = types.SimpleNamespace(args=arguments, async_val=0, check_mode=False, environment=[{"A": "b"}])
+    made._connection = types.SimpleNamespace(transport="local")
+    made._templar = types.SimpleNamespace(template=lambda value: value)
+    options = {**dict.fromkeys(made.ARGUMENTS), **arguments, "consistency_grace": 1}
+    made.validate_argument_spec = lambda argument_spec: (None, options)
+    result = made.run(None, {})
+    assert [(each["id"], each["gone_proved"]) for each in result["pods"]] == [("p1", True)] and not cloud.pods
+    assert "failed" not in result and connected[0]["A"] == "b"
+    assert "No space left" in warned[0]
+
+
+def full():
+    raise OSError(28, "No space left on device")
+
+
+def test_an_answer_of_the_module_is_left_as_it_is(monkeypatch):
+    answer = {"failed": True, "msg": "NOT PROVED GONE", "pods": []}
+    monkeypatch.setattr(LiveAction, "run", lambda *_arguments: dict(answer))
+    made = pod_termination.ActionModule.__new__(pod_termination.ActionModule)
+    assert made.run(None, {}) == answer

@@ -444,3 +444,23 @@ def test_a_pod_that_the_list_forgets_is_still_the_pod(tmp_path):
     found = _lookup.settle(work(cloud, run_dir=tmp_path), f"{IDENTITY}-1")
     assert found is not None and found.id == "p1"
     assert cloud.count("terminate") == 0
+
+
+@pytest.mark.parametrize("answer", ["made", "unknown"])
+def test_what_comes_after_the_run_was_given_back_is_ended_by_who_made_it(tmp_path, answer):
+    """A frozen process may wake up when nobody looks for its pod any more."""
+    cloud = FakeCloud()
+
+    def create(asked):
+        made = cloud.make(asked)
+        _fence.announce(tmp_path)
+        if answer == "unknown":
+            raise UNKNOWN
+        return made
+
+    cloud.plan("create", create)
+    with pytest.raises(errors.Fenced, match="ended as soon as it was made") as caught:
+        create_once(work(cloud, run_dir=tmp_path), request())
+    assert cloud.pods == {} and cloud.count("create") == 1
+    assert [result["gone_proved"] for result in caught.value.facts["pods_gone"]] == [True]
+    assert events(tmp_path)[-1] == "gone"

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import stat
+import time
 
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _fence
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, Fenced
+from ansible_collections.podyard.gpu.plugins.module_utils._exchange import Limits
 
 
 def test_without_a_run_there_is_no_fence():
@@ -88,3 +92,47 @@ def test_a_run_directory_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(CloudError, match="cannot be written"), _fence.creating(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_frozen_creator_is_not_waited_for_without_end(tmp_path):
+    context = multiprocessing.get_context("fork")
+    inside, finish, order = context.Event(), context.Event(), context.Queue()
+    creator = context.Process(target=_create_slowly, args=(tmp_path, inside, finish, order))
+    creator.start()
+    try:
+        assert inside.wait(30)
+        os.kill(creator.pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        assert _fence.raise_fence(tmp_path, patience=0.2) is False
+        assert time.monotonic() - begun < 10
+        assert _fence.is_raised(tmp_path), "nothing more begins"
+        with pytest.raises(Fenced), _fence.creating(tmp_path):
+            pass
+    finally:
+        creator.kill()
+        creator.join(30)
+    assert _fence.raise_fence(tmp_path) is True
+
+
+def test_nothing_begins_while_the_fence_is_being_raised(tmp_path):
+    _fence.announce(tmp_path)
+    assert not _fence.is_raised(tmp_path) and _fence.is_coming(tmp_path)
+    with pytest.raises(Fenced), _fence.creating(tmp_path):
+        pass
+
+
+def test_a_create_is_waited_for_as_long_as_its_exchange_may_take():
+    assert Limits().total < _fence.PATIENCE
+
+
+def test_on_a_full_disk_a_create_in_flight_is_waited_for_all_the_same(tmp_path, monkeypatch):
+    waited = []
+
+    def full(*_arguments):
+        raise CloudError("The run directory cannot be written: No space left on device.")
+
+    monkeypatch.setattr(_fence, "_write", full)
+    monkeypatch.setattr(_fence, "_take", lambda *_arguments: waited.append(1) or True)
+    with pytest.raises(CloudError, match="No space left"):
+        _fence.raise_fence(tmp_path)
+    assert waited

@@ -11,25 +11,31 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _errors
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard, _guard_main
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors, _fence
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard, _guard_control, _guard_main
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Guard, Orders, Pace
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, release
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, Tending, arm, release
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     GuardFile,
     Watched,
     end_all,
     identity,
     lives,
+    same,
 )
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
 from ansible_collections.podyard.gpu.tests.unit.plugins.plugin_utils.loopback_cloud import KEY, LoopbackCloud, wait_for
 
 COLLECTION = Path(_guard_main.__file__).absolute().parents[2]
@@ -462,3 +468,170 @@ def test_what_a_controller_leaves_running_is_ended():
     finally:
         if child.is_running():
             child.kill()
+
+
+class TestBooks:
+    """Pods first; what stands in the files is corrected when it can be."""
+
+    @pytest.fixture(name="guard")
+    def _guard(self, orders):
+        def make(**pace):
+            quick = Pace(poll=0.05, first=0.05, patience=20, fence=0.2, books=0.05, grace=0.05)
+            told = {**vars(orders), "controller": identity(os.getpid()), "pace": replace(quick, **pace)}
+            made = Guard(Orders(**told))
+            orders.run_dir.mkdir(parents=True, exist_ok=True)
+            made.stand()
+            return made
+
+        return make
+
+    def test_a_frozen_create_keeps_no_pod(self, cloud, guard, run_dir):
+        cloud.rent("mine1", NAME)
+        watch = guard()
+        with _fence.creating(run_dir):
+            begun = time.monotonic()
+            assert watch.give_back() is True
+            assert time.monotonic() - begun < 20
+        assert cloud.ended() and not cloud.pods
+        log = (run_dir / "guard.log").read_text()
+        assert "what is known is ended first" in log and "has not ended" in log
+
+    def test_the_record_is_corrected_when_the_disk_has_room(self, cloud, guard, run_dir, monkeypatch):
+        cloud.rent("mine1", NAME)
+        watch, real, tries = guard(), RunRecord.change, []
+
+        def full(self, edit):
+            tries.append(1)
+            if len(tries) < 3:
+                raise RunError("The run directory cannot be written: No space left on device.")
+            return real(self, edit)
+
+        monkeypatch.setattr(RunRecord, "change", full)
+        assert watch.give_back() is True
+        run = RunRecord(run_dir).read()
+        assert len(tries) == 3 and run["outcome"] == "stopped"
+        assert [pod["gone_proved"] for pod in run["pods"]] == [True]
+
+    @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+    def test_a_run_is_again_what_it_was_before_its_pods_could_not_be_proved_gone(
+        self, cloud, guard, run_dir, outcome
+    ):
+        cloud.rent("mine1", NAME)
+        pod = {"provider": "runpod", "id": "mine1", "name": NAME, "usd_per_hour": 3.6}
+        pod["rented_at"] = "2026-01-01T00:00:00Z"
+        before = {"outcome": outcome, "error": None if outcome == "succeeded" else "exit code 7"}
+        values = {"pods": [pod], "unproved": before}
+        watch = guard()
+        RunRecord(run_dir).apply(outcome="failed", error="NOT PROVED GONE: mine1", values=values)
+        assert watch.give_back() is True
+        run = RunRecord(run_dir).read()
+        assert (run["outcome"], run["error"]) == (outcome, before["error"])
+        assert "unproved" not in run
+        [told] = run["pods"]
+        assert told["gone_proved"] and told["gone_at"] and told["cost_usd"] > 0
+
+    @pytest.mark.parametrize("text", ["", "null", '{"pods": 5}', '{"run_id": "r1", "sta', "[" * 50_000])
+    def test_a_damaged_record_keeps_no_pod_and_is_begun_anew(self, cloud, guard, run_dir, text):
+        cloud.rent("mine1", NAME)
+        watch = guard()
+        (run_dir / "run.json").write_text(text)
+        assert watch.give_back() is True
+        assert not cloud.pods
+        run = RunRecord(run_dir).read()
+        assert run["outcome"] == "stopped" and run["pods"][0]["gone_proved"]
+
+    @pytest.mark.parametrize("name", ["attempts.jsonl", "run.json", "connection.json", "guard.json", "guard.log"])
+    def test_a_directory_in_the_place_of_a_file_keeps_no_pod(self, cloud, guard, run_dir, name):
+        cloud.rent("mine1", NAME)
+        watch = guard(patience=1)
+        (run_dir / name).unlink(missing_ok=True)
+        (run_dir / name).mkdir()
+        assert watch._decide() is True
+        watch.give_back()
+        assert not cloud.pods
+
+    def test_of_another_accounts_pod_it_gives_up(self, cloud, guard, run_dir):
+        """It gets no other key, so that three days of tries would be in vain."""
+        watch = guard()
+        mine = Holder("user_mine", "0" * 24)
+        Ledger(run_dir).write("creating", NAME, "runpod", holder=mine)
+        Ledger(run_dir).write("created", NAME, "runpod", pod_id="mine1", usd_per_hour=0.69)
+        begun = time.monotonic()
+        assert watch.give_back() is False
+        assert time.monotonic() - begun < 15
+        state, run = GuardFile(run_dir).read(), RunRecord(run_dir).read()
+        assert state["state"] == "failed" and state["tries"] == 1
+        assert "user_mine" in run["error"] and "NOT PROVED GONE" in run["error"] and not run["pods"][0]["gone_proved"]
+
+    def test_a_ledger_is_begun_before_anything_is_rented_and_never_later(self, guard, run_dir):
+        guard()
+        assert (run_dir / "attempts.jsonl").read_bytes() == b""
+        (run_dir / "attempts.jsonl").unlink()
+        (run_dir / "guard.json").unlink()
+        RunRecord(run_dir).apply(begin="provision")
+        guard()
+        assert not (run_dir / "attempts.jsonl").exists(), "one that was lost is not replaced by an empty one"
+
+
+ODD_STATES = [
+    {"state": "armed", "pid": "x", "create_time": 1.0},
+    {"state": "armed", "pid": 10**30, "create_time": 1.0},
+    {"state": "armed", "pid": -1, "create_time": None},
+    {"state": "armed", "pid": 1, "create_time": float("inf"), "controller": {"pid": [], "create_time": {}}},
+    {"state": "armed", "controller": 7},
+    {"state": ["armed"]},
+    {"state": 5},
+    None,
+]
+
+
+@pytest.mark.parametrize("state", ODD_STATES)
+def test_an_odd_state_of_the_guard_is_borne(run_dir, state):
+    run_dir.mkdir(parents=True)
+    (run_dir / "guard.json").write_text(json.dumps(state))
+    found = GuardFile(run_dir).read()
+    assert not lives(found) and not same(found.get("controller"), identity(os.getpid()))
+
+
+class TestTending:
+    @pytest.fixture(name="own")
+    def _own(self, orders, processes, monkeypatch):
+        me = identity(os.getpid())
+        monkeypatch.setattr(_guard_control, "controller", lambda: me)
+        monkeypatch.setattr(_guard_control, "environment", lambda _env_file: dict(orders.environ))
+        return Orders(**{**vars(orders), "controller": me})
+
+    def test_a_dead_guard_is_replaced(self, own, run_dir):
+        said, warned = [], []
+        tend = Tending(run_dir, said.append, warned.append)
+        first, _started = arm(own)
+        tend()
+        assert said == [] and GuardFile(run_dir).read()["pid"] == first["pid"]
+        os.kill(first["pid"], signal.SIGKILL)
+        wait_for(lambda: not lives(first), "the end of the killed guard")
+        tend()
+        state = GuardFile(run_dir).read()
+        assert state["pid"] != first["pid"] and lives(state) and "has died" in said[0] and warned == []
+        assert (state["grace"], state["providers"]) == (0.2, ["runpod"])
+
+    def test_where_none_can_be_armed_that_is_said_once(self, own, run_dir, cloud):
+        said, warned, now = [], [], [0.0]
+        tend = Tending(run_dir, said.append, warned.append, lambda: now[0])
+        first, _started = arm(own)
+        cloud.keys.clear()
+        os.kill(first["pid"], signal.SIGKILL)
+        wait_for(lambda: not lives(first), "the end of the killed guard")
+        for moment in (0.0, 1.0, 61.0):
+            now[0] = moment
+            tend()
+        assert len(warned) == 1 and "has died, and no other one stands" in warned[0] and said == []
+
+    @pytest.mark.parametrize("how", ["released", "another controller", "another machine", "no guard"])
+    def test_only_ones_own_guard_is_replaced(self, own, run_dir, how):
+        run_dir.mkdir(parents=True)
+        state = {"state": "armed", "host": socket.gethostname(), "pid": 2**22, "create_time": 1.0}
+        state["controller"] = own.controller if how != "another controller" else {"pid": 1, "create_time": 1.0}
+        state |= {"released": {"state": "released"}, "another machine": {"host": "elsewhere"}}.get(how, {})
+        if how != "no guard":
+            GuardFile(run_dir).write(state)
+        assert _guard_control.replace_dead(run_dir) is None
