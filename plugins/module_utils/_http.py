@@ -172,12 +172,10 @@ class ApiSession:
             moment = self.admit(verb, attempted, attempts.waited, call)
             if gate is not None:
                 gate.enter()
-            begun = self._clock.monotonic()
             try:
-                answer = self._send(method, path, body, query, secrets, verb)
+                answer = self._timed(attempts, method, path, body, query, secrets, verb)
             except errors.CloudError as error:
                 sent = not isinstance(error, errors.Unreachable)
-                attempts.spent += self._clock.monotonic() - begun
                 again = repeat and may_repeat(verb, None, sent) and not isinstance(error, errors.BadAnswer)
                 if again and attempts.pause(None, limited=False):
                     continue
@@ -222,6 +220,15 @@ class ApiSession:
             yield
         finally:
             self._urgent = before
+
+    def _timed(self, attempts: Attempts, *request: Any) -> Response:
+        """``_send``, and how long it took if there was no answer."""
+        begun = self._clock.monotonic()
+        try:
+            return self._send(*request)
+        except errors.CloudError:
+            attempts.spent += self._clock.monotonic() - begun
+            raise
 
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str], verb: str
