@@ -18,9 +18,7 @@ from urllib.parse import urlsplit
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._budget import Budget, kind_of
 from ansible_collections.podyard.gpu.plugins.module_utils._exchange import (
-    CONNECT_SECONDS,
     LIBRARY_PROBLEM,
-    SILENT_SECONDS,
     Limits,
     TooLong,
     TooSlow,
@@ -53,7 +51,7 @@ USER_AGENT = "podyard.gpu/0.1.0"
 QUOTED = 400
 #: Verbs after which it does not matter whether they were carried out: they can be repeated without harm.
 SAFE = ("GET", "HEAD", "PUT", "DELETE")
-#: An address that an answer named is asked again and again, so one try may be short; a log of so many bytes is long.
+#: An address that an answer named is asked again and again, so one try may be short.
 FETCH_LIMITS = Limits(silence=10.0, total=20.0, body=8 * 1024 * 1024)
 #: What to do about an answer of which the status says enough.
 _HINTS: Mapping[int, str] = {
@@ -109,7 +107,7 @@ class ApiSession:
         *,
         clock: Clock | None = None,
         patience: Patience | None = None,
-        timeouts: tuple[float, float] = (CONNECT_SECONDS, SILENT_SECONDS),
+        timeouts: tuple[float, float] | None = None,
         limits: Limits | None = None,
         budget: Budget | None = None,
     ) -> None:
@@ -123,7 +121,7 @@ class ApiSession:
         self._key = key
         self._clock = clock or Clock()
         self._patience = patience or Patience()
-        self._limits = limits or Limits(*timeouts)
+        self._limits = limits or Limits(*timeouts or ())
         self._session = self.fresh_session()
         self._urgent = False
         #: Seconds by which the service's clock is ahead of this machine's, by its last answer; None: it did not say.
@@ -173,7 +171,7 @@ class ApiSession:
             if gate is not None:
                 gate.enter()
             try:
-                answer = self._timed(attempts, method, path, body, query, secrets, verb)
+                answer = attempts.timed(self._send, method, path, body, query, secrets, verb)
             except errors.CloudError as error:
                 sent = not isinstance(error, errors.Unreachable)
                 again = repeat and may_repeat(verb, None, sent) and not isinstance(error, errors.BadAnswer)
@@ -221,15 +219,6 @@ class ApiSession:
         finally:
             self._urgent = before
 
-    def _timed(self, attempts: Attempts, *request: Any) -> Response:
-        """``_send``, and how long it took if there was no answer."""
-        begun = self._clock.monotonic()
-        try:
-            return self._send(*request)
-        except errors.CloudError:
-            attempts.spent += self._clock.monotonic() - begun
-            raise
-
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str], verb: str
     ) -> Response:
@@ -246,11 +235,9 @@ class ApiSession:
         }
         try:
             raw = exchange(self._session, self._limits, method, self.base_url + path, **arguments)
-        except requests.exceptions.RequestException as error:
-            raise self._no_answer(verb, error, hidden) from None
-        except TooSlow as error:
-            # Its thread may still hold the old one.
-            self._session = self.fresh_session()
+        except (requests.exceptions.RequestException, TooSlow) as error:
+            # The thread of a slow one may still hold the session.
+            self._session = self.fresh_session() if isinstance(error, TooSlow) else self._session
             raise self._no_answer(verb, error, hidden) from None
         except TooLong as error:
             kind = errors.BadAnswer if verb in SAFE else errors.Ambiguous

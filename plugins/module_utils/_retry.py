@@ -16,10 +16,12 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Any, Callable, Protocol, TypeVar
 
+from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
+Answer = TypeVar("Answer")
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 TOO_MANY = 429
 #: From so many seconds on a wait is told to people.
@@ -108,6 +110,15 @@ class Attempts:
     spent: float = 0.0
     tell: Callable[[str], None] | None = None
     gate: Gate | None = None
+
+    def timed(self, send: Callable[..., Answer], *request: Any) -> Answer:
+        """One send; if there is no answer, how long that took is remembered."""
+        begun = self.clock.monotonic()
+        try:
+            return send(*request)
+        except CloudError:
+            self.spent += self.clock.monotonic() - begun
+            raise
 
     def pause(self, asked: float | None, limited: bool) -> bool:
         """Wait before the next send. False, without waiting, when the tries or the budget are used up.
