@@ -3,19 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a training left on its host: state, new bytes of its files, checkpoints. Private to this collection.
 
-Needs nothing but the standard library and imports nothing of this collection, since the follower also sends this file's
-text to the Python of a host.
+Needs nothing but the standard library and `_training_files`, since the follower also sends the text of both to the
+Python of a host.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
+import glob
 import json
 import os
 import re
 import time
 import zlib
+from collections.abc import Iterator
 from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils._training_files import (
+    age_of,
+    attempt,
+    bytes_moved,
+    files_below,
+    has_variable,
+    living_pid,
+    process_of,
+    read_new,
+    read_text,
+    start_ticks,
+    stat_fields,
+)
 
 # Between the moment when the runner has won the right to train and the moment when its pid file is there lie
 # milliseconds, on a sleeping network volume seconds; after half a minute it has died in between.
@@ -25,192 +42,133 @@ STARTING_SECONDS = 30.0
 SETTLED_SECONDS = 2.0
 # How soon the end of a training is noticed; looking costs a few reads of small files.
 LOOK_SECONDS = 0.2
-# Names under which programs write a file, or a directory as transformers, Orbax and TensorFlow do, before it is
-# complete; then it gets its own name. A name with `temp` in it may speak of a temperature.
-UNFINISHED = re.compile(
-    r"^\.?tmp($|[-_.]|[a-z0-9_]{8}$)|^te?mp[-_.]?(checkpoint|ckpt)|[-.]tmp[-._]|\.tmp[0-9a-f]*$|[-_]tmp$|\d_temp$"
-    r"|\.(temp|part|partial|lock|download|crdownload|aria2)$|[-_.](incomplete|in[-_]?progress|unfinished)$",
-    re.IGNORECASE,
-)
 # A tree with more files than this holds something else than checkpoints.
 MOST_FILES = 50_000
+# Bytes of names and times that one answer lists; longer ones are listed in part.
+MOST_LISTED = 8 << 20
+# Of the output, so many files are looked at for signs of life; more would keep a network volume busy.
+MOST_SIGNS = 2000
+STREAMS = ("log", "metrics", "gpu")
 Record = dict[str, Any]
 # Where a pod keeps its lease, if it has one. Below /tmp, since not every login may write elsewhere.
 LEASE = "/tmp/podyard-lease"
 
 
-def read_text(directory: str, name: str) -> str | None:
-    """The stripped text of a small file, or None when it is not there."""
+def _exit_code(directory: str) -> int | None:
+    """The exit code that the runner has written; None when there is none. Raises ValueError for anything else."""
+    written = read_text(directory, "exit_code")
+    if not written:
+        return None
+    if not re.fullmatch("[0-9]{1,3}", written, re.ASCII) or int(written) > 255:
+        raise ValueError(f"it holds no exit code: {written[:80]!r}")
+    return int(written)
+
+
+def _begun(directory: str) -> float | None:
+    """Seconds since somebody won the right to train here, by the wall clock; None when nobody did."""
     try:
-        with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
+        return time.time() - os.stat(os.path.join(directory, "once")).st_mtime
+    except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def start_ticks(pid: int) -> int | None:
-    """When a living process started, in the kernel's ticks; None when there is none or only its zombie is left."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            fields = stream.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # fields[0] is the third field of the line (state), fields[19] the 22nd (start time).
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def boot_id() -> str:
-    """What tells one start of the machine from another."""
-    return read_text("/proc/sys/kernel/random", "boot_id") or "unknown"
-
-
-def living_pid(directory: str, name: str = "pid") -> int | None:
-    """The process that the file `name` means (`PID START BOOT`), if it is still that process."""
-    return _process(read_text(directory, name))
-
-
-def _process(written: str | None) -> int | None:
-    words = (written or "").split()
-    if len(words) != 3 or words[2] != boot_id():
-        return None
-    return int(words[0]) if start_ticks(int(words[0])) == int(words[1]) else None
 
 
 def state_of(directory: str) -> Record:
     """State of the training in `directory`: state, stopped, exit_code, pid, started_at, ended_at, seconds,
-    heartbeat_age.
+    heartbeat_age; and `trouble`, what could not be read and why. The state is unknown where that decides it.
     """
-    record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False}
-    once = os.path.join(directory, "once")
-    if os.path.isdir(once):
+    record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False, "trouble": {}}
+    ask = functools.partial(attempt, record["trouble"])
+    begun = ask("once", lambda: _begun(directory))
+    written = None
+    if "once" in record["trouble"]:
+        record["state"] = "unknown"
+    elif begun is not None:
         # Read once: that of a training which starts in this moment may appear between two looks.
-        written = read_text(directory, "pid")
-        record["pid"] = _process(written)
+        written = ask("pid", lambda: read_text(directory, "pid"))
+        record["pid"] = ask("pid", lambda: process_of(written))
         # Read after the process was looked for: it writes its exit code before it ends.
-        code = read_text(directory, "exit_code")
-        if code:
-            record.update(state="succeeded" if code == "0" else "failed", exit_code=int(code), pid=None)
-        elif record["pid"] is not None or (
-            written is None and time.time() - os.stat(once).st_mtime < STARTING_SECONDS
-        ):
+        code = ask("exit_code", lambda: _exit_code(directory))
+        if code is not None:
+            record.update(state="failed" if code else "succeeded", exit_code=code, pid=None)
+        elif record["pid"] is not None or (written is None and "pid" not in record["trouble"] and _young(begun)):
             record["state"] = "running"
         else:
-            record["state"] = "lost"
+            record["state"] = "unknown" if _unreadable(record["trouble"]) else "lost"
     record["stopped"] = os.path.exists(os.path.join(directory, "stopped"))
     for name in ("started_at", "ended_at"):
-        record[name] = read_text(directory, name)
-    record["heartbeat_age"] = _age(directory, "heartbeat")
-    record["seconds"] = _duration(directory, record)
+        record[name] = ask(name, functools.partial(read_text, directory, name))
+    record["heartbeat_age"] = ask("heartbeat", lambda: age_of(directory, "heartbeat"))
+    record["seconds"] = ask("seconds", lambda: _duration(directory, record, written))
     return record
 
 
-def _age(directory: str, name: str) -> float | None:
-    try:
-        return round(max(0.0, time.time() - os.stat(os.path.join(directory, name)).st_mtime), 3)
-    except FileNotFoundError:
-        return None
+def _young(begun: float) -> bool:
+    return begun < STARTING_SECONDS
 
 
-def _duration(directory: str, record: Record) -> float | None:
-    """Seconds from the start to the end, or to the last sign of life, or to now."""
-    begun = _age(directory, "started_at")
+def _unreadable(trouble: dict[str, str]) -> bool:
+    """Whether what decides the state is there and could not be read; prose in place of an exit code was read."""
+    return "pid" in trouble or not trouble.get("exit_code", "ValueError").startswith("ValueError")
+
+
+def _duration(directory: str, record: Record, written: str | None) -> float | None:
+    """Seconds from the start to the end, or to the last sign of life, or to now.
+
+    Those of a running one by the clock by which the kernel tells when its process has started: nobody sets that.
+    """
+    if record["pid"] is not None and hasattr(time, "CLOCK_BOOTTIME"):
+        started = int((written or "").split()[1]) / os.sysconf("SC_CLK_TCK")
+        return round(max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started), 3)
+    begun = age_of(directory, "started_at")
     if begun is None:
         return None
     last = {"succeeded": "exit_code", "failed": "exit_code", "lost": "heartbeat"}.get(record["state"])
-    ended = _age(directory, last) if last else 0.0
+    ended = age_of(directory, last) if last else 0.0
     return round(max(0.0, begun - (ended or 0.0)), 3)
 
 
-def read_new(path: str, offset: int, limit: int, *, lines: bool, final: bool) -> Record:
-    """Read a growing file from `offset` on: `data` (bytes), `offset` to go on from, `size`, `reset`.
+def checkpoints(
+    directory: str, output: str, expressions: list[str], *, final: bool, trouble: dict[str, str] | None = None
+) -> list[Record]:
+    """Files below `output` that one of the expressions names (see to_regex) and that are complete, newest first.
 
-    A negative offset counts from the end. A file shorter than the offset was written anew: then it is read from its
-    beginning and `reset` is true. With `lines` only whole lines are read, unless `final` (nobody writes any more) or a
-    line alone is longer than `limit`; else no UTF-8 character is cut.
+    What cannot be looked at is left out, and told in `trouble`.
     """
-    try:
-        with open(path, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            start = max(0, size + offset) if offset < 0 else offset
-            reset = start > size
-            start = 0 if reset else start
-            stream.seek(start)
-            data = stream.read(min(limit, size - start))
-    except FileNotFoundError:
-        return {"data": b"", "offset": 0, "size": 0, "reset": offset > 0}
-    rest = start + len(data) < size
-    if lines and (rest or not final):
-        whole = data[: data.rfind(b"\n") + 1]
-        data = whole if whole or not rest else data
-    elif rest or not final:
-        data = _whole_characters(data)
-    return {"data": data, "offset": start + len(data), "size": size, "reset": reset}
-
-
-def _whole_characters(data: bytes) -> bytes:
-    """Leave out a character at the end of which bytes are missing."""
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte & 0xC0 != 0x80:
-            length = 2 if byte >> 5 == 6 else 3 if byte >> 4 == 14 else 4 if byte >> 3 == 30 else 1
-            return data[:-back] if length > back else data
-    return data
-
-
-def checkpoints(directory: str, output: str, expressions: list[str], *, final: bool) -> list[Record]:
-    """Files below `output` that one of the expressions names (see to_regex) and that are complete, newest first."""
+    trouble = {} if trouble is None else trouble
     regexes = [re.compile(text, re.DOTALL) for text in expressions]
-    age = _age(directory, "heartbeat")
+    age = age_of(directory, "heartbeat")
     if not regexes or (age is None and not final):
         return []
     latest = None if final or age is None else time.time() - age - SETTLED_SECONDS
-    found = []
-    for path, status in _files(output):
+    found, room = [], MOST_LISTED
+    for path, status in files_below(output, trouble, MOST_FILES):
         ends = [match.end("entry") for regex in regexes if (match := regex.fullmatch(path))]
         if ends and (latest is None or status.st_mtime <= latest):
             record = {"path": path, "group": path[: min(ends)], "bytes": status.st_size, "mtime": status.st_mtime}
+            room -= len(json.dumps(record))
+            if room < 0:
+                trouble["checkpoints"] = f"their names have more than {MOST_LISTED} bytes; some are left out"
+                break
             found.append(record)
     return sorted(found, key=lambda record: (-record["mtime"], record["path"]))
-
-
-def _files(root: str) -> list[tuple[str, os.stat_result]]:
-    found: list[tuple[str, os.stat_result]] = []
-    folders = [""]
-    while folders and len(found) < MOST_FILES:
-        folder = folders.pop()
-        try:
-            entries = sorted(os.scandir(os.path.join(root, folder)), key=lambda entry: entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            try:
-                if UNFINISHED.search(entry.name):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                elif entry.is_file() and not entry.name.startswith("."):
-                    found.append((path, entry.stat()))
-            except FileNotFoundError:
-                # Rotated away by the training while we look.
-                continue
-    return found
 
 
 def look(request: Record) -> Record:
     """Everything that is new since the last look.
 
     `request` has dir, output_dir, metrics_file, log_offset, metrics_offset, gpu_offset, checkpoints (expressions),
-    max_bytes, and `wait`: seconds to wait at most for the training to end before looking. The result is that of
-    `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them, `checkpoints`, `disk_free_gb`, and `now`, the
-    host's time; and what of its lease is left, as `lease` returns it.
+    max_bytes, `activity`, whether signs of life are wanted, and `wait`: seconds to wait at most for the training to end
+    before looking. The result is that of `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them,
+    `checkpoints`, `disk_free_gb`, `activity` as `activity` returns it, and `now`, the host's time; and what of its
+    lease is left, as `lease` returns it. A part that fails is left out, and told in `trouble`.
     """
     directory = request["dir"]
     _wait_for_end(directory, request.get("wait") or 0.0)
     output = request.get("output_dir") or os.path.join(directory, "output")
     # The state first: what is read after a training has ended is complete.
     result = state_of(directory)
-    final = result["state"] != "running"
+    ask = functools.partial(attempt, result["trouble"])
+    final = result["state"] not in ("running", "unknown")
     places = {
         "log": os.path.join(directory, "train.log"),
         "metrics": os.path.join(output, request.get("metrics_file") or "metrics.jsonl"),
@@ -218,12 +176,62 @@ def look(request: Record) -> Record:
     }
     for name, path in places.items():
         offset = request.get(f"{name}_offset") or 0
-        result[name] = read_new(path, offset, request["max_bytes"], lines=name != "log", final=final)
-    result["checkpoints"] = checkpoints(directory, output, request.get("checkpoints") or [], final=final)
-    result["disk_free_gb"] = _free(directory)
-    result.update(lease())
+        read = functools.partial(read_new, path, offset, request["max_bytes"], lines=name != "log", final=final)
+        nothing = {"data": b"", "offset": max(0, offset), "size": max(0, offset), "reset": False}
+        result[name] = ask(name, read, nothing)
+    expressions = request.get("checkpoints") or []
+    files = functools.partial(checkpoints, directory, output, expressions, final=final, trouble=result["trouble"])
+    result["checkpoints"] = ask("checkpoints", files, [])
+    result["activity"] = ask("activity", lambda: activity(directory, output)) if request.get("activity") else None
+    result["disk_free_gb"] = ask("disk", lambda: _free(directory))
+    result.update(ask("lease", lease, {"lease_ends_in": None, "lease_ends_at": None}))
     result["now"] = time.time()
     return result
+
+
+def activity(directory: str, output: str) -> Record:
+    """Signs of life that only grow or change while something works: `cpu_seconds` and `io_bytes` of all processes of
+    the training, `output`, what its files look like, and `gpus`, percent and used memory in MiB where the kernel itself
+    tells them. What cannot be told is null.
+    """
+    cpu = io = None
+    for pid, fields, alone in _workers(directory):
+        # Of the process that only waits for the others, their time counts that it has collected.
+        ticks = sum(int(text) for text in fields[13 if alone else 11 : 15])
+        cpu = (cpu or 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+        moved = None if alone else bytes_moved(pid)
+        io = io if moved is None else (io or 0) + moved
+    files = [(status.st_size, status.st_mtime) for _path, status in files_below(output, {}, MOST_SIGNS)]
+    mark = f"{len(files)} {sum(size for size, _time in files)} {max((when for _size, when in files), default=0)}"
+    seconds = None if cpu is None else round(cpu, 2)
+    return {"cpu_seconds": seconds, "io_bytes": io, "output": mark, "gpus": _kernel_gpus()}
+
+
+def _workers(directory: str) -> Iterator[tuple[int, list[str], bool]]:
+    """The training's processes with their fields, and whether one only waits for the others: it has none of the
+    training's environment.
+    """
+    mark = b"PODYARD_RUN_DIR=" + os.fsencode(directory)
+    living = {pid: fields for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (fields := stat_fields(pid))}
+    child = living_pid(directory, "child")
+    marked = {pid for pid in living if has_variable(pid, mark)}
+    members, grown = marked | ({child} if child is not None and child in living else set()), True
+    while grown:
+        more = {pid for pid, fields in living.items() if int(fields[1]) in members} - members
+        members |= more
+        grown = bool(more)
+    for pid in members - {os.getpid()}:
+        yield pid, living[pid], pid == child and pid not in marked
+
+
+def _kernel_gpus() -> list[Record]:
+    """Percent and used memory in MiB of each GPU of a kind whose driver tells them in files."""
+    found = []
+    for place in sorted(glob.glob("/sys/class/drm/card*/device/gpu_busy_percent"))[:64]:
+        texts = [read_text(os.path.dirname(place), name) or "" for name in ("gpu_busy_percent", "mem_info_vram_used")]
+        percent, memory = (int(text) if text.isdigit() else None for text in texts)
+        found.append({"percent": percent, "memory_mb": None if memory is None else memory >> 20})
+    return found
 
 
 def lease() -> Record:
@@ -263,29 +271,10 @@ def _free(directory: str) -> float | None:
 
 
 def packed(result: Record) -> str:
-    """A result of `look` as one line of JSON, its bytes compressed and in base64."""
+    """A result of `look` as four lines: one of JSON, and the bytes of each file, compressed and in base64."""
     copy = dict(result)
-    for name in ("log", "metrics", "gpu"):
-        copy[name] = {**result[name], "data": base64.b64encode(zlib.compress(result[name]["data"], 1)).decode()}
-    return json.dumps(copy)
-
-
-def unpacked(text: str) -> Record:
-    """The inverse of `packed`. Raises ValueError on anything else."""
-    result = json.loads(text)
-    for name in ("log", "metrics", "gpu"):
-        result[name]["data"] = zlib.decompress(base64.b64decode(result[name]["data"]))
-    return result
-
-
-def json_lines(data: bytes) -> list[Record]:
-    """The JSON objects of a file with one a line; lines that are none are left out."""
-    found = []
-    for line in data.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
-    return found
+    lines = []
+    for name in STREAMS:
+        copy[name] = {key: value for key, value in result[name].items() if key != "data"}
+        lines.append(base64.b64encode(zlib.compress(result[name]["data"], 1)).decode())
+    return "\n".join([json.dumps(copy, allow_nan=False), *lines])

@@ -105,7 +105,7 @@ state:
   description: State of the training after the task (in check mode, the predicted one).
   type: str
   returned: success
-  choices: [absent, running, succeeded, failed, lost]
+  choices: [absent, running, succeeded, failed, lost, unknown]
 pid:
   description: Process id of the runner, or V(null).
   type: int

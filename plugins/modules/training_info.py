@@ -84,7 +84,7 @@ state:
       without an exit code, as after a stop of the pod.
   type: str
   returned: success
-  choices: [absent, running, succeeded, failed, lost]
+  choices: [absent, running, succeeded, failed, lost, unknown]
 stopped:
   description: Whether M(podyard.gpu.training) ended it.
   type: bool
@@ -192,6 +192,12 @@ lease_ends_at:
   description: The same as a time, RFC 3339 in UTC, by the pod's clock.
   type: str
   returned: success
+trouble:
+  description: What could not be read, by its name, with the reason; it is left out of the rest. The state is V(unknown)
+    where that decides it.
+  type: dict
+  returned: success
+  sample: {metrics: "IsADirectoryError: it is a directory: /workspace/out/logs"}
 disk_free_gb:
   description: Free space in GiB where O(dir) lies; says nothing on network volumes.
   type: float
@@ -204,7 +210,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines, look
+from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import look
 
 ARGUMENTS: dict[str, Any] = {
     "dir": {"type": "path", "required": True},
@@ -221,7 +228,7 @@ ARGUMENTS: dict[str, Any] = {
 def told(found: dict[str, Any]) -> dict[str, Any]:
     """What `look` found, as the module returns it."""
     streams = {name: found.pop(name) for name in ("log", "metrics", "gpu")}
-    del found["now"]
+    del found["now"], found["activity"]
     return {
         **found,
         **{f"{name}_offset": stream["offset"] for name, stream in streams.items()},

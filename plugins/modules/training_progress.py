@@ -81,8 +81,11 @@ options:
     default: 0
   stall_timeout:
     description:
-      - Stop the training when for this many seconds neither its log nor its metrics grew and the GPU was idle. V(0)
-        means never.
+      - Stop the training when for this many seconds nothing that is known of it moved. V(0) means never.
+      - It moves while its log, its metrics or files of O(output_dir) grow, while a GPU is busy or its memory changes,
+        and while its processes take more than a twentieth of a processor or read and write more than 64 KiB a second.
+      - What is unknown is not idle. Of a GPU whose use nobody knows, as of a MIG slice, memory in use counts as work.
+        Where neither the use of a GPU nor the processes can be seen, nothing is stopped, and that is said.
     type: float
     default: 0
   unreachable_timeout:
@@ -111,6 +114,14 @@ options:
     type: bool
     default: true
 notes:
+  - Only a connection that fails counts as silence. What cannot be read on the host, such as a O(metrics_file) that is a
+    directory, is left out and told, and the rest goes on. Where no Python runs there, a shell tells how the training
+    ended; O(max_hours) and O(max_cost) hold in any case.
+  - Nothing that the host tells is believed unseen. At most 1 GiB of log, 256 MiB of metrics and 256 MiB of GPU samples
+    are kept, as long as 512 MiB are free in O(run_dir); the rest stays on the host, and that is told.
+  - Metrics are cleaned. V(NaN) and the infinities are kept as text, half characters as escapes, whole numbers of more
+    than 40 digits as text; texts are cut at 2,000 characters, and 1,000 names are kept. C(metrics.jsonl) has the bytes
+    as they came.
   - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key, and Python on the host.
   - In check mode nothing is followed; the present state is returned.
 extends_documentation_fragment:

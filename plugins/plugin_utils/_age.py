@@ -52,7 +52,8 @@ class PodAge:
         """The age now; `found` is what the last look at the training saw."""
         moment = self._clock()
         # One that has ended may have run on an earlier pod with the same network volume.
-        trained = _span(found.get("seconds")) if found.get("state") == "running" else None
+        of_this_pod = found.get("state") == "running" or (self.rented_at is None and self._ask is None)
+        trained = _span(found.get("seconds")) if of_this_pod else None
         if trained is not None:
             begun = moment - trained
             self._latest = begun if self._latest is None else min(self._latest, begun)

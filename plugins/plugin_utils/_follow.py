@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import to_regex
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines
+from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines, latest
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow_text as text
 from ansible_collections.podyard.gpu.plugins.plugin_utils._age import PodAge
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, Eye, Keeper, NoAnswer, behind
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_life import Life
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, STREAMS, Eye, Keeper, NoAnswer
 
 # The first looks come quickly, since a training that fails mostly fails at once; then they get rarer up to the user's
 # interval.
@@ -28,8 +29,8 @@ PROGRESS_SECONDS = 5.0
 FIRST_GAP, LONGEST_GAP = 1.0, 15.0
 # Seconds of silence between two questions to the provider: it notices some seconds after the connection did.
 ASK_GAP = 8.0
-# An idle GPU shows a percent or two now and then.
-BUSY_PERCENT = 5.0
+# What could not be seen is told when it changes, and again after so many seconds.
+REMINDER_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Follower:
     found: dict[str, Any] = field(default_factory=dict)
     reconnects: int = 0
     age: PodAge | None = None
+    _told: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.age = self.age or PodAge(self.limits.rented_at, self.show)
@@ -89,13 +91,13 @@ class Follower:
     def run(self) -> Verdict:
         """Follow to the end. Raises OSError when the run's directory cannot be written."""
         self._wait = min(FIRST_WAIT, self.poll_interval)
-        self._active_at = self._said_at = self.clock()
+        self._said_at = self.clock()
+        self.life = Life(self.clock(), self.limits.stall_timeout)
         self.ended_by: str | None = None
         self._samples: list[dict[str, Any]] = []
         self.request["checkpoints"] = [to_regex(pattern) for pattern in self.checkpoints.patterns]
         self.log.recall(self.keeper.log_end())
-        for row in self.keeper.metrics():
-            self.metrics.update(row)
+        latest(self.metrics, self.keeper.metrics())
         if not self.keeper.writes:
             self.show(f"follow: another follower keeps {self.keeper.directory} up to date; this one only watches")
         wait = 0.0
@@ -114,7 +116,7 @@ class Follower:
                 return verdict
             self.checkpoints.offer(self.found["checkpoints"])
             self._progress()
-            wait = 0.0 if behind(self.found) else self._wait
+            wait = 0.0 if self.keeper.behind(self.found) else self._wait
             self._wait = min(self._wait * SLOWER, self.poll_interval)
 
     def glance(self) -> Verdict:
@@ -123,9 +125,9 @@ class Follower:
         request = {**self.request, "max_bytes": MOST_BYTES, "log_offset": -(64 << 10)}
         self.found = self.eye.look(request, renew=False)
         self.keeper.lease(self.found.get("lease_ends_in"))
+        self._tell_trouble()
         self.log.feed(self.found["log"]["data"], end=True)
-        for row in json_lines(self.found["metrics"]["data"]):
-            self.metrics.update(row)
+        latest(self.metrics, json_lines(self.found["metrics"]["data"]))
         return self._ended() or Verdict("running", "running", f"The training runs for {self._elapsed()}.")
 
     # Looking
@@ -134,6 +136,9 @@ class Follower:
         """Look once, over lost connections; false when the host stayed away for too long, or for good."""
         offsets = {f"{name}_offset": offset for name, offset in self.keeper.offsets.items()}
         request = {**self.request, **offsets, "max_bytes": MOST_BYTES, "wait": wait}
+        request["activity"] = self.life.wants(self.clock())
+        if request["activity"]:
+            self.life.asked(self.clock())
         silent_since: float | None = None
         gap, asked_at, before = FIRST_GAP, 0.0, None
         while True:
@@ -166,17 +171,32 @@ class Follower:
 
     def _take(self) -> None:
         """Keep and show what the look found."""
-        if self.keeper.take(self.found):
-            self._active_at = self.clock()
+        grew = self.keeper.take(self.found)
+        # Measured from here on, also where nobody asks for it before the end.
+        self.lived_hours()
         self.keeper.lease(self.found.get("lease_ends_in"))
-        self.log.feed(self.found["log"]["data"], end=self.found["state"] != "running" and not behind(self.found))
-        for row in json_lines(self.found["metrics"]["data"]):
-            self.metrics.update(row)
+        self._tell_trouble()
+        over = self.found["state"] not in ("running", "unknown") and not self.keeper.behind(self.found)
+        self.log.feed(self.found["log"]["data"], end=over)
+        if not latest(self.metrics, json_lines(self.found["metrics"]["data"])):
+            self._tell_once("metrics", "it has too many names; the newest are only in metrics.jsonl")
         samples = json_lines(self.found["gpu"]["data"])
         if samples:
             self._samples = samples
-        if any((sample.get("utilization_percent") or 0) > BUSY_PERCENT for sample in samples):
-            self._active_at = self.clock()
+        self.life.see(self.clock(), grew, samples, self.found)
+
+    def _tell_trouble(self) -> None:
+        """Say what could not be read there or kept here, once for each reason, and now and then again."""
+        for part, words in self.found.get("trouble", {}).items():
+            self._tell_once(part, f"it could not be read on {self.eye.host.label} and is left out: {words}")
+        for name, words in self.keeper.full.items():
+            self._tell_once(f"{name} here", f"{STREAMS[name]} is not kept any further: {words}")
+
+    def _tell_once(self, part: str, words: str) -> None:
+        before, again = self._told.get(part, ("", 0.0))
+        if words != before or self.clock() >= again:
+            self._told[part] = words, self.clock() + REMINDER_SECONDS
+            self.show(f"follow: {part}: {words}")
 
     # Saying
 
@@ -206,7 +226,7 @@ class Follower:
     def _ended(self) -> Verdict | None:
         """The verdict on a training that does not run any more and of which everything has arrived."""
         state, where = self.found["state"], f"in {self.request['dir']} on {self.eye.host.label}"
-        if state == "running" or behind(self.found):
+        if state in ("running", "unknown") or self.keeper.behind(self.found):
             return None
         if state == "absent":
             return Verdict("lost", "absent", f"No training was ever started {where}, or its directory is gone.")
@@ -215,13 +235,17 @@ class Follower:
                 "lost",
                 "vanished",
                 f"The training {where} vanished after {self._elapsed()} without an exit code: the pod was restarted, "
-                "or everything on it was killed. Its log so far and the checkpoints that were fetched are here.",
+                "or everything on it was killed. Its log so far and the checkpoints that were fetched are here."
+                + (f" Its exit_code could not be read: {code}." if (code := self._unread("exit_code")) else ""),
             )
         if self.found["stopped"]:
             return Verdict("stopped", "stopped", f"The training {where} was stopped after {self._elapsed()}.")
         if state == "succeeded":
             return Verdict("succeeded", "exit", f"The training succeeded after {self._elapsed()}.")
         return Verdict("failed", "exit", self._failure())
+
+    def _unread(self, part: str) -> str:
+        return str(self.found.get("trouble", {}).get(part, ""))
 
     def _failure(self) -> str:
         words = text.exit_words(self.found["exit_code"])
@@ -230,9 +254,9 @@ class Follower:
 
     def _over_limit(self) -> Verdict | None:
         """End a training that has reached a limit, and wait for its last words."""
-        if self.found["state"] != "running":
+        if self.found["state"] not in ("running", "unknown"):
             return None
-        limits, idle = self.limits, self.clock() - self._active_at
+        limits, idle = self.limits, self.clock() - self.life.moved_at
         if limits.max_cost and self.cost() >= limits.max_cost:
             return self._end(
                 "stopped", "max_cost", f"It has cost {text.usd(self.cost())} and may cost {text.usd(limits.max_cost)}."
@@ -242,19 +266,21 @@ class Follower:
             who = "The pod" if limits.rented_at else "It"
             why = f"{who} has lived for {lived} and may live {limits.max_hours:g} h."
             return self._end("stopped", "max_hours", why)
-        if limits.stall_timeout and idle >= limits.stall_timeout:
-            return self._end(
-                "failed",
+        if self.life.stalled(self.clock(), limits.stall_timeout):
+            why = f"For {text.duration(idle)} {self.life.words()} (stall_timeout is {limits.stall_timeout:g} s)."
+            return self._end("failed", "stall", why)
+        if self.life.blind(self.clock(), limits.stall_timeout):
+            self._tell_once(
                 "stall",
-                f"For {text.duration(idle)} neither its log nor its metrics grew and the GPU was idle "
-                f"(stall_timeout is {limits.stall_timeout:g} s).",
+                f"for longer than stall_timeout ({limits.stall_timeout:g} s) {self.life.words()}; too "
+                "little is known to end it",
             )
         return None
 
     def _end(self, outcome: str, reason: str, why: str) -> Verdict:
         self.show(f"follow: stopping the training: {why}")
         done = self.stop(self.limits.stop_grace)
-        while self._look(0.0) and behind(self.found):
+        while self._look(0.0) and self.keeper.behind(self.found):
             continue
         return Verdict(outcome, reason, f"The training on {self.eye.host.label} was stopped. {why} {done}".strip())
 

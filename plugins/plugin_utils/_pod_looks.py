@@ -7,17 +7,15 @@ collection.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _training_state
 from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Outcome, TooLong, TooMuch, run_all
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment, ours
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_answer import BadAnswer, program, read_answer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import MARK, SSH_FAILED, script
 
@@ -43,7 +41,7 @@ class Look:
     trouble: str | None = None
 
 
-def _answer(outcome: Outcome, seconds: float) -> Look:
+def _answer(outcome: Outcome, run: Run, seconds: float) -> Look:
     """What came of one ssh."""
     if isinstance(outcome, TooLong):
         return Look(trouble=f"no answer within {seconds:.2g} s")
@@ -54,8 +52,8 @@ def _answer(outcome: Outcome, seconds: float) -> Look:
     if outcome.code == SSH_FAILED or not mark:
         return Look(trouble=" ".join(words)[-200:] or "ssh ended without a word")
     try:
-        return Look(_training_state.unpacked(rest.decode()))
-    except (ValueError, KeyError):
+        return Look(read_answer(rest, _request(run)))
+    except BadAnswer:
         return Look(trouble=" ".join(words)[-200:] or "its answer makes no sense")
 
 
@@ -74,19 +72,19 @@ def looks(runs: Iterable[Run], seconds: float) -> dict[str, Look]:
 
 def _group(runs: list[Run], seconds: float) -> dict[str, Look]:
     outcomes = run_all([_question(run, seconds) for run in runs], seconds)
-    return {run.run_id: _answer(outcome, seconds) for run, outcome in zip(runs, outcomes, strict=True)}
+    return {run.run_id: _answer(outcome, run, seconds) for run, outcome in zip(runs, outcomes, strict=True)}
 
 
 def _question(run: Run, seconds: float) -> Call:
-    """The ssh that sends the text of `_training_state` to the Python of a run's pod."""
+    """The ssh that asks the Python of a run's pod."""
     connection = run.connection or {}
     remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []), renew=False)
-    return Call([*ours(connection["ssh"], connect=seconds), remote], _source(run), env=environment())
+    return Call([*ours(connection["ssh"], connect=seconds), remote], program(_request(run)), env=environment())
 
 
-def _source(run: Run) -> bytes:
+def _request(run: Run) -> dict[str, Any]:
     job = run.job
-    request = {
+    return {
         "dir": job["dirs"]["run"],
         "output_dir": job["dirs"]["output"],
         "metrics_file": job["metrics_file"],
@@ -95,5 +93,3 @@ def _source(run: Run) -> bytes:
         "gpu_offset": -TAIL,
         "max_bytes": TAIL,
     }
-    call = f"\nprint(packed(look(json.loads({json.dumps(request)!r}))))\n"
-    return (Path(_training_state.__file__).read_text(encoding="utf-8") + call).encode()

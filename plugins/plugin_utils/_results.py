@@ -15,9 +15,9 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly, to_regex
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines
+from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines, latest
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import literal_base
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, Eye, Keeper, NoAnswer, behind
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, STREAMS, Eye, Keeper, NoAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
@@ -73,8 +73,7 @@ class Fetcher:
     def _follow_up(self) -> None:
         """Bring log, metrics and GPU samples up to date, unless a follower does so."""
         with Keeper(self.run_dir, write=not self.dry).open() as keeper:
-            for row in keeper.metrics():
-                self.results.metrics.update(row)
+            latest(self.results.metrics, keeper.metrics())
             while True:
                 # Without the right to write only the state is of interest.
                 offsets = {f"{name}_offset": at if keeper.writes else -1 for name, at in keeper.offsets.items()}
@@ -84,10 +83,17 @@ class Fetcher:
                 if not keeper.writes:
                     return
                 keeper.take(found)
-                for row in json_lines(found["metrics"]["data"]):
-                    self.results.metrics.update(row)
-                if not behind(found):
+                latest(self.results.metrics, json_lines(found["metrics"]["data"]))
+                if not keeper.behind(found):
+                    self._tell(keeper, found)
                     return
+
+    def _tell(self, keeper: Keeper, found: dict[str, Any]) -> None:
+        """Say what could not be read there, or kept here."""
+        for part, words in found["trouble"].items():
+            self.show(f"fetch: {part} could not be read on {self.host.label}: {words}")
+        for name, words in keeper.full.items():
+            self.show(f"fetch: {STREAMS[name]} is not kept any further: {words}")
 
     def _complete(self, patterns: Sequence[str]) -> list[str]:
         """The files that these patterns name and that are complete, below the output directory."""
@@ -100,15 +106,21 @@ class Fetcher:
 
     def _look(self, request: dict[str, Any]) -> dict[str, Any]:
         """Look, over a connection that breaks. Raises NoAnswer."""
+        words = "it was not asked"
         for left in reversed(range(TRIES)):
             try:
-                return self.eye.look(request)
+                found = self.eye.look(request)
             except NoAnswer:
                 if not left:
                     raise
                 self.host.drop_master()
                 time.sleep(PAUSE)
-        raise NoAnswer("it was not asked")
+                continue
+            # Where nothing could be seen, nothing is known to be missing either.
+            if "look" not in found["trouble"]:
+                return found
+            words = found["trouble"]["look"]
+        raise NoAnswer(words)
 
     def _pull(self, name: str, place: str, paths: Sequence[str]) -> dict[str, tuple[int, str | None]]:
         manifest: dict[str, tuple[int, str | None]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PREFIX, PodName
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import json_lines
+from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines, latest, number
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import OPEN, Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList
@@ -145,10 +145,9 @@ def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any
 
 def _told_by_pod(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
-    for row in json_lines(said["metrics"]["data"]):
-        metrics.update(row)
-    gpus = {sample.get("index"): sample.get("utilization_percent") for sample in json_lines(said["gpu"]["data"])}
-    used = [value for value in gpus.values() if isinstance(value, int | float)]
+    latest(metrics, json_lines(said["metrics"]["data"]))
+    gpus = {str(row.get("index")): number(row.get("utilization_percent")) for row in json_lines(said["gpu"]["data"])}
+    used = [value for value in gpus.values() if value is not None]
     state = "stopped" if said["stopped"] and said["state"] in ("failed", "lost") else said["state"]
     return {
         "source": "pod",

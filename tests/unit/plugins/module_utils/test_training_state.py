@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _training_files as files
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_state as module
 
 
@@ -69,26 +69,6 @@ def test_a_negative_offset_counts_from_the_end(log):
     log.write_bytes(b"0123456789")
     assert read(log, offset=-3)["data"] == b"789"
     assert read(log, offset=-30)["data"] == b"0123456789"
-
-
-def test_packing_keeps_every_byte():
-    stream = {"data": bytes(range(256)), "offset": 256, "size": 256, "reset": False}
-    result = {"state": "running", "log": stream, "metrics": stream, "gpu": stream}
-    line = module.packed(result)
-    assert "\n" not in line
-    assert module.unpacked(line) == result
-
-
-def test_the_text_of_the_file_works_alone(tmp_path):
-    """The follower sends it to a Python that has neither Ansible nor this collection."""
-    (tmp_path / "once").mkdir()
-    (tmp_path / "exit_code").write_text("3\n")
-    (tmp_path / "train.log").write_text("boom\n")
-    request = {"dir": str(tmp_path), "max_bytes": 100}
-    text = Path(module.__file__).read_text() + f"\nprint(packed(look(json.loads({json.dumps(request)!r}))))\n"
-    done = subprocess.run([sys.executable, "-I", "-S", "-"], input=text, capture_output=True, text=True, check=True)
-    found = module.unpacked(done.stdout)
-    assert (found["state"], found["exit_code"], found["log"]["data"]) == ("failed", 3, b"boom\n")
 
 
 def test_states_without_processes(tmp_path):
@@ -147,5 +127,135 @@ def test_checkpoints_come_newest_first(tmp_path):
     assert [entry["path"] for entry in found] == ["new.pt", "middle.pt", "old.pt"]
 
 
-def test_lines_that_are_no_objects_are_left_out():
-    assert module.json_lines(b'{"a": 1}\nx\n[1]\n\n{"b": 2}\n{"c"') == [{"a": 1}, {"b": 2}]
+# What may lie in the place of a file
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, fifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_left_out_and_told(tmp_path, make):
+    (tmp_path / "once").mkdir()
+    (tmp_path / "exit_code").write_text("0\n")
+    (tmp_path / "train.log").write_text("done\n")
+    make(tmp_path / "logs")
+    make(tmp_path / "started_at")
+    request = {"dir": str(tmp_path), "output_dir": str(tmp_path), "metrics_file": "logs", "max_bytes": 100}
+    found = module.look({**request, "metrics_offset": 5, "activity": True})
+    assert (found["state"], found["exit_code"], found["log"]["data"]) == ("succeeded", 0, b"done\n")
+    assert found["metrics"] == {"data": b"", "offset": 5, "size": 5, "reset": False}
+    assert set(found["trouble"]) == {"metrics", "started_at"}
+    assert "logs" in found["trouble"]["metrics"]
+    module.packed(found)
+
+
+def started(directory):
+    """A training whose runner is this process."""
+    (directory / "once").mkdir()
+    (directory / "started_at").write_text("2026-01-01T00:00:00Z\n")
+    (directory / "pid").write_text(f"{os.getpid()} {module.start_ticks(os.getpid())} {files.boot_id()}\n")
+
+
+@pytest.mark.parametrize("prose", ["all went fine", "0 0", "-1", "256", "٣", "0x1", "9" * 5000])
+def test_prose_in_place_of_an_exit_code_is_none(tmp_path, prose):
+    started(tmp_path)
+    (tmp_path / "exit_code").write_text(prose)
+    record = module.state_of(str(tmp_path))
+    # Its runner lives, and writes the code when the training has ended.
+    assert (record["state"], record["exit_code"]) == ("running", None)
+    (tmp_path / "pid").write_text("1 1 another\n")
+    record = module.state_of(str(tmp_path))
+    assert (record["state"], record["exit_code"]) == ("lost", None)
+    assert record["trouble"]["exit_code"].startswith("ValueError: it holds no exit code")
+
+
+@pytest.mark.parametrize("name", ["pid", "exit_code"])
+def test_a_state_that_cannot_be_read_is_unknown(tmp_path, name):
+    (tmp_path / "once").mkdir()
+    (tmp_path / "pid").write_text("1 1 another\n")
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    record = module.state_of(str(tmp_path))
+    assert record["state"] == "unknown" and name in record["trouble"]
+
+
+@pytest.mark.parametrize("written", ["", "prose", "a b c", "1 2 3 4", "-1 -1 x"])
+def test_a_pid_file_of_somebody_else_means_no_process(tmp_path, written):
+    (tmp_path / "pid").write_text(written)
+    assert files.living_pid(str(tmp_path)) is None
+
+
+def test_the_seconds_of_a_living_training_follow_no_wall_clock(tmp_path):
+    started(tmp_path)
+    old = time.time() - 5 * 3600
+    os.utime(tmp_path / "started_at", (old, old))
+    assert 0 <= module.state_of(str(tmp_path))["seconds"] < 3600
+
+
+def test_a_folder_that_may_not_be_read_hides_no_other_checkpoint(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "good.pt").touch()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(files.os, "scandir", scandir)
+    trouble: dict[str, str] = {}
+    found = module.checkpoints(str(tmp_path), str(tmp_path), [r"(?P<entry>.*\.pt)"], final=True, trouble=trouble)
+    assert [entry["path"] for entry in found] == ["good.pt"]
+    assert "Permission denied" in trouble["output"]
+
+
+def test_a_listing_without_end_is_cut_and_told(tmp_path, monkeypatch):
+    for number in range(20):
+        (tmp_path / f"{number}.pt").touch()
+    monkeypatch.setattr(module, "MOST_LISTED", 500)
+    trouble: dict[str, str] = {}
+    found = module.checkpoints(str(tmp_path), str(tmp_path), [r"(?P<entry>.*)"], final=True, trouble=trouble)
+    assert 0 < len(found) < 20 and "left out" in trouble["checkpoints"]
+    monkeypatch.setattr(module, "MOST_LISTED", 1 << 20)
+    monkeypatch.setattr(files, "MOST_ENTRIES", 5)
+    for number in range(9):
+        (tmp_path / "a" / str(number)).mkdir(parents=True)
+    module.checkpoints(str(tmp_path), str(tmp_path), [r"(?P<entry>.*)"], final=True, trouble=trouble)
+    assert "more than 5 entries" in trouble["output"]
+
+
+def test_signs_of_life_are_those_of_the_training_alone(tmp_path):
+    """A child in a session of its own without a parent counts; what has another run's mark does not."""
+    text = "import sys, time; print('up', flush=True)\nwhile True: time.sleep(0.01) if sys.argv[1] == 'idle' else None"
+    mine = {**os.environ, "PODYARD_RUN_DIR": str(tmp_path)}
+    other = {**os.environ, "PODYARD_RUN_DIR": f"{tmp_path}2"}
+    assert module.activity(str(tmp_path), str(tmp_path))["cpu_seconds"] is None
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", text, what], env=env, stdout=subprocess.PIPE, start_new_session=True, text=True
+        )
+        for what, env in (("idle", mine), ("busy", other))
+    ]
+    try:
+        for process in processes:
+            assert process.stdout is not None and process.stdout.readline() == "up\n"
+        first = module.activity(str(tmp_path), str(tmp_path))
+        deadline = time.monotonic() + 30
+        while _cpu_of(processes[1].pid) < 1.0:
+            assert time.monotonic() < deadline
+        second = module.activity(str(tmp_path), str(tmp_path))
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert first["cpu_seconds"] is not None and first["io_bytes"] > 0
+    assert second["cpu_seconds"] - first["cpu_seconds"] < 0.5
+    (tmp_path / "new.pt").touch()
+    assert module.activity(str(tmp_path), str(tmp_path))["output"] != first["output"]
+
+
+def _cpu_of(pid):
+    fields = files.stat_fields(pid)
+    assert fields is not None
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")

@@ -16,8 +16,8 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_launch, _training_state
+from ansible_collections.podyard.gpu.plugins.module_utils._training_files import boot_id, living_pid, start_ticks
 from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import members
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import boot_id, living_pid, start_ticks
 from ansible_collections.podyard.gpu.plugins.modules import training, training_info
 
 # Nothing here takes longer than a second or two on an idle machine.

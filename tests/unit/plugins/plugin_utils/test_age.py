@@ -62,6 +62,11 @@ def test_where_nothing_else_is_known_the_training_is_no_older_than_its_pod():
     assert world.pod_age(rented_at=None).seconds({}) == 0
 
 
+def test_a_training_that_has_ended_has_lived_too():
+    world = World(0.0)
+    assert world.pod_age(rented_at=None).seconds({"state": "succeeded", "seconds": 60.0}) == 60
+
+
 def test_a_pod_that_sets_its_clock_back_gains_nothing_from_a_provider_that_answers():
     world = World(2 * HOUR, pod_wrong=-HOUR * 24 * 365)
     assert world.pod_age(world.provider).seconds(world.found(0.0)) == 2 * HOUR

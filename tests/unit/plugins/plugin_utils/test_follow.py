@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow as module
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _follow_look as keeping
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import (
     ROUND_BYTES,
     Checkpoints,
@@ -32,6 +35,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
 HOST = SshHost("ssh", "my-pod", "203.0.113.9", (), False)
 NOTHING = {"data": b"", "offset": 0, "size": 0, "reset": False}
+# A look's signs of life where nothing lives: the processes are known, and take no processor time.
+STILL = {"cpu_seconds": 3.0, "io_bytes": 1000, "output": "1 5 1.0", "gpus": []}
 
 
 class Host(Eye):
@@ -46,6 +51,7 @@ class Host(Eye):
         self.files = {"log": b"", "metrics": b"", "gpu": b""}
         self.state: dict[str, Any] = {"state": "running", "exit_code": None, "stopped": False, "seconds": 0.0}
         self.now = 1000.0
+        self.acts: Callable[[float], dict[str, Any]] = lambda now: {}
         self.waits: list[float] = []
 
     def look(self, request, *, renew=True):
@@ -63,7 +69,10 @@ class Host(Eye):
                 self.state[name] = value
         if len(self.steps) == 1 and self.steps[0] is step:
             self.steps[0] = {}
+        activity = {**STILL, **self.acts(self.now)} if request.get("activity") else None
         return {
+            "activity": activity,
+            "trouble": {},
             **self.state,
             **{name: self._part(name, request[f"{name}_offset"]) for name in self.files},
             "checkpoints": [],
@@ -246,7 +255,8 @@ def test_the_limits_hold_whatever_this_machines_clock_says(follow, limit, hours)
 def test_a_stalled_training_is_stopped_and_failed(follow):
     verdict, _follower = follow(Host({"log": b"begin\n"}), stall_timeout=60)
     assert (verdict.outcome, verdict.reason) == ("failed", "stall")
-    assert "neither its log nor its metrics grew and the GPU was idle (stall_timeout is 60 s)" in verdict.message
+    assert "neither its log nor its metrics grew and its processes took no processor time" in verdict.message
+    assert "; not known is the use of the GPU (stall_timeout is 60 s)." in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -261,6 +271,100 @@ def test_any_sign_of_work_is_no_stall(follow, sign):
 def test_an_idle_gpu_is_no_sign_of_work(follow):
     verdict, _follower = follow(Host(*[{"gpu": [{"index": 0, "utilization_percent": 1}]}] * 60, END), stall_timeout=60)
     assert verdict.reason == "stall"
+    words = "neither its log nor its metrics grew, the GPU was idle and its processes took no processor time ("
+    assert words in verdict.message
+
+
+MIG = {"index": 0, "utilization_percent": None, "memory_used_mb": 9000, "memory_total_mb": 9856}
+
+
+@pytest.mark.parametrize(
+    ("sign", "acts"),
+    [
+        # What is unknown is not idle.
+        ({"gpu": [MIG]}, lambda now: {}),
+        ({}, lambda now: {"cpu_seconds": now * 0.5}),
+        ({}, lambda now: {"io_bytes": int(now * (1 << 20))}),
+        ({}, lambda now: {"output": f"1 5 {now}"}),
+        ({}, lambda now: {"gpus": [{"percent": 80.0, "memory_mb": None}]}),
+        ({}, lambda now: {"gpus": [{"percent": None, "memory_mb": 4000.0}]}),
+        # An idle GPU whose memory moves.
+        ({}, lambda now: {"gpus": [{"percent": 0.0, "memory_mb": 1000.0 * (now % 2)}]}),
+        # Neither processes nor GPU can be seen.
+        ({}, lambda now: {"cpu_seconds": None, "io_bytes": None}),
+        ({"gpu": [{**MIG, "memory_used_mb": None}]}, lambda now: {"cpu_seconds": None}),
+    ],
+)
+def test_what_may_be_work_is_no_stall(follow, sign, acts):
+    host = Host(*[sign] * 60, END)
+    host.acts = acts
+    assert follow(host, stall_timeout=60)[0].outcome == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"index": 0, "utilization_percent": "busy"},
+        {"index": [0], "utilization_percent": True, "memory_used_mb": "x"},
+        {"index": 0, "utilization_percent": 0, "memory_used_mb": 400},
+        {**MIG, "memory_used_mb": 4},
+    ],
+)
+def test_what_is_known_to_stand_still_is_a_stall_whatever_else_is_written(follow, sample):
+    host = Host(*[{"gpu": [sample]}] * 90, END)
+    host.acts = lambda now: {"cpu_seconds": now * 0.01, "io_bytes": int(now * 1000)}
+    assert follow(host, stall_timeout=60)[0].reason == "stall"
+
+
+def test_too_little_known_to_end_a_training_is_told(follow):
+    host = Host(*[{}] * 60, END)
+    host.acts = lambda now: {"cpu_seconds": None}
+    _verdict, follower = follow(host, stall_timeout=60)
+    [line] = [line for line in follower.shown if "too little is known to end it" in line]
+    assert "not known is the use of the GPU and the processor time of its processes" in line
+
+
+def test_our_own_failure_on_the_pod_is_told_and_is_no_silence(follow):
+    broken: dict[str, Any] = {"trouble": {"metrics": "IsADirectoryError: it is a directory: /out/logs"}}
+    blind: dict[str, Any] = {"state": "unknown", "trouble": {"look": "python3 on my-pod ended with 137: Killed"}}
+    host = Host({**broken, "log": b"one\n"}, *[{}] * 20, *[blind] * 40, {"state": "running", **broken}, END)
+    verdict, follower = follow(host, unreachable_timeout=20, stall_timeout=3600)
+    assert (verdict.outcome, follower.reconnects) == ("succeeded", 0)
+    told = [line for line in follower.shown if "could not be read" in line]
+    assert told == [
+        f"follow: {part}: it could not be read on my-pod and is left out: {words}"
+        for part, words in (*broken["trouble"].items(), *blind["trouble"].items())
+    ]
+
+
+@pytest.mark.parametrize("limit", [{"max_hours": 1.5}, {"max_cost": 1.5, "usd_per_hour": 1.0}])
+def test_the_limits_hold_where_nothing_can_be_seen(follow, limit):
+    blind = Host({"state": "unknown", "trouble": {"look": "x"}, "now": None})
+    verdict, _follower = follow(blind, rented_at=datetime.now(UTC) - timedelta(hours=2), **limit)
+    assert (verdict.outcome, verdict.reason) == ("stopped", next(iter(limit)))
+
+
+def test_one_odd_line_of_metrics_ends_nothing(follow):
+    host = Host({}, END)
+    host.files["metrics"] = (
+        b'{"epoch": 1, "loss": NaN, "best": -Infinity, "lr": 1e999, "big": ' + b"9" * 5000 + b"}\n"
+        b'{"worst": "caf\\udce9.jpg", "done": true}\n' + b"[" * 100_000 + b"\n\xff\xfe\n[1]\n{}\n"
+    )
+    verdict, follower = follow(host)
+    assert verdict.outcome == "succeeded"
+    assert {name: value for name, value in follower.metrics.items() if name != "big"} == {
+        "epoch": 1, "loss": "NaN", "best": "-Infinity", "lr": "Infinity",
+        "worst": "caf\\udce9.jpg", "done": True,
+    }
+    assert follower.metrics["big"] == "9" * 2000 + "…"
+    assert (follower.local / "metrics.jsonl").read_bytes() == host.files["metrics"]
+
+
+def test_new_names_of_metrics_without_end_are_cut(follow):
+    rows = [{f"loss_{number}": number} for number in range(3000)]
+    _verdict, follower = follow(Host({"metrics": rows}, {**END, "metrics": [{"loss_1": 7}]}))
+    assert (len(follower.metrics), follower.metrics["loss_1"]) == (1000, 7)
+    assert len([line for line in follower.shown if "too many names" in line]) == 1
 
 
 def test_a_lost_connection_is_made_anew(follow):
@@ -342,6 +446,42 @@ def test_a_flood_is_cut():
     assert shown[0] == "  ... 900 lines that are only in train.log"
 
 
+def test_a_progress_bar_alone_is_shown_now_and_then():
+    shown: list[str] = []
+    now = [0.0]
+    view = LogView(shown.append, lambda: now[0])
+    for second in range(1, 61):
+        now[0] = second
+        view.feed(b"\rsteps: %3d%%|\x1b[32m##\x1b[0m|" % second + (b"#" * 500 if second == 45 else b""))
+        assert len(view._rest) < 1000
+    assert shown[0] == "  steps:  15%|##|"
+    assert [line[:15] for line in shown] == [f"  steps: {second:3d}%|##|"[:15] for second in (15, 30, 45, 60)]
+    assert len(shown[2]) < 250
+    view.feed(b"\ndone\n")
+    assert shown[4:] == ["  steps:  60%|##|", "  done"]
+
+
+def test_a_bar_that_stands_still_is_shown_once():
+    shown: list[str] = []
+    now = [0.0]
+    view = LogView(shown.append, lambda: now[0])
+    for second in range(100):
+        now[0] = second
+        view.feed(b"50%\r" if second == 0 else b"")
+    assert shown == ["  50%"]
+
+
+def test_a_line_of_many_megabytes_is_cut_where_it_is_shown():
+    shown: list[str] = []
+    view = LogView(shown.append)
+    for _part in range(60):
+        view.feed(b"x" * 100_000)
+        assert len(view._rest) <= 64 << 10
+    view.feed(b"\nnext\n")
+    assert shown == ["  " + "x" * 1000 + " … (5999000 more characters are only in train.log)", "  next"]
+    assert sum(map(len, view.last)) < 1200
+
+
 def test_words():
     assert duration(3723.9) == "1:02:03"
     assert (usd(0.00123), usd(12.5)) == ("0.0012 USD", "12.50 USD")
@@ -353,6 +493,8 @@ def test_words():
     ]
     assert gpu_words(samples) == "GPU 87 %, 12.3 of 24.0 GiB; ? %"
     assert gpu_words([]) == ""
+    assert gpu_words([{"index": [], "utilization_percent": "x", "memory_used_mb": True}]) == "GPU ? %"
+    assert metric_words({"n" * 100: "v" * 100, "flag": True}) == f"{'n' * 40} {'v' * 40}, flag True"
     assert hint(["OSError: [Errno 28] No space left on device"]).startswith("The pod's disk is full")
     assert hint(["fine"]) == ""
 
@@ -384,6 +526,56 @@ def test_a_file_that_was_written_anew_is_kept_anew(tmp_path):
         assert keeper.take({"log": stream(b"n", 1, reset=True), "metrics": NOTHING, "gpu": NOTHING}) is True
         assert keeper.take({"log": stream(b"", 1), "metrics": NOTHING, "gpu": NOTHING}) is False
     assert (tmp_path / "train.log").read_bytes() == b"n"
+
+
+def taken(**streams):
+    return {"log": NOTHING, "metrics": NOTHING, "gpu": NOTHING, **streams}
+
+
+def test_a_log_without_end_is_kept_up_to_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "MOST_KEPT", {"log": 10, "metrics": 10, "gpu": 10})
+    monkeypatch.setattr(keeping, "LOG_END", 3)
+    with Keeper(tmp_path).open() as keeper:
+        keeper.take(taken(log=stream(b"12345678", 8)))
+        assert keeper.full == {}
+        found = taken(log={"data": b"90ab", "offset": 12, "size": 1000, "reset": False})
+        assert keeper.take(found) is True
+        assert keeper.full["log"].startswith("it has more than ")
+        # Its end is still looked at, and nobody waits until all of it has come.
+        assert keeper.offsets["log"] == 997 and not keeper.behind(found)
+    assert (tmp_path / "train.log").read_bytes() == b"12345678"
+
+
+def test_a_file_written_anew_for_ever_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "MOST_RESETS", 3)
+    with Keeper(tmp_path).open() as keeper:
+        for number in range(9):
+            keeper.take(taken(log=stream(b"%d" % number, 1, reset=True)))
+        assert "anew" in keeper.full["log"]
+    assert (tmp_path / "train.log").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_a_file_brings_is_bounded_whoever_looks(tmp_path, monkeypatch, writes):
+    monkeypatch.setattr(keeping, "MOST_KEPT", {"log": 4, "metrics": 4, "gpu": 4})
+    with Keeper(tmp_path, write=writes).open() as keeper:
+        for number in range(1, 10):
+            found = taken(metrics={"data": b"x", "offset": number, "size": 99, "reset": False})
+            keeper.take(found)
+        assert "metrics" in keeper.full and not keeper.behind(found)
+
+
+def test_a_disk_that_is_full_here_ends_nothing_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with Keeper(tmp_path).open() as keeper:
+        keeper.take(taken(log=stream(b"one", 3)))
+        assert "512 MiB are free" in keeper.full["log"]
+    monkeypatch.undo()
+    (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "elsewhere")
+    with Keeper(tmp_path).open() as keeper:
+        keeper.take(taken(metrics=stream(b"{}", 2)))
+        assert "metrics.jsonl" in keeper.full["metrics"]
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_only_one_follower_writes(tmp_path):

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading files and processes of a host on which anything may lie in their place. Private to this collection.
+
+Needs nothing but the standard library and imports nothing of this collection, since the follower also sends this file's
+text to the Python of a host.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from typing import Any, Callable
+
+# Names under which programs write a file, or a directory as transformers, Orbax and TensorFlow do, before it is
+# complete; then it gets its own name. A name with `temp` in it may speak of a temperature.
+UNFINISHED = re.compile(
+    r"^\.?tmp($|[-_.]|[a-z0-9_]{8}$)|^te?mp[-_.]?(checkpoint|ckpt)|[-.]tmp[-._]|\.tmp[0-9a-f]*$|[-_]tmp$|\d_temp$"
+    r"|\.(temp|part|partial|lock|download|crdownload|aria2)$|[-_.](incomplete|in[-_]?progress|unfinished)$",
+    re.IGNORECASE,
+)
+# Directories and other entries are no files, and looking at them takes time as well.
+MOST_ENTRIES = 200_000
+# The small files here hold a number or a time; what holds more than this was written by somebody else.
+SMALL_BYTES = 4096
+# Our own failures, each in one part of a look. Everything else ends the program, and is told too.
+FAILURES = (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RuntimeError)
+
+
+def attempt(trouble: dict[str, str], part: str, read: Callable[[], Any], default: Any = None) -> Any:
+    """What `read` returns; where it fails, `default`, and why in `trouble`. One part must not take the others along."""
+    try:
+        return read()
+    except FAILURES as error:
+        words = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.strerror else str(error)
+        trouble[part] = f"{type(error).__name__}: {words}"[:300]
+        return default
+
+
+def open_file(path: str) -> Any:
+    """Open a regular file for reading bytes. What else may be there, above all a pipe, could keep its reader."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(kind, "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file", path)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_text(directory: str, name: str) -> str | None:
+    """The stripped text of a small file, or None when it is not there."""
+    try:
+        with open_file(os.path.join(directory, name)) as stream:
+            return str(stream.read(SMALL_BYTES), "utf-8", "replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def stat_fields(pid: int) -> list[str] | None:
+    """The fields of a living process's line from the third on (its state); None when there is only a zombie of it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a living process started, in the kernel's ticks; None when there is none or only its zombie is left."""
+    fields = stat_fields(pid)
+    # The 22nd field of the line.
+    return None if fields is None else int(fields[19])
+
+
+def boot_id() -> str:
+    """What tells one start of the machine from another."""
+    return read_text("/proc/sys/kernel/random", "boot_id") or "unknown"
+
+
+def living_pid(directory: str, name: str = "pid") -> int | None:
+    """The process that the file `name` means (`PID START BOOT`), if it is still that process."""
+    return process_of(read_text(directory, name))
+
+
+def process_of(written: str | None) -> int | None:
+    words = (written or "").split()
+    if len(words) != 3 or words[2] != boot_id() or not (words[0].isdigit() and words[1].isdigit()):
+        return None
+    return int(words[0]) if start_ticks(int(words[0])) == int(words[1]) else None
+
+
+def age_of(directory: str, name: str) -> float | None:
+    try:
+        return round(max(0.0, time.time() - os.stat(os.path.join(directory, name)).st_mtime), 3)
+    except FileNotFoundError:
+        return None
+
+
+def read_new(path: str, offset: int, limit: int, *, lines: bool, final: bool) -> dict[str, Any]:
+    """Read a growing file from `offset` on: `data` (bytes), `offset` to go on from, `size`, `reset`.
+
+    A negative offset counts from the end. A file shorter than the offset was written anew: then it is read from its
+    beginning and `reset` is true. With `lines` only whole lines are read, unless `final` (nobody writes any more) or a
+    line alone is longer than `limit`; else no UTF-8 character is cut.
+    """
+    try:
+        with open_file(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            start = max(0, size + offset) if offset < 0 else offset
+            reset = start > size
+            start = 0 if reset else start
+            stream.seek(start)
+            data = stream.read(min(limit, size - start))
+    except FileNotFoundError:
+        return {"data": b"", "offset": 0, "size": 0, "reset": offset > 0}
+    rest = start + len(data) < size
+    if lines and (rest or not final):
+        whole = data[: data.rfind(b"\n") + 1]
+        data = whole if whole or not rest else data
+    elif rest or not final:
+        data = _whole_characters(data)
+    return {"data": data, "offset": start + len(data), "size": size, "reset": reset}
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Leave out a character at the end of which bytes are missing."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 != 0x80:
+            length = 2 if byte >> 5 == 6 else 3 if byte >> 4 == 14 else 4 if byte >> 3 == 30 else 1
+            return data[:-back] if length > back else data
+    return data
+
+
+def files_below(root: str, trouble: dict[str, str], most: int) -> Iterator[tuple[str, os.stat_result]]:
+    """The complete files below `root`, `most` of them at most."""
+    folders, entries_left = [""], MOST_ENTRIES
+    while folders and entries_left > 0:
+        folder = folders.pop()
+        entries = attempt(trouble, "output", functools.partial(_entries, os.path.join(root, folder)), [])
+        entries_left -= len(entries) + 1
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if UNFINISHED.search(entry.name):
+                continue
+            status = attempt(trouble, "output", functools.partial(_seen, entry))
+            if status is not None and stat.S_ISDIR(status.st_mode):
+                folders.append(path)
+            elif status is not None and not entry.name.startswith("."):
+                yield path, status
+                most -= 1
+                if most <= 0:
+                    return
+    if folders:
+        trouble["output"] = f"it holds more than {MOST_ENTRIES} entries; some were not looked at"
+
+
+def _entries(folder: str) -> list[Any]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: str(entry.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _seen(entry: Any) -> os.stat_result | None:
+    """What is known of a directory or a file; None for everything else."""
+    try:
+        if entry.is_dir(follow_symlinks=False) or entry.is_file():
+            found: os.stat_result = entry.stat()
+            return found
+    except FileNotFoundError:
+        # Rotated away by the training while we look.
+        pass
+    return None
+
+
+def has_variable(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            return mark in stream.read().split(b"\0")
+    except OSError:
+        # It has ended, or belongs to somebody else.
+        return False
+
+
+def bytes_moved(pid: int) -> int | None:
+    """Bytes that a process has read and written so far; None where that may not be read."""
+    try:
+        with open(f"/proc/{pid}/io", "rb") as stream:
+            found = re.findall(rb"^[rw]char: (\d+)$", stream.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return sum(map(int, found))
