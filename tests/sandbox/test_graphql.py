@@ -368,7 +368,7 @@ def test_gpu_types(api: Api) -> None:
     fields = "id displayName memoryInGb secureCloud communityCloud securePrice communityPrice maxGpuCount"
     lowest = "{ stockStatus uninterruptablePrice availableGpuCounts }"
     fields += f" lowestPrice(input: {{gpuCount: $n, secureCloud: $s}}) {lowest}"
-    query = f"query ($n: Int, $s: Boolean, $id: String) {{ gpuTypes(input: {{id: $id}}) {{ {fields} }} }}"
+    query = f"query ($n: Int = 1, $s: Boolean, $id: String) {{ gpuTypes(input: {{id: $id}}) {{ {fields} }} }}"
 
     def asked(gpu_id: str, **scope: Any) -> Any:
         (found,) = data(api, query, id=gpu_id, **scope)["gpuTypes"]

@@ -13,7 +13,7 @@ from aiohttp import web
 from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, not_found
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, no_key, not_found
 from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
 
 # What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
@@ -56,11 +56,14 @@ class Access:
             raise DroppedLine
         if self._strike("unauthorized", asked):
             raise Problem(401, "invalid api key")
-        self._authenticate(request, asked)
-        current().authenticated = True
-        if self._strike("forbidden", asked):
-            raise Problem(403, "access denied")
-        self._count(asked)
+        if _keyless(request):
+            self._limit_rate(asked)  # what may be asked without a key, the fields themselves know
+        else:
+            self._authenticate(request, asked)
+            current().authenticated = True
+            if self._strike("forbidden", asked):
+                raise Problem(403, "access denied")
+            self._count(asked)
         if (fault := self._strike("server-error", asked)) is not None:
             raise _server_error(fault)
 
@@ -69,7 +72,7 @@ class Access:
         if request.path == "/graphql" and not key:
             scheme, key = "Bearer", request.query.get("api_key", "")
         if scheme.lower() != "bearer" or not key.strip():
-            raise Problem(401, "missing bearer token")
+            raise no_key()
         if hmac.compare_digest(key.strip().encode(), self._key.encode()):
             return
         pod = next((pod for pod in self._cloud if hmac.compare_digest(pod.key.encode(), key.strip().encode())), None)
@@ -88,6 +91,9 @@ class Access:
             (small.params["minute"], small.params["hour"], small.params["day"]) if small else self._cloud.pace.quota
         )
         self._limit.count()
+        self._limit_rate(asked)
+
+    def _limit_rate(self, asked: str) -> None:
         fault = self._strike("rate-limited", asked)
         if fault is not None:
             current().empty_for = fault.params["retry_after"]
@@ -98,6 +104,12 @@ class Access:
         if fault is not None:
             current().fault = name
         return fault
+
+
+def _keyless(request: web.Request) -> bool:
+    """Whether GraphQL is asked without any key, which it answers in part."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer").strip() or request.query.get("api_key", "")
+    return request.path == "/graphql" and not given
 
 
 class RawAnswer(Exception):

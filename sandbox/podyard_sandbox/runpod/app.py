@@ -16,6 +16,7 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access, RawAnswer, operation, page_of
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.handlers import Handlers
 from podyard_sandbox.runpod.looking import LookingHandlers
@@ -111,7 +112,7 @@ class Shell:
         if agent.startswith("Python-urllib/") or self._faults.strike("agent-refused", agent=agent):
             return web.Response(status=403, text="error code: 1010", content_type="text/plain")
         if request.path == "/v1" or request.path.startswith("/v1/"):
-            return web.json_response({"error": "REST API v1 has been retired", "status": 410}, status=410)
+            return json_answer({"error": "REST API v1 has been retired", "status": 410}, status=410)
         return None
 
     def _odd(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.logs import stream
@@ -51,7 +52,7 @@ class Handlers:
     async def list_pods(self, request: web.Request) -> web.Response:
         """All pods, or a page of them."""
         pods, rest = page(request.query, self._cloud.faults, "pods", await self._cloud.read_all())
-        return web.json_response({"pods": self._shown(pods), **rest})
+        return json_answer({"pods": self._shown(pods), **rest})
 
     async def create_pod(self, request: web.Request) -> web.Response:
         """Rent a pod."""
@@ -68,12 +69,12 @@ class Handlers:
             blame_valid=faults.strike("blames-valid-fields") is not None,
         )
         pod = rent(self._cloud, body)
-        return web.json_response(self._json(pod), status=201)
+        return json_answer(self._json(pod), status=201)
 
     async def get_pod(self, request: web.Request) -> web.Response:
         """One pod."""
         pod = await self._cloud.read(request.match_info["id"])
-        return web.json_response(self._shown([pod])[0])
+        return json_answer(self._shown([pod])[0])
 
     async def update_pod(self, request: web.Request) -> web.Response:
         """Change a pod."""
@@ -85,7 +86,7 @@ class Handlers:
         self._cloud.check_references(body)
         await self._cloud.change(pod, body)
         current().name = pod.config.name
-        return web.json_response(self._json(pod))
+        return json_answer(self._json(pod))
 
     async def delete_pod(self, request: web.Request) -> web.Response:
         """End a pod for good."""
@@ -98,7 +99,7 @@ class Handlers:
         if body.action == "terminate":
             return await self._terminate(pod)
         await self._cloud.act(pod, body.action)
-        return web.json_response(self._json(pod))
+        return json_answer(self._json(pod))
 
     async def get_pod_logs(self, request: web.Request) -> web.StreamResponse:
         """What a pod writes, as long as the reader stays."""
@@ -110,20 +111,20 @@ class Handlers:
 
     async def get_ssh_keys(self, request: web.Request) -> web.Response:
         """The account's SSH keys."""
-        return web.json_response({"keys": self._cloud.account.ssh_keys})
+        return json_answer({"keys": self._cloud.account.ssh_keys})
 
     async def update_ssh_keys(self, request: web.Request) -> web.Response:
         """Replace all of them."""
         body = parse(UpdateSshKeys, await read_json(request))
         self._cloud.account.ssh_keys = list(body.keys)
-        return web.json_response({"keys": self._cloud.account.ssh_keys})
+        return json_answer({"keys": self._cloud.account.ssh_keys})
 
     async def graphql(self, request: web.Request) -> web.Response:
         """What is left of the older API."""
         if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
             return graphql.gone(fault)
         status, document = await graphql.answer(self._cloud, await read_json(request))
-        return web.json_response(document, status=status)
+        return json_answer(document, status=status)
 
     # Helpers
 

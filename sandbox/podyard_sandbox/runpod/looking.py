@@ -13,6 +13,7 @@ from aiohttp import web
 
 from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod import billing, catalog, catalog_cpus
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.cloud import Cloud
 
 _LIST, _ONE = "/v2/catalog/{}", "/v2/catalog/{}/{{id}}"
@@ -50,19 +51,19 @@ class LookingHandlers:
         """Everything that was spent."""
         cloud = self._cloud
         found = billing.everything(cloud.rented, cloud.volumes.ever, request.query, time.time())
-        return web.json_response(found)
+        return json_answer(found)
 
     async def list_pod_billing(self, request: web.Request) -> web.Response:
         """What pods have cost."""
-        return web.json_response(billing.pods(self._cloud.rented, request.query, time.time()))
+        return json_answer(billing.pods(self._cloud.rented, request.query, time.time()))
 
     async def list_volume_billing(self, request: web.Request) -> web.Response:
         """What network volumes have cost."""
-        return web.json_response(billing.volumes(self._cloud.volumes.ever, request.query, time.time()))
+        return json_answer(billing.volumes(self._cloud.volumes.ever, request.query, time.time()))
 
     def _nothing(self, family: str, name: str) -> web.RouteDef:
         async def answer(request: web.Request) -> web.Response:
-            return web.json_response(billing.empty(family, request.query, time.time()))
+            return json_answer(billing.empty(family, request.query, time.time()))
 
         return web.get(f"/v2/billing/{family}", answer, name=name, allow_head=False)
 
@@ -81,9 +82,9 @@ class LookingHandlers:
     def _shown(self, found: dict[str, Any]) -> web.Response:
         fault = self._cloud.faults.strike("title-case-enums")
         if fault is None:
-            return web.json_response(found)
+            return json_answer(found)
         current().fault = fault.kind.name
-        return web.json_response(_title_case(found))
+        return json_answer(_title_case(found))
 
 
 def _title_case(found: Any) -> Any:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from podyard_sandbox.faults import Fact, Faults
 from podyard_sandbox.faults.bad_hosts import spreading
 from podyard_sandbox.runpod.bodies import CreatePod
@@ -12,7 +15,7 @@ from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.places import DATA_CENTERS
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import Problem, capacity
+from podyard_sandbox.runpod.problems import NO_DISK, Problem, capacity
 from podyard_sandbox.runpod.resources import Volumes
 from podyard_sandbox.runpod.stock import Machine, Stock, Wanted
 
@@ -86,13 +89,19 @@ class Placement:
         spread = spreading(self._faults, "runpod")
         machine = self._stock.place(wanted, refuse, spread.dice if spread is not None else None)
         if machine is None:
-            raise capacity()
+            raise self._nothing_left(wanted, refuse)
         return machine
+
+    def _nothing_left(self, wanted: Wanted, refuse: Callable[[Machine], bool]) -> Problem:
+        """The refusal, which says it apart if only the disks are too large."""
+        others = [machine for machine in self._stock.fitting(replace(wanted, disk=0)) if machine.free >= wanted.count]
+        return Problem(400, NO_DISK) if wanted.disk and any(not refuse(machine) for machine in others) else capacity()
 
 
 def _wanted(body: CreatePod, any_case: bool) -> Wanted:
     places = tuple(place.upper() if any_case else place for place in body.dataCenterIds)
     ordered = body.dataCenterPriority == "custom"
+    disk = body.disk + (body.mounts.persistent.size if body.mounts.persistent is not None else 0)
     if body.cpu is not None:
         if not CPUS[body.cpu.id].fits(body.cpu.vcpuCount):
             flavour = CPUS[body.cpu.id]
@@ -100,7 +109,7 @@ def _wanted(body: CreatePod, any_case: bool) -> Wanted:
                 400,
                 f"cpu.vcpuCount must be a power of two from {flavour.least} to {flavour.most} for {flavour.id}",
             )
-        return Wanted(body.cpu.id, body.cpu.vcpuCount, body.cloud, places, ordered=ordered)
+        return Wanted(body.cpu.id, body.cpu.vcpuCount, body.cloud, places, disk=disk, ordered=ordered)
     gpu = body.gpu
     assert gpu is not None
     return Wanted(
@@ -112,5 +121,6 @@ def _wanted(body: CreatePod, any_case: bool) -> Wanted:
         min_cuda=gpu.minCudaVersion if gpu.given("minCudaVersion") else None,
         min_ram=gpu.minRamPerGpu,
         min_vcpus=gpu.minVcpuCountPerGpu,
+        disk=disk,
         ordered=ordered,
     )

@@ -15,6 +15,7 @@ from aiohttp import web
 CAPACITY = (
     "There are no longer any instances available with the requested specifications. Please refresh and try again."
 )
+NO_DISK = "There are no longer any instances available with enough disk space."
 GPU_TAKEN = "There are not enough free GPUs on the host machine to start this pod."
 INTERNAL = "Something went wrong. Please try again later or contact support."
 
@@ -74,6 +75,11 @@ class Problem(Exception):
 
 class DroppedLine(Exception):
     """The connection is to be cut without an answer."""
+
+
+def no_key() -> Problem:
+    """No key was sent."""
+    return Problem(401, "missing bearer token")
 
 
 def capacity() -> Problem:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from podyard_sandbox.runpod.gpus import GPUS, RACKS
 from podyard_sandbox.runpod.places import DATA_CENTERS
 
 _LOW, _MEDIUM = 2, 12  # GPUs left, up to which stock counts as LOW or MEDIUM
+_DISK = {"SECURE": 8_000, "COMMUNITY": 2_000}  # GB that a host has for one pod's disks; made up
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @dataclass(eq=False)
@@ -30,6 +33,11 @@ class Machine:
     gpus: int
     free: int
     number: int = 0
+
+    @property
+    def disk(self) -> int:
+        """GB that a pod's container disk and volume disk may have together."""
+        return _DISK[self.cloud]
 
     def roomy(self, ram: int, vcpus: int) -> bool:
         """Whether each of its GPUs comes with so many GB of the host's memory and so many vCPUs."""
@@ -53,6 +61,7 @@ class Wanted:
     min_cuda: str | None = None
     min_ram: int = 1
     min_vcpus: int = 1
+    disk: int = 0
     ordered: bool = False
 
     def fits(self, machine: Machine) -> bool:
@@ -65,6 +74,7 @@ class Wanted:
             and (not self.countries or DATA_CENTERS[machine.data_center].country in self.countries)
             and self._cuda_fits(machine.cuda)
             and machine.roomy(self.min_ram, self.min_vcpus)
+            and machine.disk >= self.disk
         )
 
     def _cuda_fits(self, cuda: str | None) -> bool:
@@ -76,8 +86,13 @@ class Wanted:
 
 
 def version(text: str) -> tuple[int, ...]:
-    """A CUDA version as numbers: 12.11 is above 12.2."""
-    return tuple(int(part) for part in text.split("."))
+    """A CUDA version as numbers: 12.11 is above 12.2. A number that no version has is above all that one may have."""
+    return tuple(int(part) if len(part) < 10 else 10**9 for part in text.split("."))
+
+
+def malformed_version(text: str) -> bool:
+    """Whether it is no version at all."""
+    return _VERSION.fullmatch(text) is None
 
 
 def _machines() -> Iterator[Machine]:

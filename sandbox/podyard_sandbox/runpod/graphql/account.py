@@ -14,6 +14,7 @@ from podyard_sandbox.runpod.graphql.keeping import show_registry, show_template,
 from podyard_sandbox.runpod.graphql.pods import list_pods
 from podyard_sandbox.runpod.problems import Problem
 
+_NOTICES = ("notifyPodsStale", "notifyPodsGeneral", "notifyLowBalance")
 _NO_SERVERLESS = "podyard-sandbox does not stand in for serverless endpoints."
 
 
@@ -49,6 +50,7 @@ def _user(cloud: Cloud) -> dict[str, Any]:
         "clientBalance": cloud.balance(),
         "currentSpendPerHr": cloud.spend(),
         "spendLimit": SPEND_LIMIT,
+        **dict.fromkeys(_NOTICES, True),  # as in a new account
         "pods": lambda _info: list_pods(cloud),
         "networkVolumes": [show_volume(cloud, volume) for volume in cloud.volumes],
         "containerRegistryCreds": [show_registry(registry) for registry in cloud.registries],

@@ -10,20 +10,26 @@ from typing import Any
 
 from podyard_sandbox.runpod import catalog
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.cpus import CPUS
+from podyard_sandbox.runpod.cpus import CPUS, CpuType
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
+from podyard_sandbox.runpod.graphql.scope import Scope
 from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
-from podyard_sandbox.runpod.stock import Wanted
+from podyard_sandbox.runpod.stock import Wanted, level
 
-_LEVELS = ("NONE", "LOW", "MEDIUM", "HIGH")
+# Asked by price lists that have no key.
+PUBLIC = ("gpuTypes", "cpuTypes", "cpuFlavors", "dataCenters", "countryCodes")
+_DISK_PER_VCPU = 10  # GB; the service's figure for its small flavours
 
 
 def catalogue_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     """The fields of the query's root."""
 
     def gpu_types(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        wanted = (input or {}).get("id")
-        return [_gpu(cloud, gpu) for gpu in GPUS.values() if wanted in (None, gpu.id)]
+        given = input or {}
+        one, some = given.get("id"), given.get("ids")
+        if given.get("cluster"):
+            return []  # nothing here comes in clusters
+        return [_gpu(cloud, gpu) for gpu in GPUS.values() if one in (None, gpu.id) and (some is None or gpu.id in some)]
 
     def data_centers(_info: Any) -> list[dict[str, Any]]:
         return [data_center(cloud, place) for place in DATA_CENTERS.values()]
@@ -31,26 +37,43 @@ def catalogue_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     def cpu_types(_info: Any) -> list[dict[str, Any]]:
         return [{"id": cpu.id, "displayName": cpu.name} for cpu in CPUS.values()]
 
-    return {"gpuTypes": gpu_types, "cpuTypes": cpu_types, "dataCenters": data_centers}
+    def cpu_flavors(_info: Any) -> list[dict[str, Any]]:
+        return [_flavour(cloud, cpu) for cpu in CPUS.values()]
+
+    def country_codes(_info: Any) -> list[str]:
+        return sorted({place.country for place in DATA_CENTERS.values()})
+
+    return {
+        "gpuTypes": gpu_types,
+        "cpuTypes": cpu_types,
+        "cpuFlavors": cpu_flavors,
+        "dataCenters": data_centers,
+        "countryCodes": country_codes,
+    }
 
 
 def data_center(cloud: Cloud, place: DataCenter) -> dict[str, Any]:
     """A data centre."""
 
-    def gpu_availability(_info: Any) -> list[dict[str, Any]]:
-        shown = catalog.get_data_center(cloud, place.id, {"include": "GPU_AVAILABILITY"})
-        return [
-            {"gpuTypeId": each["id"], "displayName": each["name"], "stockStatus": each["availability"].capitalize()}
-            for each in shown.get("gpuAvailability", [])
-        ]
+    def gpu_availability(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        return Scope(cloud, input or {}).availability(place.id)
 
-    return {"id": place.id, "name": place.name, "location": place.country, "gpuAvailability": gpu_availability}
+    return {
+        "id": place.id,
+        "name": place.name,
+        "location": place.country,
+        "storageSupport": bool(place.volume_types),
+        "listed": True,
+        "compliance": list(place.compliance),
+        "gpuAvailability": gpu_availability,
+    }
 
 
 def _gpu(cloud: Cloud, gpu: GpuType) -> dict[str, Any]:
     def lowest_price(_info: Any, input: dict[str, Any] | None = None) -> dict[str, Any]:
-        return _lowest_price(cloud, gpu, (input or {}).get("gpuCount") or 1, (input or {}).get("secureCloud"))
+        return Scope(cloud, input or {}).lowest_price(gpu)
 
+    secure, community = (cloud.stock.max_count(gpu.id, name) for name in ("SECURE", "COMMUNITY"))
     return {
         "id": gpu.id,
         "displayName": gpu.name,
@@ -60,30 +83,38 @@ def _gpu(cloud: Cloud, gpu: GpuType) -> dict[str, Any]:
         "communityCloud": gpu.community,
         "securePrice": gpu.secure_price,
         "communityPrice": gpu.community_price,
-        "maxGpuCount": max(cloud.stock.max_count(gpu.id, name) for name in ("SECURE", "COMMUNITY")),
+        "maxGpuCount": max(secure, community),
+        "maxGpuCountSecureCloud": secure,
+        "maxGpuCountCommunityCloud": community,
+        "minPodGpuCount": 1,
+        "nodeGroupDatacenters": [],
         "lowestPrice": lowest_price,
     }
 
 
-def _lowest_price(cloud: Cloud, gpu: GpuType, count: int, secure: bool | None) -> dict[str, Any]:
-    """What is left of a GPU in one cloud or in both, and at what price; with spot withdrawn nobody can bid."""
-    clouds = ("SECURE", "COMMUNITY") if secure is None else ("SECURE",) if secure else ("COMMUNITY",)
-    shown = {name: _availability(cloud, gpu, count, name) for name in clouds}
-    offered = [gpu.price(name) for name in clouds if gpu.offered(name)]
-    counts = {
-        number
-        for name in clouds
-        for machine in cloud.stock.fitting(Wanted(gpu.id, cloud=name))
-        for number in range(1, machine.free + 1)
-    }
+def _flavour(cloud: Cloud, cpu: CpuType) -> dict[str, Any]:
+    def specifics(_info: Any, input: dict[str, Any] | None = None) -> dict[str, Any]:
+        given = input or {}
+        size = (given.get("instanceId") or f"{cpu.id}-{cpu.least}").split("-")
+        count = int(size[1]) if len(size) > 1 and size[1].isascii() and size[1].isdigit() and len(size[1]) < 9 else 0
+        if size[0] != cpu.id or not cpu.fits(count):
+            return {}
+        places = (given["dataCenterId"],) if given.get("dataCenterId") else ()
+        machines = cloud.stock.fitting(Wanted(cpu.id, count, data_centers=places))
+        left = catalog.left(cloud, machines)
+        return {
+            "stockStatus": level(left, count).capitalize() if machines else None,
+            "securePrice": cpu.price(count),
+            "slsPrice": round(cpu.serverless_price * count, 4),
+        }
+
     return {
-        "stockStatus": max(shown.values(), key=_LEVELS.index).capitalize(),
-        "uninterruptablePrice": min(offered) if offered else None,
-        "minimumBidPrice": None,
-        "availableGpuCounts": sorted(counts),
+        "id": cpu.id,
+        "groupId": cpu.id[:4],
+        "displayName": cpu.name,
+        "minVcpu": cpu.least,
+        "maxVcpu": cpu.most,
+        "ramMultiplier": cpu.ram,
+        "diskLimitPerVcpu": _DISK_PER_VCPU,
+        "specifics": specifics,
     }
-
-
-def _availability(cloud: Cloud, gpu: GpuType, count: int, name: str) -> str:
-    question = {"include": "AVAILABILITY", "product": "POD", "count": str(count), "cloud": name}
-    return catalog.get_gpu(cloud, gpu.id, question)["availability"]

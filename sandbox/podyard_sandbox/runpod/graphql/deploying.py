@@ -15,7 +15,7 @@ from podyard_sandbox.moment import parse_time
 from podyard_sandbox.runpod.bodies import CreatePod, Mounts, NetworkMount, PersistentMount
 from podyard_sandbox.runpod.cloud import Cloud, machine_words
 from podyard_sandbox.runpod.graphql.pods import show_pod
-from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.graphql.scope import CLOUDS, places_of
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem, capacity
 from podyard_sandbox.runpod.renting import rent
@@ -23,7 +23,6 @@ from podyard_sandbox.runpod.stock import Wanted
 from podyard_sandbox.runpod.validation import parse
 from podyard_sandbox.runpod.wire import pod_json
 
-_CLOUDS = ("SECURE", "COMMUNITY")
 _WITHDRAWN = "Spot pods are no longer offered"
 _SMALLEST_CPU = "cpu3c-2-4"
 _VOLUME_PATH = "/workspace"
@@ -51,14 +50,14 @@ def deploying_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         for given, name in (("minVcpuCount", "minVcpuCountPerGpu"), ("minMemoryInGb", "minRamPerGpu")):
             if (input.get(given) or 0) > 1:  # a client's "any" is 1
                 gpu[name] = math.ceil(input[given] / count)
-        return _deploy(cloud, input, {"gpu": gpu}, gpu["id"], count)
+        return _deploy(cloud, input, {"gpu": gpu})
 
     def deploy_cpu(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
         flavour, _dash, size = (input.get("instanceId") or _SMALLEST_CPU).partition("-")
         count = size.partition("-")[0]
         if not count.isdecimal():
             raise capacity()
-        return _deploy(cloud, input, {"cpu": {"id": flavour, "vcpuCount": int(count)}}, "", 1)
+        return _deploy(cloud, input, {"cpu": {"id": flavour, "vcpuCount": int(count)}})
 
     def refuse_spot(_info: Any, input: dict[str, Any]) -> None:
         raise Problem(400, _WITHDRAWN)
@@ -71,7 +70,7 @@ def deploying_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any], gpu_id: str, count: int) -> dict[str, Any]:
+def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any]) -> dict[str, Any]:
     if not given.get("imageName") and not given.get("templateId"):
         raise Problem(400, "imageName or templateId is required")  # made up
     places = _places(given)
@@ -79,10 +78,10 @@ def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any], gpu_id
         **settings(given),
         **machine,
         "name": given.get("name") or given.get("imageName") or "pod",
-        "cloud": _cloud(cloud, given, gpu_id, count, places),
         "dataCenterIds": places,
     }
     body = parse(CreatePod, raw)
+    body = body.model_copy(update={"cloud": _cloud(cloud, given, body)})
     if (mounts := _mounts(given)) is not None:
         body = body.model_copy(update={"mounts": mounts})
     try:
@@ -121,39 +120,37 @@ def _places(given: dict[str, Any]) -> list[str]:
     Raises:
         Problem: it leaves none.
     """
-    country, compliance = given.get("countryCode"), set(given.get("compliance") or ())
-    if not country and not compliance:
-        return [given["dataCenterId"]] if given.get("dataCenterId") else []
-    found = [
-        place.id
-        for place in DATA_CENTERS.values()
-        if given.get("dataCenterId") in (None, "", place.id)
-        and country in (None, "", place.country)
-        and compliance <= set(place.compliance)
-    ]
-    if not found:
+    named = [each for each in given.get("dataCenterIds") or () if each]
+    if one := given.get("dataCenterId"):
+        named = [each for each in named if each == one] if named else [one]
+        if not named:
+            raise capacity()
+    found = places_of(given, named)
+    if found == []:
         raise capacity()
-    return found
+    return found or []
 
 
-def _cloud(cloud: Cloud, given: dict[str, Any], gpu_id: str, count: int, places: list[str]) -> str:
+def _cloud(cloud: Cloud, given: dict[str, Any], body: CreatePod) -> str:
     """The cloud to take the pod from: with ALL, the first that has a machine left."""
     asked = given.get("cloudType") or "ALL"
     if asked != "ALL":
         return str(asked)
-    if given.get("networkVolumeId"):
+    if given.get("networkVolumeId") or body.gpu is None:
         return "SECURE"
-    for name in _CLOUDS:
+    for name in CLOUDS:
         wanted = Wanted(
-            gpu_id,
-            count,
+            body.gpu.id,
+            body.gpu.count,
             name,
-            data_centers=tuple(places),
-            cuda_versions=tuple(given.get("allowedCudaVersions") or ()),
-            min_cuda=given.get("minCudaVersion"),
+            data_centers=tuple(body.dataCenterIds),
+            cuda_versions=tuple(body.gpu.allowedCudaVersions),
+            min_cuda=body.gpu.minCudaVersion or None,
+            min_ram=body.gpu.minRamPerGpu,
+            min_vcpus=body.gpu.minVcpuCountPerGpu,
         )
         for machine in cloud.stock.fitting(wanted):
-            if machine.free >= count and cloud.faults.peek("no-capacity", **machine_words(machine)) is None:
+            if machine.free >= body.gpu.count and cloud.faults.peek("no-capacity", **machine_words(machine)) is None:
                 return name
     return "SECURE"
 

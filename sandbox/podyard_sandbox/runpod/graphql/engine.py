@@ -29,7 +29,6 @@ from graphql import (
     build_schema,
     execute,
     get_operation_ast,
-    parse,
     specified_rules,
     validate,
 )
@@ -37,19 +36,22 @@ from graphql import (
 from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod.access import RawAnswer
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.graphql.account import account_fields
-from podyard_sandbox.runpod.graphql.catalogue import catalogue_fields
+from podyard_sandbox.runpod.graphql.catalogue import PUBLIC, catalogue_fields
 from podyard_sandbox.runpod.graphql.changing import changing_fields
 from podyard_sandbox.runpod.graphql.deploying import deploying_fields
 from podyard_sandbox.runpod.graphql.keeping import keeping_fields
 from podyard_sandbox.runpod.graphql.pods import get_pod
-from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
+from podyard_sandbox.runpod.graphql.reading import read
+from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, no_key
 
 _logger = logging.getLogger(__name__)
 
 # Introspection is off in the service.
 _RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
+_MOST_ERRORS = 20
 _QUOTED = re.compile(r"'([^']*)'")
 # The code of a refusal that has none of its own, as once seen by a client.
 _REFUSED = "RUNPOD"
@@ -76,12 +78,14 @@ async def answer(cloud: Cloud, request: Any) -> tuple[int, dict[str, Any]]:
     if not isinstance(query, str):
         return 400, _errors([{"message": "Must provide query string."}], "BAD_REQUEST")
     try:
-        document = parse(query)
+        document = read(query)
     except GraphQLError as error:
         return 400, _errors([error.formatted], "GRAPHQL_PARSE_FAILED")
-    if faults := validate(schema(), document, _RULES):
+    if faults := validate(schema(), document, _RULES, max_errors=_MOST_ERRORS):
         return 400, _errors([fault.formatted for fault in faults], "GRAPHQL_VALIDATION_FAILED")
     result = await _execute(cloud, document, request)
+    if not current().authenticated and _nothing_but_refusals(result):
+        raise no_key()
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
         return 400, _errors([error.formatted for error in result.errors], "BAD_USER_INPUT")
     if not result.errors:
@@ -93,7 +97,7 @@ def refusal(problem: Problem) -> web.Response:
     """A refusal from before the query was read (no key, too many requests, …), in this API's shape."""
     code = _STATUS_CODES.get(problem.status, _REFUSED)
     status = problem.status if problem.status in _BY_STATUS else 400
-    return web.json_response(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
+    return json_answer(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
 
 
 def gone(fault: Fault) -> web.Response:
@@ -101,12 +105,18 @@ def gone(fault: Fault) -> web.Response:
     reading = fault.params["reading"]
     if reading == "schema":
         message = 'Cannot query field "clientBalance" on type "User".'
-        return web.json_response(_errors([{"message": message}], "GRAPHQL_VALIDATION_FAILED"), status=400)
+        return json_answer(_errors([{"message": message}], "GRAPHQL_VALIDATION_FAILED"), status=400)
     if reading == "html":
         return RawAnswer(200, "<html><body><h1>RunPod</h1></body></html>\n").response()
     if reading == "404":
         return Problem(404, "The requested path was not found.").response()
-    return web.json_response({"error": "GraphQL has been retired", "status": 410}, status=410)
+    return json_answer({"error": "GraphQL has been retired", "status": 410}, status=410)
+
+
+def _nothing_but_refusals(result: ExecutionResult) -> bool:
+    """Whether a request without a key got nothing for lack of one; a part of an answer is answered with its errors."""
+    refused = [error for error in result.errors or () if getattr(error.original_error, "status", None) == 401]
+    return bool(refused) and not any(value is not None for value in (result.data or {}).values())
 
 
 async def _execute(cloud: Cloud, document: DocumentNode, request: dict[str, Any]) -> ExecutionResult:
@@ -141,8 +151,14 @@ def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         **changing_fields(cloud),
         **keeping_fields(cloud),
     }
+    if not current().authenticated:
+        return {name: field if name in PUBLIC else _refuse_keyless for name, field in fields.items()}
     only = current().only_pod
     return fields if only is None else {name: _narrowed(name, field, only) for name, field in fields.items()}
+
+
+def _refuse_keyless(_info: Any, **_arguments: Any) -> None:
+    raise no_key()
 
 
 def _narrowed(name: str, field: Callable[..., Any], only: str) -> Callable[..., Any]:
@@ -168,7 +184,7 @@ def _refused(error: GraphQLError) -> dict[str, Any]:
         raise cause
     shown = dict(error.formatted)
     if isinstance(cause, Problem):
-        code = "INTERNAL_SERVER_ERROR" if cause.status >= 500 else _REFUSED
+        code = "INTERNAL_SERVER_ERROR" if cause.status >= 500 else _STATUS_CODES.get(cause.status, _REFUSED)
         shown |= {"message": "; ".join(cause.errors or [cause.detail]), "extensions": {"code": code}}
     elif cause is not None and not isinstance(cause, GraphQLError):
         _logger.error("GraphQL failed in the sandbox itself", exc_info=cause)

@@ -27,7 +27,7 @@ from podyard_sandbox.runpod.validation import parse
 
 
 def keeping_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The mutations of all four."""
+    """The fields of all four."""
     return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud), **_secret_fields(cloud)}
 
 
@@ -48,6 +48,8 @@ def show_template(template: Template) -> dict[str, Any]:
         "isPublic": template.public,
         "startSsh": template.start_ssh,
         "startJupyter": template.start_jupyter,
+        "isRunpod": template.source == "official",
+        "category": template.category,
         "readme": "",
         "containerRegistryAuthId": template.registry,
     }
@@ -67,6 +69,23 @@ def show_volume(cloud: Cloud, volume: Volume) -> dict[str, Any]:
         "dataCenterId": volume.data_center,
         "dataCenter": data_center(cloud, DATA_CENTERS[volume.data_center.upper()]),
     }
+
+
+def _template_queries(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+    def find_all(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        official = (input or {}).get("isRunpod")
+        known = [*cloud.templates.public(), *cloud.templates]
+        if official is not None:
+            known = [each for each in known if each.public and (each.source == "official") == official]
+        return [show_template(template) for template in known]
+
+    def find(_info: Any, id: str) -> dict[str, Any] | None:
+        try:
+            return show_template(cloud.templates.readable(id))
+        except Problem:
+            return None
+
+    return {"podTemplates": find_all, "podTemplate": find}
 
 
 def _template_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
@@ -89,7 +108,7 @@ def _template_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
             raise Problem(400, "template is in use by a pod and cannot be deleted")  # made up
         cloud.templates.delete(template)
 
-    return {"saveTemplate": save, "deleteTemplate": delete}
+    return {"saveTemplate": save, "deleteTemplate": delete, **_template_queries(cloud)}
 
 
 def _saved_template(cloud: Cloud, raw: dict[str, Any], template_id: str | None) -> Template:
@@ -131,7 +150,9 @@ def _registry_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
 def _volume_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     def create(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
-        raw = {"name": input["name"], "size": input["size"], "dataCenter": input["dataCenterId"]}
+        # The schema would do without name and size; what the service makes then is not known, so nothing is made.
+        raw = {**_given(input), "dataCenter": input["dataCenterId"]}
+        del raw["dataCenterId"]
         return show_volume(cloud, cloud.create_volume(parse(CreateVolume, raw)))
 
     def update(_info: Any, input: dict[str, Any]) -> dict[str, Any]:

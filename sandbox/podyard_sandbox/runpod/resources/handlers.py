@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.exchange import current
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
@@ -56,7 +57,7 @@ class ResourceHandlers:
     async def list_volumes(self, request: web.Request) -> web.Response:
         """The account's volumes."""
         shown, rest = page(request.query, self._cloud.faults, "networkVolumes", list(self._cloud.volumes))
-        return web.json_response({"networkVolumes": [_volume(volume) for volume in shown], **rest})
+        return json_answer({"networkVolumes": [_volume(volume) for volume in shown], **rest})
 
     async def create_volume(self, request: web.Request) -> web.Response:
         """A new volume."""
@@ -65,11 +66,11 @@ class ResourceHandlers:
         lower = body.dataCenter != body.dataCenter.upper() and self._struck("lower-case-data-center")
         with made(self._cloud.faults, "createNetworkVolume", body.name):
             volume = self._cloud.create_volume(body, lower)
-        return web.json_response(_volume(volume), status=201)
+        return json_answer(_volume(volume), status=201)
 
     async def get_volume(self, request: web.Request) -> web.Response:
         """One volume."""
-        return web.json_response(_volume(self._cloud.volumes.find(request.match_info["id"])))
+        return json_answer(_volume(self._cloud.volumes.find(request.match_info["id"])))
 
     async def update_volume(self, request: web.Request) -> web.Response:
         """A new name or a larger size."""
@@ -78,7 +79,7 @@ class ResourceHandlers:
         raw = await read_json(request)
         not_empty(raw)
         self._cloud.volumes.change(volume, parse(UpdateVolume, raw))
-        return web.json_response(_volume(volume))
+        return json_answer(_volume(volume))
 
     async def delete_volume(self, request: web.Request) -> web.Response:
         """Remove a volume that no pod uses."""
@@ -95,7 +96,7 @@ class ResourceHandlers:
     async def list_templates(self, request: web.Request) -> web.Response:
         """The account's own."""
         shown, rest = page(request.query, self._cloud.faults, "templates", list(self._cloud.templates))
-        return web.json_response({"templates": [template.to_json() for template in shown], **rest})
+        return json_answer({"templates": [template.to_json() for template in shown], **rest})
 
     async def create_template(self, request: web.Request) -> web.Response:
         """A new template."""
@@ -104,11 +105,11 @@ class ResourceHandlers:
         self._check(body)
         with made(self._cloud.faults, "createTemplate", body.name):
             template = self._cloud.templates.create(body)
-        return web.json_response(template.to_json(), status=201)
+        return json_answer(template.to_json(), status=201)
 
     async def get_template(self, request: web.Request) -> web.Response:
         """One template, own or public."""
-        return web.json_response(self._cloud.templates.readable(request.match_info["id"]).to_json())
+        return json_answer(self._cloud.templates.readable(request.match_info["id"]).to_json())
 
     async def update_template(self, request: web.Request) -> web.Response:
         """Change an own template; pods that were made from it stay as they are."""
@@ -117,7 +118,7 @@ class ResourceHandlers:
         body = parse(UpdateTemplate, await read_json(request))
         self._check(body)
         self._cloud.templates.change(template, body)
-        return web.json_response(template.to_json())
+        return json_answer(template.to_json())
 
     async def delete_template(self, request: web.Request) -> web.Response:
         """Remove an own template that no pod was made from."""
@@ -132,14 +133,14 @@ class ResourceHandlers:
         """One slice of the catalogue's templates; no pages."""
         sources = one_of(request.query, "source", _SOURCES)
         found = self._cloud.templates.catalogue(sources[0] if sources else "official")
-        return web.json_response({"templates": [template.to_json() for template in found]})
+        return json_answer({"templates": [template.to_json() for template in found]})
 
     # Registry credentials
 
     async def list_registries(self, request: web.Request) -> web.Response:
         """The account's credentials, without the secret part."""
         shown, rest = page(request.query, self._cloud.faults, "registries", list(self._cloud.registries))
-        return web.json_response({"registries": [_registry(registry) for registry in shown], **rest})
+        return json_answer({"registries": [_registry(registry) for registry in shown], **rest})
 
     async def create_registry(self, request: web.Request) -> web.Response:
         """A new credential."""
@@ -147,11 +148,11 @@ class ResourceHandlers:
         current().name = body.name
         with made(self._cloud.faults, "createRegistry", body.name):
             registry = self._cloud.registries.create(body)
-        return web.json_response(_registry(registry), status=201)
+        return json_answer(_registry(registry), status=201)
 
     async def get_registry(self, request: web.Request) -> web.Response:
         """One credential."""
-        return web.json_response(_registry(self._cloud.registries.find(request.match_info["id"])))
+        return json_answer(_registry(self._cloud.registries.find(request.match_info["id"])))
 
     async def delete_registry(self, request: web.Request) -> web.Response:
         """Forget a credential that no pod uses."""

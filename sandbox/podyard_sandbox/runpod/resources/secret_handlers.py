@@ -11,6 +11,7 @@ from aiohttp import web
 
 from podyard_sandbox.exchange import current
 from podyard_sandbox.moment import api_time
+from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreateSecret, UpdateSecret
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
@@ -42,7 +43,7 @@ class SecretHandlers:
         """The account's secrets, without their values."""
         self._there()
         shown, rest = page(request.query, self._cloud.faults, "secrets", list(self._cloud.secrets))
-        return web.json_response({"secrets": [_secret(secret) for secret in shown], **rest})
+        return json_answer({"secrets": [_secret(secret) for secret in shown], **rest})
 
     async def create_secret(self, request: web.Request) -> web.Response:
         """A new secret."""
@@ -51,11 +52,11 @@ class SecretHandlers:
         current().name = body.name
         with made(self._cloud.faults, "createSecret", body.name):
             secret = self._cloud.secrets.create(body)
-        return web.json_response(_secret(secret), status=201)
+        return json_answer(_secret(secret), status=201)
 
     async def get_secret(self, request: web.Request) -> web.Response:
         """One secret, without its value."""
-        return web.json_response(_secret(self._find(request)))
+        return json_answer(_secret(self._find(request)))
 
     async def update_secret(self, request: web.Request) -> web.Response:
         """A new value or description; pods get it at their next start."""
@@ -63,7 +64,7 @@ class SecretHandlers:
         raw = await read_json(request)
         not_empty(raw)
         self._cloud.secrets.change(secret, parse(UpdateSecret, raw))
-        return web.json_response(_secret(secret))
+        return json_answer(_secret(secret))
 
     async def delete_secret(self, request: web.Request) -> web.Response:
         """Forget a secret."""

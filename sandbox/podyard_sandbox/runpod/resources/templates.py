@@ -140,6 +140,10 @@ class Templates(Shelf[Template]):
         """One slice of the public templates."""
         return [template for template in _CATALOGUE if template.source == source]
 
+    def public(self) -> tuple[Template, ...]:
+        """All public templates that are not the account's own."""
+        return _CATALOGUE
+
     def forget_registry(self, registry_id: str) -> None:
         """A credential is gone: templates silently lose it."""
         for template in self:
