@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+# The standard's form, of which Python reads many others besides; the year has four digits.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?")
 
 
 def api_time(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 UTC text to the second, as the API shows it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def exact_time(seconds: float) -> str:
@@ -24,6 +28,8 @@ def parse_time(text: str) -> float:
     Raises:
         ValueError: the text is no RFC 3339 time with a zone.
     """
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is no RFC 3339 time")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")

@@ -65,7 +65,7 @@ class Server:
         self.cloud.seed = self._settings.seed
         bad_hosts.switch(faults, self._settings.bad_hosts, self._settings.seed)
         self.cloud.put_on_paper(self._settings.many_pods)
-        app = web.Application(client_max_size=_BODY_LIMIT)
+        self.app = app = web.Application(client_max_size=_BODY_LIMIT)
         Shell(self.cloud, faults, ledger, key).install(app)
         self.vast = self._vast(faults, ledger, app)
         self._traffic = Traffic(self._settings.traffic)

@@ -108,7 +108,7 @@ def _from_json(spec: PodSpec) -> list[str]:
     wanted = 'its args are neither a command nor a JSON object {"entrypoint": [texts], "cmd": [texts]}'
     try:
         parts = json.loads(spec.args or "")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PodError(f"pod {spec.id}: {wanted} ({error})") from error
     lists = [parts.pop(name, None) or [] for name in ("entrypoint", "cmd")]
     if parts or not all(isinstance(words, list) and all(isinstance(word, str) for word in words) for words in lists):

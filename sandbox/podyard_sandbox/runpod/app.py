@@ -92,19 +92,22 @@ class Shell:
                 await self._access.admit(request)
             return self._odd(request, await handler(request))
         except Problem as problem:
-            return graphql.refusal(problem) if request.path == "/graphql" else problem.response()
+            return _refusal(request, problem)
         except RawAnswer as raw:
             return raw.response()
         except web.HTTPNotFound:
             return _no_route(request).response()
         except web.HTTPMethodNotAllowed as error:
             allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
-            return Problem(405, "The requested method is not allowed for this path.", headers=allowed).response()
+            wrong = Problem(405, "The requested method is not allowed for this path.", headers=allowed)
+            return _refusal(request, wrong)
+        except web.HTTPException as error:
+            return _refusal(request, Problem(error.status, error.reason))
         except (DroppedLine, ConnectionError):
             raise
         except Exception:
             _logger.exception("%s %s failed in the sandbox itself", request.method, request.path)
-            return Problem(500, INTERNAL).response()
+            return _refusal(request, Problem(500, INTERNAL))
 
     def _edge(self, request: web.Request) -> web.Response | None:
         """What never reaches the API: an agent that the front refuses, and the API's first generation."""
@@ -124,6 +127,10 @@ class Shell:
             return response
         current().fault = fault.kind.name
         return RawAnswer(response.status, page_of(response.status) if fault.params["body"] == "html" else "").response()
+
+
+def _refusal(request: web.Request, problem: Problem) -> web.Response:
+    return graphql.refusal(problem) if request.path == "/graphql" else problem.response()
 
 
 def _no_route(request: web.Request) -> Problem:

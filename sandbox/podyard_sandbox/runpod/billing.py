@@ -19,6 +19,7 @@ from podyard_sandbox.runpod.validation import number, one_of
 _SIZES = ("hour", "day", "week", "month", "year")
 _DEFAULT_DAYS = 30
 _MOST_BUCKETS = 10_000
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _POD = ("gpuAmount", "cpuAmount", "diskAmount")
 _VOLUME = ("standardAmount", "highPerformanceAmount")
 _ALL = (
@@ -68,7 +69,7 @@ class Window:
             start = _floor(today, size)
             end = _next(start, size)
             for _bucket in range(number(query, "lastN", 1, low=1, high=_MOST_BUCKETS) - 1):
-                start = _floor(start - timedelta(hours=1), size)
+                start = _floor(start - timedelta(hours=1), size) if start > _FIRST else start
             return cls(start, end, size)
         start = _time(query, "startTime", today - timedelta(days=_DEFAULT_DAYS))
         end = _time(query, "endTime", today)
@@ -202,11 +203,14 @@ def _floor(moment: datetime, size: str) -> datetime:
 
 
 def _next(start: datetime, size: str) -> datetime:
-    """The beginning of the bucket after the one that begins then."""
+    """The beginning of the bucket after the one that begins then, or the last second that four digits say."""
     longest = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
-    if size in longest:
-        return start + longest[size]
-    return _floor(start + timedelta(days=32 if size == "month" else 367), size)
+    try:
+        if size in longest:
+            return start + longest[size]
+        return _floor(start + timedelta(days=32 if size == "month" else 367), size)
+    except OverflowError:
+        return _LAST
 
 
 def _time(query: Mapping[str, str], name: str, default: datetime) -> datetime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from podyard_sandbox.runpod.validation import number, one_of
 from podyard_sandbox.traffic import note_event
 
 _SOURCES = ("container", "system")
+_SEQ = re.compile("[0-9]{1,15}")
 _MOST_LINES = 5000
 # A comment now and then shows us that the reader has gone, and proxies that the stream lives.
 _KEEP_ALIVE = 15.0
@@ -45,7 +47,7 @@ class _Question:
         last, since = request.headers.get("Last-Event-ID"), request.query.get("since")
         if last is not None:
             text, _slash, seq = last.partition("/")
-            return cls(sources, tail, (_time(text, "Last-Event-ID"), int(seq) if seq.isdigit() else 0))
+            return cls(sources, tail, (_time(text, "Last-Event-ID"), int(seq) if _SEQ.fullmatch(seq) else 0))
         if since is not None:
             return cls(sources, tail, (_time(since, "since"), -1))
         return cls(sources, tail, None)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from podyard_sandbox import strict_json
 from podyard_sandbox.runpod.bodies import DOUBTFUL_FIELDS, NEWER_FIELDS, CreatePod
 from podyard_sandbox.runpod.problems import Problem, invalid
 
@@ -46,7 +46,7 @@ async def read_json(request: web.Request) -> Any:
     if len(raw) > BODY_LIMIT:
         raise Problem(413, f"request body exceeds {BODY_LIMIT} bytes")  # the text is made up
     try:
-        return json.loads(raw)
+        return strict_json.loads(raw)
     except ValueError:
         raise Problem(400, "request could not be processed") from None
 
@@ -142,6 +142,8 @@ def _words(detail: ErrorDetails) -> str:
         return f"value must be one of {context['expected'].replace(' or ', ', ')}"
     if kind == "string_too_short":
         return f"minLength: got {len(value)}, want {context['min_length']}"
+    if kind == "string_too_long":
+        return f"maxLength: got {len(value)}, want {context['max_length']}"
     if kind == "greater_than_equal":
         return f"minimum: got {value}, want {context['ge']}"
     if kind == "less_than_equal":
@@ -204,7 +206,7 @@ def number(query: Mapping[str, str], name: str, default: int, low: int, high: in
     text = query.get(name)
     if text is None:
         return default
-    if not re.fullmatch(r"-?\d{1,9}", text):
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise invalid([f"$.{name}: got string, want integer"])
     value = int(text)
     if value < low:

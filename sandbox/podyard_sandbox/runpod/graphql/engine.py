@@ -59,7 +59,7 @@ _STATUS_CODES = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}  # made up
 # What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
 _POD_FIELDS = ("pod", "podStop", "podTerminate")
 # Of these the HTTP status itself tells; every other refusal comes as 200.
-_BY_STATUS = (401, 403, 410, 413, 429, 500, 502, 503, 504)
+_BY_STATUS = (401, 403, 405, 410, 413, 429, 500, 502, 503, 504)
 
 
 @lru_cache(maxsize=1)
