@@ -255,6 +255,13 @@ def test_what_goes_while_it_is_deleted_is_gone(bring):
     assert "gone already" in outcome.warnings[0]
 
 
+def test_a_bad_request_about_what_another_has_just_deleted(bring):
+    refused = expect("DELETE", "/things/t1").problem(400, "Registry auth not found")
+    outcome = bring(listed(RAW), refused, NOTHING, state="absent")
+    assert outcome.changed
+    assert "gone already" in outcome.warnings[0]
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_what_is_used_is_not_deleted(bring, check):
     TAKEN["users"] = ["a", "b"]
