@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from stand_in import CAPACITY, Api, ServerThread, wanted
+from stand_in import CAPACITY, IMAGE, Api, ServerThread, wanted
 
 RTX_4090 = "NVIDIA GeForce RTX 4090"
 
@@ -75,6 +75,26 @@ def test_refused_in_any_words(api: Api) -> None:
     assert api.create().status_code == 201
     answer = api.create(gpu={"id": "NVIDIA RTX A6000", "count": 1})
     assert (answer.status_code, answer.json()["title"], answer.json()["detail"]) == (403, "Forbidden", "access denied")
+
+
+def test_where_a_create_is_refused(api: Api) -> None:
+    """As in the service's outage, the other API goes on, unless the fault says otherwise."""
+    wish = {"name": "other", "imageName": IMAGE, "gpuTypeId": "NVIDIA GeForce RTX 4090", "gpuCount": 1}
+    query = "mutation ($i: PodFindAndDeployOnDemandInput) { podFindAndDeployOnDemand(input: $i) { id } }"
+
+    def graphql() -> str:
+        answer = api.post("/graphql", {"query": query, "variables": {"i": wish}}).json()
+        return answer["errors"][0]["message"] if "errors" in answer else "made"
+
+    api.fault("create-refused", detail="broken")
+    assert (api.create().status_code, graphql()) == (400, "made")
+    api.delete("/_sandbox/faults")
+    api.fault("create-refused", detail="broken", operation="graphql")
+    assert (api.create().status_code, graphql()) == (201, "broken")
+    api.delete("/_sandbox/faults")
+    api.fault("create-refused", detail="broken", operation="createPod,graphql")
+    assert (api.create().status_code, graphql()) == (400, "broken")
+    assert last_request(api)["fault"] == "create-refused"
 
 
 def test_phantom(api: Api) -> None:

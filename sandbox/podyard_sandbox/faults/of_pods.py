@@ -36,8 +36,9 @@ KINDS = (
     ),
     FaultKind(
         "create-refused",
-        "The create is refused with this status and text, and makes no pod.",
+        "The create is refused with this status and text, and makes no pod; GraphQL goes on, as in the real outage.",
         {
+            "operation": operation("createPod"),
             "status": Param(int, 400, "HTTP status"),
             "detail": Param(
                 str,

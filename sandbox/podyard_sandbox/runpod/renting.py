@@ -14,8 +14,11 @@ from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 from podyard_sandbox.runpod.rules import check_create
 
 
-def rent(cloud: Cloud, body: CreatePod) -> Pod:
+def rent(cloud: Cloud, body: CreatePod, operation: str = "createPod") -> Pod:
     """The pod that the body asks for; a phantom is a pod that was never there.
+
+    Args:
+        operation: by which it was asked for; one of the two APIs may refuse what the other takes.
 
     Raises:
         Problem: the create is refused, or the service says so although it made the pod.
@@ -26,7 +29,7 @@ def rent(cloud: Cloud, body: CreatePod) -> Pod:
     body = cloud.completed(body)
     check_create(body)
     cloud.check_references(body)
-    _refuse_by_fault(cloud, body)
+    _refuse_by_fault(cloud, body, operation)
     if _struck(faults.strike("create-drops-line-unmade", name=name, operation="createPod")):
         raise DroppedLine
     pod = cloud.rent(body)
@@ -42,9 +45,9 @@ def rent(cloud: Cloud, body: CreatePod) -> Pod:
     return pod
 
 
-def _refuse_by_fault(cloud: Cloud, body: CreatePod) -> None:
+def _refuse_by_fault(cloud: Cloud, body: CreatePod, operation: str) -> None:
     gpu = body.gpu.id if body.gpu is not None else ""
-    fault = _struck(cloud.faults.strike("create-refused", gpu=gpu))
+    fault = _struck(cloud.faults.strike("create-refused", gpu=gpu, operation=operation))
     if fault is not None:
         raise Problem(fault.params["status"], fault.params["detail"])
     cap = cloud.faults.strike("cpu-disk-cap") if body.cpu is not None else None

@@ -88,7 +88,7 @@ def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any]) -> dic
         times = {action: parse_time(given[name]) for name, action in _AT.items() if given.get(name)}
     except ValueError as error:
         raise Problem(400, str(error)) from None
-    pod = rent(cloud, body)
+    pod = rent(cloud, body, operation="graphql")
     for action, moment in times.items():
         _at(cloud, pod, moment, action)
     return show_pod(cloud, pod)
