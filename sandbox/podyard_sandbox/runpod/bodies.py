@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 _CUDA = r"^\d+\.\d+$"
+_SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_./-]*$"
 _SSH_KEY = r"^(ssh|ecdsa|sk)-[^\s]+ [^\s]+([ \t][^\n\r]*)?$"
 
 
@@ -24,6 +25,13 @@ def _no_null(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("dict_type", "null is no object")
     return value
+
+
+def _not_ours(name: str) -> str:
+    """A secret's name that the service keeps for itself is refused; the words are made up."""
+    if name.upper().startswith("RUNPOD"):
+        raise PydanticCustomError("reserved", "must not begin with RUNPOD")
+    return name
 
 
 NoNull = BeforeValidator(_no_null)
@@ -83,6 +91,8 @@ class _Settings(_Body):
 
     image: str = ""
     args: str = ""
+    cmd: list[str] = Field(default_factory=list)
+    entrypoint: list[str] = Field(default_factory=list)
     disk: Annotated[Int, Field(ge=1)] = 50
     ports: list[str] = Field(default_factory=list)
     env: dict[str, str] = Field(default_factory=dict)
@@ -90,8 +100,6 @@ class _Settings(_Body):
 
 
 class _Container(_Settings):
-    cmd: list[str] = Field(default_factory=list)
-    entrypoint: list[str] = Field(default_factory=list)
     mounts: Mounts = Field(default_factory=Mounts)
     globalNetworking: bool = False
     templateId: Annotated[str, Field(min_length=1)] = "-"
@@ -189,7 +197,7 @@ class UpdateSecret(_Body):
 class CreateSecret(UpdateSecret):
     """``POST /v2/secrets``."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, AfterValidator(_not_ours), Field(max_length=191, pattern=_SECRET_NAME)]
     value: Annotated[str, Field(min_length=1)]
 
 

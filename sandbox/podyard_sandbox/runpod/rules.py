@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, CreateTemplate, Mounts, UpdatePod, UpdateTemplate
+from podyard_sandbox.runpod.commands import folded
 from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.pod import Config, CpuShare
 from podyard_sandbox.runpod.problems import Problem, no_network
 
 _MOST_ENV = 50
 _MOST_HTTP_PORTS = 10
-_PORT = re.compile(r"\d{1,5}/(tcp|http)")
+_PORT = re.compile(r"[0-9]{1,5}/(tcp|http)")
 
 
 def check_create(body: CreatePod) -> None:
@@ -85,7 +84,7 @@ def new_config(body: CreatePod) -> Config:
     return Config(
         name=body.name,
         image=body.image,
-        args=_args(body, ""),
+        args=folded(body, ""),
         disk=body.disk,
         ports=list(body.ports),
         env=dict(body.env),
@@ -110,7 +109,7 @@ def changed_config(config: Config, body: UpdatePod) -> Config:
             values[name] = getattr(body, name)
     if body.given("globalNetworking"):
         values["global_networking"] = body.globalNetworking
-    values["args"] = _args(body, config.args)
+    values["args"] = folded(body, config.args)
     values["mounts"] = {**config.mounts, **_mounts(body.mounts)}
     return Config(**values)
 
@@ -125,14 +124,3 @@ def _mounts(mounts: Mounts) -> dict[str, Any]:
     if mounts.persistent is not None:
         return {"persistent": mounts.persistent.model_dump()}
     return {"network": [mount.model_dump() for mount in mounts.network]} if mounts.network else {}
-
-
-def _args(body: CreatePod | UpdatePod, old: str) -> str:
-    """``args``, into which the newer fields cmd and entrypoint are folded."""
-    if body.entrypoint:
-        return json.dumps({"entrypoint": body.entrypoint, "cmd": body.cmd})
-    if body.given("cmd"):
-        return shlex.join(body.cmd)
-    if body.given("entrypoint"):
-        return body.args
-    return body.args if body.given("args") else old

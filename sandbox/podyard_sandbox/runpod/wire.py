@@ -10,6 +10,8 @@ from typing import Any
 
 from podyard_sandbox.moment import api_time
 from podyard_sandbox.pods import PodRuntime
+from podyard_sandbox.runpod.bodies import NEWER_FIELDS
+from podyard_sandbox.runpod.commands import shown as command_shown
 from podyard_sandbox.runpod.environment import vcpus
 from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.pod import Pod
@@ -30,7 +32,8 @@ def example_json(shown: dict[str, Any], pod: Pod) -> dict[str, Any]:
 
 
 def older_json(shown: dict[str, Any]) -> dict[str, Any]:
-    """A pod without the fields that came later."""
+    """A pod or template without the fields that came later."""
+    shown = {name: value for name, value in shown.items() if name not in NEWER_FIELDS["$"]}
     if "gpu" not in shown:
         return shown
     return {**shown, "gpu": {name: shown["gpu"][name] for name in ("id", "count")}}
@@ -47,7 +50,7 @@ def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
         "status": pod.status,
         "actions": list(pod.actions),
         "image": config.image,
-        "args": config.args,
+        **command_shown(config.args),
         "disk": config.disk,
         "mounts": config.mounts,
         "ports": config.ports,

@@ -138,7 +138,7 @@ def _registry_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         return show_registry(registry)
 
     def delete(_info: Any, registryAuthId: str | None = None) -> bool:
-        registry = cloud.registries.find(registryAuthId or "")
+        registry = cloud.registries.to_delete(registryAuthId or "")
         if cloud.uses_registry(registry.id):
             raise Problem(400, "registry credential is in use by a pod and cannot be deleted")  # made up
         cloud.registries.delete(registry)

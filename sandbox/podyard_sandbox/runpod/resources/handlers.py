@@ -17,9 +17,11 @@ from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources.making import made
 from podyard_sandbox.runpod.resources.registries import Registry
+from podyard_sandbox.runpod.resources.templates import Template
 from podyard_sandbox.runpod.resources.volumes import Volume
 from podyard_sandbox.runpod.rules import check_settings
 from podyard_sandbox.runpod.validation import not_empty, one_of, parse, read_json
+from podyard_sandbox.runpod.wire import older_json
 
 _SOURCES = ("official", "verified", "community")
 
@@ -96,29 +98,29 @@ class ResourceHandlers:
     async def list_templates(self, request: web.Request) -> web.Response:
         """The account's own."""
         shown, rest = page(request.query, self._cloud.faults, "templates", list(self._cloud.templates))
-        return json_answer({"templates": [template.to_json() for template in shown], **rest})
+        return json_answer({"templates": [self._template(template) for template in shown], **rest})
 
     async def create_template(self, request: web.Request) -> web.Response:
         """A new template."""
-        body = parse(CreateTemplate, await read_json(request))
+        body = parse(CreateTemplate, await read_json(request), older=self._older())
         current().name = body.name
         self._check(body)
         with made(self._cloud.faults, "createTemplate", body.name):
             template = self._cloud.templates.create(body)
-        return json_answer(template.to_json(), status=201)
+        return json_answer(self._template(template), status=201)
 
     async def get_template(self, request: web.Request) -> web.Response:
         """One template, own or public."""
-        return json_answer(self._cloud.templates.readable(request.match_info["id"]).to_json())
+        return json_answer(self._template(self._cloud.templates.readable(request.match_info["id"])))
 
     async def update_template(self, request: web.Request) -> web.Response:
         """Change an own template; pods that were made from it stay as they are."""
         template = self._cloud.templates.find(request.match_info["id"])
         current().name = template.name
-        body = parse(UpdateTemplate, await read_json(request))
+        body = parse(UpdateTemplate, await read_json(request), older=self._older())
         self._check(body)
         self._cloud.templates.change(template, body)
-        return json_answer(template.to_json())
+        return json_answer(self._template(template))
 
     async def delete_template(self, request: web.Request) -> web.Response:
         """Remove an own template that no pod was made from."""
@@ -133,7 +135,7 @@ class ResourceHandlers:
         """One slice of the catalogue's templates; no pages."""
         sources = one_of(request.query, "source", _SOURCES)
         found = self._cloud.templates.catalogue(sources[0] if sources else "official")
-        return json_answer({"templates": [template.to_json() for template in found]})
+        return json_answer({"templates": [self._template(template) for template in found]})
 
     # Registry credentials
 
@@ -156,7 +158,7 @@ class ResourceHandlers:
 
     async def delete_registry(self, request: web.Request) -> web.Response:
         """Forget a credential that no pod uses."""
-        registry = self._cloud.registries.find(request.match_info["id"])
+        registry = self._cloud.registries.to_delete(request.match_info["id"])
         current().name = registry.name
         if self._cloud.uses_registry(registry.id):
             raise Problem(400, "registry credential is in use by a pod and cannot be deleted")  # made up
@@ -170,6 +172,13 @@ class ResourceHandlers:
         check_settings(body)
         if body.registry is not None:
             self._cloud.registries.find(body.registry)
+
+    def _older(self) -> bool:
+        return self._cloud.faults.strike("older-service") is not None
+
+    def _template(self, template: Template) -> dict[str, Any]:
+        shown = template.to_json()
+        return older_json(shown) if self._cloud.faults.peek("older-service") is not None else shown
 
     def _struck(self, name: str) -> bool:
         if self._cloud.faults.strike(name) is None:

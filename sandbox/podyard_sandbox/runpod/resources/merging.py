@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, Mounts, PersistentMount, UpdatePod
+from podyard_sandbox.runpod.commands import folded
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources.templates import Template
-
-_COMMAND = ("args", "cmd", "entrypoint")
 
 
 def created_from(template: Template, body: CreatePod) -> CreatePod:
@@ -44,7 +43,6 @@ def _settings(template: Template, body: CreatePod | UpdatePod) -> dict[str, Any]
     if template.serverless:
         raise Problem(422, "template is a serverless template and cannot be used for a pod")  # made up
     update = {name: getattr(template, name) for name in ("image", "disk", "ports", "registry") if not body.given(name)}
-    if not any(body.given(name) for name in _COMMAND):
-        update["args"] = template.args
+    update |= {"args": folded(body, template.args), "cmd": [], "entrypoint": []}
     update["env"] = {**template.env, **body.env}
     return update

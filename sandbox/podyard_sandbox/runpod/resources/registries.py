@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.bodies import CreateRegistry
+from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
 
 
@@ -28,6 +29,17 @@ class Registries(Shelf[Registry]):
     def create(self, body: CreateRegistry) -> Registry:
         """Keep a credential."""
         return self._put(Registry(self._next(), body.name, body.username, body.password))
+
+    def to_delete(self, registry_id: str) -> Registry:
+        """The credential that is to be deleted.
+
+        Raises:
+            Problem: 400 if there is none, with the text that was seen; elsewhere an unknown one is a 404.
+        """
+        try:
+            return self.find(registry_id)
+        except Problem:
+            raise Problem(400, "Registry auth not found") from None
 
     def delete(self, registry: Registry) -> None:
         """Forget a credential."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreateTemplate, UpdateTemplate
+from podyard_sandbox.runpod.commands import folded, shown
 from podyard_sandbox.runpod.problems import not_found
 from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
 
@@ -41,7 +42,7 @@ class Template:
             "id": self.id,
             "name": self.name,
             "image": self.image,
-            "args": self.args,
+            **shown(self.args),
             "disk": self.disk,
             "mounts": {"persistent": self.persistent} if self.persistent is not None else {},
             "ports": self.ports,
@@ -56,11 +57,10 @@ class Template:
         }
 
 
-# By the names of the body; mounts are apart.
+# By the names of the body; what is run and mounts are apart.
 _FIELDS = {
     "name": "name",
     "image": "image",
-    "args": "args",
     "disk": "disk",
     "ports": "ports",
     "env": "env",
@@ -117,10 +117,16 @@ class Templates(Shelf[Template]):
         return self._put(template)
 
     def change(self, template: Template, body: CreateTemplate | UpdateTemplate) -> None:
-        """Change what the body names."""
+        """Change what the body names.
+
+        Raises:
+            Problem: 400 if ``args`` and what stands beside it say different things.
+        """
+        args = folded(body, template.args)
         for given, name in _FIELDS.items():
             if body.given(given):
                 setattr(template, name, getattr(body, given))
+        template.args = args
         if body.mounts.persistent is not None:
             template.persistent = body.mounts.persistent.model_dump()
 
