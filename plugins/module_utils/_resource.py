@@ -108,6 +108,7 @@ class Resource:
     :param may_create: looked at before a create; it only reads, and raises when the service would refuse.
     :param users: who uses an object; while anybody does, it is not deleted.
     :param free: how its users let go of it, as a sentence.
+    :param gone: words by which a bad request at a delete says that it is not there; empty: only a 404 says so.
     """
 
     kind: str
@@ -133,6 +134,7 @@ class Resource:
     may_create: Guard | None = None
     users: Users | None = None
     free: str = ""
+    gone: str = ""
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """An object of the wire in the words of our options, id and name first; secrets in the clear."""

@@ -263,8 +263,7 @@ class _Task:
             except errors.NotFound:
                 return [f"{_upper(label)} was gone already."]
             except (errors.BadRequest, errors.Conflict) as error:
-                # Some refuse to delete what another has just deleted in words that say no more than "bad request".
-                if self.store.lookup(Wanted(id=str(now[self.resource.id_key]))) is None:
+                if self.resource.gone and self.resource.gone in error.message:
                     return [f"{_upper(label)} was gone already."]
                 refusal = error
                 continue

@@ -98,7 +98,7 @@ class Control:
         """Switch a fault on: ``{"name", "params": {}, "times", "share"}``."""
         self._authenticate(request)
         try:
-            body = await request.json()
+            body = strict_json.loads(await request.read())
             times, share = body.get("times"), body.get("share")
             fault = self._faults.add(
                 str(body.get("name", "")),

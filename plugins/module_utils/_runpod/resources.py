@@ -264,6 +264,7 @@ REGISTRY = Resource(
         Field("password", "password", required=True, secret=True, write_only=True),
     ),
     users=_users_of_registry,
+    gone="Registry auth not found",  # of a delete, with status 400
     free="End these pods, and delete these templates or give them another credential, or let the task wait for that "
     "with wait_timeout.",
 )

@@ -36,6 +36,7 @@ THING = Resource(
     advice=lambda values: ["Small things get lost."] if values["size_gb"] == 1 else [],
     users=lambda store, _raw: [f"the user {name}" for name in TAKEN["users"]],
     free="Send them away.",
+    gone="Thing not found",
 )
 RAW = {"id": "t1", "name": "x", "size": 5, "where": "HERE", "words": ["a", "b"], "env": {"A": SECRET, "B": "2"}}
 SHOWN = {
@@ -256,8 +257,8 @@ def test_what_goes_while_it_is_deleted_is_gone(bring):
 
 
 def test_a_bad_request_about_what_another_has_just_deleted(bring):
-    refused = expect("DELETE", "/things/t1").problem(400, "Registry auth not found")
-    outcome = bring(listed(RAW), refused, NOTHING, state="absent")
+    refused = expect("DELETE", "/things/t1").problem(400, "Thing not found")
+    outcome = bring(listed(RAW), refused, state="absent")
     assert outcome.changed
     assert "gone already" in outcome.warnings[0]
 
