@@ -25,6 +25,8 @@ from podyard_sandbox.settings import Settings
 LEFT_OUT = re.compile(r"/v2/(serverless|clusters|registries/delegations)(/|$)")
 # These refusals are for members of clusters, of which there are none.
 IN_CLUSTERS = [("updatePod", 409), ("deletePod", 409)]
+# The service was seen to answer 400 for it, "Registry auth not found".
+OTHERWISE = [("deleteRegistry", 404)]
 # Our driver reads the lists instead, which tell the same, and of more.
 NOT_OURS = ["getCpuType", "getDataCenter", "getGpuType", "getNetworkVolume", "getRegistry"]
 GOOD_STATUSES = (200, 201, 204)
@@ -253,7 +255,8 @@ class Walk:
             with self.fault("server-error", operation=operation.name, status=502, body=body):
                 assert self.api.call(operation.method, path).status_code == 502
         if unknown:
-            self(404, operation.method, path, {"action": "stop"} if path.endswith("/action") else {"name": "x"})
+            status = 400 if (operation.name, 404) in OTHERWISE else 404
+            self(status, operation.method, path, {"action": "stop"} if path.endswith("/action") else {"name": "x"})
 
     def bad_bodies(self, operation: Any, made: str) -> None:
         """No JSON, too much of it, and a field that nobody knows."""
@@ -360,7 +363,7 @@ def test_every_documented_refusal_was_seen(walked, description):
         documented = {int(status) for status in operation.body["responses"] if status != "default"}
         seen = {status for name, status in judge.statuses if name == operation.name}
         missing += [(operation.name, status) for status in sorted(documented - seen)]
-    assert missing == IN_CLUSTERS
+    assert sorted(missing) == sorted(IN_CLUSTERS + OTHERWISE)
 
 
 def test_our_driver_used_what_it_can(walked, description):
