@@ -9,12 +9,13 @@ import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder, holder
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._settings import FILES_VARIABLE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
@@ -34,6 +35,7 @@ class PodList:
     pods: tuple[dict[str, Any], ...] = ()
     error: str | None = None
     clock_ahead: float | None = None
+    holder: Holder = field(default_factory=Holder)
 
     def age(self, pod_id: str) -> float | None:
         """Seconds for which a pod of the list has been rented, by its provider's clock alone; None: not known."""
@@ -58,7 +60,7 @@ def lists(
         try:
             provider = connect(name) if connect else _providers.connect(name, environ=environ)
             pods = tuple({**pod.to_result(), "end": provider.end_command(pod.id)} for pod in provider.list())
-            found[name] = PodList(name, pods, clock_ahead=provider.clock_ahead)
+            found[name] = PodList(name, pods, clock_ahead=provider.clock_ahead, holder=holder(provider))
         except CloudError as error:
             found[name] = PodList(name, error=error.message)
         except Exception as error:  # noqa: BLE001 - one provider's oddity must not hide the pods of the other

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder
 from ansible_collections.podyard.gpu.plugins.module_utils._names import PREFIX, PodName
 from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines, latest, number
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
@@ -90,7 +91,8 @@ def status(found: Found) -> Status:
     rows.sort(key=lambda row: (row["created_at"] or "", row["name"]))
     errors = {each.provider: each.error for each in found.lists if each.error is not None}
     chosen = [run for run in found.runs if not found.only or run.run_id in found.only]
-    alone = [entry for run in chosen if (entry := _without_pod(run, rows, errors))]
+    holders = {each.provider: each.holder for each in found.lists}
+    alone = [entry for run in chosen if (entry := _without_pod(run, rows, errors, holders))]
     notes = [note for row in rows for note in _notes_of_pod(row, runs.get(row["run_id"]), found.runs_dir)]
     notes += [entry["why"] for entry in alone]
     notes += [] if found.only else _strangers(found.lists)
@@ -168,10 +170,21 @@ def _lease(seconds: float | None, now: datetime) -> str | None:
     return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _without_pod(run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[str, str]) -> dict[str, Any] | None:
-    """What to say of a run that is not over, and of which no pod was found."""
-    outcome = run.record["outcome"]
-    if outcome not in OPEN or any(row["run_id"] == run.run_id for row in rows):
+def _of_others(run: Run, holders: Mapping[str, Holder]) -> str | None:
+    """Why the lists say nothing of a run's pods: they are another account's."""
+    for pod in run.unproved:
+        renter, own = Holder.of(pod), holders.get(pod["provider"], Holder())
+        if renter.known and own.known and not renter.is_(own):
+            return f"its pod was rented with {renter}, and {pod['provider']} was asked with a key of {own}"
+    return None
+
+
+def _without_pod(
+    run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[str, str], holders: Mapping[str, Holder]
+) -> dict[str, Any] | None:
+    """What to say of a run that is not over, or whose pod another account has, and of which no pod was found."""
+    outcome, others = run.record["outcome"], _of_others(run, holders)
+    if (outcome not in OPEN and others is None) or any(row["run_id"] == run.run_id for row in rows):
         return None
     entry = {"run_id": run.run_id, "outcome": outcome, "stage": run.stage, "owner": run.owner().kind}
     unknown = sorted(set(run.job["providers"]) & set(errors))
@@ -179,6 +192,8 @@ def _without_pod(run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[st
     stage = f" at stage {run.stage}" if run.stage else ""
     if unknown:
         why = f"Whether the run {run.run_id} ({outcome}{stage}) has a pod is not known: see {', '.join(unknown)}."
+    elif others is not None:
+        why = f"Whether the run {run.run_id} ({outcome}{stage}) has a pod is not known: {others}."
     elif owner.kind != "nobody":
         why = f"The run {run.run_id} has no pod now; {owner.words} works on it{stage}."
     elif outcome == "running":

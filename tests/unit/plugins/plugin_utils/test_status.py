@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _status_table
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import identity
@@ -321,3 +322,19 @@ def test_leases(ends_at, text):
 )
 def test_jobs(job, text):
     assert _status_table.job(job) == text
+
+
+@pytest.mark.parametrize("outcome", ["running", "failed"])
+@pytest.mark.parametrize("mine", [True, False])
+def test_of_a_run_of_another_account_nothing_is_known(run, outcome, mine):
+    owned(run.directory, False)
+    run.apply(outcome=outcome, error="", values={"pods": [{**pod(), "account": "user_mine", "key_hash": "0" * 24}]})
+    holder = Holder("user_mine" if mine else "user_other", "1" * 24)
+    found = told(run, PodList("runpod", holder=holder))
+    words = " ".join(found.notes)
+    if mine:
+        assert "is not known" not in words
+        assert ("It costs nothing" in words) is (outcome == "running")
+    else:
+        assert "is not known" in words and "user_mine" in words and "user_other" in words
+        assert "It costs nothing" not in words
