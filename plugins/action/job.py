@@ -19,7 +19,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, Fill, build
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_command import comment_in, lost_words
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_command import comment_in, lost_words, without_python
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import TemplateFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
@@ -56,7 +56,7 @@ class ActionModule(ControllerAction):
                 # Ansible would hide the very sentences that have to be read; none of them holds a secret.
                 Display().error(str(error), wrap_text=False)
             raise AnsibleActionFail(str(error)) from error
-        for text in told:
+        for text in [*told, *without_python(job)]:
             Display().warning(text)
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
 

@@ -8,7 +8,7 @@ collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,6 +27,11 @@ _ASSIGNED = re.compile(r"([A-Za-z_]\w*)=")
 _COMMENT = re.compile(r"\{#")
 #: Where Jinja looks for no comment: between raw and endraw, and in an expression.
 _RAW = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{\{.*?\}\}", re.DOTALL)
+#: Official images, at whichever registry: their makers leave Python to those who build on them.
+WITHOUT_PYTHON = frozenset(
+    {"nvidia/cuda", "nvidia/cudagl", "nvidia/opengl", "nvidia/vulkan", "ubuntu", "debian", "alpine", "busybox"}
+    | {"archlinux", "opensuse/leap", "opensuse/tumbleweed"}
+)
 #: Characters on each side by which a place in a text is recognised.
 AROUND = 15
 
@@ -82,6 +87,22 @@ def bare_interpreter(job: dict[str, Any]) -> Iterator[str]:
             f"train_command is only '{job['command'].strip()}', which would end at once: name the script to run. "
             'A value with blanks is given as -e \'{"train_command": "python train.py --epochs 3"}\', or in a file by '
             "-e @job.yml."
+        )
+
+
+def without_python(job: Mapping[str, Any]) -> Iterator[str]:
+    """An image of which its name says that it brings no Python. A start command or the image's own set-up may add one,
+    so that this refuses nothing.
+    """
+    path = (job["image"] or "").lower().partition("@")[0]
+    registry, _separator, rest = path.partition("/")
+    name = rest if rest and ("." in registry or ":" in registry) else path
+    repository, _separator, tag = name.partition(":")
+    if job["python"] is None and repository.removeprefix("library/") in WITHOUT_PYTHON and "python" not in tag:
+        yield (
+            f"The image {job['image']} is one that brings no Python, without which nothing can be done on the pod: it "
+            "would be given back. Take one with Python, as pytorch/pytorch or one made from this; where something "
+            "installs one, name its path (train_python)."
         )
 
 

@@ -372,3 +372,23 @@ def test_a_secret_is_not_quoted(variables):
     with pytest.raises(AnsibleActionFail, match="stands in line 1\\. If") as caught:
         job_of(variables, train_env={"A": "secret${#x}"})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("nvidia/cuda:12.8.1-devel-ubuntu24.04", True), ("ubuntu:24.04", True), ("alpine", True),
+        ("nvcr.io/nvidia/cuda:12.4.1-base-ubuntu22.04", True), ("docker.io/library/debian:12-slim", True),
+        ("registry.example:5000/nvidia/cuda@sha256:00ff", True), ("Ubuntu:22.04@sha256:00", True),
+        ("pytorch/pytorch:2.8.0-cuda12.8-cudnn9-devel", False), ("runpod/pytorch:1.0.2", False), ("me/cuda:1", False),
+        ("python:3.12-slim", False), ("nvcr.io/nvidia/pytorch:25.01-py3", False), ("me/ubuntu", False),
+    ],
+)  # fmt: skip
+def test_an_image_without_python_is_told_before_it_is_paid_for(variables, monkeypatch, image, told):
+    words = []
+    monkeypatch.setattr(Display, "warning", lambda self, text, **how: words.append(text))
+    job_of(variables, train_image=image)
+    assert [f"The image {image} is one that brings no Python" in each for each in words] == [True] * told
+    words.clear()
+    job_of(variables, train_image=image, train_python="/opt/python/bin/python3")
+    assert words == []
