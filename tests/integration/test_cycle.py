@@ -11,6 +11,8 @@ import os
 import re
 import shlex
 import stat
+import zipfile
+from pathlib import Path
 
 import pytest
 from harness import BIN, REPOSITORY, Playbook, ran, wait_for
@@ -112,12 +114,41 @@ def test_two_at_once(cloud, job, playbook, tmp_path):
     assert {run["pods"][0]["id"] for run in runs} == {pod["id"] for pod in pods}
 
 
+def wheel(folder: Path, name: str) -> None:
+    """A package with one empty module of its own name."""
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
+
+
 def test_while_it_runs(cloud, job, playbook):
-    """connection.json, exec and the inventory serve people while the pod lives; secrets are nowhere."""
-    job.variables["train_env"] = {"HF_TOKEN": "hf_a_secret_of_the_user"}
+    """connection.json, exec and the inventory serve people while the pod lives; secrets are nowhere. Requirements that
+    include others, name what lies in the code and use the job's variables are installed.
+    """
+    job.variables["train_env"] = {"HF_TOKEN": "hf_a_secret_of_the_user", "HOUSE": "{{ train_code_dir }}/wheels"}
+    code = job.directory / "code"
+    for name in ("named_by_path", "found_by_variable"):
+        wheel(code / "wheels", name)
+    (code / "more").mkdir()
+    (code / "more/base.txt").write_text("--no-index\n--find-links ${HOUSE}\nfound_by_variable\n")
+    (code / "requirements.txt").write_text(
+        "-r more/base.txt\r\n./wheels/named_by_path-1.0-py3-none-any.whl\r\n", encoding="utf-16"
+    )
+    (code / ".envrc").write_text(f"export RUNPOD_API_KEY={cloud.settings['RUNPOD_API_KEY']}\n")
     job.train(600)
+    look = "ls -a {{ train_code_dir }}; python3 -c 'import named_by_path, found_by_variable'"
+    job.variables["train_command"] = f"{look}\n{job.variables['train_command']}"
     process = playbook.start(job, "-vvv")
     wait_for(lambda: "step 1" in playbook.output(), "the training's log on the screen")
+    told = " ".join(playbook.output().split())
+    assert ".envrc in train_code holds the key of your account at runpod and stays at home" in told
+    log = (job.run / "train.log").read_text()
+    assert "wheels" in log and ".envrc" not in log
     connection = json.loads((job.run / "connection.json").read_text())
     [pod] = cloud.living(f"podyard-{job.name}-")
     assert connection["pod_id"] == pod["id"] and connection["provider"] == "runpod" and connection["mode"] == "direct"
