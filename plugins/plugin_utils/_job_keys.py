@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, scan, shown
+from ansible_collections.podyard.gpu.plugins.plugin_utils._requirements import BadRequirements, read
 
 #: Of code every file is looked through. A dataset may have terabytes, and a key is in a small file: these are 10,000
 #: files of up to 1 MiB, some seconds of a disk.
@@ -49,16 +50,25 @@ def _in_values(job: Mapping[str, Any], keys: AccountKeys) -> Iterator[str]:
     texts = {"train_command": job["command"], "train_ready_when": str(job["ready_when"] or "")}
     texts.update({f"train_env: the value of {name}": value for name, value in (job["env"] or {}).items()})
     texts.update({f"train_files: {each['dest']}": each["content"] for each in job["files"] or []})
+    texts.update({f"train_requirements: {path}": text for path, text in _requirement_files(job).items()})
     for where, text in texts.items():
         found = keys.in_text(str(text or ""))
         if found is not None:
             yield f"{where} holds {found}: take it out, for {NEVER}."
 
 
+def _requirement_files(job: Mapping[str, Any]) -> Mapping[str, str]:
+    """The texts that are sent beside the code, wherever they lie here."""
+    if not job["requirements"]:
+        return {}
+    try:
+        return read(Path(job["requirements"]), Path(job["code"]), exclude=tuple(job["code_exclude"])).files
+    except BadRequirements:
+        return {}  # the check of the job has said what is wrong with them
+
+
 def _is_needed(job: Mapping[str, Any], path: str) -> bool:
-    """Whether the job names a file of its code: its requirements, or a word of its command."""
-    if job["requirements"] and Path(job["requirements"]) == Path(job["code"]) / path:
-        return True
+    """Whether the job names a file of its code as a word of its command."""
     module = path.removesuffix(".py").removesuffix("/__main__").replace("/", ".")
     name = re.escape(Path(path).name)
     words = (

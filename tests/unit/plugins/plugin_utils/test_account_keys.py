@@ -134,7 +134,15 @@ def test_a_file_of_another_name_is_not_needed(tmp_path, keys, name, command):
 def test_requirements_with_a_key_are_refused(tmp_path, keys):
     made = job(tmp_path, requirements=str(tmp_path / "code/requirements.txt"))
     (tmp_path / "code/requirements.txt").write_text(f"-i https://example.org/{KEY}/simple\n")
-    assert "requirements.txt in train_code" in withhold(made, keys)[0][0]
+    assert withhold(made, keys)[0][0].startswith("train_requirements: requirements.txt holds the key")
+
+
+def test_requirements_are_searched_with_all_that_they_include_wherever_they_lie(tmp_path, keys):
+    made = job(tmp_path, requirements=str(tmp_path / "all.txt"))
+    (tmp_path / "all.txt").write_text("-r code/base.txt\n")
+    (tmp_path / "code/base.txt").write_text(f"-i https://example.org/{KEY}/simple\n")
+    problems, _told = withhold(made, keys)
+    assert len(problems) == 1 and problems[0].startswith("train_requirements: code/base.txt holds the key")
 
 
 @pytest.mark.parametrize(
