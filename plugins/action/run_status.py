@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs, _status_table
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
@@ -109,7 +109,7 @@ class ActionModule(ControllerAction):
     def _show(self, told: Status, arguments: dict[str, Any], now: datetime) -> None:
         display = Display()
         if arguments["format"] == "json":
-            display.display(json.dumps(told.to_result(), indent=2))
+            display.display(to_json(told.to_result(), indent=2))
         elif arguments["format"] == "table":
             width = arguments["width"] or display.columns or USUAL
             table = _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now)
@@ -121,7 +121,7 @@ class ActionModule(ControllerAction):
             return False
         path = local_path(file)
         try:
-            write_atomically(path, json.dumps(told.to_result(), indent=2) + os.linesep)
+            write_atomically(path, to_json(told.to_result(), indent=2) + os.linesep)
         except OSError as error:
             raise AnsibleActionFail(f"The status cannot be written to {path}: {error}.") from error
         return True

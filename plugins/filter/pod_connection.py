@@ -32,9 +32,9 @@ options:
 EXAMPLES = r"""
 - name: Show how to log in
   ansible.builtin.debug:
-    msg: "{{ (connection | podyard.gpu.pod_connection).ssh }}"
+    msg: "{{ (pod_place | podyard.gpu.pod_connection).ssh }}"
   vars:
-    connection:
+    pod_place:
       host: 203.0.113.9
       port: 40022
       user: root

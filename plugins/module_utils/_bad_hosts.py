@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._shared import VARIABLE
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 FILE = "bad-hosts.json"
 #: Hours for which a machine is left out: what is broken in the morning is mostly repaired, or sold on, the day after.
@@ -143,7 +144,7 @@ def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
             new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"about": ABOUT, "hosts": [*kept, entry]}, file, indent=1)
+                file.write(to_json({"about": ABOUT, "hosts": [*kept, entry]}, indent=1))
                 file.write("\n")
             os.replace(new, path)
     except OSError as error:

@@ -12,6 +12,7 @@ then, and what had not been sent by that moment is never sent: a late create wou
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import socket
 import threading
@@ -19,6 +20,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 
 try:
     import requests
@@ -243,3 +246,14 @@ def _unpacked(packed: bytes, most: int) -> bytes:
             raise TooLong(most)
         return content
     raise requests.exceptions.ContentDecodingError(problem)
+
+
+def encoded(body: Any) -> bytes:
+    """The body of a request as strict JSON.
+
+    :raises BadRequest: for a number that JSON does not have. Another one in its place would be another wish.
+    """
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError as error:
+        raise errors.BadRequest(f"a value of the request is no number that can be sent ({error}).") from None

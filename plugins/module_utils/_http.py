@@ -22,6 +22,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._exchange import (
     Limits,
     TooLong,
     TooSlow,
+    encoded,
     exchange,
     session,
 )
@@ -230,7 +231,7 @@ class ApiSession:
         hidden = [self._key, *secrets]
         arguments = {
             "params": dict(query) if query else None,
-            "data": None if body is None else json.dumps(body).encode(),
+            "data": None if body is None else encoded(body),
             "headers": None if body is None else {"Content-Type": "application/json"},
         }
         try:
@@ -357,7 +358,7 @@ def redact(text: str, hidden: Iterable[str]) -> str:
     for secret in sorted(set(hidden), key=len, reverse=True):
         if secret and len(secret) >= 4:
             text = text.replace(secret, "***")
-            text = text.replace(json.dumps(secret)[1:-1], "***")
+            text = text.replace(json.dumps(secret, allow_nan=False)[1:-1], "***")
     return text
 
 

@@ -20,7 +20,6 @@ Reading never fails for what stands there: what can be read is used, and ``look`
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _books
 from ansible_collections.podyard.gpu.plugins.module_utils._holder import Holder
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 CREATING = "creating"
 CREATED = "created"
@@ -81,7 +81,7 @@ class Ledger:
         }
         if holder is not None and holder.known:
             line.update(account=holder.account, key_hash=holder.key_hash)
-        self._append(json.dumps(line) + "\n")
+        self._append(to_json(line) + "\n")
 
     def open(self) -> None:
         """Make an empty ledger where there is none: one that is missing later was lost. :raises OSError:"""

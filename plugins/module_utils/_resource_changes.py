@@ -8,7 +8,6 @@ Check mode goes the same way as a real run, up to the first request that changes
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import Field, Outcome, Store, Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 STATES = ("present", "absent")
 #: Looks past the grace that must all be empty before "it was not made" counts.
@@ -334,7 +334,7 @@ class _Task:
 
     def _too_large(self, body: Mapping[str, Any]) -> str:
         """The option that makes a request too large."""
-        sizes = {each.option: len(json.dumps(body[each.wire])) for each in self.resource.fields if each.wire in body}
+        sizes = {each.option: len(to_json(body[each.wire])) for each in self.resource.fields if each.wire in body}
         largest = max(sizes, key=lambda option: sizes[option], default="name")
         return f"Most of it is the option {largest}: make it shorter, and copy large values to the pod as files."
 

@@ -27,6 +27,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
+
 #: The directory itself, for those who want it elsewhere; the tests do.
 VARIABLE = "PODYARD_STATE_DIR"
 #: Seconds to wait for another process's lock: it is held for a millisecond, and a process that was suspended while it
@@ -140,7 +142,7 @@ class SharedFile:
         new = self._path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-                json.dump(data, file)
+                file.write(to_json(data))
             os.replace(new, self._path)
         except OSError as error:
             self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"

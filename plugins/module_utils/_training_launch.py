@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -19,6 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._training_runner impor
     training_environment,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import Record, read_text, state_of
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 # The runner answers within milliseconds; a network volume that wakes up may take several seconds for each file.
 ANSWER_SECONDS = 30.0
@@ -46,7 +46,7 @@ class Launch:
         self._write(self.environment_file, quoted_environment(values))
         self._write(os.path.join(self.directory, f".command.{self.token}"), options["command"] + "\n")
         record = {"run_id": options["run_id"], "command": options["command"], **options["metadata"]}
-        self._write(os.path.join(self.directory, f".job.{self.token}"), json.dumps(record, indent=2) + "\n")
+        self._write(os.path.join(self.directory, f".job.{self.token}"), to_json(record, indent=2) + "\n")
         runner = os.path.join(self.directory, "runner.sh")
         self._write(f"{runner}.{self.token}", RUNNER)
         os.replace(f"{runner}.{self.token}", runner)

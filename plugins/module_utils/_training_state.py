@@ -145,7 +145,7 @@ def checkpoints(
         ends = [match.end("entry") for regex in regexes if (match := regex.fullmatch(path))]
         if ends and (latest is None or status.st_mtime <= latest):
             record = {"path": path, "group": path[: min(ends)], "bytes": status.st_size, "mtime": status.st_mtime}
-            room -= len(json.dumps(record))
+            room -= len(json.dumps(record, allow_nan=False))
             if room < 0:
                 trouble["checkpoints"] = f"their names have more than {MOST_LISTED} bytes; some are left out"
                 break

@@ -8,10 +8,14 @@ collection.
 from __future__ import annotations
 
 import ipaddress
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Nothing of ours is nested deeper, and no number of ours has more digits.
+MOST_DEPTH, MOST_BITS = 100, 1024
 _PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*")
 
 
@@ -78,3 +82,38 @@ def docker_port(port: str) -> str:
     """A port like ``8080/tcp`` as Docker's flag, which services take as the name of a variable."""
     inside, _dummy, protocol = port.partition("/")
     return f"-p {inside}:{inside}{'/udp' if protocol == 'udp' else ''}"
+
+
+def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+    """``value`` as strict JSON that every reader takes and every file holds: this is the one place that writes it.
+
+    A number that JSON does not have is null, half a character is written as its escape.
+    """
+
+    def written(value: Any) -> str:
+        text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+        return text
+
+    try:
+        return written(value)
+    except (ValueError, RecursionError):
+        return written(_strict(value, MOST_DEPTH))
+
+
+def _strict(value: Any, depth: int) -> Any:
+    """What JSON can hold of ``value``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value.bit_length() <= MOST_BITS else None
+    if isinstance(value, (Mapping, list, tuple)) and depth <= 0:
+        return None
+    if isinstance(value, Mapping):
+        return {
+            _strict(name, depth) if isinstance(name, str) else name: _strict(each, depth - 1)
+            for name, each in value.items()
+        }
+    return [_strict(each, depth - 1) for each in value] if isinstance(value, (list, tuple)) else value

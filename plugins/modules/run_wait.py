@@ -55,13 +55,13 @@ EXAMPLES = r"""
   podyard.gpu.run_wait:
     run_dir: runs/latest
   check_mode: true
-  register: now
+  register: before
 
 - name: Wait for a guard that gives its pod back
   podyard.gpu.run_wait:
     run_dir: runs/latest
     timeout: 300
-  when: now.owner == 'guard'
+  when: before.owner == 'guard'
 """
 
 RETURN = r"""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _books
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 # Seconds to wait for another process's lock: it is held for milliseconds, and one that was stopped while it held the
 # lock must not hold up the give-back.
@@ -87,7 +88,7 @@ def link_atomically(target: str, link: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically and readable by its owner only."""
-    write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, to_json(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

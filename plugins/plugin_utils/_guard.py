@@ -40,6 +40,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import (
     of_others,
     require_gone,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import now
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
@@ -107,7 +108,7 @@ class Orders:
         """The orders as JSON text, key included: for a pipe, never for a file."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
         told.update(run_dir=str(self.run_dir), environ=dict(self.environ), pace=vars(self.pace))
-        return json.dumps(told)
+        return to_json(told)
 
 
 class Guard:

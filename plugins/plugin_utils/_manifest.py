@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
 
 # Our own directories in a tree, which are never part of it.
@@ -170,7 +171,7 @@ class HashCache:
             self.known = fresh
             with contextlib.suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_atomically(self.path, json.dumps(fresh))
+                write_atomically(self.path, to_json(fresh))
 
 
 def hash_file(path: Path) -> str:

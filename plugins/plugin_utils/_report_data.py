@@ -9,17 +9,21 @@ out.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json, read_json_lines, seconds_between
+from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines
+from ansible_collections.podyard.gpu.plugins.plugin_utils._files import read_json, seconds_between
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import lines_of
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import REPORT, RunError, RunRecord
 
 # The end of the log that a page shows, and what is read for it: a line of a thousand characters is long.
 LOG_LINES = 40
 LOG_BYTES = LOG_LINES * 1000
+# Of metrics and of GPU samples: some hundred thousand lines, which a curve cannot show one by one.
+MOST_READ = 32 << 20
 WORDS = {
     "running": "running: the run has not ended",
     "succeeded": "succeeded: the training ended well and its results are here",
@@ -102,10 +106,20 @@ def gather(directory: Path) -> RunFacts:
         stages=stages,
         seconds=end,
         pods=[PodLife(pod, seconds_between(pod["rented_at"], pod["gone_at"])) for pod in record["pods"]],
-        metrics=read_json_lines(directory / "metrics.jsonl"),
-        gpu=read_json_lines(directory / "gpu.jsonl"),
+        metrics=_rows(directory / "metrics.jsonl"),
+        gpu=_rows(directory / "gpu.jsonl"),
         log=_log(directory / "train.log"),
     )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """What the training wrote, cleaned: of a very long file its end."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_READ))
+            return json_lines(file.read(MOST_READ))
+    except FileNotFoundError:
+        return []
 
 
 def _stages(record: dict[str, Any]) -> list[Stage]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -22,6 +21,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, hash_file, scan
 
 #: Requirements have kilobytes, also with the hashes of a whole environment; what has more is another file.
@@ -110,7 +110,7 @@ def read(
     files = {str(each.relative_to(root)): "\n".join(lines) + "\n" for each, lines in reading.texts.items()}
     named = sorted({name for text in files.values() for name in _VARIABLE.findall(text) if not _SECRET.search(name)})
     values = {name: str((env or {})[name]) for name in named if name in (env or {})}
-    whole = json.dumps([files, reading.locals, values], sort_keys=True)
+    whole = to_json([files, reading.locals, values], sort_keys=True)
     return Requirements(str(top.relative_to(root)), files, hashlib.sha256(whole.encode()).hexdigest())
 
 
@@ -276,9 +276,9 @@ def _content(here: Path, excluded: Patterns, in_place: bool) -> str:
     if here.is_file():
         return hash_file(here)
     if in_place:
-        return json.dumps([hash_file(here / name) for name in _PROJECT if (here / name).is_file()])
+        return to_json([hash_file(here / name) for name in _PROJECT if (here / name).is_file()])
     try:
         tree = scan(here, excluded)
     except TreeError:
         return ""  # the plan says what is wrong with the tree
-    return json.dumps(sorted((path, status.size, status.mtime_ns) for path, status in tree.files.items()))
+    return to_json(sorted((path, status.size, status.mtime_ns) for path, status in tree.files.items()))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _books
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import CREATED, GONE, Ledger, proves
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
     later,
     link_atomically,
@@ -372,4 +372,4 @@ def _without_running_cost(record: dict[str, Any]) -> str:
         plain.pop("cost_usd", None)
         for pod in plain["pods"]:
             pod.pop("cost_usd", None)
-    return json.dumps(plain, sort_keys=True)
+    return to_json(plain, sort_keys=True)

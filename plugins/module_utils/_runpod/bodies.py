@@ -8,13 +8,13 @@ Source: the REST v2 description and what clients saw of the running service.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import OwnEnd
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 #: Refused tries of a pod to end itself before it stops itself instead.
 LAST_TRIES = 18
@@ -108,7 +108,7 @@ def start_command(entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -
     guide to the change from v1 has it. An entrypoint can only be said in the JSON object that ``args`` may hold.
     """
     if entrypoint:
-        return json.dumps({"entrypoint": list(entrypoint), **({"cmd": list(cmd)} if cmd else {})})
+        return to_json({"entrypoint": list(entrypoint), **({"cmd": list(cmd)} if cmd else {})})
     return shlex.join(cmd or ())
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Mount, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod import bodies
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 #: The documented number of environment variables, ours included.
 MOST_ENV = 50
@@ -190,7 +190,7 @@ def _environment(env: Mapping[str, str], account_key: str) -> Iterator[str]:
 
 
 def _size(body: Mapping[str, Any]) -> Iterator[str]:
-    size = len(json.dumps(body).encode())
+    size = len(to_json(body).encode())
     if size > MOST_BYTES:
         largest = "args" if len(str(body.get("args", ""))) > MOST_BYTES // 2 else "env"
         yield (

@@ -31,6 +31,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._runpod import (
     wire,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._runpod.settings import DEFAULT_URL, KEY_VARIABLE
+from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 
 #: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
 STOPPED_DISK = 0.20
@@ -266,7 +267,7 @@ class RunPod(Provider):
         """
         try:
             data = self._asked_for_balance(BALANCE_QUERY)
-            if "spendLimit" in json.dumps(data.get("errors")):
+            if "spendLimit" in to_json(data.get("errors")):
                 data = self._asked_for_balance(SHORT_BALANCE_QUERY)
         except errors.CloudError as error:  # a refused key, too: it may be good for REST and not for GraphQL
             return self._account_without_balance(error.message)
@@ -274,7 +275,7 @@ class RunPod(Provider):
         note_account(self.account_mark, self._at(myself))
         balance, spend = wire.number(myself.get("clientBalance")), wire.number(myself.get("currentSpendPerHr"))
         if data.get("errors") or balance is None:
-            return self._account_without_balance(f"GraphQL said: {json.dumps(data.get('errors') or data)[:200]}")
+            return self._account_without_balance(f"GraphQL said: {to_json(data.get('errors') or data)[:200]}")
         return Account(self.name, balance, spend, wire.number(myself.get("spendLimit")) or None)
 
     def _asked_for_balance(self, query: str) -> Mapping[str, Any]:

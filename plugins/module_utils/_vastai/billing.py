@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, listing, mapping, number, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import (
+    integer,
+    listing,
+    mapping,
+    number,
+    text,
+    to_json,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
 
@@ -72,7 +78,7 @@ def _seconds(option: str, text_: str) -> int:
 
 
 def _pages(api: VastSession, path: str, filters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    query: dict[str, Any] = {"select_filters": json.dumps(filters), "limit": PAGE}
+    query: dict[str, Any] = {"select_filters": to_json(filters), "limit": PAGE}
     found: list[Mapping[str, Any]] = []
     seen: set[str] = set()
     while True:

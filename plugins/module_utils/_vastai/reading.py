@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors as erro
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._account import account_at, note_account
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text, to_json
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import wire
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.session import VastSession
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai.settings import DEFAULT_URL
@@ -50,7 +49,7 @@ def row(api: VastSession, pod_id: str) -> Mapping[str, Any] | None:
 def rows(api: VastSession) -> list[Mapping[str, Any]]:
     """Every row, all pages. :raises BadAnswer: for a list that is none, or that ends too early."""
     known: dict[Any, Mapping[str, Any]] = {}
-    query: dict[str, Any] = {"limit": PAGE, "order_by": json.dumps([{"col": "id", "dir": "asc"}])}
+    query: dict[str, Any] = {"limit": PAGE, "order_by": to_json([{"col": "id", "dir": "asc"}])}
     seen: set[str] = set()
     while True:
         data = mapping(api.request("GET", INSTANCES, query=query, attempted="list the pods on Vast.ai").data)

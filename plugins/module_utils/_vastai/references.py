@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _errors as erro
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import PodRequest, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import NETWORK_VOLUME, TEMPLATE
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, text, to_json
 
 TEMPLATES = "/api/v0/template/"
 VOLUMES = "/api/v0/volumes/"
@@ -45,7 +44,7 @@ def rows(data: Any, key: str) -> list[Mapping[str, Any]]:
 
 def templates(api: ApiSession, filters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Templates that pass these filters of the service."""
-    query = {"select_filters": json.dumps(filters)}
+    query = {"select_filters": to_json(filters)}
     data = api.request("GET", TEMPLATES, query=query, attempted="read the templates on Vast.ai").data
     return rows(data, "templates")
 

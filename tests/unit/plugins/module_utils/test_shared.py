@@ -181,7 +181,7 @@ def test_a_full_disk_is_no_failure_and_leaves_nothing_half_written(tmp_path, mon
     def full(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_shared.json, "dump", full)
+    monkeypatch.setattr(_shared, "to_json", full)
     file = SharedFile("budget-x", tmp_path)
     file.write({"a": 1})
     assert file.read() == {"a": 1}
