@@ -122,6 +122,7 @@ class Guard:
         self.gone: dict[str, dict[str, Any]] = {}
         self.left: list[Any] = []
         self.hopeless: set[str] = set()
+        self.trouble = ""
         self.state: dict[str, Any] = {
             "state": ARMED,
             **identity(os.getpid()),
@@ -186,8 +187,18 @@ class Guard:
                     self.log("released: ends without touching a pod")
                     return False
                 if renewal is not None and not self.watched.paused():
-                    renewal.step()
+                    self._renew(renewal)
         return self._decide()
+
+    def _renew(self, renewal: Renewal) -> None:
+        """Whatever stands in connection.json, the watch goes on."""
+        try:
+            renewal.step()
+        except Exception as error:  # noqa: BLE001 - a guard that dies of it would give nothing back
+            trouble = f"the lease is not renewed: {type(error).__name__}: {error}"
+            if trouble != self.trouble:
+                self.log(trouble)
+            self.trouble = trouble
 
     def _decide(self) -> bool:
         """The controller has ended: take the decision to give back, unless a release came first."""
@@ -324,6 +335,9 @@ class Guard:
                     told = True
                 if time.monotonic() > end:
                     return
+            except Exception as error:  # noqa: BLE001 - the pods are gone, and guard.json is still to say so
+                self.log(f"the record could not be corrected: {type(error).__name__}: {error}")
+                return
             time.sleep(self.orders.pace.books)
 
     def _write_state(self) -> None:

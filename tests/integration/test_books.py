@@ -116,7 +116,7 @@ class Stranger:
         self._server.server_close()
 
 
-@pytest.mark.parametrize("recorded", ["failed", "running"])
+@pytest.mark.parametrize("recorded", ["failed", pytest.param("running", marks=pytest.mark.matrix)])
 def test_another_account_proves_nothing(playbook, tmp_path, recorded):
     """Of a run whose pod may live, whatever its record says of it."""
     run = tmp_path / "runs" / "lost_run"

@@ -27,6 +27,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard, _guard_control, _guard_main
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Guard, Orders, Pace
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, Tending, arm, release
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     GuardFile,
     Watched,
@@ -549,6 +550,25 @@ class TestBooks:
         assert watch._decide() is True
         watch.give_back()
         assert not cloud.pods
+
+    @pytest.mark.parametrize(
+        "connection",
+        [
+            {"ssh": 5, "pod_id": "p", "lease_hours": 1},
+            {"ssh": "ssh 'x", "pod_id": "p", "lease_hours": 1},
+            {"ssh": "", "pod_id": "p", "lease_hours": 1},
+            {"ssh": "ssh h", "pod_id": ["p"], "lease_hours": 1},
+            {"ssh": "ssh h", "pod_id": "p", "lease_hours": 1e999},
+            {"ssh": "ssh h", "pod_id": "p", "lease_hours": [1]},
+        ],
+    )
+    def test_an_odd_connection_does_not_end_the_watch(self, guard, run_dir, connection):
+        watch = guard()
+        (run_dir / "connection.json").write_text(json.dumps(connection))
+        renewal = Renewal(run_dir, watch.log, at_once=True)
+        for _look in range(3):
+            watch._renew(renewal)
+        renewal.close()
 
     def test_of_another_accounts_pod_it_gives_up(self, cloud, guard, run_dir):
         """It gets no other key, so that three days of tries would be in vain."""

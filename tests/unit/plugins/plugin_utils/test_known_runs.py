@@ -11,6 +11,7 @@ import socket
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run, choose, known
@@ -128,3 +129,16 @@ class TestOwner:
         guard(runs / "r1")
         monkeypatch.setattr(_known_runs, "LIBRARY_PROBLEM", ImportError("psutil"))
         assert Run.at(runs / "r1").owner().kind == "unknown"
+
+
+ODD_RECORDS = ["{", "null", "[]", '{"pods": "none", "stages": 5, "job": []}', "\0" * 100, "[" * 50_000]
+
+
+@pytest.mark.parametrize("text", ODD_RECORDS)
+def test_a_run_that_is_named_is_found_whatever_became_of_its_record(runs, text):
+    """Its pods are to be ended: the ledger tells of them, and their names of the project."""
+    (runs / "r1" / "run.json").write_text(text)
+    Ledger(runs / "r1").write("created", POD["name"], "vastai", pod_id="7", usd_per_hour=0.5)
+    (run,) = choose(runs, ["r1"])
+    assert run.living and [pod["id"] for pod in run.unproved] == ["7"]
+    assert (run.project, run.job["providers"], run.stage) == ("digits", ["vastai"], None)
