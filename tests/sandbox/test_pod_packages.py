@@ -83,3 +83,23 @@ def test_only_the_images_user_gets_in(lab: Lab) -> None:
     seen = lab.call("ssh", *destination, "echo $HOME; touch /workspace/mine && echo written; cat ~/.bashrc | wc -l")
     assert seen.out.split()[:2] == ["/home/user", "written"], seen
     assert "Permission denied" in lab.ssh(pod, "true").err
+
+
+def test_what_is_there_is_the_newest(lab: Lab) -> None:
+    """Also on a fresh image, without lists; and nothing else can be had then."""
+    pod = lab.ready()
+    script = "apt-get install -y -qq openssh-server rsync; echo code $?; apt-get install --no-install-recommends -y "
+    script += "openssh-server rsync python3; echo code $?; apt-get install -y rsync no-such-thing; echo code $?"
+    said = lab.ssh(pod, f"{{ {script}; }} 2>&1", check=True).out.splitlines()
+    assert said[0] == "code 0"
+    newest = [line for line in said if line.endswith("is already the newest version (1.0).")]
+    assert [line.split()[0] for line in newest] == ["openssh-server", "rsync", "python3"]
+    assert "0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded." in said
+    assert said[-2:] == ["E: Unable to locate package no-such-thing", "code 100"]
+
+
+@pytest.mark.parametrize("flags", ["-y -qq", "-yqq", "-qqy", "-q -y", "--yes --no-install-recommends", "-y -o A::B=c"])
+def test_flags_of_apt(lab: Lab, flags: str) -> None:
+    script = f"apt-get update -qq && apt-get install {flags} rsync curl > /dev/null; echo code $?; rsync --version"
+    lines = said(lab, script)
+    assert "code 0" in lines and any(line.startswith("rsync  version") for line in lines), lines

@@ -105,6 +105,7 @@ def _programs(spec: PodSpec, disk: Path, programs: images.Programs) -> Iterator[
             yield from ("--bind", str(own), f"/usr/{folder}")
     for path, place in programs.ready(spec.profile):
         yield from ("--ro-bind", str(path), place)
+    yield from ("--ro-bind", str(disk / "sshd-port"), images.SSHD_PORT)
     if not spec.packages:
         yield from ("--ro-bind", str(disk / "nothing"), f"{images.PACKAGES}/mirror-down")
 

@@ -75,7 +75,7 @@ def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None
         _folder(disk / "usr-local" / name, 0o755)
     _etc(disk / "etc", spec)
     _folder(disk / "etc/ssh/sshd_config.d", 0o755)
-    _write(disk / "etc/ssh/sshd_config", _sshd_config(sshd_port, penalties, images.PROFILES[spec.profile].login))
+    _write(disk / "etc/ssh/sshd_config", _sshd_config(penalties, images.PROFILES[spec.profile].login))
     bashrc = _BASHRC if spec.launch is None else launch.BASHRC
     for name, text in ((".bashrc", bashrc), (".profile", _PROFILE)):
         _write(disk / "root" / name, text)
@@ -85,6 +85,7 @@ def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None
     _write(disk / "start.sh", start, 0o755)
     _write(disk / "gpus", gpus.facts(spec), 0o444)
     _write(disk / "nothing", "", 0o444)
+    _write(disk / "sshd-port", f"{sshd_port}\n", 0o444)
 
 
 def remove(path: Path) -> None:
@@ -120,8 +121,7 @@ def _etc(etc: Path, spec: PodSpec) -> None:
                 # A link out of /etc (resolv.conf into /run, say) would lead nowhere in the pod.
                 shutil.copy2(source, target, follow_symlinks=not _inside_usr(source))
     _accounts(etc, spec)
-    if os.geteuid() != 0:
-        _own_service(etc / "init.d/ssh")
+    _own_service(etc / "init.d/ssh")
     _write(etc / "hostname", f"{spec.hostname}\n")
     hosts = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", f"127.0.0.1\t{spec.hostname}")
     _write(etc / "hosts", "".join(f"{line}\n" for line in hosts))
@@ -138,9 +138,13 @@ def _etc(etc: Path, spec: PodSpec) -> None:
 
 
 def _own_service(script: Path) -> None:
-    """Let a service start in a pod of a normal user, where nobody has the number 0."""
+    """Let the service of sshd start: by its name, since what lies at its place starts another file, and in a pod of a
+    normal user as that one, since nobody has the number 0 there."""
     if script.is_file():
-        _write(script, script.read_text(encoding="utf-8").replace("--chuid 0:0", ""), 0o755)
+        text = script.read_text(encoding="utf-8").replace("--exec /usr/sbin/sshd -- ", "--startas /usr/sbin/sshd -- ")
+        text = text.replace("--exec /usr/sbin/sshd", "")
+        text = text.replace("--pidfile /run/sshd.pid", "--pidfile /run/sshd.pid --name sshd")
+        _write(script, text if os.geteuid() == 0 else text.replace("--chuid 0:0", ""), 0o755)
 
 
 def _inside_usr(path: Path) -> bool:
@@ -171,11 +175,11 @@ def _accounts(etc: Path, spec: PodSpec) -> None:
     _write(etc / "shadow", "".join(f"{line.split(':', 1)[0]}:*:19000:0:99999:7:::\n" for line in users), 0o600)
 
 
-def _sshd_config(port: int, penalties: bool, login: str) -> str:
+def _sshd_config(penalties: bool, login: str) -> str:
     lines = [
         "Include /etc/ssh/sshd_config.d/*.conf",
-        # With its port, this is the mapping of the container's port 22: sshd listens here even if told another (-p).
-        f"ListenAddress 127.0.0.1:{port}",
+        # Without a port, so that whoever names one is heard; at which the container's port 22 is, its sshd knows.
+        "ListenAddress 127.0.0.1",
         "HostKey /etc/ssh/ssh_host_ed25519_key",
         "HostKey /etc/ssh/ssh_host_ecdsa_key",
         "HostKey /etc/ssh/ssh_host_rsa_key",

@@ -26,6 +26,8 @@ from pathlib import Path
 from .spec import PodError, PodSpec
 
 PACKAGES = "/usr/.packages"
+# Where the pod's own sshd finds the port that the sandbox has mapped.
+SSHD_PORT = "/usr/.sshd-port"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RSYNC = ("rsync", "rsync-ssl", "rrsync")
@@ -123,7 +125,7 @@ def environment(spec: PodSpec) -> dict[str, str]:
 
 
 def script(name: str) -> str:
-    """The text of a script that images carry (`start.sh`, `nvidia-smi`, `apt-get`)."""
+    """The text of a script that images carry (`start.sh`, `nvidia-smi`, `apt-get`, `sshd`)."""
     text = files(__package__).joinpath("files", name).read_text(encoding="utf-8")
     # The images' own start script names its shell so, and a pod's process list shows it.
     return text.replace("#!/usr/bin/env bash", "#!/bin/bash", 1)
@@ -134,6 +136,7 @@ class Programs:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._sshd = directory / "sshd"
         # Pods start side by side, each in a thread of its own.
         self._lock = threading.Lock()
 
@@ -161,6 +164,11 @@ class Programs:
             (draft / "bin" / name).chmod(0o755)
         (draft / "bin" / "apt").unlink(missing_ok=True)
         (draft / "bin" / "apt").symlink_to("apt-get")
+        for sshd in (self._sshd, draft / "sbin" / "sshd"):
+            if sshd == self._sshd or sshd.is_symlink():
+                sshd.unlink(missing_ok=True)
+                sshd.write_text(script("sshd"), encoding="utf-8")
+                sshd.chmod(0o755)
         draft.rename(made)
 
     def copy(self, profile: str, target: Path, *, gpu: bool) -> None:
@@ -182,7 +190,9 @@ class Programs:
             for name in _names(folder):
                 path = Path("/usr", folder, name)
                 if _lacks(profile, name) and path.is_file():
-                    yield path, f"{PACKAGES}/{folder}/{name}"
+                    yield (self._sshd if name == "sshd" else path), f"{PACKAGES}/{folder}/{name}"
+                    if name == "sshd":
+                        yield path, f"{PACKAGES}/real/sshd"
 
 
 def _names(folder: str) -> list[str]:
