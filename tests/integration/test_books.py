@@ -63,7 +63,7 @@ def test_a_full_disk_keeps_no_pod(cloud, job, playbook, disk):
     job.train(600)
     # The job's own file is read once; its code and data stay where they are.
     process = playbook.start(job)
-    wait_for(lambda: "step 2" in playbook.output(), "the training's log on the screen")
+    wait_for(lambda: "step 2" in playbook.output(), "the training's log on the screen", timeout=RUN_TIMEOUT)
     first = guard_of(job)["pid"]
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: guard_of(job)["pid"] != first, "another guard")
