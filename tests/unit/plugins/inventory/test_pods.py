@@ -39,6 +39,9 @@ class Provider:
     def tell(self, say):
         """Has nothing to tell."""
 
+    #: Its accounts cannot be told apart.
+    key_hash = None
+
     def end_command(self, pod_id):
         return f"end {pod_id}"
 
