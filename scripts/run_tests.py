@@ -48,7 +48,7 @@ PLUGINS_ALONE = ["--test", "pylint", "plugins/"]
 # Unit tests of what imports Ansible.
 ANSIBLE_SIDE = [path for path in sorted((ROOT / "tests/unit/plugins").iterdir()) if path.name != "module_utils"]
 # Files of the integration tests of which `make test` runs a sample only.
-MATRIX = ("give_back", "cycle", "bad_input")
+MATRIX = ("give_back", "cycle", "bad_input", "settings")
 
 
 @dataclass(frozen=True)

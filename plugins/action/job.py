@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from ansible import context, errors, template
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
@@ -24,6 +23,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import Temp
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import fault, warn
 
 SPEC = Path(__file__).absolute().parents[2] / "roles" / "train" / "meta" / "argument_specs.yml"
 UNDEFINED = re.compile(r"'[^']+' is undefined")
@@ -54,10 +54,10 @@ class ActionModule(ControllerAction):
         except (BadJob, Problem) as error:
             if self._task.no_log:
                 # Ansible would hide the very sentences that have to be read; none of them holds a secret.
-                Display().error(str(error), wrap_text=False)
+                fault(str(error))
             raise AnsibleActionFail(str(error)) from error
         for text in [*told, *without_python(job)]:
-            Display().warning(text)
+            warn(text)
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
 
     @staticmethod

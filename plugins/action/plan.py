@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
@@ -19,6 +18,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_ch
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show, show_rendered
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
 
 # Narrower ones would break the table, wider ones are hard to read.
@@ -86,14 +86,13 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(error.message) from error
         connect = _plan_market.connector(arguments, environ)
         trees = _plan.read_trees(arguments, local_path)
-        market = _plan_market.ask(arguments, environ, connect, Display().display)
+        market = _plan_market.ask(arguments, environ, connect, show)
         plan = _plan.build(arguments, market, trees)
         plan["problems"], plan["warnings"] = _plan_checks.judge(plan, market, trees.problems, arguments["prefix"])
         plan["notes"] = [_plan_checks.in_their_words(note, plan, arguments["prefix"]) for note in plan["notes"]]
         self._write(arguments["path"], plan)
-        display = Display()
-        width = min(WIDEST, max(NARROWEST, display.columns or NARROWEST))
-        display.display("\n" + _plan_text.render(plan, width))
+        width = min(WIDEST, max(NARROWEST, columns(NARROWEST)))
+        show_rendered("\n" + _plan_text.render(plan, width))
         if plan["problems"]:
             raise AnsibleActionFail(_together(plan["problems"]))
         if not self.check_mode:
@@ -123,7 +122,7 @@ class ActionModule(ControllerAction):
         """Hash what is sent while no pod waits for that; the transfer finds it done."""
         if tree is None:
             return
-        progress = Progress(f"hash {name}", tree.bytes, Display().display)
+        progress = Progress(f"hash {name}", tree.bytes, show)
         try:
             hash_tree(tree, HashCache(Path(tree.root), Patterns((), tuple(exclude))), progress.add)
         except TreeError as error:

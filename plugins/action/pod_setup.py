@@ -11,9 +11,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import plain
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._setup import Condition, NotDone, Probe, Wait
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
+    @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         del tmp
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
             label=options["label"] or host.label,
             condition=condition,
             probe=Probe(host, condition, renew=not self._task.check_mode),
-            show=Display().display,
+            show=show,
             # In check mode one look must do.
             timeout=0.0 if self._task.check_mode else options["timeout"],
             silence=options["unreachable_timeout"],

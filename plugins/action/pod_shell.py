@@ -9,13 +9,13 @@ import os
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import ours
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, NAMED, Run, choose
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
 from ansible_collections.podyard.gpu.plugins.plugin_utils._terminal import controller_pid, lent, run_at, terminal_of
 
@@ -46,7 +46,7 @@ class ActionModule(ControllerAction):
         told = {"changed": False, "run_id": run.run_id, "command": connection["ssh"], "opened": False}
         terminal = terminal_of(controller_pid())
         if self.check_mode or terminal is None:
-            Display().display(connection["ssh"])
+            show(connection["ssh"])
             why = "in check mode" if self.check_mode else "without a terminal in the foreground"
             return {**told, "msg": f"No shell is opened {why}; this opens one: {connection['ssh']}"}
         code = self._open(terminal, connection, run)

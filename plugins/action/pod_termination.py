@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure, no_key
@@ -27,6 +26,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._termination import po
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show, warn
 
 
 class Shown(Progress):
@@ -34,7 +34,7 @@ class Shown(Progress):
 
     def say(self, line: str) -> None:
         self._last = self._clock.monotonic()
-        Display().display(line)
+        show(line)
 
 
 class ActionModule(LiveAction):
@@ -72,7 +72,7 @@ class ActionModule(LiveAction):
         except AnsibleError as error:
             # Of options that cannot be meant the module has said the same.
             return {"failed": True, "msg": str(error)}
-        Display().warning(f"The module pod_termination could not be started; this is done without it: {why}")
+        warn(f"The module pod_termination could not be started; this is done without it: {why}")
         try:
             return self._given_back(plain(arguments), self._environ())
         except CloudError as error:
@@ -98,5 +98,5 @@ class ActionModule(LiveAction):
         if self._task.check_mode:
             return told([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
         polls, grace = Polls(interval=options["poll_interval"]), options["consistency_grace"]
-        run = GiveBack(prefix, run_dir, grace, polls, Shown(), Display().warning)
+        run = GiveBack(prefix, run_dir, grace, polls, Shown(), warn)
         return told(run.everywhere(providers))

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show, warn
 
 
 class ActionModule(ControllerAction):
@@ -30,8 +30,7 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         run_dir = local_path(arguments["path"])
         if arguments["begin"] and not self.check_mode:
-            display = Display()
-            Tending(run_dir, display.display, display.warning)()
+            Tending(run_dir, show, warn)()
         try:
             run, changed = RunRecord(run_dir).apply(
                 begin=arguments["begin"],

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_page, _report_summary
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import gather
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show_rendered, warn
 
 # Longer lines are hard to read, and a screen that does not tell its width is taken as a common one.
 WIDEST, USUAL = 140, 100
@@ -37,12 +37,11 @@ class ActionModule(ControllerAction):
         path = directory / "report.html"
         changed = self._write(path, page)
         if remark:
-            Display().warning(remark)
+            warn(remark)
         title = f"{facts.record['name'] or 'run'} {facts.record['run_id']}"
         told = [*_report_summary.rows(facts), ("report", str(path), "")]
-        display = Display()
-        width = min(WIDEST, display.columns or USUAL)
-        display.display("\n" + _report_summary.render(title, told, width=width, color=ANSIBLE_COLOR))
+        width = min(WIDEST, columns(USUAL))
+        show_rendered("\n" + _report_summary.render(title, told, width=width, color=ANSIBLE_COLOR))
         plain = _report_summary.render(title, told, width=USUAL, color=False)
         return {"changed": changed, "report": str(path), "summary": plain}
 

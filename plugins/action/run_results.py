@@ -10,13 +10,13 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, NoAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._results import Fetcher, Results
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 
 ARGUMENTS: dict[str, Any] = {
@@ -37,6 +37,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
+    @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         del tmp
@@ -51,7 +52,7 @@ class ActionModule(ActionBase):
             request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
             checkpoints=options["checkpoints"],
             artifacts=options["artifacts"],
-            show=Display().display,
+            show=show,
             dry=bool(self._task.check_mode),
         )
         try:

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
 from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs, _status_table
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
@@ -26,6 +26,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList, environment, lists
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_looks import looks
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show, show_rendered
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import Found, Status, ours, status
 
 # What a screen that does not tell its width is taken for; AWX and pipes do not.
@@ -107,13 +108,12 @@ class ActionModule(ControllerAction):
             )
 
     def _show(self, told: Status, arguments: dict[str, Any], now: datetime) -> None:
-        display = Display()
         if arguments["format"] == "json":
-            display.display(to_json(told.to_result(), indent=2))
+            show(to_json(told.to_result(), indent=2))
         elif arguments["format"] == "table":
-            width = arguments["width"] or display.columns or USUAL
+            width = arguments["width"] or columns(USUAL)
             table = _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now)
-            display.display("\n".join(["", table, *arguments["remarks"]]))
+            show_rendered("\n".join(["", table, *cleaned(arguments["remarks"])]))
 
     def _write(self, told: Status, file: str | None) -> bool:
         """Write the answer as JSON where that is wanted; whether it was. Raises AnsibleActionFail."""

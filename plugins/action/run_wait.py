@@ -12,11 +12,11 @@ import time
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
 
 # Soon enough to seem immediate; reading two small files costs nothing.
 LOOK = 0.3
@@ -67,7 +67,7 @@ class ActionModule(ControllerAction):
                 )
             if now - said > SAY:
                 said = now
-                Display().display(f"stop: waits for {owner.words}, at stage {run.stage}, {now - begun:.0f} s so far")
+                show(f"stop: waits for {owner.words}, at stage {run.stage}, {now - begun:.0f} s so far")
             time.sleep(LOOK)
             run = Run.at(run.directory)
         return run

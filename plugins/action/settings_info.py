@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
 
 
 class ActionModule(ControllerAction):
@@ -42,5 +42,5 @@ class ActionModule(ControllerAction):
         ]
         template = _settings.template(tables)
         if arguments["show"]:
-            Display().display(template)
+            show(template)
         return {"changed": False, "settings": listed, "template": template, "directory": str(Path.cwd())}

@@ -12,7 +12,6 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
@@ -25,9 +24,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Ey
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment, lists
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show, warn
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
-
-display = Display()
 
 # Seconds for a provider's list of pods, while the host is tried no further.
 ASKED = 10.0
@@ -58,6 +56,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
+    @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         del tmp
@@ -87,21 +86,21 @@ class ActionModule(ActionBase):
         return Follower(
             eye=Eye(host, host_python(self._templar, task_vars)),
             keeper=Keeper(run_dir, write=not self._task.check_mode),
-            checkpoints=Checkpoints(host, output, run_dir / "checkpoints", options["checkpoints"], display.display),
+            checkpoints=Checkpoints(host, output, run_dir / "checkpoints", options["checkpoints"], show),
             limits=_limits(options),
             request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
             poll_interval=options["poll_interval"],
-            show=display.display,
-            log=LogView(display.display if options["show_log"] else _silent),
+            show=show,
+            log=LogView(show if options["show_log"] else _silent),
             stop=self._stopper(options["dir"], task_vars),
             orphaned=_orphaned(os.getppid()),
             over=lambda: _over(options["pod"], options["env_file"]),
             age=PodAge(
                 parse_time(options["rented_at"]),
-                display.display,
+                show,
                 (lambda: _age(options["pod"], options["env_file"])) if options["pod"] else None,
             ),
-            tend=Tending(run_dir, display.display, display.warning),
+            tend=Tending(run_dir, show, warn),
         )
 
     def _stopper(self, directory: str, task_vars: dict[str, Any]) -> Callable[[float], str]:

@@ -11,17 +11,16 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request, timed
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
 
-display = Display()
 # A connection that broke is mostly there again within seconds; the pause doubles, for a host that needs longer.
 RECONNECT_PAUSE = 2.0
 
@@ -47,6 +46,7 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
 
+    @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         del tmp
@@ -106,11 +106,11 @@ def _moved(kind: type[Push] | type[Pull], host: SshHost, request: Request, recon
     """
     for number in range(reconnects + 1):
         try:
-            return kind(Mover(host, request, display.display)).run()
+            return kind(Mover(host, request, show)).run()
         except AnsibleConnectionFailure as error:
             if number == reconnects:
                 raise
-            display.display(f"transfer: {error}; it goes on over a new connection")
+            show(f"transfer: {error}; it goes on over a new connection")
             host.drop_master()
             time.sleep(RECONNECT_PAUSE * 2**number)
     raise AnsibleActionFail("reconnects must not be negative.")

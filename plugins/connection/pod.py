@@ -13,6 +13,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Done, TooMuch, run
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean, clean_result
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import Target, arguments, environment
 
 DOCUMENTATION = r"""
@@ -83,7 +84,8 @@ options:
 """
 
 # Bytes of an answer. What a module tells is some kilobytes; a file that is fetched may be larger.
-MOST_OUTPUT, MOST_ERRORS = 64 << 20, 4 << 20
+MOST_OUTPUT = 64 << 20
+MOST_ERRORS = 4 << 20
 # ssh's own exit code for "the connection failed".
 SSH_FAILED = 255
 # The longest pause between two tries, in seconds: a host that is loaded for a moment comes back within it.
@@ -140,7 +142,9 @@ class Connection(ConnectionBase):
         )
         Display().vvv(f"POD EXEC {cmd}", host=host)
         done = self._tried(call, host)
-        return done.code, done.output, done.errors
+        # A file that is fetched is what it is; all else is shown to somebody sooner or later.
+        output = clean_result(done.output) if sudoable else done.output
+        return done.code, output, clean(done.errors.decode(errors="replace")).encode()
 
     def _tried(self, call: Call, host: str) -> Done:
         retries = self.get_option("retries")
@@ -155,7 +159,7 @@ class Connection(ConnectionBase):
                 return done
             if attempt < retries:
                 time.sleep(min(2**attempt - 1, LONGEST_PAUSE))
-        words = " ".join(done.errors.decode(errors="replace").split())[-300:]
+        words = " ".join(clean(done.errors.decode(errors="replace")).split())[-300:]
         raise AnsibleConnectionFailure(f"The SSH connection to {host} failed: {words or 'ssh ended without a word'}")
 
     def put_file(self, in_path: str, out_path: str) -> None:

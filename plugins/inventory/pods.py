@@ -208,6 +208,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import Inve
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_accounts import Accounts, by_provider, connected
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_memory import Memory
 from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_ssh import Connections
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import fault, warn
 
 # Enough of a file to find the line `plugin:` below any licence header.
 HEAD_BYTES = 65536
@@ -245,11 +246,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else "."
-                self.display.warning(f"The inventory {path} has the option {name}, which there is not{hint}")
+                warn(f"The inventory {path} has the option {name}, which there is not{hint}")
 
     def _fail(self, path: str, error: AnsibleError) -> None:
         if self._ends_the_run(path):
-            self.display.error(f"{' '.join(str(error).split())} (inventory {path})", wrap_text=False)
+            fault(f"{' '.join(str(error).split())} (inventory {path})")
             raise SystemExit(1)
         raise error
 
@@ -271,7 +272,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.get_option("timeout"),
             strict=self.get_option("strict_providers"),
             # To the error stream: what ansible-inventory prints is read by programs.
-            warn=self.display.warning,
+            warn=warn,
             memory=self._memory(),
             prefix=self.get_cache_key(path),
         )

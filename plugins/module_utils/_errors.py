@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
+
 #: The code of a WaitTimeout or PodLost that a pod on any other host would end with too: another is not rented for it.
 EVERYWHERE = "everywhere"
 #: The code of a WaitTimeout that was cut short by the deadline of the whole call: the pod's host is not to blame.
@@ -51,6 +53,7 @@ class CloudError(Exception):
         elsewhere: str | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
+        message = clean(message)
         super().__init__(message)
         self.message = message
         self.status = status

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean_line
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 #: Seconds between two reminders that a wait still goes on: often enough to be seen alive, not so often that it scrolls.
@@ -33,7 +34,7 @@ class Progress:
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-                file.write(line.replace("\n", " ").rstrip() + "\n")
+                file.write(clean_line(line).rstrip() + "\n")
         except OSError:
             # Progress is a courtesy; a full disk must not lose a pod that is already paid for.
             self._path = None

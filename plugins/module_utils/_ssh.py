@@ -133,17 +133,12 @@ def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
 
     :raises BadRequest: when ssh would refuse to use the file, or when its public half is not among ``public_keys``.
     """
-    status, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
-    if status != 0:
-        words = " ".join(err.split())
-        if "passphrase" in words.lower():
-            if not held_by_agent(run, path):
-                raise BadRequest(f"{locked(path)} Nothing was rented.")
-            return
-        raise BadRequest(
-            f"The private key {path} cannot be used, so nothing was rented: {words[-200:] or 'ssh-keygen failed'}"
-        )
-    ours = out.split()[:2]
+    problem, public = _opened(run, path)
+    if problem:
+        raise BadRequest(f"{problem} Nothing was rented.")
+    if public is None:
+        return
+    ours = public.split()[:2]
     if ours not in [key.split()[:2] for key in public_keys]:
         raise BadRequest(
             f"The private key {path} opens none of the public keys that the pod would get, so nothing was rented: "
@@ -161,15 +156,24 @@ def held_by_agent(run: Run, path: str) -> bool:
     return status == 0 and ours in [line.split()[1:2] for line in out.splitlines()]
 
 
-def is_locked(run: Run, path: str) -> bool:
-    """Whether a private key has a passphrase, and no agent holds it."""
-    status, _out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
-    return status != 0 and "passphrase" in err.lower() and not held_by_agent(run, path)
+def key_problem(run: Run, path: str) -> str | None:
+    """Why ssh could not use a private key, in a sentence or two; None when it could."""
+    return _opened(run, path)[0]
 
 
-def locked(path: str) -> str:
-    """What to say of such a key."""
+def _opened(run: Run, path: str) -> tuple[str | None, str | None]:
+    """What is wrong with a private key, and its public half, which is not known of one that an agent holds."""
+    status, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
+    if status == 0:
+        return None, out
+    if "passphrase" not in err.lower():
+        # Without the frame that ssh-keygen draws around a warning.
+        lines = [line.strip() for line in err.splitlines() if line.strip("@ \r")]
+        words = " ".join(line for line in lines if not line.startswith("@"))
+        return f"The private key {path} cannot be used: {words or 'ssh-keygen failed'}", None
+    if held_by_agent(run, path):
+        return None, None
     return (
         f"The private key {path} has a passphrase, which nobody is asked for while pods come up, and no SSH agent "
         f"holds the key: unlock it with `ssh-add {path}`, or name another key, or none, and the run makes its own."
-    )
+    ), None

@@ -46,6 +46,8 @@ ALONE = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 LOGIN_SECONDS = 15.0
 #: Seconds for which a shared connection waits for its next command.
 _PERSIST = 60
+#: What means itself to ssh, to rsync and to a shell.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+,:@=-]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -63,6 +65,8 @@ class Target:
 
 def quoted(path: str) -> str:
     """A path as ssh's own options want it: it splits them at blanks, knows quotes, and expands percent signs."""
+    if _PLAIN.fullmatch(path):
+        return path
     return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
 
@@ -133,7 +137,8 @@ def line(target: Target) -> str:
 
 def rsync_line(target: Target) -> str:
     """The beginning of an rsync command for a person, up to its paths. rsync splits -e at blanks, and knows quotes."""
-    shell = " ".join("'" + word.replace("'", "''") + "'" for word in ["ssh", *NO_FILES, *_reach(target)])
+    words = ["ssh", *NO_FILES, *_reach(target)]
+    shell = " ".join(word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "''") + "'" for word in words)
     return shlex.join(["rsync", "-e", shell])
 
 

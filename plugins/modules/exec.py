@@ -130,6 +130,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _ssh_options
 from ansible_collections.podyard.gpu.plugins.module_utils._connection_file import NotRun, connection_of, label
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
 
 # A dead address is given up after so many seconds: a living pod answers within one, and the user waits.
 CONNECT_SECONDS = 15.0
@@ -191,7 +192,7 @@ def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
         raise NotRun(f"ssh cannot be started: {error}") from error
     stderr, rc = without_mark(_text(done.errors), mark)
     if rc is None:
-        words = stderr.strip() or "ssh said nothing"
+        words = clean(stderr).strip() or "ssh said nothing"
         how = (
             "cannot be reached"
             if done.code == SSH_FAILED
@@ -237,7 +238,7 @@ def main() -> None:
         module.fail_json(msg=f"{ended} and was ended.", changed=True, **result)
     if result["rc"] != 0 and params["fail_on_rc"]:
         last = (result["stderr"].strip() or result["stdout"].strip()).splitlines()[-1:]
-        words = f": {last[0]}" if last else "."
+        words = f": {clean(last[0])}" if last else "."
         module.fail_json(
             msg=f"The command ended with exit code {result['rc']} on pod {label(connection)}{words}",
             changed=True,

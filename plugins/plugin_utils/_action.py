@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
 from ansible_collections.podyard.gpu.plugins.plugin_utils._core import refuse_old
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors
 
 
 class ControllerAction(ActionBase):
@@ -30,7 +32,10 @@ class ControllerAction(ActionBase):
         # Not tmp, which Ansible keeps for old plugins only.
         del tmp
         _validation, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
-        result.update(self.act(plain(arguments), task_vars or {}))
+        with clean_errors():
+            result.update(self.act(plain(arguments), task_vars or {}))
+        if isinstance(result.get("msg"), str):
+            result["msg"] = clean(result["msg"])
         return result
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
 from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import number
 
 # Lines of one look that are shown; a training that prints more is read in its file.
@@ -32,7 +32,6 @@ MOST_METRICS = 6
 MOST_GPUS = 16
 # Characters of a metric's name, and of its value where that is text.
 MOST_WORD = 40
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _HINTS = (
     ("CUDA out of memory", "The GPU's memory was not enough: use a smaller batch or a GPU with more memory."),
     ("OutOfMemoryError", "The GPU's memory was not enough: use a smaller batch or a GPU with more memory."),
@@ -109,7 +108,7 @@ def _short(line: str, most: int, more: int = 0) -> str:
 
 def printable(line: bytes) -> str:
     """A line of a log without what would steer the terminal."""
-    return _CONTROL.sub("", line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).expandtabs()
+    return clean(line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).replace("\n", " ").expandtabs()
 
 
 def duration(seconds: float) -> str:

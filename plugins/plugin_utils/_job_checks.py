@@ -95,8 +95,8 @@ def logins(job: Job) -> Iterator[str]:
             yield f"train_ssh_private_key: {path} is no file that this user can read."
         elif why := unusable(str(path)):
             yield f"train_ssh_private_key: the path {str(path)!r} {why}. Move the key elsewhere."
-        elif _ssh.is_locked(run_bounded, str(path)):
-            yield f"train_ssh_private_key: {_ssh.locked(str(path))}"
+        elif problem := _ssh.key_problem(run_bounded, str(path)):
+            yield f"train_ssh_private_key: {problem}"
 
 
 def names(job: Job) -> Iterator[str]:

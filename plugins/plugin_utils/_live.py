@@ -15,8 +15,8 @@ import threading
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._threads import begin
 
 #: Seconds between two looks into the file: soon enough to seem immediate, and nothing else waits for it.
@@ -88,7 +88,7 @@ class LiveAction(ActionBase):
         os.close(descriptor)
         try:
             # A thread of the worker may use the display: its lines go through a queue to the main process.
-            with Tail(path, Display().display):
+            with Tail(path, show):
                 return self._execute_module(module_args={**arguments, OPTION: path}, task_vars=task_vars)
         finally:
             os.unlink(path)

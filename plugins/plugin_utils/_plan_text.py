@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
 from ansible_collections.podyard.gpu.plugins.plugin_utils._plan_cuda import version
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_words import duration, money, size
 
@@ -264,6 +265,7 @@ def _named_once(told: Sequence[Row]) -> list[Row]:
 
 def render(plan: Plan, width: int) -> str:
     """The plan as text of this width, without colours; plain lines where rich is not installed."""
+    plan = cleaned(plan)
     before, after = map(_named_once, rows(plan))
     head, lines = table(plan, width)
     more = plan["offers_fitting"] - sum(offer["alike"] for offer in plan["offers"])

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_words as words
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_charts import (
     CLOCKS,
@@ -31,6 +32,7 @@ MOST_TILES = 3
 
 def render(facts: RunFacts) -> tuple[str, str | None]:
     """The page as HTML text, and a sentence about what had to be left out, if anything had."""
+    facts = cleaned(facts)
     charts, remark = _charts(facts)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(

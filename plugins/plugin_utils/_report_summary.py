@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_words as words
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import PodLife, RunFacts
 
@@ -62,6 +63,7 @@ def _pod(pod: PodLife) -> str:
 
 def render(title: str, told: list[Row], *, width: int, color: bool) -> str:
     """The rows as a framed table of this width, in ANSI colours or none; plain lines where rich is not installed."""
+    title, told = cleaned(title), cleaned(told)
     try:
         from rich.box import ROUNDED
         from rich.console import Console

@@ -9,8 +9,7 @@ import math
 import re
 from typing import Any
 
-_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean_line
 
 
 def duration(seconds: float | None) -> str:
@@ -90,8 +89,7 @@ def lines_of(text: str, most: int) -> list[str]:
     """The last lines of a log as they looked: without colours, of a redrawn progress bar only its last state."""
     shown = []
     for line in text.split("\n"):
-        line = _ESCAPE.sub("", line).rstrip("\r").rpartition("\r")[2]
-        shown.append(_CONTROL.sub("", line).rstrip())
+        shown.append(clean_line(line.rstrip("\r").rpartition("\r")[2]).rstrip())
     while shown and not shown[-1]:
         shown.pop()
     return shown[-most:]

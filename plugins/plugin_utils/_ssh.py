@@ -24,6 +24,7 @@ from ansible.utils.path import makedirs_safe, unfrackpath
 
 from ansible_collections.podyard.gpu.plugins.module_utils._bounded import MOST_OUTPUT, Call, TooLong, TooMuch, run
 from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment
 
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
@@ -232,7 +233,7 @@ class Shell:
             raise AnsibleConnectionFailure(f"{stage}: {self.host.label} {error}.") from None
         except TooMuch as error:
             raise OversizedAnswer(f"{stage}: {self.host.label} {error}.") from None
-        error_text = done.errors.decode(errors="replace").strip()
+        error_text = clean(done.errors.decode(errors="replace")).strip()
         banner, mark, rest = done.output.partition(MARK)
         if done.code == SSH_FAILED or not mark:
             raise unreachable(stage, self.host, error_text or banner.decode(errors="replace").strip())
@@ -241,7 +242,7 @@ class Shell:
 
 def unreachable(stage: str, host: SshHost, words: str) -> AnsibleConnectionFailure:
     """The failure for a connection that could not be made or broke, with ssh's own last words."""
-    lines = [line for line in words.splitlines() if line.strip()]
+    lines = [line for line in clean(words).splitlines() if line.strip()]
     told = " ".join(lines[-3:]) or "it broke without a word"
     return AnsibleConnectionFailure(f"{stage}: the SSH connection to {host.label} ({host.address}) failed: {told}")
 

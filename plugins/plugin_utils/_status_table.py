@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _pod
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
 from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import exit_words, metric_words
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import Status
@@ -102,6 +103,7 @@ def sums(status: Status) -> str:
 
 def render(status: Status, *, width: int, color: bool, now: datetime) -> str:
     """The whole answer: table, sum, notes, and what failed; plain lines where rich is not installed."""
+    status = cleaned(status)
     rows = [cells(pod, now) for pod in status.pods]
     rows += [[(name, "red"), ("NOT KNOWN", "bold red"), *[("?", "")] * 8] for name in status.errors]
     try:

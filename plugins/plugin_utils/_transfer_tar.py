@@ -20,6 +20,7 @@ from typing import IO
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, shown
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import MARK, SSH_FAILED, script, unreachable
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import listed
@@ -166,7 +167,11 @@ def _with_ssh(job: Job, remote: str, work: Callable[[subprocess.Popen[bytes]], N
     with tempfile.TemporaryFile() as errors:
         broken: Exception | None = None
         with subprocess.Popen(
-            job.host.command(remote, bulk=job.bulk), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            job.host.command(remote, bulk=job.bulk),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(),
         ) as process:
             try:
                 work(process)

@@ -27,6 +27,7 @@ UTILS = "plugins/module_utils/"
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": (
         "_errors",
+        "_shown",
         "_pod",
         "_countries",
         "_models",
@@ -103,7 +104,7 @@ ORDER = list(LAYERS)
 SEEN_BY_DRIVERS = {
     *("_errors", "_pod", "_offer", "_countries", "_models", "_throughput", "_rates", "_names", "_gpus", "_values"),
     "_settings",
-    *("_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
+    *("_shown", "_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
 }
 # Only what stands at the edge to Ansible may import it; everything else works without.
 KNOWS_ANSIBLE = {"edge", "plugin_utils", "plugins"}

@@ -73,3 +73,26 @@ def test_command_lines_of_ssh_have_one_home(path):
     own = [word for word in words if word.startswith(("UserKnownHostsFile=", "ConnectTimeout=", "IdentityFile="))]
     allowed = {"plugins/plugin_utils/_ssh.py", "plugins/plugin_utils/_inventory_ssh.py"}
     assert not own or path in allowed, f"{path} makes a command line of its own: {own}"
+
+
+@pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/plugin_utils/")])
+def test_every_program_on_the_controller_has_its_environment_said(path):
+    """A child that inherits ours has the account's keys, which ssh may send and others may read."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen")
+    ]
+    assert [call.lineno for call in calls if "env" not in {word.arg for word in call.keywords}] == [], path
+
+
+#: What only shows what it has rendered itself, or is no display to people.
+SHOWS = {"plugins/plugin_utils/_screen.py", "plugins/connection/pod.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/")])
+def test_everything_that_is_shown_goes_one_way(path):
+    """Past it, what a pod or a server says could steer the terminal."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    shown = [word for word in ("import Display", "self.display.", "self._display.") if word in text]
+    assert not shown or path in SHOWS, f"{path}: use _screen instead of {shown}"

@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.action import pod_termination, runpod_pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _live
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _live, _screen
 from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
 from ansible_collections.podyard.gpu.tests.unit.cloud import PREFIX, RUN, FakeCloud, FakeTime, pod
 
@@ -48,7 +48,7 @@ class Display:
 def made_action(request, monkeypatch):
     """An action whose module writes two lines, without an Ansible around it."""
     Display.shown = []
-    monkeypatch.setattr(_live, "Display", Display)
+    monkeypatch.setattr(_screen, "Display", Display)
     monkeypatch.setattr(_live.ActionBase, "run", lambda self, tmp, task_vars: {})
     made = request.param.ActionModule.__new__(request.param.ActionModule)
     made._task = types.SimpleNamespace(args={"name": "x"}, async_val=0)
@@ -111,7 +111,7 @@ NO_SPACE = {"failed": True, "msg": "Task failed: [Errno 28] No space left on dev
 def test_where_no_module_can_be_started_pods_are_given_back_all_the_same(monkeypatch, tmp_path, how):
     """Ansible writes a module to a file before it runs it, and on a full disk it cannot."""
     warned, cloud = [], FakeCloud(pod("p1", f"{PREFIX}0-1"))
-    monkeypatch.setattr(pod_termination, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
+    monkeypatch.setattr(_screen, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
     connect = lambda name, environ, **_given: connected.append(environ) or cloud  # noqa: E731
     monkeypatch.setattr(pod_termination._providers, "connect", connect)
     monkeypatch.setattr(pod_termination, "Polls", lambda interval: FakeTime().polls())

@@ -76,6 +76,20 @@ class TestRunStatus:
         assert "digits 0-1" in result["table"]
         json.dumps(result)
 
+    def test_nothing_of_a_pod_or_a_provider_steers_the_terminal(self, cloud, screen, runs):
+        """Names of GPUs and metrics, and a server's words, in the table, in its data as text, and as JSON."""
+        evil = "x\x1b[2J\x1b]0;owned\x07\x9b1m\u202ey"
+        pod = Pod(provider="vastai", id="7", name=NAME, phase="running", usd_per_hour=0.5, gpu=evil, region=evil)
+        cloud["vastai"] = PodList("vastai", ({**pod.to_result(), "end": f"end {evil}"},))
+        cloud["runpod"] = PodList("runpod", error=f"It said {evil}.")
+        RunRecord(runs / "r1").apply(values={"name": f"digits{evil}", "metrics": {f"loss{evil}": evil}})
+        arguments = {"providers": ["runpod", "vastai"], "remarks": [evil], "width": 200}
+        result = act(run_status.ActionModule, arguments)
+        act(run_status.ActionModule, {**arguments, "format": "json"})
+        assert "xy" in screen[0] and len(screen) == 2
+        for text in (*screen, result["table"], result["msg"]):
+            assert not set(text) & set("\x1b\x07\x9b\u202e"), text
+
     def test_providers_with_a_key_and_those_of_living_runs_are_asked(self, cloud, screen):
         cloud["keys"] = ["runpod"]
         act(run_status.ActionModule)

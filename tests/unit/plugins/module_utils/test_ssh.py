@@ -74,8 +74,8 @@ def test_the_command_asks_nothing_and_knows_only_the_runs_hosts():
     for option in (
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
-        'UserKnownHostsFile="/run/known_hosts"',
-        'IdentityFile="/run/key"',
+        "UserKnownHostsFile=/run/known_hosts",
+        "IdentityFile=/run/key",
         "GlobalKnownHostsFile=/dev/null",
         "IdentitiesOnly=yes",
         "ControlPath=none",
@@ -185,7 +185,6 @@ def test_a_key_that_opens_nothing_is_refused_before_anything_is_rented(key):
 def test_a_key_with_a_passphrase_is_refused_unless_an_agent_holds_it(key, monkeypatch):
     path, public = key("locked", "secret")
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    assert _ssh.is_locked(run, path)
     with pytest.raises(BadRequest, match=r"has a passphrase.* no SSH agent holds .*ssh-add.* Nothing was rented"):
         _ssh.check_key(run, path, [public])
     told = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
@@ -195,9 +194,9 @@ def test_a_key_with_a_passphrase_is_refused_unless_an_agent_holds_it(key, monkey
         asks = {**os.environ, "SSH_ASKPASS": "/bin/true", "SSH_ASKPASS_REQUIRE": "never"}
         unlocked = shutil.copy(path, f"{path}.open")
         subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", unlocked], check=True)
-        assert _ssh.is_locked(run, path), "the agent holds none yet"
+        assert _ssh.key_problem(run, path), "the agent holds none yet"
         subprocess.run(["ssh-add", "-q", unlocked], check=True, env=asks)
-        assert not _ssh.is_locked(run, path)
+        assert _ssh.key_problem(run, path) is None
         _ssh.check_key(run, path, [public])
     finally:
         subprocess.run(["ssh-agent", "-k"], check=True, capture_output=True)
@@ -206,7 +205,7 @@ def test_a_key_with_a_passphrase_is_refused_unless_an_agent_holds_it(key, monkey
 def test_a_key_that_everybody_may_read_is_refused_as_ssh_would(key, tmp_path):
     path, public = key("a")
     (tmp_path / "a").chmod(0o644)
-    with pytest.raises(BadRequest, match="cannot be used"):
+    with pytest.raises(BadRequest, match=r"cannot be used: Permissions 0644 .* are too open.*Nothing was rented"):
         _ssh.check_key(run, path, [public])
 
 

@@ -123,7 +123,7 @@ def test_rsync_and_a_shell_read_the_line_as_it_is_meant(tmp_path):
     spy = tmp_path / "ssh"
     spy.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > '{tmp_path}/arguments'\nexit 9\n")
     spy.chmod(0o755)
-    shell = shell.replace("'ssh'", f"'{spy}'", 1)
+    shell = shell.replace("ssh", f"'{spy}'", 1)
     subprocess.run([program, option, shell, "h:/x/", str(tmp_path)], check=False, capture_output=True)
     assert f"UserKnownHostsFile={_ssh_options.quoted(path)}" in (tmp_path / "arguments").read_text().split("\0")
 

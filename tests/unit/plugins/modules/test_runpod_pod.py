@@ -396,7 +396,7 @@ def test_a_pod_is_waited_for_until_it_runs_a_command(ensure, programs, tmp_path)
     ssh = [line for line in programs.read_text().splitlines() if line.startswith("ssh -")]
     assert len(ssh) == 1
     assert '"$p"' in ssh[0]
-    assert f'IdentityFile="{key}"' in ssh[0]
+    assert f"IdentityFile={key}" in ssh[0]
     assert "ready after" in progress.read_text().splitlines()[-1]
 
 

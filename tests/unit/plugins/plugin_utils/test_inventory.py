@@ -246,7 +246,7 @@ def test_the_runs_key_and_host_keys_are_used_where_they_are(hosts, tmp_path):
     (host,) = hosts(pod())
     assert host.variables["ansible_ssh_private_key_file"] == str(run / "ssh" / "id_ed25519")
     config = ssh_config(host)
-    assert config["UserKnownHostsFile"] == f'"{run}/known_hosts"'
+    assert config["UserKnownHostsFile"] == f"{run}/known_hosts"
     assert config["StrictHostKeyChecking"] == "yes"
     assert config["IdentitiesOnly"] == "yes"
 

@@ -181,6 +181,15 @@ class TestPage:
         ids = re.findall(r'\bid="([^"]+)"', _report_page.render(run())[0])
         assert len(ids) == len(set(ids)) > 10
 
+    def test_nothing_steers_the_terminal_or_the_reader(self, run, tmp_path):
+        evil = "x\x1b[2J\x1b]0;owned\x07\x9b1m\u202ey"
+        metrics = {f"loss{evil}": 1.0, "note": evil}
+        facts = run(name=evil, error=evil, metrics=metrics, artifacts=[{"path": evil, "bytes": 1, "sha256": "0" * 64}])
+        (tmp_path / "r1" / "train.log").write_text(evil)
+        facts = gather(facts.directory)
+        for text in (_report_page.render(facts)[0], summary_of(facts)):
+            assert not set(text) & set("\x1b\x07\x9b\u202e") and "xy" in text
+
     def test_text_from_elsewhere_stays_text(self, run, tmp_path):
         facts = run(name="<b>x</b>", error="<script>alert(1)</script>", metrics={"<i>loss</i>": 1.0})
         (facts.directory / "train.log").write_text("<script>alert(2)</script>\n\x1b[31mred\x1b[0m\n 10%\r 99%\r\n")
