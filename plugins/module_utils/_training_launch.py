@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.podyard.gpu.plugins.module_utils import _training_supervisor
 from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import (
     RUNNER,
     quoted_environment,
+    shell_command,
     training_environment,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import Record, read_text, state_of
@@ -47,13 +50,20 @@ class Launch:
         self._write(os.path.join(self.directory, f".command.{self.token}"), options["command"] + "\n")
         record = {"run_id": options["run_id"], "command": options["command"], **options["metadata"]}
         self._write(os.path.join(self.directory, f".job.{self.token}"), to_json(record, indent=2) + "\n")
-        runner = os.path.join(self.directory, "runner.sh")
-        self._write(f"{runner}.{self.token}", RUNNER)
-        os.replace(f"{runner}.{self.token}", runner)
-        shell = shutil.which("bash") or "/bin/sh"
+        runner = self._program("runner.sh", RUNNER)
+        self._program("supervisor.py", inspect.getsource(_training_supervisor))
         place = options["chdir"] or self.directory
-        interval = str(options["sample_interval"])
-        return ["sh", runner, self.directory, self.token, interval, self.environment_file, place, shell]
+        shell = shell_command(os.path.join(self.directory, "command.sh"), strict=options["strict_shell"])
+        numbers = [str(options[name]) for name in ("sample_interval", "background_timeout")]
+        settings = [self.token, numbers[0], self.environment_file, place, sys.executable, numbers[1]]
+        return ["sh", runner, self.directory, *settings, *shell]
+
+    def _program(self, name: str, text: str) -> str:
+        """Put a program into the directory, where another attempt may be using it; its path."""
+        path = os.path.join(self.directory, name)
+        self._write(f"{path}.{self.token}", text)
+        os.replace(f"{path}.{self.token}", path)
+        return path
 
     @staticmethod
     def _write(path: str, text: str) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Mapping
 
-# By this variable every process of a training can be told, wherever it went in the process tree.
-MARKER = "PODYARD_RUN_DIR"
+from ansible_collections.podyard.gpu.plugins.module_utils._training_supervisor import MARKER
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a shell may hold fast; assigning to them would end it.
 FIXED = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"})
@@ -22,13 +24,15 @@ NOT_THE_PODS = FIXED | {
     *("LS_COLORS", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "INIT_VERSION", "BASH_ENV", "ENV"),
 }
 
-# Arguments: directory, token, seconds between samples, file with the environment, directory to train in, shell.
+# Arguments: directory, token, seconds between samples, file with the environment, directory to train in, Python,
+# seconds for which what the command leaves behind may be idle, command line of the shell (see `shell_command`).
 # The one who can make the directory `once` is the only one who ever trains here: making a directory is atomic on every
 # file system, also on network volumes that know no locks.
 RUNNER = r"""#!/bin/sh
 # Runs one training and keeps its books. Written by podyard.gpu.training.
 trap '' HUP
-dir=$1 token=$2 interval=$3 environment=$4 place=$5 shell=$6
+dir=$1 token=$2 interval=$3 environment=$4 place=$5 python=$6 patience=$7
+shift 7
 umask 022
 cd "$dir" || exit 1
 mkdir once 2>/dev/null || { rm -f "$environment" ".command.$token" ".job.$token"; exit 0; }
@@ -80,8 +84,8 @@ beat=$!
 trap ':' TERM INT
 if cd "$place"; then
   # Read there and not here, where a variable of the training could take the place of one of ours.
-  setsid sh -c '. "$1" && rm -f "$1" && exec "$2" "$3"' sh "$environment" "$shell" "$dir/command.sh" \
-    </dev/null >>"$dir/train.log" 2>&1 &
+  setsid "$python" -I "$dir/supervisor.py" "$dir" "$patience" \
+    sh -c '. "$1" && rm -f "$1" && shift && exec "$@"' sh "$environment" "$@" </dev/null >>"$dir/train.log" 2>&1 &
   child=$!
   put child "$(identity "$child")"
   while :; do
@@ -101,6 +105,68 @@ put ended_at "$(now)"
 tries=0
 until put exit_code "$code" || [ "$tries" -ge 12 ]; do tries=$((tries + 1)); sleep 5; done
 """
+
+# What bash reads before the command. `wait` without arguments ends with 0 whatever became of the jobs, so that one of
+# two trainings side by side could fail unseen; helpers that the command itself has ended are no failure. The list of
+# jobs goes through a file, since in a subshell it lacks those that have ended.
+STRICT = r"""
+wait() {
+  if [ $# -gt 0 ]; then
+    builtin wait "$@" || return $?
+    return 0
+  fi
+  local job jobs code=0 list="${0%/*}/.jobs.$BASHPID"
+  jobs -p >"$list" && mapfile -t jobs <"$list" && rm -f "$list"
+  for job in "${jobs[@]}"; do
+    builtin wait "$job" || case $? in 129 | 130 | 143) ;; *) code=$? ;; esac
+  done
+  builtin wait
+  [ "$code" = 0 ] || return "$code"
+}
+_podyard_failed() {
+  [[ $BASH_SUBSHELL = 0 && $- = *e* ]] || return 0
+  local parts= what=$4
+  [[ $3 != *" "* ]] || parts=" (its parts: ${3// /, })"
+  case $what in 'return $?' | 'return "$code"') what=wait ;; esac
+  printf 'podyard: Line %s of the command failed with exit code %s%s: %s\n' "$1" "$2" "$parts" "${what:0:200}" >&2
+}
+trap '_podyard_failed "$LINENO" "$?" "${PIPESTATUS[*]}" "$BASH_COMMAND"' ERR
+. "$0"
+"""
+PIPE = re.compile(r"(?<![|>\\])\|(?!\|)")
+
+
+def shell_command(script: str, *, strict: bool) -> list[str]:
+    """The command line that runs the file `script` in the best shell there is.
+
+    `strict` makes it end with the first command that fails, also inside of a pipe where the shell can.
+    """
+    bash = shutil.which("bash")
+    if not strict:
+        return [bash or "/bin/sh", script]
+    if bash:
+        return [bash, "-eE", "-o", "pipefail", "-c", STRICT, script]
+    return ["/bin/sh", "-e", *(["-o", "pipefail"] if _sh_knows_pipefail() else []), script]
+
+
+def sees_pipes() -> bool:
+    """Whether a shell of this host can tell that a part of a pipe failed which is not its last one."""
+    return shutil.which("bash") is not None or _sh_knows_pipefail()
+
+
+def _sh_knows_pipefail() -> bool:
+    return subprocess.run(["/bin/sh", "-o", "pipefail", "-c", ":"], capture_output=True, check=False).returncode == 0
+
+
+def has_pipe(command: str) -> bool:
+    """Whether a shell command joins programs by a pipe; what is quoted or a comment does not count."""
+    try:
+        words = shlex.shlex(command, posix=True, punctuation_chars=True)
+        words.whitespace_split = True
+        return bool({"|", "|&"} & set(words))
+    except ValueError:
+        # No simple command, such as one with a text of several lines in it.
+        return bool(PIPE.search(command))
 
 
 def quoted_environment(values: Mapping[str, str]) -> str:

@@ -23,9 +23,9 @@ def settle(directory: str, *, killed: bool) -> None:
         time.sleep(LOOK_SECONDS)
     if state_of(directory)["state"] not in ("running", "lost"):
         return
-    runner = living_pid(directory)
-    if runner is not None:
-        os.kill(runner, signal.SIGKILL)
+    for process in (living_pid(directory), living_pid(directory, "child")):
+        if process is not None:
+            os.kill(process, signal.SIGKILL)
     _put(directory, "ended_at", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     _put(directory, "exit_code", str(128 + (signal.SIGKILL if killed else signal.SIGTERM)))
 

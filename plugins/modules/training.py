@@ -59,6 +59,25 @@ options:
       - What to keep in C(job.json) beside the training, for whoever finds the pod. Must hold no secret.
     type: dict
     default: {}
+  strict_shell:
+    description:
+      - Whether O(command) ends with the first of its lines that fails (C(set -e)), also inside of a pipe
+        (C(set -o pipefail)). The log then says which line it was. C(wait) without arguments fails when one of the jobs
+        has failed.
+      - With V(false) the last line alone decides, and of a pipe its last program.
+      - It holds for the command itself and not for scripts that it calls. Where there is no C(bash), and C(sh) knows no
+        C(pipefail), a command with a pipe is refused.
+    type: bool
+    default: true
+  background_timeout:
+    description:
+      - Seconds for which processes that O(command) leaves behind (C(nohup), C(&), C(setsid)) may be idle.
+      - A training is over when the last of its processes has ended, and fails when one of them ends by itself with
+        another exit code than 0. Those that use, all together, less than a fifth of a processor and no busy GPU for so
+        long count as helpers, such as a server of curves, and are ended. After a command that failed, they are ended
+        at once.
+    type: float
+    default: 600
   sample_interval:
     description:
       - Seconds between two heartbeats and GPU samples.
@@ -148,10 +167,16 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch, begun
-from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all, members
-from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import FIXED, NAME
+from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all
+from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import (
+    FIXED,
+    NAME,
+    has_pipe,
+    sees_pipes,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, state_of
 from ansible_collections.podyard.gpu.plugins.module_utils._training_stop import settle
+from ansible_collections.podyard.gpu.plugins.module_utils._training_supervisor import members
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
@@ -162,6 +187,8 @@ ARGUMENTS: dict[str, Any] = {
     "path_prefix": {"type": "list", "elements": "path", "default": []},
     "run_id": {"type": "str"},
     "metadata": {"type": "dict", "default": {}},
+    "strict_shell": {"type": "bool", "default": True},
+    "background_timeout": {"type": "float", "default": 600.0},
     "sample_interval": {"type": "float", "default": 5.0},
     "grace": {"type": "float", "default": 30.0},
 }
@@ -181,6 +208,12 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
     bad = [name for name in module.params["env"] if not NAME.fullmatch(str(name)) or name in FIXED]
     if bad:
         raise Refused(f"These names in env cannot be set in a shell: {', '.join(map(repr, sorted(bad)))}.")
+    if module.params["strict_shell"] and has_pipe(module.params["command"]) and not sees_pipes():
+        raise Refused(
+            "The command joins programs by a pipe, and no shell of this host sees a failure inside of one: there is no "
+            "bash, and sh knows no pipefail. Take an image with bash, or set strict_shell to false (train_strict_shell "
+            "in a job), with which only the last program of a pipe decides."
+        )
     launch = Launch(directory, secrets.token_hex(8))
     try:
         command = launch.write(module.params)

@@ -22,7 +22,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_command, _
 
 Job = dict[str, Any]
 # For these, none at all is a meaning of its own; every other number of a job must be more than that.
-MAY_BE_ZERO = ("output_gb", "stall_timeout", "consistency_grace", "lease_hours")
+MAY_BE_ZERO = ("output_gb", "background_timeout", "stall_timeout", "consistency_grace", "lease_hours")
 # A pod never gets a key with which pods can be rented.
 ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
 REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)

@@ -10,76 +10,15 @@ import os
 import signal
 import stat
 import subprocess
-import time
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _training_launch, _training_state
 from ansible_collections.podyard.gpu.plugins.module_utils._training_files import boot_id, living_pid, start_ticks
-from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import members
-from ansible_collections.podyard.gpu.plugins.modules import training, training_info
+from ansible_collections.podyard.gpu.plugins.modules import training
+from ansible_collections.podyard.gpu.tests.unit.training_pod import PATIENCE, call, pod, until
 
-# Nothing here takes longer than a second or two on an idle machine.
-PATIENCE = 60
-
-
-def until(condition, what):
-    """Wait for a condition; the pause between two looks is no wait for anything."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
-
-
-@pytest.fixture(name="call")
-def _call(capsys):
-    """Runs a module's main with arguments and returns its result."""
-
-    def run(module, check=False, diff=False, **arguments):
-        settings = {"_ansible_check_mode": check, "_ansible_diff": diff}
-        capsys.readouterr()
-        with patch_module_args({**arguments, **settings}), pytest.raises(SystemExit):
-            module.main()
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
-@pytest.fixture(name="pod")
-def _pod(call, tmp_path, monkeypatch):
-    """A training in a directory of its own; whatever is left of it is killed at the end."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-
-    class Pod:
-        def __init__(self):
-            self.dir, self.home = tmp_path / "a run", home
-
-        def start(self, command, **arguments):
-            return call(training, dir=str(self.dir), command=command, sample_interval=0.1, **arguments)
-
-        def stop(self, **arguments):
-            return call(training, dir=str(self.dir), state="stopped", **arguments)
-
-        def info(self, **arguments):
-            return call(training_info, dir=str(self.dir), **arguments)
-
-        def ended(self):
-            return until(lambda: (found := self.info())["state"] not in ("running", "absent") and found, "the end")
-
-        def text(self, name):
-            return (self.dir / name).read_text()
-
-    pod = Pod()
-    yield pod
-    for pid in [*members(str(pod.dir), living_pid(str(pod.dir), "child")), living_pid(str(pod.dir))]:
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+__all__ = ["call", "pod"]
 
 
 def test_a_training_runs_to_its_end(pod):
@@ -103,6 +42,7 @@ def test_a_training_runs_to_its_end(pod):
 
 def test_it_is_never_started_twice(pod):
     pod.start("echo run >> runs; sleep 1000")
+    until((pod.dir / "runs").exists, "the training's first line")
     again = pod.start("echo run >> runs")
     assert again["changed"] is False
     assert again["state"] == "running"
@@ -124,7 +64,8 @@ def test_the_loser_of_a_race_changes_nothing(pod, monkeypatch):
     assert "somebody else" in second["msg"]
     until(lambda: not list(pod.dir.glob(".*.????????????????")), "the loser's files to go")
     assert "winner" in pod.text("command.sh")
-    assert not list((pod.home / ".podyard").iterdir())
+    # The winner's goes when its shell has read it.
+    until(lambda: not list((pod.home / ".podyard").iterdir()), "the files of the environment to go")
 
 
 def test_the_environment_arrives_and_is_stored_nowhere(pod, tmp_path):

@@ -1,0 +1,300 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a training's command and wait for every process that it leaves behind. Private to this collection.
+
+The text of this file is also written to the host and run there as a program, so it needs nothing but the standard
+library and imports nothing of this collection.
+
+`python -I _training_supervisor.py DIRECTORY SECONDS COMMAND...` ends with the exit code that counts for the run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+# By this variable every process of a training can be told, wherever it went in the process tree.
+MARKER = "PODYARD_RUN_DIR"
+# How soon the end of the last process is noticed.
+LOOK_SECONDS = 0.2
+# Workers and pipes end within milliseconds after the program that they belong to.
+SETTLE_SECONDS = 0.6
+# Processor time is averaged over this long, so that one burst is not taken for work, nor one pause for its end.
+WINDOW_SECONDS = 10.0
+# Share of one processor that all processes together must use to count as working. A training that feeds a GPU keeps at
+# least one processor half busy; servers of curves and logs, idle notebooks and agents use a few percent.
+BUSY_SHARE = 0.2
+# An idle GPU shows a percent or two now and then.
+BUSY_PERCENT = 5.0
+# Between the request to end (SIGTERM) and the kill: enough to write a checkpoint of some GB.
+GRACE_SECONDS = 30.0
+# Seconds for the kernel to take apart a killed process; one that holds tens of GB of GPU memory takes a while.
+KILL_SECONDS = 20.0
+# Processes that a message names, and characters of each; more would bury it.
+NAMED, SHOWN = 5, 80
+# How processes end that were asked to: SIGHUP, SIGINT, SIGTERM. A script that ends its helpers has not failed.
+ASKED_TO_END = frozenset({129, 130, 143})
+STOPPED = 128 + signal.SIGTERM
+PR_SET_CHILD_SUBREAPER = 36
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+
+
+def _fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on; None where the process is gone or only its zombie is left."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields
+
+
+def _parents() -> dict[int, int]:
+    """The parent of every process."""
+    stats = ((int(name), _fields(int(name))) for name in os.listdir("/proc") if name.isdigit())
+    return {pid: int(fields[1]) for pid, fields in stats if fields is not None}
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            return mark in stream.read().split(b"\0")
+    except (FileNotFoundError, PermissionError, ProcessLookupError):
+        return False
+
+
+def members(directory: str, root: int | None) -> list[int]:
+    """The living processes of the training in `directory`: all below `root`, and all that inherited its environment.
+
+    The last catches what left the tree, such as workers in sessions of their own whose parent is gone. `root` itself,
+    which only waits for the others, is none of them.
+    """
+    parents = _parents()
+    mark = f"{MARKER}={directory}".encode(errors="surrogateescape")
+    found = {pid for pid in parents if pid == root or _is_marked(pid, mark)}
+    grown = True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in found and pid not in found}
+        found |= more
+        grown = bool(more)
+    return sorted(found - {os.getpid(), root})
+
+
+def _name(pid: int) -> str:
+    """A process as a message names it: `123 (python train.py)`."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            words = stream.read(4096).replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        words = ""
+    words = _CONTROL.sub(" ", words).strip()
+    return f"{pid} ({words[:SHOWN]})" if words else str(pid)
+
+
+def _ticks(pids: list[int]) -> dict[int, int]:
+    """The processor time that each process and its ended children have used, in the kernel's ticks."""
+    stats = ((pid, _fields(pid)) for pid in pids)
+    return {pid: sum(map(int, fields[11:15])) for pid, fields in stats if fields is not None}
+
+
+def _holds_gpu(pid: int) -> bool:
+    """Whether a process has opened a GPU. Only of a process that is ours can that be seen."""
+    try:
+        files = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    except OSError:
+        return False
+    return any(path.startswith(("/dev/nvidia", "/dev/kfd", "/dev/dri/")) for path in files)
+
+
+def _gpu_is_busy(directory: str) -> bool:
+    """Whether one of the last samples of the GPU shows work."""
+    try:
+        with open(os.path.join(directory, "gpu.jsonl"), "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - 4096))
+            lines = stream.read().splitlines()[-8:]
+    except OSError:
+        return False
+    for line in lines:
+        try:
+            used = json.loads(line).get("utilization_percent")
+        except (ValueError, AttributeError):
+            continue
+        if isinstance(used, (int, float)) and used > BUSY_PERCENT:
+            return True
+    return False
+
+
+class Activity:
+    """Tells for how long processes have done nothing: they used neither a processor nor the GPU."""
+
+    def __init__(self, directory: str, pids: list[int], window: float) -> None:
+        self.directory, self.window = directory, window
+        self.active_at = self._since = time.monotonic()
+        self._before = _ticks(pids)
+
+    def idle(self, pids: list[int]) -> float:
+        """Seconds since these processes were last seen at work."""
+        now = time.monotonic()
+        if now - self._since >= self.window:
+            after = _ticks(pids)
+            used = sum(ticks - self._before.get(pid, 0) for pid, ticks in after.items())
+            share = used / os.sysconf("SC_CLK_TCK") / (now - self._since)
+            if share >= BUSY_SHARE or (_gpu_is_busy(self.directory) and any(map(_holds_gpu, pids))):
+                self.active_at = now
+            self._since, self._before = now, after
+        return now - self.active_at
+
+
+class Supervisor:
+    """One command and all that comes of it. `patience` is how long what it leaves behind may be idle."""
+
+    def __init__(self, directory: str, patience: float) -> None:
+        self.directory, self.patience = directory, patience
+        self.names: dict[int, str] = {}
+        self.code = 0
+
+    def run(self, command: list[str]) -> int:
+        """Run the command to the end of its last process; the exit code that counts for the run."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            # Whoever ends the training means its processes. A handler and not SIG_IGN, which they would inherit.
+            signal.signal(number, _ignored)
+        # What loses its parent becomes a child of this process, so that its end and its exit code are known.
+        _libc_call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        if self._is_stopped():
+            return STOPPED
+        main = subprocess.Popen(command, start_new_session=True).pid
+        if self._is_stopped():
+            # Whoever stops it may have looked before there was a process to end.
+            send([main], signal.SIGTERM)
+        self.code = _awaited(main)
+        left = self._settled()
+        if left:
+            self._wait_for(left)
+        return self.code
+
+    def _settled(self) -> list[int]:
+        """What still runs when all has ended that ends with the command anyway."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while (left := self._look()) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            self._reap()
+        return left
+
+    def _look(self) -> list[int]:
+        left = members(self.directory, os.getpid())
+        # Each time anew: what was forked a moment ago has yet to become the program that it is to be.
+        self.names.update({pid: _name(pid) for pid in left})
+        return left
+
+    def _wait_for(self, left: list[int]) -> None:
+        names = ", ".join(map(_name, left[:NAMED])) + (f" and {len(left) - NAMED} more" if left[NAMED:] else "")
+        says = f"The command has ended with exit code {self.code}, and {len(left)} of its processes go on: {names}."
+        if self.code:
+            tell(f"{says} They are ended.")
+            self._end(left)
+            return
+        tell(f"{says} The run goes on until they end.")
+        activity = Activity(self.directory, left, min(WINDOW_SECONDS, max(self.patience / 4, LOOK_SECONDS)))
+        while left:
+            time.sleep(LOOK_SECONDS)
+            self._reap()
+            left = self._look()
+            if left and activity.idle(left) >= self.patience:
+                tell(
+                    f"For {self.patience:g} s these processes have used neither a processor nor the GPU, so they are "
+                    f"no training and are ended: {', '.join(map(_name, left[:NAMED]))}."
+                )
+                self._end(left)
+                return
+        if self._is_stopped():
+            self.code = STOPPED
+
+    def _is_stopped(self) -> bool:
+        """Whether somebody has asked for the training's end."""
+        return os.path.exists(os.path.join(self.directory, "stopped"))
+
+    def _reap(self) -> None:
+        """Take note of what has ended by itself and not well."""
+        for pid, code in _ended():
+            if code and code not in ASKED_TO_END and pid in self.names:
+                tell(f"The process {self.names[pid]}, which the command had left running, ended with exit code {code}.")
+                self.code = self.code or code
+
+    def _end(self, left: list[int]) -> None:
+        """Ask the processes to end, then kill them. How they end says nothing about the run."""
+        for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+            deadline = time.monotonic() + patience
+            send(left, number)
+            while left and time.monotonic() < deadline:
+                time.sleep(LOOK_SECONDS)
+                _ended()
+                left = members(self.directory, os.getpid())
+                if number == signal.SIGKILL:
+                    # Again and again: a process may have started another one between look and kill.
+                    send(left, number)
+        if left:
+            tell(f"These processes do not end, not even when they are killed: {', '.join(map(_name, left[:NAMED]))}.")
+
+
+def tell(sentence: str) -> None:
+    """Put a sentence into the training's log."""
+    print(f"podyard: {sentence}", file=sys.stderr, flush=True)
+
+
+def send(pids: list[int], number: int) -> None:
+    """Send a signal to those of the processes that are still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _ignored(_number: int, _frame: FrameType | None) -> None:
+    """Stands in for a signal's default action."""
+
+
+def _libc_call(name: str, *arguments: int) -> bool:
+    """Call a function of the C library that Python has no name for; whether that worked."""
+    try:
+        return bool(getattr(ctypes.CDLL(None), name)(*arguments) == 0)
+    except (OSError, AttributeError):
+        return False
+
+
+def _exit_code(status: int) -> int:
+    """The exit code of a wait status, as a shell tells it."""
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _awaited(main: int) -> int:
+    """Wait for one child, and take leave of every other one that ends meanwhile; its exit code."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == main:
+            return _exit_code(status)
+
+
+def _ended() -> list[tuple[int, int]]:
+    """The children that have ended since the last call, each with its exit code."""
+    found: list[tuple[int, int]] = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if not pid:
+            return found
+        found.append((pid, _exit_code(status)))
+
+
+if __name__ == "__main__":
+    sys.exit(Supervisor(sys.argv[1], float(sys.argv[2])).run(sys.argv[3:]))
