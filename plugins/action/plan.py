@@ -69,6 +69,8 @@ class ActionModule(ControllerAction):
         "dataset_exclude": LIST,
         "bandwidth": NUMBER,
         "command": {"type": "str", "default": ""},
+        "artifacts": {"type": "list", "elements": "str", "default": []},
+        "artifacts_max_gb": {"type": "float", "default": 20.0},
         "ready_when": TEXT,
         "files": LIST,
         "settings": LIST,

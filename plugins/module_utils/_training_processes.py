@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import time
 
+from ansible_collections.podyard.gpu.plugins.module_utils._training_state import start_ticks
 from ansible_collections.podyard.gpu.plugins.module_utils._training_supervisor import KILL_SECONDS, members, send
 
 # Between two looks at processes that are ending. They end within milliseconds, or take the whole grace time.
@@ -25,7 +26,8 @@ def end_all(directory: str, child: int | None, grace: float) -> tuple[int, int]:
     asked: set[int] = set()
     killed: set[int] = set()
     deadline = time.monotonic() + grace
-    while left := members(directory, child):
+    # As long as it waits, there is something left, though a look at /proc can miss what forks in the same moment.
+    while (left := members(directory, child)) or _lives(child):
         fresh = [pid for pid in left if pid not in asked]
         send(fresh, signal.SIGTERM)
         asked.update(fresh)
@@ -33,11 +35,17 @@ def end_all(directory: str, child: int | None, grace: float) -> tuple[int, int]:
             break
         time.sleep(LOOK_SECONDS)
     deadline = time.monotonic() + KILL_SECONDS
-    while left := members(directory, child):
+    while (left := members(directory, child)) or _lives(child):
         # Again and again: a process may have started another one between look and kill.
         send(left, signal.SIGKILL)
         killed.update(left)
         time.sleep(LOOK_SECONDS)
         if time.monotonic() > deadline:
-            raise TimeoutError(f"processes {', '.join(map(str, left))} did not end after SIGKILL")
+            if left:
+                raise TimeoutError(f"processes {', '.join(map(str, left))} did not end after SIGKILL")
+            break
     return len(asked | killed), len(killed)
+
+
+def _lives(child: int | None) -> bool:
+    return child is not None and start_ticks(child) is not None

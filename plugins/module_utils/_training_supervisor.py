@@ -170,11 +170,12 @@ class Supervisor:
         _libc_call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if self._is_stopped():
             return STOPPED
-        main = subprocess.Popen(command, start_new_session=True).pid
+        # Held to the end: one that is thrown away looks for the end of its process, which is for `_awaited` to see.
+        main = subprocess.Popen(command, start_new_session=True)
         if self._is_stopped():
             # Whoever stops it may have looked before there was a process to end.
-            send([main], signal.SIGTERM)
-        self.code = _awaited(main)
+            send([main.pid], signal.SIGTERM)
+        self.code = _awaited(main.pid)
         left = self._settled()
         if left:
             self._wait_for(left)
@@ -185,14 +186,19 @@ class Supervisor:
         deadline = time.monotonic() + SETTLE_SECONDS
         while (left := self._look()) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
-            self._reap()
         return left
 
     def _look(self) -> list[int]:
-        left = members(self.directory, os.getpid())
-        # Each time anew: what was forked a moment ago has yet to become the program that it is to be.
-        self.names.update({pid: _name(pid) for pid in left})
-        return left
+        """What still runs, after taking note of what has ended."""
+        while True:
+            goes_on = self._reap()
+            left = members(self.directory, os.getpid())
+            # Each time anew: what was forked a moment ago has yet to become the program that it is to be.
+            self.names.update({pid: _name(pid) for pid in left})
+            if left or not goes_on:
+                return left
+            # A process that forks and ends while /proc is read can hide its child; the kernel knows that there is one.
+            time.sleep(LOOK_SECONDS)
 
     def _wait_for(self, left: list[int]) -> None:
         names = ", ".join(map(_name, left[:NAMED])) + (f" and {len(left) - NAMED} more" if left[NAMED:] else "")
@@ -205,7 +211,6 @@ class Supervisor:
         activity = Activity(self.directory, left, min(WINDOW_SECONDS, max(self.patience / 4, LOOK_SECONDS)))
         while left:
             time.sleep(LOOK_SECONDS)
-            self._reap()
             left = self._look()
             if left and activity.idle(left) >= self.patience:
                 tell(
@@ -221,12 +226,14 @@ class Supervisor:
         """Whether somebody has asked for the training's end."""
         return os.path.exists(os.path.join(self.directory, "stopped"))
 
-    def _reap(self) -> None:
-        """Take note of what has ended by itself and not well."""
-        for pid, code in _ended():
+    def _reap(self) -> bool:
+        """Take note of what has ended by itself and not well; whether there are more children."""
+        ended, goes_on = _ended()
+        for pid, code in ended:
             if code and code not in ASKED_TO_END and pid in self.names:
                 tell(f"The process {self.names[pid]}, which the command had left running, ended with exit code {code}.")
                 self.code = self.code or code
+        return goes_on
 
     def _end(self, left: list[int]) -> None:
         """Ask the processes to end, then kill them. How they end says nothing about the run."""
@@ -283,16 +290,16 @@ def _awaited(main: int) -> int:
             return _exit_code(status)
 
 
-def _ended() -> list[tuple[int, int]]:
-    """The children that have ended since the last call, each with its exit code."""
+def _ended() -> tuple[list[tuple[int, int]], bool]:
+    """The children that have ended since the last call, each with its exit code, and whether there are more."""
     found: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return found
+            return found, False
         if not pid:
-            return found
+            return found, True
         found.append((pid, _exit_code(status)))
 
 

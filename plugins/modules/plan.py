@@ -191,6 +191,17 @@ options:
       - The command that trains, to be shown.
     type: str
     default: ""
+  artifacts:
+    description:
+      - Patterns of the results that come home, to be shown. Empty means all of the output.
+    type: list
+    elements: str
+    default: []
+  artifacts_max_gb:
+    description:
+      - The most that comes home unasked, in GB, to be shown.
+    type: float
+    default: 20
   ready_when:
     description:
       - What shows that the image has set itself up, to be shown.
@@ -386,6 +397,13 @@ plan:
     command:
       description: The command that trains.
       type: str
+    artifacts:
+      description: Patterns of the results that come home; empty means all of the output.
+      type: list
+      elements: str
+    artifacts_max_gb:
+      description: The most that comes home unasked, in GB.
+      type: float
     ready_when:
       description: What shows that the image has set itself up.
       type: str

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _names
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_files, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_files, _job_results, _job_spec
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import PREFIX, Problem
 
 # Needed to know the directories on the pod, so that the other values can name them.
@@ -66,7 +66,8 @@ def build(
     for name in options:
         if name not in FIRST:
             values.take(name, late)
-    problems += values.problems + _job_checks.check(values.job, values.unusable)
+    problems += values.problems + _job_results.settle(values.job, dirs["output"])
+    problems += _job_checks.check(values.job, values.unusable)
     problems += _with_files(values.job, dirs, lambda template: fill("train_files", template, late))
     if problems:
         raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])

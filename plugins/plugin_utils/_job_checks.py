@@ -22,7 +22,9 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_command, _
 
 Job = dict[str, Any]
 # For these, none at all is a meaning of its own; every other number of a job must be more than that.
-MAY_BE_ZERO = ("output_gb", "background_timeout", "stall_timeout", "consistency_grace", "lease_hours")
+MAY_BE_ZERO = (
+    "output_gb", "artifacts_max_gb", "background_timeout", "stall_timeout", "consistency_grace", "lease_hours",
+)  # fmt: skip
 # A pod never gets a key with which pods can be rented.
 ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
 REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
@@ -182,8 +184,8 @@ def runs_dir(job: Job) -> Iterator[str]:
 
 
 def patterns(job: Job) -> Iterator[str]:
-    """Patterns can match something below their root."""
-    for name in ("artifacts", "checkpoints", "code_exclude", "dataset_exclude"):
+    """Patterns of what stays at home can match something below their root."""
+    for name in ("code_exclude", "dataset_exclude"):
         for pattern in job[name] or []:
             try:
                 to_regex(pattern)
@@ -281,7 +283,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
     (("code",), code),
     (("dataset",), dataset),
     (("requirements", "code", "code_exclude"), requirements),
-    (("artifacts", "checkpoints", "code_exclude", "dataset_exclude"), patterns),
+    (("code_exclude", "dataset_exclude"), patterns),
     (("runs_dir", "code", "dataset", "code_exclude", "dataset_exclude"), runs_dir),
     (("ssh_public_keys",), public_keys),
     (("env",), environment),

@@ -36,6 +36,7 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     after += [("files", line) for line in _files(plan["files"])]
     if plan["command"]:
         after.append(("command", plan["command"]))
+        after.append(("brings home", _brought_home(plan)))
     keys = {f"{each['name']} from {each['place']}" for each in plan["credentials"]}
     after += [("settings", line) for line in plan["settings"] if line not in keys]
     after += [("assumed", line) for line in plan["assumptions"]]
@@ -45,6 +46,14 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
     after += [("warning", line) for line in plan["warnings"]]
     after += [("REFUSED", line) for line in plan["problems"]]
     return before, after
+
+
+def _brought_home(plan: Plan) -> str:
+    """What of the training's output comes here."""
+    if plan["artifacts"]:
+        return ", ".join(plan["artifacts"])
+    limit = plan["artifacts_max_gb"]
+    return f"all of the output, up to {limit:g} GB" if limit else "nothing"
 
 
 def _files(files: Sequence[str]) -> Iterator[str]:

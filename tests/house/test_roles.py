@@ -24,6 +24,7 @@ STEPS = [
     "launch",
     "follow",
     "fetch",
+    "keep_results",
     "give_back",
     "report",
     "failure",

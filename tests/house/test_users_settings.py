@@ -18,6 +18,7 @@ TASKS = [path for path in tracked(".yml") if path.startswith("roles/") and "/tas
 #: What may take longer than any time-out that a user has for the tasks of their own machines.
 LONG = {"exec", "gpu_info", "guard", "plan", "pod", "pod_setup", "pod_shell", "pod_termination", "run_report"}
 LONG |= {"run_results", "run_status", "run_wait", "training", "training_info", "training_progress", "transfer"}
+LONG |= {"training_output_info"}
 
 
 def tasks_in(found: Any) -> Iterator[dict[str, Any]]:

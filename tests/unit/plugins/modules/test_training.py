@@ -155,7 +155,7 @@ def test_a_vanished_training_is_lost(pod):
     before = until(lambda: pod.info()["heartbeat_age"] > 0.5 and pod.text("heartbeat"), "a heartbeat that stopped")
     assert pod.text("heartbeat") == before
     assert pod.stop(grace=0)["changed"] is True
-    assert not living_pid(str(pod.dir), "child")
+    until(lambda: not living_pid(str(pod.dir), "child"), "the end of the process that waited for it")
     assert child
 
 

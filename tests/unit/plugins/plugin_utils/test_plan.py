@@ -474,6 +474,19 @@ def test_it_is_legible_at_this_width(trees, width):
     assert ("99.1% up" in text) == (width >= 96)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "brings home all of the output, up to 20 GB"),
+        ({"artifacts": ["*.pt", "x.bin"]}, "brings home *.pt, x.bin"),
+        ({"artifacts_max_gb": 0}, "brings home nothing"),
+    ],
+)
+def test_what_comes_home_is_shown(options, words):
+    plan = planned(one(), command="python train.py", **{"artifacts": [], "artifacts_max_gb": 20.0, **options})
+    assert words in " ".join(_plan_text.render(plan, 120).replace("│", " ").split())
+
+
 def test_it_is_legible_without_rich(trees, monkeypatch):
     real = builtins.__import__
 
