@@ -35,6 +35,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._retry import (
     clock_ahead,
     may_repeat,
 )
+from ansible_collections.podyard.gpu.plugins.module_utils._values import parse_json
 from ansible_collections.podyard.gpu.plugins.module_utils._wait import Clock
 
 if LIBRARY_PROBLEM is None:
@@ -347,7 +348,7 @@ def decode(status: int, content: bytes, headers: Mapping[str, str], hidden: Iter
     data = None
     if text.strip():
         try:
-            data = json.loads(text)
+            data = parse_json(text)
         except ValueError:
             data = None
     return Response(status, data, redact(text, hidden), {name.lower(): value for name, value in headers.items()})
@@ -368,7 +369,7 @@ def detail(answer: Response) -> str:
     its tags.
     """
     try:
-        data = json.loads(answer.text)
+        data = parse_json(answer.text)
     except ValueError:
         data = None
     if isinstance(data, dict):

@@ -16,7 +16,27 @@ from typing import Any
 
 # Nothing of ours is nested deeper, and no number of ours has more digits.
 MOST_DEPTH, MOST_BITS = 100, 1024
+#: No price, size, count or moment comes near to it; what is larger is no number that can be counted with.
+LARGEST = 1e15
+#: Ids are part of paths and commands. The longest known one has 64 characters.
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 _PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*")
+
+
+def parse_json(source: str) -> Any:
+    """The value of a JSON text, in which numbers that are none (NaN, Infinity, 1e400) are null.
+
+    :raises ValueError: for what is no JSON, and for what is nested too deeply to be read.
+    """
+    try:
+        return json.loads(source, parse_constant=lambda _word: None, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _finite(written: str) -> float | None:
+    found = float(written)
+    return found if math.isfinite(found) else None
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -30,10 +50,22 @@ def listing(value: Any) -> list[Any]:
 
 
 def text(value: Any) -> str | None:
-    """``value`` as text without blanks around it; None for null and for empty text."""
-    if value is None or isinstance(value, (dict, list)):
+    """``value`` as text without blanks around it; None for null, for empty text and for what is no text or number.
+    Half a character, which no file and no screen can take, becomes an escape.
+    """
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
-    return str(value).strip() or None
+    try:
+        found = str(value).strip()
+    except ValueError:  # a number of more digits than Python writes
+        return None
+    return found.encode("utf-8", "backslashreplace").decode("utf-8") or None
+
+
+def identifier(value: Any) -> str | None:
+    """``value`` as the id of an object: a word that is safe in a path, or a whole number; None otherwise."""
+    found = text(value) if isinstance(value, (str, int)) else None
+    return found if found is not None and _ID.fullmatch(found) else None
 
 
 def host_name(value: Any) -> str | None:
@@ -50,13 +82,20 @@ def host_name(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a number, also when it came as text; None otherwise."""
-    if isinstance(value, bool):
+    """``value`` as a number that can be counted with, also when it came as text; None otherwise."""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (OverflowError, ValueError):
         return None
+    return found if abs(found) <= LARGEST else None
+
+
+def amount(value: Any) -> float | None:
+    """``value`` as an amount of money that something costs. One below nothing is unknown: it would pass any cap."""
+    found = number(value)
+    return found if found is not None and found >= 0 else None
 
 
 def integer(value: Any) -> int | None:

@@ -132,7 +132,7 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
         return None
     key = cloud.lower()
     kind = _throughput.model(gpu_id, wire.text(gpu.get("name")))
-    price = wire.number(wire.mapping(gpu.get("price")).get(key))
+    price = wire.amount(wire.mapping(gpu.get("price")).get(key))
     stock = _stock(gpu)
     return Offer(
         provider=wire.PROVIDER,
@@ -182,7 +182,7 @@ def cpu_offers(api: ApiSession, query: OfferQuery, cpu: Cpu, regions: tuple[str,
             f"Nothing was rented: {cpu.id} comes with {least} to {most} vCPUs, and the option cpu.vcpu_count is "
             f"{cpu.vcpu_count}; ask for a number between, or for another processor."
         )
-    each_vcpu = wire.number(wire.mapping(flavour.get("price")).get("securePerVcpu"))
+    each_vcpu = wire.amount(wire.mapping(flavour.get("price")).get("securePerVcpu"))
     memory = wire.number(flavour.get("ramGbPerVcpu"))
     known = Cpu(str(flavour["id"]), cpu.vcpu_count, memory * cpu.vcpu_count if memory is not None else None)
     stock = _stock(flavour)

@@ -17,7 +17,16 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Endpoint, Mount, Pod, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import TEMPLATE, Template
-from ansible_collections.podyard.gpu.plugins.module_utils._values import host_name
+from ansible_collections.podyard.gpu.plugins.module_utils._values import (
+    amount,
+    host_name,
+    identifier,
+    integer,
+    listing,
+    mapping,
+    number,
+    text,
+)
 
 PROVIDER = "runpod"
 #: Observed states -> phases. RUNNING is refined in ``phase``.
@@ -31,37 +40,6 @@ _PHASES = {
 }
 #: Words of the catalogue; capitals in v2, mixed case in older services.
 _LEVELS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "NONE": "none"}
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """``value`` if it is an object, else an empty one: the service leaves out or nulls what it does not know yet."""
-    return value if isinstance(value, dict) else {}
-
-
-def listing(value: Any) -> list[Any]:
-    """``value`` if it is an array, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def text(value: Any) -> str | None:
-    """``value`` as text; None for null and for empty text."""
-    return str(value) if value not in (None, "") and not isinstance(value, (dict, list)) else None
-
-
-def number(value: Any) -> float | None:
-    """``value`` as a number, also when it came as text; None otherwise."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def integer(value: Any) -> int | None:
-    """``value`` as a whole number; None otherwise."""
-    found = number(value)
-    return int(found) if found is not None else None
 
 
 def level(value: Any) -> str:
@@ -144,7 +122,7 @@ def pod(value: Any) -> Pod:
     :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
     """
     raw = mapping(value)
-    pod_id = text(raw.get("id"))
+    pod_id = identifier(raw.get("id"))
     if pod_id is None:
         raise BadAnswer("RunPod sent a pod without an id; its answer cannot be trusted.")
     gpu, runtime = mapping(raw.get("gpu")), mapping(raw.get("runtime"))
@@ -159,7 +137,7 @@ def pod(value: Any) -> Pod:
         gpu=gpu_title(text(gpu.get("id"))),
         gpu_id=text(gpu.get("id")),
         gpu_count=integer(gpu.get("count")),
-        usd_per_hour=number(raw.get("cost")),
+        usd_per_hour=amount(raw.get("cost")),
         region=text(raw.get("dataCenterId")),
         cloud=text(raw.get("cloud")),
         image=text(raw.get("image")),

@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account, P
 from ansible_collections.podyard.gpu.plugins.module_utils._provider import Capabilities, Provider
 from ansible_collections.podyard.gpu.plugins.module_utils._rates import MONTH, Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import Gate
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping
+from ansible_collections.podyard.gpu.plugins.module_utils._values import mapping
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import (
     bodies,
     checks,
@@ -185,26 +185,26 @@ class Vast(Provider):
             )
         except errors.CloudError as error:
             raise self._refused(error, request) from error
-        made = integer(mapping(answer.data).get("new_contract"))
-        if not made:
+        made = wire.contract(mapping(answer.data).get("new_contract"))
+        if made is None:
             raise errors.Ambiguous(
                 f"Could not rent the pod {request.name} on Vast.ai: the answer {answer.status} names no contract.",
                 status=answer.status,
             )
-        self._api.turns.note(RENTED, request.offer_id, str(made))
-        self._new_volumes.belongs_to(str(made), request)
-        return wire.made(request, str(made))
+        self._api.turns.note(RENTED, request.offer_id, made)
+        self._new_volumes.belongs_to(made, request)
+        return wire.made(request, made)
 
     def _refused(self, error: errors.CloudError, request: PodRequest) -> errors.CloudError:
         """What a refused create means. One that made a contract all the same says which."""
-        made = integer(error.body.get("new_contract"))
-        if made:
-            error.made = str(made)
+        made = wire.contract(error.body.get("new_contract"))
+        if made is not None:
+            error.made = made
             error.message += f" It made the contract {made} all the same, which bills its disk."
             error.elsewhere = "yes"
-            self._api.turns.note(RENTED, str(request.offer_id), str(made))
-            self._pod_keys.belong_to(str(made))
-            self._new_volumes.belongs_to(str(made), request)
+            self._api.turns.note(RENTED, str(request.offer_id), made)
+            self._pod_keys.belong_to(made)
+            self._new_volumes.belongs_to(made, request)
         elif not isinstance(error, errors.Ambiguous):
             self._api.turns.forget(RENTED, key=request.offer_id)
         if isinstance(error, errors.PaymentRequired):

@@ -11,14 +11,13 @@ Source: Vast.ai's description of its API, its own command line tool, and what cl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._values import listing, mapping, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import listing, mapping, parse_json, text
 
 ACCOUNT = "/api/v0/ssh/"
 #: Tries to attach a key to an instance that was made a moment ago and may not be known everywhere yet.
@@ -63,7 +62,7 @@ def instance_keys(api: ApiSession, pod_id: str) -> list[Key]:
     found = mapping(data).get("ssh_keys")
     if isinstance(found, str):
         try:
-            found = json.loads(found) if found.strip() else []
+            found = parse_json(found) if found.strip() else []
         except ValueError:
             found = None
     return _keys(found)

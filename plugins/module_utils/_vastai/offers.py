@@ -17,7 +17,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _gpus, _through
 from ansible_collections.podyard.gpu.plugins.module_utils._http import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._offer import VALUE, Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
-from ansible_collections.podyard.gpu.plugins.module_utils._values import integer, mapping, number, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import amount, integer, mapping, number, text
 from ansible_collections.podyard.gpu.plugins.module_utils._vastai import language, near, wire
 
 SEARCH = "/api/v0/bundles/"
@@ -196,7 +196,7 @@ def search(api: ApiSession, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]
 def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
     """One raw offer; None for one without an id or a GPU, which nobody could rent."""
     # ``ask_contract_id`` is the same number and is there where ``id`` was seen to be another's.
-    offer_id, gpu = text(raw.get("ask_contract_id") or raw.get("id")), wire.gpu_name(raw.get("gpu_name"))
+    offer_id, gpu = wire.contract(raw.get("ask_contract_id") or raw.get("id")), wire.gpu_name(raw.get("gpu_name"))
     if offer_id is None or gpu is None:
         return None
     cuda, known, capability = text(raw.get("cuda_max_good")), _throughput.model(gpu), number(raw.get("compute_cap"))
@@ -223,12 +223,12 @@ def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
         reliability=number(raw.get("reliability2") if raw.get("reliability2") is not None else raw.get("reliability")),
         down_mbps=number(raw.get("inet_down")),
         up_mbps=number(raw.get("inet_up")),
-        usd_per_gb_up=number(raw.get("inet_up_cost")),
-        usd_per_gb_down=number(raw.get("inet_down_cost")),
+        usd_per_gb_up=amount(raw.get("inet_up_cost")),
+        usd_per_gb_down=amount(raw.get("inet_down_cost")),
         disk_usd_per_hour=round(storage, 6) if storage is not None else None,
         hours_left=round(left / 3600, 2) if (left := number(raw.get("duration"))) is not None else None,
         interruptible=query.taken_away,
-        min_bid=number(raw.get("min_bid")) if query.taken_away else None,
+        min_bid=amount(raw.get("min_bid")) if query.taken_away else None,
     )
 
 
@@ -236,11 +236,11 @@ def price(raw: Mapping[str, Any], query: OfferQuery) -> float | None:
     """USD per hour as it will be billed: the GPUs (or the bid) and the disk that will be made, not the one the service
     takes when nobody says.
     """
-    storage, base = storage_usd_per_hour(raw, query.disk_gb), number(raw.get("dph_base"))
-    bid = query.bid if query.bid is not None else number(raw.get("min_bid")) if query.interruptible else None
+    storage, base = storage_usd_per_hour(raw, query.disk_gb), amount(raw.get("dph_base"))
+    bid = query.bid if query.bid is not None else amount(raw.get("min_bid")) if query.interruptible else None
     if bid is not None:
         return round(bid + (storage or 0.0), 6)
-    told = number(raw.get("dph_total"))
+    told = amount(raw.get("dph_total"))
     if base is None or storage is None:
         return told
     # The larger of the two: the one in the answer may be for another disk, and ours may lack what is not listed.
@@ -249,13 +249,13 @@ def price(raw: Mapping[str, Any], query: OfferQuery) -> float | None:
 
 def storage_usd_per_hour(raw: Mapping[str, Any], disk_gb: float | None) -> float | None:
     """The disk's part of the price."""
-    cost = number(raw.get("storage_cost"))
+    cost = amount(raw.get("storage_cost"))
     return cost * disk_gb / MONTH if cost is not None and disk_gb else None
 
 
 def _obstacle(raw: Mapping[str, Any], query: OfferQuery) -> str | None:
     """Why this one is not to be had although it was found."""
-    least = number(raw.get("min_bid"))
+    least = amount(raw.get("min_bid"))
     if query.bid is not None and least is not None and query.bid < least:
         return f"needs a bid of at least {usd(least)} per hour, and the option bid is {usd(query.bid)}"
     if raw.get("rentable") is False or raw.get("rented") is True:

@@ -48,7 +48,7 @@ def row(api: VastSession, pod_id: str) -> Mapping[str, Any] | None:
 
 def rows(api: VastSession) -> list[Mapping[str, Any]]:
     """Every row, all pages. :raises BadAnswer: for a list that is none, or that ends too early."""
-    known: dict[Any, Mapping[str, Any]] = {}
+    known: dict[str, Mapping[str, Any]] = {}
     query: dict[str, Any] = {"limit": PAGE, "order_by": to_json([{"col": "id", "dir": "asc"}])}
     seen: set[str] = set()
     while True:
@@ -58,7 +58,8 @@ def rows(api: VastSession) -> list[Mapping[str, Any]]:
             raise errors.BadAnswer(
                 "Vast.ai's answer holds no list of instances; it cannot be read, which is not the same as empty."
             )
-        known.update({each.get("id"): each for each in found})
+        # One without a number is kept by its place: to drop it could hide a pod that costs money.
+        known.update({wire.contract(each.get("id")) or f"row {len(known) + at}": each for at, each in enumerate(found)})
         token, total = text(data.get("next_token")), integer(data.get("total_instances"))
         if token is None:
             if total is not None and len(known) < total:

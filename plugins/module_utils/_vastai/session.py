@@ -8,7 +8,6 @@ Source: Vast.ai's description of its API, its own command line tool, and what cl
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +21,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._http import (
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._retry import TOO_MANY, asked_pause
 from ansible_collections.podyard.gpu.plugins.module_utils._turns import Pace, Turns
-from ansible_collections.podyard.gpu.plugins.module_utils._values import mapping, text
+from ansible_collections.podyard.gpu.plugins.module_utils._values import mapping, parse_json, text
 
 TITLE = "Vast.ai"
 #: Seconds between two requests of one kind: the documented thresholds. Of the search ten a minute are allowed.
@@ -64,7 +63,7 @@ def words_of(answer: Response) -> tuple[str | None, str]:
     """The code of a refusal and its text, whatever the shape of the body: JSON of several kinds, or plain text."""
     try:
         # The text has no secrets in it any more, the data has.
-        data = mapping(json.loads(answer.text))
+        data = mapping(parse_json(answer.text))
     except ValueError:
         data = {}
     code = text(data.get("error"))

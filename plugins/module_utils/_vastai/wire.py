@@ -19,7 +19,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils import _pod
 from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadAnswer
 from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Mount, Pod, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._values import (
+    amount,
     host_name,
+    identifier,
     integer,
     listing,
     mapping,
@@ -60,6 +62,12 @@ _FLAG = re.compile(r"^-[a-z]\b|^--")
 _PORT = re.compile(r"^-p\s+(?:\d+:)?(\d+)(?:/(tcp|udp))?$")
 #: The runtypes in which Vast.ai starts an SSH server.
 _SSH = re.compile(r"ssh|jupyter")
+
+
+def contract(value: Any) -> str | None:
+    """The number of a contract as text; None for what cannot be one."""
+    found = identifier(value)
+    return found if found is not None and found.isdigit() and int(found) > 0 else None
 
 
 def word(raw: Mapping[str, Any], key: str) -> str:
@@ -146,10 +154,10 @@ def billing(raw: Mapping[str, Any]) -> str:
 
 def storage_usd_per_hour(raw: Mapping[str, Any]) -> float | None:
     """What the disk costs while the pod is stopped."""
-    total = number(raw.get("storage_total_cost"))
+    total = amount(raw.get("storage_total_cost"))
     if total is not None:
         return total
-    cost, size = number(raw.get("storage_cost")), number(raw.get("disk_space"))
+    cost, size = amount(raw.get("storage_cost")), amount(raw.get("disk_space"))
     # The listed cost is for a GB and a month of 720 hours.
     return cost * size / 720 if cost is not None and size is not None else None
 
@@ -244,21 +252,21 @@ def pod(value: Any) -> Pod:
     :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
     """
     raw = mapping(value)
-    pod_id = integer(raw.get("id"))
-    if not pod_id:
+    pod_id = contract(raw.get("id"))
+    if pod_id is None:
         raise BadAnswer("Vast.ai sent an instance without an id; its answer cannot be trusted.")
     routes, minutes = endpoints(raw), number(raw.get("uptime_mins"))
     gpu = gpu_name(raw.get("gpu_name"))
     return Pod(
         provider=PROVIDER,
-        id=str(pod_id),
+        id=pod_id,
         name=text(raw.get("label")) or "",
         phase=phase(raw),
         raw_status=raw_status(raw),
         gpu=gpu,
         gpu_id=gpu,
         gpu_count=integer(raw.get("num_gpus")),
-        usd_per_hour=number(raw.get("dph_total")),
+        usd_per_hour=amount(raw.get("dph_total")),
         region=country(raw.get("geolocation")),
         image=text(raw.get("image_uuid")),
         endpoint=routes[0] if routes else None,
