@@ -1,15 +1,18 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action of the module podyard.gpu.exec: makes its paths mean what they mean to the person who typed them."""
+"""The action of the module podyard.gpu.exec: finds the run, and makes paths mean what they mean to who typed them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import current
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 
 RUNS_DIR = "./runs"
 
@@ -30,5 +33,10 @@ class ActionModule(ActionBase):
         for name in ("run_dir", "runs_dir"):
             if isinstance(arguments.get(name), str):
                 arguments[name] = str(local_path(arguments[name]))
+        if not arguments.get("run_dir") and not arguments.get("run_id"):
+            try:
+                arguments["run_dir"] = str(current(local_path(arguments["runs_dir"])).directory)
+            except RunError as error:
+                raise AnsibleActionFail(str(error)) from error
         result.update(self._execute_module("podyard.gpu.exec", module_args=arguments, task_vars=task_vars or {}))
         return result

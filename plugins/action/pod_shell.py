@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import ours
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import LATEST, NAMED, Run, choose
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import NAMED, Run, choose, current
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
@@ -27,13 +27,14 @@ class ActionModule(ControllerAction):
     """Lend the terminal of ansible-playbook to ssh; where there is none, say the command."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "run_id": {"type": "str", "default": LATEST},
+        "run_id": {"type": "str"},
         "runs_dir": {"type": "path", "default": "./runs"},
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            runs = choose(local_path(arguments["runs_dir"]), arguments["run_id"].split(","))
+            runs_dir, named = local_path(arguments["runs_dir"]), arguments["run_id"]
+            runs = choose(runs_dir, named.split(",")) if named else [current(runs_dir)]
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
         if len(runs) != 1:

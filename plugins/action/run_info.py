@@ -18,15 +18,14 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
 from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import (
     ALL,
-    LATEST,
-    NAMED,
     Run,
     choose,
+    current,
     ids_in,
-    known,
+    living,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import LATEST, RunError
 
 
 class ActionModule(ControllerAction):
@@ -36,13 +35,17 @@ class ActionModule(ControllerAction):
         "run_ids": {"type": "list", "elements": "str", "default": []},
         "runs_dir": {"type": "path", "default": "./runs"},
         "allow_unknown": {"type": "bool", "default": False},
+        "allow_ended": {"type": "bool", "default": False},
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         runs_dir, words = local_path(arguments["runs_dir"] or "./runs"), arguments["run_ids"]
         unknown = [word for word in words if _unknown(runs_dir, word)] if arguments["allow_unknown"] else []
         try:
-            runs = choose(runs_dir, (word for word in words if word not in unknown)) if words else _only(runs_dir)
+            if words:
+                runs = choose(runs_dir, (word for word in words if word not in unknown))
+            else:
+                runs = [current(runs_dir)] if arguments["allow_ended"] else living(runs_dir)
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
         return {"changed": False, "runs": [_told(run) for run in runs], "unknown": unknown}
@@ -51,15 +54,6 @@ class ActionModule(ControllerAction):
 def _unknown(runs_dir: Path, word: str) -> bool:
     """Whether a word is the id of a run that may be, but has no record here."""
     return word not in (ALL, LATEST) and is_run_id(word) and word not in ids_in(runs_dir)
-
-
-def _only(runs_dir: Path) -> list[Run]:
-    """The run that is not over; none when all are. Raises RunError when there are several."""
-    living = [run for run in known(runs_dir)[0] if run.living]
-    if len(living) > 1:
-        names = ", ".join(run.run_id for run in living[:NAMED])
-        raise RunError(f"{len(living)} runs in {runs_dir} are not over ({names}): say which (-e run_id=…).")
-    return living
 
 
 def _told(run: Run) -> dict[str, Any]:

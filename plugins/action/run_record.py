@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
@@ -13,6 +14,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._action import Control
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
 from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show, warn
+from ansible_collections.podyard.gpu.plugins.plugin_utils._unrented import remove_unrented
 
 
 class ActionModule(ControllerAction):
@@ -20,6 +22,7 @@ class ActionModule(ControllerAction):
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "path": {"type": "path", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "begin": {"type": "str", "choices": list(STAGES)},
         "end_stages": {"type": "bool", "default": False},
         "set": {"type": "dict", "default": {}},
@@ -29,6 +32,8 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         run_dir = local_path(arguments["path"])
+        if arguments["state"] == "absent":
+            return self._removed(run_dir)
         if arguments["begin"] and not self.check_mode:
             Tending(run_dir, show, warn)()
         try:
@@ -43,3 +48,10 @@ class ActionModule(ControllerAction):
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
         return {"changed": changed, "run": run}
+
+    def _removed(self, run_dir: Path) -> dict[str, Any]:
+        try:
+            removed = remove_unrented(run_dir, write=not self.check_mode)
+        except RunError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {"changed": removed, "run": {}}

@@ -33,9 +33,10 @@ options:
     type: path
   run_id:
     description:
-      - The run, as the name of its directory in O(runs_dir). Used when O(run_dir) is not given.
+      - The run, as the name of its directory in O(runs_dir); V(latest) is the newest one. Used when O(run_dir) is not
+        given.
+      - Default is the only run that is not over; when all are, the newest.
     type: str
-    default: latest
   runs_dir:
     description:
       - The directory of all run directories. A relative path starts where C(ansible-playbook) was called.
@@ -213,7 +214,7 @@ def main() -> None:
         argument_spec={
             "command": {"type": "str", "required": True},
             "run_dir": {"type": "path"},
-            "run_id": {"type": "str", "default": "latest"},
+            "run_id": {"type": "str"},
             "runs_dir": {"type": "path", "default": "./runs"},
             "timeout": {"type": "float"},
             "fail_on_rc": {"type": "bool", "default": True},
@@ -226,7 +227,7 @@ def main() -> None:
     if params["timeout"] is not None and params["timeout"] <= 0:
         module.fail_json(msg=f"timeout must be more than 0 seconds, not {params['timeout']:g}.")
     try:
-        connection = connection_of(params["run_dir"] or os.path.join(params["runs_dir"], params["run_id"]))
+        connection = connection_of(params["run_dir"] or os.path.join(params["runs_dir"], params["run_id"] or "latest"))
         result = run(params, connection)
     except NotRun as error:
         module.fail_json(msg=str(error))

@@ -21,8 +21,8 @@ options:
   run_id:
     description:
       - The run, as the name of its directory in O(runs_dir); V(latest) is the newest one.
+      - Default is the only run that is not over; when all are, the newest.
     type: str
-    default: latest
   runs_dir:
     description:
       - The directory that holds the run directories.
@@ -46,9 +46,8 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Open a shell on the pod of the newest run
+- name: Open a shell on the pod of the only run that is not over
   podyard.gpu.pod_shell:
-    run_id: latest
 """
 
 RETURN = r"""

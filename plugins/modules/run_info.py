@@ -32,6 +32,11 @@ options:
       - Return ids that have no directory here, instead of failing for them.
     type: bool
     default: false
+  allow_ended:
+    description:
+      - Without O(run_ids), take a run with a pod before those that have none yet, and the newest one when all are over.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - podyard.gpu.attributes
 attributes:

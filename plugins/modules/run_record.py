@@ -24,6 +24,15 @@ options:
       - Relative paths start at the directory in which C(ansible-playbook) was called.
     type: path
     required: true
+  state:
+    description:
+      - V(present) writes the record.
+      - V(absent) removes the directory of a run for which nothing was ever rented or ordered, and lets C(latest) point
+        to the newest of the others. The directory of any other run stays as it is, and so does one in which something
+        else lies.
+    type: str
+    choices: [present, absent]
+    default: present
   begin:
     description:
       - A stage that begins now. The stage that runs ends.

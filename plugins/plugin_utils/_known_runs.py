@@ -24,9 +24,9 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import (
     lives,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import directories
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import LATEST, RunError, RunRecord
 
-LATEST, ALL = "latest", "all"
+ALL = "all"
 # Outcomes of runs that are not over: their pods may live, and are meant to.
 OPEN = ("running", "kept", "detached")
 # Ids that a message names; more would bury it.
@@ -180,6 +180,29 @@ def known(runs_dir: Path) -> tuple[list[Run], list[str]]:
         except RunError as error:
             troubles.append(str(error))
     return sorted(runs, key=lambda run: str(run.record["started"]), reverse=True), troubles
+
+
+def living(runs_dir: Path) -> list[Run]:
+    """The run that is not over; none when all are. Raises RunError when there are several."""
+    return _at_most_one(runs_dir, [run for run in known(runs_dir)[0] if run.living])
+
+
+def current(runs_dir: Path) -> Run:
+    """The run that is meant when nobody names one: the only one that is not over, else the newest.
+
+    One that has a pod goes before those that have none yet: nothing can be asked of these. Raises RunError when several
+    are not over, and when there is none at all.
+    """
+    found = [run for run in known(runs_dir)[0] if run.living]
+    with_pod = [run for run in found if run.unproved or run.connection is not None]
+    return next(iter(_at_most_one(runs_dir, with_pod or found)), None) or _one(runs_dir, LATEST)
+
+
+def _at_most_one(runs_dir: Path, found: list[Run]) -> list[Run]:
+    if len(found) > 1:
+        names = ", ".join(run.run_id for run in found[:NAMED])
+        raise RunError(f"{len(found)} runs in {runs_dir} are not over ({names}): say which (-e run_id=…).")
+    return found
 
 
 def choose(runs_dir: Path, wanted: Iterable[str]) -> list[Run]:

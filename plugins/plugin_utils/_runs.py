@@ -27,6 +27,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._files import (
 
 OUTCOMES = ("running", "succeeded", "failed", "stopped", "lost", "kept", "detached")
 STAGES = ("plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report")
+# The link to the newest run for which something is rented, or was.
+LATEST = "latest"
 # The stage in which a run is told of: it is not over while the report is written, and says nothing about the run.
 REPORT = STAGES[-1]
 # What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
@@ -131,7 +133,10 @@ class RunRecord:
             self.change(edit)
 
     def change(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
-        """Read, edit and write the record under its lock; the first write also makes the directory and runs/latest."""
+        """Read, edit and write the record under its lock; the first write also makes the directory.
+
+        Once the plan is through, `latest` points to the run: a plan that is refused must not hide the run that bills.
+        """
         try:
             private_directory(self.directory)
             with locked(self.directory / "run.lock"):
@@ -140,7 +145,7 @@ class RunRecord:
                 changed = _without_running_cost(record) != _without_running_cost(before)
                 if changed:
                     write_json(self.path, record)
-            if changed and not before:
+            if changed and _is_past_plan(record) and not _is_past_plan(before):
                 self._point_latest()
         except OSError as error:
             raise RunError(f"The run directory {self.directory} cannot be written: {error}.") from error
@@ -173,11 +178,17 @@ class RunRecord:
         return record
 
     def _point_latest(self) -> None:
-        link = self.directory.parent / "latest"
+        link = self.directory.parent / LATEST
         try:
             link_atomically(self.directory.name, link)
         except OSError as error:
             raise RunError(f"{link} cannot point to the newest run, since it is no symbolic link: {error}.") from error
+
+
+def _is_past_plan(record: Mapping[str, Any]) -> bool:
+    """Whether the run has come to a stage in which something is rented, or has pods whatever its stages say."""
+    stages = [stage.get("name") for stage in record.get("stages") or []]
+    return bool(record.get("pods")) or any(name in STAGES[1:-1] for name in stages)
 
 
 def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str, Any] | None) -> None:

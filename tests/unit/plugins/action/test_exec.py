@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.action.exec import ActionModule
+from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
 from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
 
 
 @pytest.mark.parametrize(
     ("arguments", "runs_dir", "run_dir"),
     [
-        ({}, "runs", None),
-        ({"runs_dir": "here/runs"}, "here/runs", None),
+        ({"run_id": "latest"}, "runs", None),
+        ({"run_id": "latest", "runs_dir": "here/runs"}, "here/runs", None),
         ({"run_dir": "runs/latest"}, None, "runs/latest"),
         ({"run_id": "r1", "runs_dir": "/srv/runs"}, "/srv/runs", None),
-        ({"runs_dir": "~/runs"}, "home/runs", None),
+        ({"run_id": "latest", "runs_dir": "~/runs"}, "home/runs", None),
     ],
 )
 def test_paths_start_where_the_person_is(tmp_path, monkeypatch, arguments, runs_dir, run_dir):
@@ -37,3 +39,16 @@ def test_paths_start_where_the_person_is(tmp_path, monkeypatch, arguments, runs_
     assert name == "podyard.gpu.exec" and told["command"] == "true"
     for given, path in ((told.get("runs_dir"), runs_dir), (told.get("run_dir"), run_dir)):
         assert given == (str(tmp_path / path) if path else None)
+
+
+def test_the_only_run_that_is_not_over_is_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ActionModule, "_execute_module", lambda self, name, **call: call["module_args"])
+    with pytest.raises(AnsibleActionFail, match="There is no run in"):
+        act(ActionModule, {"command": "true"})
+    RunRecord(tmp_path / "runs" / "r1").apply(begin="follow")
+    RunRecord(tmp_path / "runs" / "r2").apply(begin="provision", outcome="failed")
+    assert act(ActionModule, {"command": "true"})["run_dir"] == str(tmp_path / "runs" / "r1")
+    RunRecord(tmp_path / "runs" / "r3").apply(begin="follow")
+    with pytest.raises(AnsibleActionFail, match=r"2 runs in .* are not over \(r3, r1\): say which"):
+        act(ActionModule, {"command": "true"})

@@ -62,11 +62,21 @@ class TestRunRecord:
             act(run_record.ActionModule, {"path": str(run_dir), **arguments})
         assert not run_dir.exists()
 
+    def test_what_was_never_rented_is_removed(self, run_dir):
+        act(run_record.ActionModule, {"path": str(run_dir), "begin": "plan"})
+        absent = {"path": str(run_dir), "state": "absent"}
+        assert act(run_record.ActionModule, absent, check_mode=True) == {"changed": True, "run": {}}
+        assert run_dir.is_dir()
+        assert act(run_record.ActionModule, absent)["changed"] is True
+        assert not run_dir.exists()
+        assert act(run_record.ActionModule, absent, check_mode=True)["changed"] is False
+        assert act(run_record.ActionModule, absent)["changed"] is False
+
 
 class TestRunReport:
     @pytest.fixture(autouse=True)
     def _a_run(self, run_dir):
-        act(run_record.ActionModule, {"path": str(run_dir), "begin": "plan", "set": {"name": "digits"}})
+        act(run_record.ActionModule, {"path": str(run_dir), "begin": "provision", "set": {"name": "digits"}})
         act(run_record.ActionModule, {"path": str(run_dir), "outcome": "failed", "error": "There is no API key."})
 
     def test_page_and_summary(self, run_dir, screen):

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run, choose, known
+from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run, choose, current, known, living
 from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
 
 POD = {"provider": "vastai", "id": "7", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.5}
@@ -51,6 +51,26 @@ def test_a_run_that_is_not_there(runs, word):
 def test_no_run_at_all(tmp_path):
     with pytest.raises(RunError, match=r"There is no run in .*runs_dir"):
         choose(tmp_path, ["latest"])
+
+
+def test_the_run_that_nobody_names(runs):
+    with pytest.raises(RunError, match=r"2 runs in .* are not over \(r[12], r[12]\): say which"):
+        current(runs)
+    gone = {**POD, "gone_at": "2026-01-01T02:00:00Z", "gone_proved": True}
+    RunRecord(runs / "r2").apply(outcome="succeeded", values={"pods": [gone]})
+    assert [run.run_id for run in living(runs)] == ["r1"]
+    assert current(runs).run_id == "r1"
+    RunRecord(runs / "r1").apply(outcome="failed", values={"pods": [gone]})
+    assert living(runs) == []
+    assert current(runs).run_id == "r2"
+
+
+def test_a_run_that_is_being_planned_does_not_hide_the_one_that_bills(runs):
+    RunRecord(runs / "r2").apply(outcome="failed", values={"pods": [{**POD, "gone_proved": True}]})
+    RunRecord(runs / "r3").apply(begin="plan")
+    assert current(runs).run_id == "r1"
+    with pytest.raises(RunError, match="2 runs"):
+        living(runs)
 
 
 def test_a_record_that_cannot_be_read_is_told_and_the_others_are_listed(runs):

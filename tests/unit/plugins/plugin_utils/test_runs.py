@@ -39,8 +39,7 @@ def test_the_first_change_makes_everything(record):
     assert (run["run_id"], run["name"], run["outcome"], run["error"]) == ("r1", "digits", "running", None)
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in record.directory.iterdir()} == {0o600}
-    latest = record.directory.parent / "latest"
-    assert os.readlink(latest) == "r1"
+    assert not os.path.lexists(record.directory.parent / "latest")
 
 
 def test_a_directory_that_others_can_enter_is_closed(record):
@@ -49,17 +48,29 @@ def test_a_directory_that_others_can_enter_is_closed(record):
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
 
 
-def test_latest_is_the_newest_run(record):
+def test_latest_is_the_newest_run_whose_plan_is_through(record):
     record.apply(begin="plan")
-    RunRecord(record.directory.parent / "r2").apply(begin="plan")
     record.apply(begin="provision")
+    newer = RunRecord(record.directory.parent / "r2")
+    newer.apply(begin="plan")
+    newer.apply(outcome="failed", error="No offer fits.")
+    record.apply(begin="follow")
+    assert os.readlink(record.directory.parent / "latest") == "r1"
+    newer.apply(begin="provision")
+    record.apply(begin="fetch")
     assert os.readlink(record.directory.parent / "latest") == "r2"
+
+
+def test_latest_is_a_run_with_pods_whatever_its_stages_say(record):
+    record.apply(values={"pods": [POD]})
+    assert os.readlink(record.directory.parent / "latest") == "r1"
 
 
 def test_latest_that_is_no_link(record):
     (record.directory.parent / "latest").mkdir(parents=True)
+    record.apply(begin="plan")
     with pytest.raises(RunError, match=r"latest cannot point to the newest run"):
-        record.apply(begin="plan")
+        record.apply(begin="provision")
     assert not [path for path in record.directory.parent.iterdir() if path.name.startswith(".")]
 
 
