@@ -39,6 +39,8 @@ def assert_refused(done, cloud, job, pattern) -> None:
     assert re.search(pattern, text), done.output
     assert not cloud.creates(f"podyard-{job.name}-")
     assert not cloud.pods(f"podyard-{job.name}-")
+    # What it said is all that is left of it: no directory, and no `latest` that leads to a run without a pod.
+    assert not list((job.directory / "runs").glob("*"))
 
 
 # One for each place where a job is refused; `make matrix` runs all, and the tests of the job know each sentence.
