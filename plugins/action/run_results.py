@@ -18,6 +18,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._results import Fetcher, Results
 from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
 
 ARGUMENTS: dict[str, Any] = {
     "run_dir": {"type": "path", "required": True},
@@ -26,6 +27,7 @@ ARGUMENTS: dict[str, Any] = {
     "metrics_file": {"type": "str"},
     "checkpoints": {"type": "list", "elements": "str", "default": []},
     "artifacts": {"type": "list", "elements": "str", "default": []},
+    "max_gb": {"type": "float", "default": 0.0},
 }
 
 
@@ -45,6 +47,10 @@ class ActionModule(ActionBase):
         options = plain(arguments)
         host = SshHost.of(self._connection, self._task.delegate_to or (task_vars or {}).get("inventory_hostname"))
         output = options["output_dir"] or posixpath.join(options["dir"], "output")
+        try:
+            most = most_bytes(options["max_gb"])
+        except TreeError as error:
+            raise AnsibleActionFail(str(error)) from error
         fetcher = Fetcher(
             host=host,
             eye=Eye(host, host_python(self._templar, task_vars or {})),
@@ -54,6 +60,7 @@ class ActionModule(ActionBase):
             artifacts=options["artifacts"],
             show=show,
             dry=bool(self._task.check_mode),
+            most=most,
         )
         try:
             results = fetcher.run()

@@ -23,9 +23,11 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints im
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, Keeper, NoAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment, lists
 from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show, warn
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
 
 # Seconds for a provider's list of pods, while the host is tried no further.
 ASKED = 10.0
@@ -35,6 +37,7 @@ ARGUMENTS: dict[str, Any] = {
     "output_dir": {"type": "str"},
     "metrics_file": {"type": "str"},
     "checkpoints": {"type": "list", "elements": "str", "default": []},
+    "max_gb": {"type": "float", "default": 0.0},
     "poll_interval": {"type": "float", "default": 5.0},
     "max_hours": {"type": "float", "default": 0.0},
     "max_cost": {"type": "float", "default": 0.0},
@@ -63,14 +66,14 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         options = plain(arguments)
         _refuse(options)
-        follower = self._follower(options, task_vars or {})
         try:
+            follower = self._follower(options, task_vars or {})
             if self._task.check_mode:
                 verdict = follower.glance()
             else:
                 with follower.keeper.open():
                     verdict = follower.run()
-        except BadPattern as error:
+        except (BadPattern, TreeError) as error:
             raise AnsibleActionFail(str(error)) from error
         except NoAnswer as error:
             raise AnsibleActionFail(f"The training could not be looked at: {error}") from error
@@ -86,7 +89,14 @@ class ActionModule(ActionBase):
         return Follower(
             eye=Eye(host, host_python(self._templar, task_vars)),
             keeper=Keeper(run_dir, write=not self._task.check_mode),
-            checkpoints=Checkpoints(host, output, run_dir / "checkpoints", options["checkpoints"], show),
+            checkpoints=Checkpoints(
+                host,
+                output,
+                run_dir / "checkpoints",
+                options["checkpoints"],
+                show,
+                most_bytes(options["max_gb"]),
+            ),
             limits=_limits(options),
             request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
             poll_interval=options["poll_interval"],

@@ -18,6 +18,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeE
 from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request, timed
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
 
@@ -35,6 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "bandwidth_limit": {"type": "float", "default": 0.0},
     "method": {"type": "str", "choices": ["auto", "rsync", "tar"], "default": "auto"},
     "reconnects": {"type": "int", "default": 2},
+    "max_gb": {"type": "float", "default": 0.0},
 }
 
 
@@ -90,6 +92,7 @@ class ActionModule(ActionBase):
             limit=options["bandwidth_limit"],
             method=options["method"],
             dry=bool(self._task.check_mode),
+            most=0 if pushing else most_bytes(options["max_gb"]),
         )
 
     def _shown(self, report: Report, seconds: float) -> dict[str, Any]:

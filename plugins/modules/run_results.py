@@ -49,6 +49,12 @@ options:
     type: list
     elements: str
     default: []
+  max_gb:
+    description:
+      - The most that may come, in GB, of checkpoints and of artifacts each. A host that has more is refused before
+        anything of them is moved. V(0) means as much as there is room for.
+    type: float
+    default: 0
 extends_documentation_fragment:
   - podyard.gpu.attributes
 attributes:

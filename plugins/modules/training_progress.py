@@ -47,6 +47,11 @@ options:
     type: list
     elements: str
     default: []
+  max_gb:
+    description:
+      - The most that one round of checkpoints may have, in GB. V(0) means as much as there is room for.
+    type: float
+    default: 0
   poll_interval:
     description:
       - Longest time between two looks, in seconds. The first looks are closer together.

@@ -14,7 +14,8 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Moves a directory tree between the controller and the host of the task, over the host's own SSH connection.
   - Only what differs is sent. Every file is compared by SHA-256 on both sides before the task succeeds.
-  - Uses C(rsync) where both sides have it, else C(tar) over SSH.
+  - Uses C(rsync) where both sides have one that takes the options that are needed, from 3.1 on here and 3.0 on there,
+    else C(tar) over SSH.
   - An interrupted transfer goes on where it stopped when the task is run again.
   - Shows progress when the transfer takes longer than two seconds.
 options:
@@ -79,10 +80,23 @@ options:
       - How often a transfer whose connection breaks goes on over a new one, before the host counts as unreachable.
     type: int
     default: 2
+  max_gb:
+    description:
+      - The most that a pull may bring home, in GB. A host that has more to fetch is refused before anything is moved.
+        V(0) means as much as there is room for.
+    type: float
+    default: 0
 notes:
+  - What a host answers is not trusted. A name that leads out of O(dest), a line that no listing has, and more bytes
+    than the listing tells end a pull, and nothing is written but below O(dest).
+  - On the controller no symbolic link below O(dest) is followed, and no directory is removed to make room. A pull is
+    refused into a home directory, one above it, one with keys of SSH, and one that holds what controls a run.
+  - A pull needs room on the controller for all that it brings and 64 MiB, which stay free for the records of runs.
+  - Of what is pulled, group and others lose the right to write, and setuid, setgid and sticky bits are gone.
   - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are
     refused.
   - Symbolic links that stay inside the tree are kept as links; of one that leads outside, what it points to is moved.
+    A pull makes them last, and only those that lead to what it fetches, by the shortest way.
   - Owner, group and the times of directories are not kept, since network volumes refuse them.
   - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was proved, so that nothing is read twice.
   - Above 16 MiB an own connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the

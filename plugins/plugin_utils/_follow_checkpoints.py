@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly
+from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import ADVICE, Distrusted, checked_name, told
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Request
@@ -36,6 +38,28 @@ def literal_base(patterns: list[str]) -> str:
     return posixpath.commonpath(["/".join(parts) for parts in folders]) if folders and all(folders) else ""
 
 
+def checked_files(found: Any, base: str) -> list[dict[str, Any]]:
+    """The files that a look has found below an output directory, in its directory `base`; all of it is the pod's word.
+
+    Raises Distrusted.
+    """
+    if not isinstance(found, list):
+        raise Distrusted(f"The pod lists '{told(repr(found))}' in the place of files. {ADVICE}")
+    for record in found:
+        if not isinstance(record, dict):
+            raise Distrusted(f"The pod lists '{told(repr(record))}' in the place of a file. {ADVICE}")
+        path = checked_name(record.get("path"))
+        if base and not path.startswith(f"{base}/"):
+            raise Distrusted(f"The pod lists '{told(path)}', which is not in {base}, where it was to look. {ADVICE}")
+        size, moment = record.get("bytes"), record.get("mtime")
+        if type(size) is not int or not 0 <= size < 1 << 60:
+            raise Distrusted(f"The pod says that '{told(path)}' has '{told(repr(size))}' bytes. {ADVICE}")
+        timed = isinstance(moment, int | float) and math.isfinite(moment)
+        if not timed or not isinstance(record.get("group"), str):
+            raise Distrusted(f"The pod says that '{told(path)}' changed at '{told(repr(moment))}'. {ADVICE}")
+    return found
+
+
 class Checkpoints:
     """Fetches complete checkpoints, the newest first, one round at a time, beside the follower.
 
@@ -43,10 +67,16 @@ class Checkpoints:
     """
 
     def __init__(
-        self, host: SshHost, output: str, target: Path, patterns: list[str], show: Callable[[str], None]
+        self,
+        host: SshHost,
+        output: str,
+        target: Path,
+        patterns: list[str],
+        show: Callable[[str], None],
+        most: int = 0,
     ) -> None:
         self.host, self.output, self.target, self.patterns = host, output, target, patterns
-        self.base = literal_base(patterns)
+        self.base, self._most = literal_base(patterns), most
         self.here: dict[str, tuple[int, float]] = {}
         self.trouble = ""
         self._show = show
@@ -65,6 +95,7 @@ class Checkpoints:
 
     def offer(self, found: list[dict[str, Any]]) -> None:
         """Begin a round with what a look has found, unless one is going on. A file must look the same twice."""
+        found = self._checked(found)
         stable = [record for record in found if self._seen.get(record["path"]) == _signature(record)]
         self._seen = {record["path"]: _signature(record) for record in found}
         if self.busy:
@@ -81,10 +112,11 @@ class Checkpoints:
         """
         if self._thread is not None:
             self._thread.join()
+        found = self._checked(found)
         missing = [record for record in found if self.here.get(record["path"]) != _signature(record)]
         if sum(record["bytes"] for record in missing) > ROUND_BYTES:
             newest = missing[0]["group"]
-            self._show(f"follow: fetching only the newest checkpoint, {newest}; the others stay on the pod")
+            self._show(f"follow: fetching only the newest checkpoint, {told(newest)}; the others stay on the pod")
             missing = [record for record in missing if record["group"] == newest]
         if missing:
             self._fetch(missing)
@@ -94,6 +126,19 @@ class Checkpoints:
         self._cancel.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _checked(self, found: Any) -> list[dict[str, Any]]:
+        """What a look has found; nothing, and a word about it, where that cannot be believed."""
+        try:
+            return checked_files(found, self.base)
+        except Distrusted as error:
+            self._complain(f"no checkpoint is fetched: {error}")
+            return []
+
+    def _complain(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self._show(f"follow: {trouble}")
+        self.trouble = trouble
 
     def _choose(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         chosen: list[dict[str, Any]] = []
@@ -116,15 +161,14 @@ class Checkpoints:
             Patterns(tuple(map(exactly, paths))),
             label="checkpoints",
             cached=False,
+            most=self._most,
         )
         try:
             report = Pull(Mover(self.host, request, self._show, self._cancel)).run()
         except Cancelled:
             return
         except (AnsibleError, TreeError, OSError) as error:
-            if str(error) != self.trouble:
-                self._show(f"follow: a checkpoint could not be fetched yet: {error}")
-            self.trouble = str(error)
+            self._complain(f"a checkpoint could not be fetched yet: {error}")
             return
         self.trouble = ""
         for path, record in zip(paths, records, strict=True):

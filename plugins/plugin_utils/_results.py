@@ -16,10 +16,12 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly, to_regex
 from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines, latest
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import literal_base
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import checked_files, literal_base
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import MOST_BYTES, STREAMS, Eye, Keeper, NoAnswer
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import amount
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
 
 # Files of one transfer, so that no command grows too long.
@@ -55,6 +57,7 @@ class Fetcher:
     artifacts: Sequence[str]
     show: Callable[[str], None]
     dry: bool = False
+    most: int = 0
 
     def run(self) -> Results:
         """Fetch log, metrics, checkpoints and artifacts. Raises NoAnswer, AnsibleError, TreeError, OSError."""
@@ -62,7 +65,7 @@ class Fetcher:
         self._follow_up()
         output = self.request["output_dir"]
         base = literal_base(list(self.checkpoints))
-        found = [posixpath.relpath(path, base or ".") for path in self._complete(self.checkpoints)]
+        found = [posixpath.relpath(path, base or ".") for path in self._complete(self.checkpoints, base)]
         place = posixpath.join(output, base)
         self.results.checkpoints = self._pull("checkpoints", place, found)
         complete = self._complete(self.artifacts)
@@ -95,14 +98,22 @@ class Fetcher:
         for name, words in keeper.full.items():
             self.show(f"fetch: {STREAMS[name]} is not kept any further: {words}")
 
-    def _complete(self, patterns: Sequence[str]) -> list[str]:
-        """The files that these patterns name and that are complete, below the output directory."""
+    def _complete(self, patterns: Sequence[str], base: str = "") -> list[str]:
+        """The files that these patterns name and that are complete, below the output directory. Raises TreeError."""
         if not patterns:
             return []
         ends = {f"{name}_offset": -1 for name in ("log", "metrics", "gpu")}
         expressions = [to_regex(pattern) for pattern in patterns]
         found = self._look({**self.request, **ends, "max_bytes": 1, "checkpoints": expressions})
-        return [record["path"] for record in found["checkpoints"]]
+        records = checked_files(found["checkpoints"], base)
+        total = sum(record["bytes"] for record in records)
+        if self.most and total > self.most:
+            raise TreeError(
+                f"The pod has {amount(total)} that match {', '.join(patterns)}, but no more than {amount(self.most)} "
+                "may come (max_gb; for a training it is twice its train_output_gb). If it really writes so much, fetch "
+                f"again with -e runs_max_gb={total / 1e9 + 1:.0f}."
+            )
+        return [record["path"] for record in records]
 
     def _look(self, request: dict[str, Any]) -> dict[str, Any]:
         """Look, over a connection that breaks. Raises NoAnswer."""
@@ -134,6 +145,7 @@ class Fetcher:
                     cached=False,
                     dry=self.dry,
                     skip_changing=True,
+                    most=self.most,
                 )
             )
             manifest.update(report.manifest)

@@ -17,10 +17,11 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_rsync, _transfer_tar
+from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import told
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import shown
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Shell, SshHost
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_listing import Entry, RemoteTree
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import Entry, RemoteTree
 
 # Names of files in a message; more would bury the message.
 NAMED = 5
@@ -32,7 +33,7 @@ class Request:
 
     `limit` is in MiB per second, 0 for none; `method` is auto, rsync or tar; `label` names it in messages; `cached`
     keeps the hashes of this side for the next time; with `skip_changing` a pull leaves out, and reports, what somebody
-    writes to meanwhile.
+    writes to meanwhile; `most` are the bytes that a pull may bring home, 0 for as many as there is room for.
     """
 
     src: str
@@ -46,6 +47,7 @@ class Request:
     dry: bool = False
     cached: bool = True
     skip_changing: bool = False
+    most: int = 0
 
 
 @dataclass
@@ -148,6 +150,7 @@ class Mover:
             progress,
             limit=self.request.limit,
             cancel=self.cancel,
+            sizes=sizes,
             **how,
         )
         program: ModuleType = _transfer_rsync if self.mode == "rsync" else _transfer_tar
@@ -164,8 +167,8 @@ def same_by_look(entry: Entry | None, size: int, mtime_ns: int) -> bool:
 
 
 def named(paths: Iterable[str]) -> str:
-    """The first few paths, and how many more there are."""
-    every = sorted(map(shown, paths))
+    """The first few paths, and how many more there are, safe to show."""
+    every = sorted(map(told, paths))
     text = ", ".join(every[:NAMED])
     return text if len(every) <= NAMED else f"{text} and {len(every) - NAMED} more"
 

@@ -6,29 +6,29 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import posixpath
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_remote as far
+from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import told
+from ansible_collections.podyard.gpu.plugins.plugin_utils._landing import Landing, refuse_control
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
     INCOMING,
     FileStat,
     HashCache,
     Tree,
     hash_tree,
-    shown,
     stays_inside,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, named, same_by_look
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import RemoteTree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import RESERVE
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_listing import RemoteTree
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import amount
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_rsync import Cancelled
 
 # Somebody who fetches by hand must not make the end of a run fail: it waits, and finds the files there. An hour is long
@@ -46,16 +46,21 @@ class Pull:
     def __init__(self, mover: Mover) -> None:
         self.mover, self.request = mover, mover.request
         self.dest = Path(self.request.dest)
-        self.incoming = self.dest / INCOMING
+        self.landing: Landing
+        self.incoming: Landing
         self.remote: RemoteTree
         self.wanted: dict[str, str | None] = {}  # SHA-256 of the host's file by path
         self.links: dict[str, str] = {}
         self.skipped: list[str] = []
-        self._made: set[Path] = set()
+        self._asked: set[str] = set()
 
     def run(self) -> Report:
         """Fetch what differs and prove it. Raises AnsibleActionFail, AnsibleConnectionFailure, TreeError."""
-        patterns = self.request.patterns
+        refuse_control(self.dest)
+        with Landing(self.dest) as self.landing:
+            return self._run(self.request.patterns)
+
+    def _run(self, patterns: Patterns) -> Report:
         self.remote = far.look(self.mover.shell, self.request.src, hashed=patterns if self.request.verify else None)
         if not self.remote.exists:
             raise AnsibleActionFail(
@@ -63,6 +68,8 @@ class Pull:
             )
         self.mover.choose(self.remote)
         self._select()
+        self.landing.refuse_conflicts([*self.wanted, *self.links])
+        self._refuse_more_than_allowed()
         report = Report(self.mover.mode, self.remote.root, str(self.dest))
         report.unmatched = patterns.unmatched([*self.wanted, *self.links])
         report.extra = {"skipped_links": self.skipped, "vanished": []}
@@ -70,15 +77,16 @@ class Pull:
         missing = [path for path in self.wanted if not self._have(path, here)]
         report.links = [path for path, text in self.links.items() if not self._has_link(path, text)]
         if self.request.dry:
-            report.sent = {path: self.remote.entries[path].size for path in missing}
+            report.sent = {path: self.remote.size(path) for path in missing}
         elif missing or report.links:
             with self._staging() as waited:
                 if waited:
                     here = self._here()
                     missing = [path for path in self.wanted if not self._have(path, here)]
                 self._fetch(report, missing)
+                # Last, so that no file comes after one.
                 for path in report.links:
-                    self._link(path)
+                    self.landing.link(self.incoming, path, self.links[path])
         self._write_manifest(report, here)
         return report
 
@@ -88,42 +96,58 @@ class Pull:
         for path, entry in matching.items():
             if entry.kind == "f" or (entry.kind == "l" and entry.leads_to == "f"):
                 self.wanted[path] = None
+        folders = {folder for path in self.wanted for folder in _above(path)}
         for path, entry in matching.items():
             if entry.kind != "l":
                 continue
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.link))
-            if stays_inside(path, entry.link) and (
-                target in self.wanted or any(p.startswith(f"{target}/") for p in self.wanted)
-            ):
-                self.links[path] = entry.link
+            if stays_inside(path, entry.link) and (target in self.wanted or target in folders):
+                # Not the host's text, which may lead through other links: straight to what is fetched.
+                self.links[path] = posixpath.relpath(target, posixpath.dirname(path) or ".")
                 self.wanted.pop(path, None)
             elif entry.leads_to != "f":
                 self.skipped.append(path)
+        # What a link leads to has a size that only those who read it know.
+        followed = [path for path in self.wanted if matching[path].kind == "l" and path not in self.remote.sizes]
+        unknown = [path for path in self.wanted if path not in self.remote.hashes]
+        self._hash_remote(unknown if self.request.verify else followed)
         if self.request.verify:
-            self._hash_remote([path for path in self.wanted if path not in self.remote.hashes])
             self.wanted = {path: self.remote.hashes.get(path) for path in self.wanted}
 
     def _hash_remote(self, paths: list[str]) -> None:
-        sizes = [self.remote.entries[path].size for path in paths]
-        for path in paths:
-            self.remote.hashes.pop(path, None)
-        self.remote.hashes.update(far.hash_files(self.mover.shell, self.remote, paths, sizes))
+        far.hash_files(self.mover.shell, self.remote, paths, [self.remote.size(path) for path in paths])
+
+    def _refuse_more_than_allowed(self) -> None:
+        """Hold what the pod offers against what may come, before any of it does."""
+        total = sum(self.remote.size(path) for path in self.wanted)
+        if self.request.most and total > self.request.most:
+            raise AnsibleActionFail(
+                f"{self.mover.host.label} has {amount(total)} to fetch in {told(self.remote.root)}, the largest file "
+                f"being {named(self._largest())}, but no more than {amount(self.request.most)} may come (max_gb; for a "
+                "training it is twice its train_output_gb). Raise that if it really writes so much, or narrow what is "
+                "fetched."
+            )
+
+    def _largest(self) -> list[str]:
+        return sorted(self.wanted, key=self.remote.size)[-1:]
+
+    def _refuse_without_room(self, missing: list[str], there: int) -> None:
+        need = sum(self.remote.size(path) for path in missing) - there
+        free = self.landing.free_bytes
+        if need > max(0, free - RESERVE):
+            raise AnsibleActionFail(
+                f"{self.mover.host.label} has {amount(need)} to fetch, the largest file being "
+                f"{named(self._largest())}, but {told(str(self.dest))} has only {amount(free)} free, of which "
+                f"{amount(RESERVE)} stay free for the records of runs. Make room, or narrow what is fetched, and fetch "
+                "again."
+            )
 
     def _here(self) -> dict[str, tuple[FileStat, str | None]]:
         """What the destination has of the wanted files: status and SHA-256 by path."""
-        tree = self._tree(self.dest, self.wanted)
+        tree = Tree(self.dest, files=self.landing.files(self.wanted))
         cache = HashCache(self.dest, self.request.patterns) if self.request.cached else None
         hashes = hash_tree(tree, cache) if self.request.verify else {}
         return {path: (status, hashes.get(path)) for path, status in tree.files.items()}
-
-    @staticmethod
-    def _tree(root: Path, paths: dict[str, str | None] | list[str]) -> Tree:
-        tree = Tree(root)
-        for path in paths:
-            place = root / path
-            if place.is_file() and not place.is_symlink():
-                tree.files[path] = FileStat.of(place.stat())
-        return tree
 
     def _have(self, path: str, here: dict[str, tuple[FileStat, str | None]]) -> bool:
         if path not in here:
@@ -134,8 +158,7 @@ class Pull:
         return same_by_look(self.remote.entries.get(path), status.size, status.mtime_ns)
 
     def _has_link(self, path: str, text: str) -> bool:
-        place = self.dest / path
-        return place.is_symlink() and os.readlink(place) == text
+        return self.landing.link_text(path) == text
 
     @contextlib.contextmanager
     def _staging(self) -> Iterator[bool]:
@@ -143,23 +166,22 @@ class Pull:
 
         It stays after a failure, so that the next pull goes on from there.
         """
-        descriptor, waited = self._locked()
-        try:
+        self.landing.make()
+        self.incoming, waited = self._locked()
+        with self.incoming:
             yield waited
-            shutil.rmtree(self.incoming)
-        finally:
-            os.close(descriptor)
+            self.landing.remove(INCOMING)
 
-    def _locked(self) -> tuple[int, bool]:
-        """Wait for the right to fetch into the destination; its lock, and whether it had to be waited for."""
+    def _locked(self) -> tuple[Landing, bool]:
+        """Wait for the right to fetch into the destination; where to, and whether it had to be waited for."""
         begun, waited = time.monotonic(), False
         while True:
-            self.incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with contextlib.suppress(FileNotFoundError):
-                descriptor = os.open(self.incoming, os.O_RDONLY | os.O_DIRECTORY)
-                if self._lock(descriptor):
-                    return descriptor, waited
-                os.close(descriptor)
+            self.landing.make_private(INCOMING)
+            with contextlib.ExitStack() as stack:
+                incoming = stack.enter_context(Landing(self.dest / INCOMING, private=True))
+                if incoming.lock():
+                    stack.pop_all()
+                    return incoming, waited
             if not waited:
                 self.mover.show(f"pull {self.request.label}: waits for another transfer into {self.dest}")
             waited = True
@@ -171,17 +193,9 @@ class Pull:
                 )
             time.sleep(LOCK_LOOK)
 
-    def _lock(self, descriptor: int) -> bool:
-        """Lock the directory, if nobody else holds it and it is not the one that another transfer took away."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(descriptor), self.incoming.stat())
-        return False
-
     def _fetch(self, report: Report, missing: list[str]) -> None:
+        self._asked = set(missing)
+        self._refuse_without_room(missing, self.incoming.sweep(self._asked))
         report.sent = self._move(missing)
         good, wrong = self._compare(missing)
         if wrong:
@@ -196,7 +210,7 @@ class Pull:
             more, wrong = self._compare(report.resent)
             good = [*good, *more]
         for path in good:
-            self._place(path)
+            self.landing.place(self.incoming, path)
         if wrong and self.request.skip_changing:
             report.extra["changing"] = wrong
             self._leave_out(report, wrong)
@@ -218,48 +232,28 @@ class Pull:
             report.sent.pop(path, None)
 
     def _move(self, paths: list[str], **how: bool) -> dict[str, int]:
-        sizes = {path: self.remote.entries[path].size for path in paths}
-        return self.mover.move("pull", self.incoming, self.remote.root, sizes, **how)
+        sizes = {path: self.remote.size(path) for path in paths}
+        moved = self.mover.move("pull", self.incoming.root, self.remote.root, sizes, **how)
+        self.incoming.sweep(self._asked, refuse=True)
+        return moved
 
     def _compare(self, paths: list[str]) -> tuple[list[str], list[str]]:
         """Split paths into those that arrived well and the others."""
-        tree = self._tree(self.incoming, paths)
+        tree = Tree(self.incoming.root, files=self.incoming.files(paths))
         if not self.request.verify:
             return list(tree.files), [path for path in paths if path not in tree.files]
         hashes = hash_tree(tree)
         good = {path for path in paths if path in hashes and hashes[path] == self.wanted[path]}
         return sorted(good), [path for path in paths if path not in good]
 
-    def _place(self, path: str) -> None:
-        """Put a file that has arrived to its place, in one step."""
-        place = self.dest / path
-        self._clear_way(place)
-        os.replace(self.incoming / path, place)
-
-    def _link(self, path: str) -> None:
-        place = self.dest / path
-        self._clear_way(place)
-        temporary = self.incoming / f"link-{secrets.token_hex(8)}"
-        os.symlink(self.links[path], temporary)
-        os.replace(temporary, place)
-
-    def _clear_way(self, place: Path) -> None:
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        if place.parent in self._made:
-            return
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(place.parent)
-        except (FileExistsError, NotADirectoryError):
-            raise AnsibleActionFail(
-                f"{shown(str(place.parent))} is a file, and a directory is needed there; remove it."
-            ) from None
-
     def _write_manifest(self, report: Report, here: dict[str, tuple[FileStat, str | None]]) -> None:
         for path, sha in self.wanted.items():
-            if self.request.dry:
-                size = here[path][0].size if path in here else self.remote.entries[path].size
-            else:
-                size = (self.dest / path).stat().st_size
-            report.manifest[path] = (size, sha)
+            status = self.landing.status(path)
+            dry = here[path][0].size if path in here else self.remote.size(path)
+            report.manifest[path] = (dry if self.request.dry or status is None else status.st_size, sha)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories in which a file lies."""
+    while path := posixpath.dirname(path):
+        yield path

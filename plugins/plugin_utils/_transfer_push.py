@@ -24,8 +24,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
     shown,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, named, same_by_look
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_listing import RemoteTree
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress, amount
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import RemoteTree
 
 #: Of a tree that is sent by itself, not as the code of a job, so much is looked through for keys of accounts: the small
 #: files of any program, and a second of a large dataset.
@@ -166,7 +166,7 @@ class Push:
             for path, status in self.tree.files.items()
             if self.remote.proved(path) is None and self._has_size(path, status)
         }
-        self.remote.hashes.update(far.hash_files(self.mover.shell, self.remote, list(asked), asked.values()))
+        far.hash_files(self.mover.shell, self.remote, list(asked), asked.values())
 
     def _has_size(self, path: str, status: FileStat) -> bool:
         entry = self.remote.entries.get(path)
@@ -203,7 +203,5 @@ class Push:
 
     def _differing(self, paths: Iterable[str], memory: str) -> list[str]:
         every = list(paths)
-        found = far.hash_files(
-            self.mover.shell, self.remote, every, [self.tree.files[path].size for path in every], memory
-        )
-        return [path for path in every if found.get(path) != self.hashes[path]]
+        far.hash_files(self.mover.shell, self.remote, every, [self.tree.files[path].size for path in every], memory)
+        return [path for path in every if self.remote.hashes.get(path) != self.hashes[path]]

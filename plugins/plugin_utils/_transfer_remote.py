@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, to_posix_regex
+from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import told
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Completed, Shell, script
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_listing import (
+    RemoteTree,
+    sections,
+    tree,
+)
 
 # Files per hashing process: enough that starting it costs little, few enough that all cores have work.
 HASH_BATCH = 200
@@ -28,20 +33,26 @@ LONGEST_EXPRESSION = 30_000
 # A first round trip over a sleeping network volume takes long; a dead connection is noticed by ssh itself after a
 # minute.
 LOOK_TIMEOUT = 300.0
-# Bytes of a listing, or of its hashes: a million files with names of two hundred bytes.
+# Hashing takes as long as the host's disk: two hours are a terabyte at 150 MB/s.
+HASH_TIMEOUT = 7200.0
+# Bytes of a listing with its hashes: two million files with names of a hundred bytes.
 MOST_LISTED = 512 << 20
+# Bytes of the answer to a question that is answered with a few words, and of each hash beside the names.
+FEW_BYTES, HASH_BYTES = 1 << 20, 200
 
 # Where there is a Python it hashes several times as fast as sha256sum, which mostly knows nothing of the processor's
 # own instructions for it. Reads and writes what hash_list in _HEAD does without it; the times are as GNU find prints
 # them.
 _HASH_PROGRAM = r"""
-import hashlib, os, sys
+import hashlib, os, stat, sys
 from concurrent.futures import ThreadPoolExecutor
 def moment(ns):
     return b"%d.%09d0" % (ns // 10**9, ns % 10**9)
 def told(path):
     try:
         found, digest = os.stat(path), hashlib.sha256()
+        if not stat.S_ISREG(found.st_mode):
+            return b""
         with open(path, "rb", 0) as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
@@ -89,7 +100,9 @@ hash_list() {  # file with NUL-separated paths, paths for each process; the resu
 }
 hash_told() { for part in "$work"/h.*; do [ ! -f "$part" ] || cat "$part"; done; }
 work=$(mktemp -d) || exit 4
-trap 'rm -rf "$work"' EXIT
+# Of words about a hundred thousand files that went away meanwhile the last ones are enough.
+exec 3>&2 2>"$work/words"
+trap 'tail -c 4096 "$work/words" >&3; rm -rf "$work"' EXIT
 """
 )
 
@@ -124,8 +137,8 @@ if [ -d "$root" ] && cd -- "$root"; then
       for p do
         to=$(kind "$p"); own=$to; link=
         [ ! -L "$p" ] || { own=l; link=$(readlink "$p"); }
-        size=0; [ "$to" != f ] || size=$(stat -L -c %s "$p")
-        printf "%s %s %s 0 0 %s\0%s\0" "$own" "$to" "$size" "${p#./}" "$link"
+        size=; [ "$to" != f ] || size=$(stat -L -c %s "$p")
+        printf "%s %s %s 0 0 %s\0%s\0" "$own" "$to" "${size:-0}" "${p#./}" "$link"
       done' sh {} +
   fi
   if [ -n "$memory" ] && [ -f "$memory/known" ]; then say @known; cat "$memory/known"; fi
@@ -166,100 +179,10 @@ _REMOVE = _HEAD + 'cat >"$work/in"\ncd -- "$root" && xargs -0 rm -rf -- <"$work/
 _FOLDERS = _HEAD + 'cat >"$work/in"\ncd -- "$root" && xargs -0 mkdir -p -- <"$work/in"\n'
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One name on the host: `kind` f(ile), d(irectory), l(ink) or another letter of find; `leads_to` the kind behind a
-    link.
-
-    `stamp` is size, change time of content and of status as the host prints them, or None when the host cannot tell.
-    """
-
-    kind: str
-    leads_to: str
-    size: int
-    stamp: str | None
-    link: str
-
-
-@dataclass
-class RemoteTree:
-    """A directory of the host. Paths are relative; bytes that are no UTF-8 are kept as surrogates.
-
-    `known` has, for each file that was hashed before, its stamp then and its hash; `hashes` what was hashed just now.
-    """
-
-    root: str
-    exists: bool
-    is_file: bool
-    facts: dict[str, str]
-    clean: bool
-    entries: dict[str, Entry] = field(default_factory=dict)
-    known: dict[str, tuple[str, str]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
-
-    def proved(self, path: str) -> str | None:
-        """The hash of a file that is unchanged since it was hashed."""
-        if path in self.hashes:
-            return self.hashes[path]
-        entry, record = self.entries.get(path), self.known.get(path)
-        return record[1] if entry and record and entry.stamp == record[0] else None
-
-    @property
-    def free_bytes(self) -> int | None:
-        """Free space of a local file system; None on a network volume, whose figures are those of the whole cluster."""
-        words = self.facts.get("df", "").split()
-        if len(words) < 6 or any(mark in words[0] for mark in ":#") or not words[3].isdigit():
-            return None
-        return int(words[3]) * 1024
-
-
-def _text(raw: bytes) -> str:
-    return os.fsdecode(raw)
-
-
-def _relative(path: str) -> str:
-    return path.removeprefix("./")
-
-
-def _records(tokens: Iterable[bytes]) -> Iterator[tuple[str, str | None, str]]:
-    """Read the output of hash_list: (path, stamp or None, sha256). Tokens that were cut off are left out."""
-    stamps: dict[str, str] = {}
-    for token in tokens:
-        if token.startswith(b"@s "):
-            words = _text(token).split(" ", 4)
-            if len(words) == 5:
-                stamps[words[4]] = " ".join(words[1:4])
-        elif len(token) > 66 and token[64:65] == b" ":
-            path = _text(token[66:])
-            yield _relative(path), stamps.get(path), token[:64].decode("ascii", "replace")
-
-
-def _entries(tokens: list[bytes]) -> dict[str, Entry]:
-    entries = {}
-    for head, link in zip(tokens[0::2], tokens[1::2], strict=False):
-        kind, leads_to, size, changed, status, path = _text(head).split(" ", 5)
-        stamp = f"{size} {changed} {status}" if changed != "0" else None
-        entries[path] = Entry(kind, leads_to, int(size), stamp, _text(link))
-    return entries
-
-
-def _sections(output: bytes) -> dict[str, list[bytes]]:
-    """Cut a script's output at its @names."""
-    names = {b"@list", b"@known", b"@hash", b"@end"}
-    sections: dict[str, list[bytes]] = {"facts": []}
-    current = sections["facts"]
-    for token in output.split(b"\0"):
-        if token in names:
-            current = sections.setdefault(token.decode()[1:], [])
-        else:
-            current.append(token)
-    return sections
-
-
 def _checked(done: Completed, what: str) -> Completed:
     """Raise AnsibleActionFail with the host's own words when a script failed."""
     if done.code != 0:
-        words = " ".join(done.error.splitlines()[-3:]) or f"exit code {done.code}"
+        words = told(" ".join(done.error.splitlines()[-3:])) or f"exit code {done.code}"
         raise AnsibleActionFail(f"{what} failed on the host: {words}")
     return done
 
@@ -271,7 +194,7 @@ def look(
 
     With `make` it is created, with `remember` the proofs of earlier transfers are read too, with `hashed` the files
     that these patterns mean are hashed (on hosts with GNU tools). A missing directory is no error. Raises
-    AnsibleActionFail.
+    AnsibleActionFail, Distrusted.
     """
     expression = excluded = ""
     if hashed is not None:
@@ -283,19 +206,12 @@ def look(
         # The host lists only; what is meant is hashed with a second question.
         expression = excluded = ""
     command = script(_SCAN, root, "make" if make else "look", expression, excluded, "1" if remember else "")
-    done = _checked(
-        shell.run(f"reading {root}", command, timeout=None if hashed else LOOK_TIMEOUT, max_output=MOST_LISTED),
-        f"Reading {root}",
-    )
-    sections = _sections(done.output)
-    if "end" not in sections:
-        raise AnsibleActionFail(f"Reading {root} on the host ended early: {done.error or 'no reason given'}")
-    facts = dict(_text(token).split("=", 1) for token in sections["facts"] if b"=" in token)
-    tree = RemoteTree(facts["root"], "directory" in facts, "file" in facts, facts, not done.banner)
-    tree.entries = _entries(sections.get("list", []))
-    tree.known = {path: (stamp, sha) for path, stamp, sha in _records(sections.get("known", [])) if stamp}
-    tree.hashes = {path: sha for path, _stamp, sha in _records(sections.get("hash", []))}
-    return tree
+    patience = HASH_TIMEOUT if hashed else LOOK_TIMEOUT
+    done = _checked(shell.run(f"reading {root}", command, timeout=patience, max_output=MOST_LISTED), f"Reading {root}")
+    parts = sections(done.output)
+    if "end" not in parts:
+        raise AnsibleActionFail(f"Reading {root} on the host ended early: {told(done.error) or 'no reason given'}")
+    return tree(parts, root, clean=not done.banner)
 
 
 def listed(paths: Iterable[str]) -> bytes:
@@ -303,34 +219,35 @@ def listed(paths: Iterable[str]) -> bytes:
     return b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
 
 
-def hash_files(
-    shell: Shell, tree: RemoteTree, paths: list[str], sizes: Iterable[int], memory: str = ""
-) -> dict[str, str]:
-    """SHA-256 of files of the host, in one round trip; a file that is not there has none.
+def hash_files(shell: Shell, tree: RemoteTree, paths: list[str], sizes: Iterable[int], memory: str = "") -> None:
+    """Put into the tree the SHA-256 of files of the host, in one round trip; a file that is not there has none.
 
-    `memory` is "add" to remember the proofs on the host, "new" to forget older ones first. Raises AnsibleActionFail.
+    `memory` is "add" to remember the proofs on the host, "new" to forget older ones first. Raises AnsibleActionFail,
+    Distrusted.
     """
+    for path in paths:
+        tree.hashes.pop(path, None)
     if not paths:
-        return {}
-    cores = int(tree.facts.get("cores") or 1)
+        return
     # Large files go to a process each; of small ones every process gets a batch.
     large = sum(sizes) / len(paths) > 1 << 20
-    batch = 1 if large else max(1, min(HASH_BATCH, -(-len(paths) // cores)))
-    done = _checked(
-        shell.run("verifying", script(_HASH, tree.root, str(batch), memory), listed(paths), max_output=MOST_LISTED),
-        "Verifying",
-    )
+    batch = 1 if large else max(1, min(HASH_BATCH, -(-len(paths) // tree.cores)))
+    asked = listed(paths)
+    command = script(_HASH, tree.root, str(batch), memory)
+    most = 2 * len(asked) + HASH_BYTES * len(paths) + FEW_BYTES
+    done = _checked(shell.run("verifying", command, asked, timeout=HASH_TIMEOUT, max_output=most), "Verifying")
     tokens = done.output.split(b"\0")
     if b"@end" not in tokens:
-        raise AnsibleActionFail(f"Verifying on the host ended early: {done.error or 'no reason given'}")
-    return {path: sha for path, _stamp, sha in _records(tokens)}
+        raise AnsibleActionFail(f"Verifying on the host ended early: {told(done.error) or 'no reason given'}")
+    tree.hashed(tokens[: tokens.index(b"@end")])
 
 
 def remove(shell: Shell, tree: RemoteTree, paths: list[str]) -> None:
     """Remove files, links and whole directories below the tree's root. Raises AnsibleActionFail."""
     if paths:
         _checked(
-            shell.run("removing", script(_REMOVE, tree.root), listed(paths)), "Removing what is no longer in the source"
+            shell.run("removing", script(_REMOVE, tree.root), listed(paths), timeout=LOOK_TIMEOUT),
+            "Removing what is no longer in the source",
         )
 
 
@@ -338,4 +255,5 @@ def make_folders(shell: Shell, tree: RemoteTree, paths: Iterable[str]) -> None:
     """Create directories below the tree's root. Raises AnsibleActionFail."""
     data = listed(paths)
     if data:
-        _checked(shell.run("creating directories", script(_FOLDERS, tree.root), data), "Creating directories")
+        command = script(_FOLDERS, tree.root)
+        _checked(shell.run("creating directories", command, data, timeout=LOOK_TIMEOUT), "Creating directories")

@@ -5,21 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import resource
 import selectors
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
+from ansible_collections.podyard.gpu.plugins.plugin_utils._landing import Landing
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import PARTIAL
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import (
     SSH_FAILED,
@@ -27,14 +30,20 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import (
     plain_environment,
     unreachable,
 )
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import (
+    GROWTH,
+    HANG_UP_SECONDS,
+    STALL_SECONDS,
+    Oversize,
+    Watch,
+    Words,
+)
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import listed
 
 # Below this an own connection costs more time than the faster cipher wins: about a second over an ocean, 16 MiB at the
 # rate of the default cipher with compression.
 BULK_BYTES = 16 << 20
-# rsync gives up when nothing moves for two minutes; a network volume may hold its breath for a while.
-STALL_SECONDS = 120
 # The first ones with --info=progress2, and with -s, which only those after 3.2.5 also know as --secluded-args.
 OLDEST_HERE, OLDEST_THERE = (3, 1), (3, 0)
 # Telling a version takes milliseconds; a program of this name that does something else must not hold us.
@@ -52,6 +61,8 @@ PULL_OPTIONS = ("--no-links", "--no-inc-recursive", "--chmod=D700,Fu+rw,Fgo-w,Fu
 _BROKEN = {10, 12, 30, 35, SSH_FAILED}
 # Some files vanished or could not be read: the verification says which.
 _SOME_MISSING = {23, 24}
+# Of which these are told at once.
+_TOLD = ("No space left", "File too large")
 _LOGGED = re.compile(rb"^\S+ \S+ \[\d+\] [<>]f\S* (\d+) (.*)$")
 _PROGRESS = re.compile(rb"[\r\n]\s*(\d+)\s+\d+%")
 
@@ -64,8 +75,8 @@ class Cancelled(Exception):
 class Job:
     """One call of a mover: relative paths between `local` and the host's `remote` directory.
 
-    `again` sends also what looks the same by size and time; `links_only` moves symbolic links as such, else what they
-    lead to is moved.
+    `sizes` are the bytes of each path as they were listed. `again` sends also what looks the same by size and time;
+    `links_only` moves symbolic links as such, else what they lead to is moved.
     """
 
     host: SshHost
@@ -78,6 +89,12 @@ class Job:
     links_only: bool = False
     limit: float = 0.0
     cancel: threading.Event | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest file."""
+        return max(self.sizes.values(), default=0)
 
     @property
     def bulk(self) -> bool:
@@ -119,12 +136,22 @@ def _environment() -> dict[str, str]:
 
 def push(job: Job) -> dict[str, int]:
     """Send files to the host; return bytes that went over by path, for those that were not there already."""
-    return _run(job, PUSH_OPTIONS, [f"{job.local}/", job.host.rsync_place(f"{job.remote}/")])
+    places = [f"{job.local}/", job.host.rsync_place(f"{job.remote}/")]
+    return _run(job, PUSH_OPTIONS, places, _watch(job))
 
 
 def pull(job: Job) -> dict[str, int]:
     """Fetch files from the host; return as `push` does."""
-    return _run(job, PULL_OPTIONS, [job.host.rsync_place(f"{job.remote}/"), f"{job.local}/"])
+    places = [job.host.rsync_place(f"{job.remote}/"), f"{job.local}/"]
+    options = [*PULL_OPTIONS, f"--max-size={job.largest + GROWTH}"]
+    with Landing(job.local, private=True) as landing:
+        # A file that goes on may be here twice: what is here already, and what becomes of it.
+        most = landing.weigh() + job.bytes + job.largest + GROWTH
+        return _run(job, options, places, _watch(job, landing.weigh, most), job.largest + GROWTH)
+
+
+def _watch(job: Job, measure: Callable[[], int] | None = None, most: int = 0) -> Watch:
+    return Watch(f"transfer ({job.progress.label})", job.bytes, job.limit, len(job.paths), measure, most)
 
 
 def _arguments(job: Job, more: Sequence[str]) -> list[str]:
@@ -138,12 +165,12 @@ def _arguments(job: Job, more: Sequence[str]) -> list[str]:
     return arguments
 
 
-def _run(job: Job, more: Sequence[str], places: list[str]) -> dict[str, int]:
-    """Call rsync, show its progress, and return what it moved.
+def _run(job: Job, more: Sequence[str], places: list[str], bounds: Watch, largest: int = 0) -> dict[str, int]:
+    """Call rsync, show its progress, and return what it moved. No file may grow beyond `largest` bytes, if given.
 
-    Raises AnsibleConnectionFailure, AnsibleActionFail, Cancelled.
+    Raises AnsibleConnectionFailure, AnsibleActionFail, TreeError, Cancelled.
     """
-    with tempfile.TemporaryDirectory(prefix="podyard-") as name, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryDirectory(prefix="podyard-") as name:
         folder = Path(name)
         (folder / "paths").write_bytes(listed(job.paths))
         log = folder / "log"
@@ -154,25 +181,47 @@ def _run(job: Job, more: Sequence[str], places: list[str]) -> dict[str, int]:
             f"--log-file={log}",
             "--log-file-format=%i %b %n",
         ]
-        with subprocess.Popen(
-            [*command, *places],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=_environment(),
-        ) as process:
+        with (
+            subprocess.Popen(
+                [*command, *places],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+                # Python ignores the signal for a file that grows too large, and so does what it starts: rsync says it.
+                restore_signals=False,
+            ) as process,
+            Words(process.stderr) as words,
+        ):
             try:
-                watch(process, job)
+                _limit_files(process, max(largest, bounds.words) if largest else 0)
+                watch(process, job, lambda: bounds.check(words))
+                _ended(process)
             except BaseException:
-                process.terminate()
+                process.kill()
                 raise
-        errors.seek(0)
-        _judge(job, process.returncode, errors.read().decode(errors="replace"))
+        bounds.judge(words)
+        _judge(job, process.returncode, words.text)
         return dict(_logged(log.read_bytes().splitlines())) if log.exists() else {}
 
 
-def watch(process: subprocess.Popen[bytes], job: Job) -> None:
-    """Read rsync's progress until it ends. Raises Cancelled when the job is called off."""
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process that has said all, and end one that does not end."""
+    try:
+        process.wait(HANG_UP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _limit_files(process: subprocess.Popen[bytes], largest: int) -> None:
+    """Let the kernel refuse what a process writes into a file beyond so many bytes, where the system can."""
+    if largest and hasattr(resource, "prlimit"):
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
+
+
+def watch(process: subprocess.Popen[bytes], job: Job, check: Callable[[], None] = lambda: None) -> None:
+    """Read rsync's progress until it ends. Raises Cancelled when the job is called off, and what `check` raises."""
     output: IO[bytes] | None = process.stdout
     if output is None:
         raise ValueError("the process has no standard output to read")
@@ -181,6 +230,7 @@ def watch(process: subprocess.Popen[bytes], job: Job) -> None:
         while True:
             if job.cancel is not None and job.cancel.is_set():
                 raise Cancelled
+            check()
             # Half a second bounds how late a cancel is noticed.
             if not selector.select(timeout=0.5):
                 continue
@@ -192,9 +242,11 @@ def watch(process: subprocess.Popen[bytes], job: Job) -> None:
 
 
 def _judge(job: Job, code: int, words: str) -> None:
-    if code == 0 or (code in _SOME_MISSING and "No space left" not in words):
+    if code == 0 or (code in _SOME_MISSING and not any(each in words for each in _TOLD)):
         return
     stage = f"transfer ({job.progress.label})"
+    if "File too large" in words:
+        raise Oversize(f"{stage}: a file is larger", job.largest)
     if code in _BROKEN:
         raise unreachable(stage, job.host, words)
     if code < 0:

@@ -8,26 +8,51 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import selectors
 import shlex
 import shutil
 import subprocess
 import tarfile
-import tempfile
+import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
 from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import environment
+from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import ADVICE, Distrusted, checked_name, told
+from ansible_collections.podyard.gpu.plugins.plugin_utils._landing import Landing
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, shown
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import MARK, SSH_FAILED, script, unreachable
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import (
+    GROWTH,
+    HANG_UP_SECONDS,
+    STALL_SECONDS,
+    Oversize,
+    Watch,
+    Words,
+)
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_remote import listed
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_rsync import Cancelled, Job
 
-# Large blocks: the pipe to ssh is the bottleneck, not memory.
-BLOCK = 1 << 20
+# Large blocks: the pipe to ssh is the bottleneck, not memory. A pipe takes 64 KiB at a time.
+BLOCK, CHUNK = 1 << 20, 64 << 10
+# After the last byte the host still has to write what it has in memory.
+ENDING_SECONDS = 300.0
+# Bytes before our mark, of a name in an archive with its frame, and of what says nothing but a name.
+MOST_BANNER, FRAME, MOST_WORDS = 1 << 20, 8 << 10, 64 << 10
+_WORDS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+ENDED_SECONDS = 5.0
+# How a connection ends that breaks or stands still, and how an archive that none is that was packed here: the library
+# that reads them raises more than it says.
+_UNREADABLE = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
 _PACK = r"""
 list=$(mktemp) || exit 4
 trap 'rm -f "$list"' EXIT
@@ -38,15 +63,34 @@ xargs -0 -n 500 tar -c -h -f - <"$list"
 
 
 class _Stream(io.RawIOBase):
-    """A pipe that counts and brakes what goes through it."""
+    """A pipe that counts, brakes and bounds what goes through it; `most` bytes may come out of it."""
 
-    def __init__(self, pipe: IO[bytes], job: Job) -> None:
-        self._pipe, self._job = pipe, job
+    def __init__(self, pipe: IO[bytes] | None, job: Job, check: Callable[[], None], most: int = 0) -> None:
+        if pipe is None:
+            raise ValueError("the process lacks a pipe")
+        self._pipe, self._job, self._check, self._most = pipe, job, check, most
         self._begun, self._count = time.monotonic(), 0
+        self._rest = b""
+        os.set_blocking(pipe.fileno(), False)
 
-    def _passed(self, count: int) -> None:
+    def _wait(self, event: int, patience: float) -> None:
+        """Wait until the other side takes or gives something. Raises _Stalled, and as `_look` does."""
+        begun = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pipe, event)
+            # Half a second bounds how late a cancel is noticed.
+            while not selector.select(timeout=0.5):
+                self._look()
+                if time.monotonic() - begun > patience:
+                    raise _Stalled(patience)
+
+    def _look(self) -> None:
+        """Raise Cancelled when the job is called off, and what the check raises."""
         if self._job.cancel is not None and self._job.cancel.is_set():
             raise Cancelled
+        self._check()
+
+    def _passed(self, count: int) -> None:
         self._count += count
         self._job.progress.add(count)
         if self._job.limit > 0:
@@ -55,14 +99,65 @@ class _Stream(io.RawIOBase):
                 time.sleep(ahead)
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._pipe.write(data)
+        left = memoryview(data)
+        while left:
+            self._look()
+            try:
+                left = left[os.write(self._pipe.fileno(), left[:CHUNK]) :]
+            except BlockingIOError:
+                self._wait(selectors.EVENT_WRITE, STALL_SECONDS)
         self._passed(len(data))
         return len(data)
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._pipe.read(size)
+    def read(self, size: int = -1, patience: float = 0.0) -> bytes:
+        data, self._rest = self._rest, b""
+        while not data:
+            self._look()
+            try:
+                data = os.read(self._pipe.fileno(), size if size > 0 else BLOCK)
+                if not data:
+                    return data
+            except BlockingIOError:
+                self._wait(selectors.EVENT_READ, patience or STALL_SECONDS)
         self._passed(len(data))
+        if self._most and self._count > self._most:
+            raise Oversize(f"transfer ({self._job.progress.label}): more comes", self._job.bytes)
         return data
+
+    def skip_banner(self) -> None:
+        """Read up to our mark. Raises tarfile.ReadError when there is none."""
+        seen = b""
+        while MARK not in seen:
+            more = self.read()
+            if not more or len(seen) > MOST_BANNER:
+                raise tarfile.ReadError("the host answered something else")
+            seen += more
+        self._rest = seen.partition(MARK)[2]
+
+    def drain(self) -> None:
+        """Read what is left, up to its end."""
+        while self.read(BLOCK, ENDING_SECONDS):
+            continue
+
+
+class _Stalled(Exception):
+    """The other side neither takes nor gives anything."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing moved for {seconds:.0f} s")
+
+
+class _Member(tarfile.TarInfo):
+    """A member of an archive that somebody else packed: no word of it may be so long that it fills the memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        words = self.type in _WORDS
+        if (words and self.size > MOST_WORDS) or self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("the archive holds what none holds that was packed here")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        if any(name.startswith("GNU.sparse") for name in member.pax_headers):
+            raise tarfile.ReadError("the archive holds a sparse file, which none holds that was packed here")
+        return member
 
 
 def push(job: Job) -> dict[str, int]:
@@ -73,18 +168,17 @@ def push(job: Job) -> dict[str, int]:
     remote = f"printf '%s\\n' {MARK.decode().strip()}; exec tar -x -o -f - -C {shlex.quote(job.remote)}"
     moved: dict[str, int] = {}
 
-    def work(process: subprocess.Popen[bytes]) -> None:
-        if process.stdin is None:
-            raise ValueError("the process has no standard input")
+    def work(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
+        target = _Stream(process.stdin, job, check)
         with tarfile.open(
-            fileobj=_Stream(process.stdin, job), mode="w|", bufsize=BLOCK,
+            fileobj=target, mode="w|", bufsize=BLOCK,
             format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape",
         ) as archive:  # fmt: skip
             for path in job.paths:
                 moved[path] = _add(archive, job, path)
-        process.stdin.close()
+        _close(process.stdin)
         # Nothing but a banner comes back, but nobody may hang up on the one who sends it.
-        _drain(process.stdout)
+        _Stream(process.stdout, job, check, MOST_BANNER).drain()
 
     _with_ssh(job, remote, work)
     return moved
@@ -112,96 +206,127 @@ def _add(archive: tarfile.TarFile, job: Job, path: str) -> int:
 
 
 def pull(job: Job) -> dict[str, int]:
-    """Fetch files from the host; return their bytes by path. Raises AnsibleConnectionFailure, AnsibleActionFail."""
-    moved: dict[str, int] = {}
-    wanted = set(job.paths)
+    """Fetch files from the host; return their bytes by path.
 
-    def work(process: subprocess.Popen[bytes]) -> None:
-        if process.stdin is None or process.stdout is None:
-            raise ValueError("the process lacks a pipe")
-        process.stdin.write(listed(job.paths))
-        process.stdin.close()
-        _skip_banner(process.stdout)
+    Raises AnsibleConnectionFailure, AnsibleActionFail, TreeError.
+    """
+    moved: dict[str, int] = {}
+    # Each name stands in a frame of its own, and at the end of an archive are some kilobytes of zeros.
+    most = job.bytes + (len(job.paths) + 2) * FRAME + MOST_BANNER + GROWTH
+
+    def work(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:
+        # Beside the reader, since a host that does not listen must not hold it.
+        feeding = threading.Thread(target=_feed, args=(process.stdin, listed(job.paths)), daemon=True)
+        feeding.start()
+        source = _Stream(process.stdout, job, check, most)
+        source.skip_banner()
         # Several archives, one after the other, since the list may be longer than a command line.
         with tarfile.open(
-            fileobj=_Stream(process.stdout, job), mode="r|", bufsize=BLOCK,
+            fileobj=source, mode="r|", bufsize=BLOCK, tarinfo=_Member,
             ignore_zeros=True, encoding="utf-8", errors="surrogateescape",
-        ) as archive:  # fmt: skip
+        ) as archive, Landing(job.local, private=True) as landing:  # fmt: skip
             for member in archive:
-                path = member.name.removeprefix("./")
-                # The host decides neither what is written here nor where.
-                if member.isreg() and path in wanted:
-                    moved[path] = _extract(archive, member, job.local / path)
-        _drain(process.stdout)
+                # What the library remembers of each, nobody needs.
+                archive.members = []  # type: ignore[attr-defined]
+                _take(archive, member, job, landing, moved)
+        source.drain()
 
     _with_ssh(job, script(_PACK, job.remote), work)
     return moved
 
 
-def _drain(stream: IO[bytes] | None) -> None:
-    """Read what is left, up to its end."""
-    while stream is not None and stream.read(BLOCK):
-        continue
-
-
-def _skip_banner(stream: IO[bytes]) -> None:
-    """Read up to our mark."""
-    for line in iter(stream.readline, b""):
-        if line.endswith(MARK):
-            return
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> int:
+def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, job: Job, landing: Landing, moved: dict[str, int]) -> None:
+    """Put one file of the archive into its place; the host decides neither what is written nor where."""
+    if not member.isreg():
+        return
+    path = checked_name(member.name.removeprefix("./"))
+    if path not in job.sizes:
+        return
+    if path in moved:
+        raise Distrusted(f"The pod sends '{told(path)}' twice. {ADVICE}")
+    if member.size > job.sizes[path] + GROWTH:
+        raise Oversize(f"transfer ({job.progress.label}): '{told(path)}' is larger", job.sizes[path])
     source = archive.extractfile(member)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source is not None:
-        with target.open("wb") as stream:
+    if source is None:
+        return
+    with landing.new_file(path) as descriptor:
+        with os.fdopen(descriptor, "wb", closefd=False) as stream:
             shutil.copyfileobj(source, stream, BLOCK)
-        target.chmod(member.mode & 0o777)
-        os.utime(target, (member.mtime, member.mtime))
-    return member.size
+        os.fchmod(descriptor, (member.mode & 0o755) | 0o600)
+        # A time that none can be is none.
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            os.utime(descriptor, (member.mtime, member.mtime))
+    moved[path] = member.size
 
 
-def _with_ssh(job: Job, remote: str, work: Callable[[subprocess.Popen[bytes]], None]) -> None:
+def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
+    """Write all of it; a host that hangs up says itself why."""
+    left = memoryview(data)
+    with contextlib.suppress(OSError, ValueError):
+        while pipe is not None and left:
+            left = left[pipe.write(left) :]
+    _close(pipe)
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    with contextlib.suppress(OSError):
+        if pipe is not None:
+            pipe.close()
+
+
+def _with_ssh(job: Job, remote: str, work: Callable[[subprocess.Popen[bytes], Callable[[], None]], None]) -> None:
     """Run `remote` on the host and `work` with its pipes; raise what went wrong in the words of the one that knows."""
-    with tempfile.TemporaryFile() as errors:
-        broken: Exception | None = None
-        with subprocess.Popen(
-            job.host.command(remote, bulk=job.bulk),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment(),
-        ) as process:
-            try:
-                work(process)
-            except (BrokenPipeError, tarfile.TarError) as error:
-                broken = error
-                _hang_up(process)
-            except BaseException:
-                process.terminate()
-                _hang_up(process)
-                raise
-        errors.seek(0)
-        _judge(job, process.returncode, errors.read().decode(errors="replace"), broken)
+    bounds = Watch(f"transfer ({job.progress.label})", job.bytes, job.limit, len(job.paths))
+    broken: Exception | None = None
+    pipe = subprocess.PIPE
+    command = job.host.command(remote, bulk=job.bulk)
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment()) as process,
+        Words(process.stderr) as words,
+    ):
+        try:
+            work(process, lambda: bounds.check(words))
+            _ended(process, HANG_UP_SECONDS)
+        except (BrokenPipeError, _Stalled, *_UNREADABLE) as error:
+            broken = error
+            _hang_up(process)
+        except BaseException:
+            process.kill()
+            _hang_up(process)
+            raise
+    bounds.judge(words)
+    _judge(job, process.returncode, words.text, broken)
 
 
 def _hang_up(process: subprocess.Popen[bytes]) -> None:
-    """Close our ends of the pipes, whatever is left in them."""
+    """Close our ends of the pipes, whatever is left in them, and end what does not end then."""
     for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+        _close(pipe)
+    try:
+        _ended(process, ENDED_SECONDS)
+    except _Stalled:
+        process.kill()
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for the end of a process. Raises _Stalled."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise _Stalled(seconds) from None
 
 
 def _judge(job: Job, code: int, words: str, broken: Exception | None) -> None:
     stage = f"transfer ({job.progress.label})"
     if code == SSH_FAILED:
         raise unreachable(stage, job.host, words)
-    if code < 0:
+    if isinstance(broken, _Stalled):
+        raise unreachable(stage, job.host, f"{words}\n{broken}")
+    if code < 0 and not isinstance(broken, _UNREADABLE):
         raise AnsibleConnectionFailure(f"{stage}: ssh was ended by signal {-code}.")
     # tar ends with 1, and xargs with 123, when a file changed or vanished while it was read; the verification says
     # which.
     if code not in (0, 1, 123) or broken is not None:
         lines = [line for line in words.splitlines() if line.strip()]
-        raise AnsibleActionFail(f"{stage}: tar failed on the host: {' '.join(lines[-3:]) or broken}")
+        why = [*lines[-3:], f"({told(str(broken))})"] if broken else lines[-3:]
+        raise AnsibleActionFail(f"{stage}: tar failed on the host: {' '.join(why)}")

@@ -13,6 +13,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_remot
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_rsync as rsync
 from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import Completed, Shell, SshHost
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request, named, same_by_look
+from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_listing import Entry, RemoteTree
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress, amount
 
 HOST = SshHost("ssh", "my-pod", "203.0.113.9", (), False)
@@ -59,7 +60,7 @@ class FakeShell(Shell):
         super().__init__(HOST)
         self.answer = Completed(code, output, banner, error)
 
-    def run(self, stage, remote, data=b"", *, timeout=None, own=False, max_output=0):
+    def run(self, stage, remote, data=b"", **_options):
         self.data = data
         return self.answer
 
@@ -110,14 +111,16 @@ def test_an_answer_that_ends_early_is_no_answer():
 
 def test_paths_travel_between_nul_bytes():
     shell = FakeShell(SHA + b"  ./-n\0@end\0")
-    assert far.hash_files(shell, far.look(FakeShell(LISTING), "/"), ["-n", "\udcff"], [1, 1]) == {"-n": SHA.decode()}
+    tree = far.look(FakeShell(LISTING), "/")
+    far.hash_files(shell, tree, ["-n", "\udcff"], [1, 1])
+    assert (tree.hashes["-n"], tree.hashes.get("\udcff")) == (SHA.decode(), None)
     assert shell.data == b"./-n\0./\xff\0"
 
 
 def mover(method="auto", clean=True, **facts):
     made = Mover(HOST, Request("a", "b", Patterns(), "data", method=method), print)
     facts = {"tar": "/bin/tar", "rsync": "rsync  version 3.2.7  protocol version 31", **facts}
-    made.choose(far.RemoteTree("/w", True, False, facts, clean))
+    made.choose(RemoteTree("/w", True, False, facts, clean))
     return made.mode
 
 
@@ -260,7 +263,7 @@ def test_long_lists_are_cut_in_messages():
 
 
 def test_files_that_look_the_same():
-    entry = far.Entry("f", "f", 5, "5 1000.250000000 9.0", "")
+    entry = Entry("f", "f", 5, "5 1000.250000000 9.0", "")
     assert same_by_look(entry, 5, 1000_999_999_999)
     assert not same_by_look(entry, 5, 1001_000_000_000)
     assert not same_by_look(entry, 6, 1000_250_000_000)
