@@ -22,6 +22,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_pull 
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_remote as remote
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_rsync as rsync
 from ansible_collections.podyard.gpu.plugins.plugin_utils import _transfer_tar as tar
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints, checked_files
 from ansible_collections.podyard.gpu.plugins.plugin_utils._foreign import Distrusted
 from ansible_collections.podyard.gpu.plugins.plugin_utils._landing import Landing
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
@@ -160,6 +161,41 @@ def test_error_text_without_end_is_cut_on_the_pod(pod):
     )
     pod.program("python3", "exit 1")
     assert pod.pull().manifest["a"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"path": "checkpoints/../../guard.json"}, "which is refused: it leads out"),
+        ({"path": "/etc/passwd"}, "it is absolute"),
+        ({"path": None}, "no text"),
+        ({"path": "guard.json"}, "which is not in checkpoints, where it was to look"),
+        ({"path": "checkpoints"}, "which is not in checkpoints"),
+        ({"bytes": -1}, "has '-1' bytes"),
+        ({"bytes": True}, "has 'True' bytes"),
+        ({"bytes": "5"}, "bytes"),
+        ({"bytes": 1 << 70}, "bytes"),
+        ({"mtime": float("nan")}, "changed at 'nan'"),
+        ({"mtime": "now"}, "changed at"),
+        ({"group": None}, "changed at"),
+    ],
+)
+def test_a_look_that_lies_about_checkpoints_fetches_nothing(pod, record, words):
+    good = {"path": "checkpoints/w.bin", "group": "checkpoints", "bytes": 5, "mtime": 1.0}
+    assert checked_files([good], "checkpoints") == [good]
+    with pytest.raises(Distrusted, match=words):
+        checked_files([good, {**good, **record}], "checkpoints")
+    for lie in (None, {}, "a", [None], ["a"]):
+        with pytest.raises(Distrusted, match="in the place of"):
+            checked_files(lie, "")
+    host = SshHost("/no/such/ssh", "my-pod", ADDRESS, (), False)
+    follower = Checkpoints(host, str(pod.tree), pod.dest, ["checkpoints/*"], pod.shown.append)
+    for _look in range(3):
+        follower.offer([{**good, **record}])
+    follower.finish([{**good, **record}])
+    assert [line for line in pod.shown if "no checkpoint is fetched: The pod" in line] == pod.shown
+    assert (len(pod.shown), follower.busy, follower.fetched) == (1, False, [])
+    assert not pod.dest.exists()
 
 
 # What it sends
