@@ -7,8 +7,10 @@ ends with a sentence.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -93,7 +95,7 @@ def test_nothing_is_written_but_below_the_destination(pod, plays, run_dir, tmp_p
 
 
 def test_a_look_that_lies_about_checkpoints_fetches_nothing(pod, plays, run_dir, tmp_path):
-    stream = {"data": "eJwDAAAAAAE=", "offset": 0, "size": 0, "reset": False}
+    stream = {"offset": 0, "size": 0, "reset": False}
     look = {
         "state": "succeeded", "stopped": False, "exit_code": 0, "pid": None, "started_at": None, "ended_at": None,
         "heartbeat_age": None, "seconds": None, "log": stream, "metrics": stream, "gpu": stream, "disk_free_gb": 1.0,
@@ -102,7 +104,8 @@ def test_a_look_that_lies_about_checkpoints_fetches_nothing(pod, plays, run_dir,
             {"path": "checkpoints/../../../guard.json", "group": "checkpoints", "bytes": 5, "mtime": 1.0}
         ],
     }  # fmt: skip
-    pod.look.write_text(json.dumps(look))
+    nothing = base64.b64encode(zlib.compress(b"")).decode()
+    pod.look.write_text("\n".join([json.dumps(look), nothing, nothing, nothing, ""]))
     (tmp_path / "far" / "output").mkdir(parents=True)
     (tmp_path / "far" / "guard.json").write_text("owned")
     before = everything(run_dir.parent)
