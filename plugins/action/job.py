@@ -45,10 +45,11 @@ class ActionModule(ControllerAction):
             def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
                 return self._fill(name, value, {**task_vars, **others, **late})
 
-            job = self._job(options, given, fill, settings)
+            keys = AccountKeys.here(os.environ, settings.files)
+            job = self._job(options, given, fill, settings, keys)
             job.update(settings=settings.told, env_file=os.pathsep.join(settings.files))
             keep_at_home(job, settings.files)
-            problems, told = withhold(job, AccountKeys.here(os.environ, settings.files))
+            problems, told = withhold(job, keys)
             if problems:
                 raise BadJob(problems)
         except (BadJob, Problem) as error:
@@ -61,11 +62,13 @@ class ActionModule(ControllerAction):
         return {"changed": False, "job": plain(job), "_ansible_no_log": True}
 
     @staticmethod
-    def _job(options: Mapping[str, Any], given: Mapping[str, Any], fill: Fill, settings: JobSettings) -> dict[str, Any]:
+    def _job(
+        options: Mapping[str, Any], given: Mapping[str, Any], fill: Fill, settings: JobSettings, keys: AccountKeys
+    ) -> dict[str, Any]:
         """The job. What was lost before it got here is told with all its faults. Raises BadJob."""
         lost = lost_words(context.CLIARGS.get("extra_vars") or ())
         try:
-            job = build(options, given, fill, settings.values, settings.origins)
+            job = build(options, given, fill, settings.values, settings.origins, keys)
         except BadJob as error:
             raise BadJob([*lost, *error.problems]) from error
         if lost:

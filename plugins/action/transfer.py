@@ -37,6 +37,7 @@ ARGUMENTS: dict[str, Any] = {
     "method": {"type": "str", "choices": ["auto", "rsync", "tar"], "default": "auto"},
     "reconnects": {"type": "int", "default": 2},
     "max_gb": {"type": "float", "default": 0.0},
+    "digest": {"type": "str"},
 }
 
 
@@ -78,6 +79,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 "delete is for a push without include only: else it would remove what was not meant."
             )
+        if options["digest"] and (not pushing or options["delete"]):
+            raise AnsibleActionFail("digest is for a push without delete only, to a place that others use too.")
         if options["bandwidth_limit"] < 0:
             raise AnsibleActionFail(
                 "bandwidth_limit is a rate in MiB per second, and 0 for none; it cannot be negative."
@@ -93,6 +96,7 @@ class ActionModule(ActionBase):
             method=options["method"],
             dry=bool(self._task.check_mode),
             most=0 if pushing else most_bytes(options["max_gb"]),
+            digest=options["digest"] or None,
         )
 
     def _shown(self, report: Report, seconds: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action podyard.gpu.tree_info: counts and hashes a directory tree of the controller."""
+
 from __future__ import annotations
 
 import time
@@ -11,7 +12,14 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree, scan
+from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
+    HashCache,
+    Tree,
+    TreeError,
+    digest,
+    hash_tree,
+    scan,
+)
 
 
 class ActionModule(ControllerAction):
@@ -29,11 +37,10 @@ class ActionModule(ControllerAction):
         try:
             patterns = Patterns(tuple(arguments["include"]), tuple(arguments["exclude"]))
             tree = scan(local_path(arguments["path"]), patterns)
-            if arguments["hash"]:
-                hash_tree(tree, HashCache(tree.root, patterns))
+            found = digest(tree, hash_tree(tree, HashCache(tree.root, patterns))) if arguments["hash"] else None
         except (BadPattern, TreeError) as error:
             raise AnsibleActionFail(str(error)) from None
-        return {"changed": False, **_summary(tree), "seconds": round(time.monotonic() - started, 3)}
+        return {"changed": False, **_summary(tree), "digest": found, "seconds": round(time.monotonic() - started, 3)}
 
 
 def _summary(tree: Tree) -> dict[str, Any]:

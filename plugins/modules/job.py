@@ -89,6 +89,12 @@ job:
     dirs:
       description: The directories on the pod, C(mount), C(base), C(code), C(data), C(run) and C(output).
       type: dict
+    dataset_digest:
+      description:
+        - With a network volume, the digest after which the directory of the data is named, as
+          M(podyard.gpu.tree_info) returns it.
+        - None where the data are the run's own.
+      type: str
     env:
       description: The environment of the training. All values are text.
       type: dict

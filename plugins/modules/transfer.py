@@ -86,6 +86,15 @@ options:
         V(0) means as much as there is room for.
     type: float
     default: 0
+  digest:
+    description:
+      - What RV(podyard.gpu.tree_info#module:digest) was when O(dest) was named after it. A tree that has another
+        content by now is not sent.
+      - Several hosts may then push the same to the same place on one volume at the same time, while others read it.
+        No file is seen before it is whole.
+      - Only for O(direction=push) without O(delete).
+    type: str
+    version_added: 0.1.0
 notes:
   - What a host answers is not trusted. A name that leads out of O(dest), a line that no listing has, and more bytes
     than the listing tells end a pull, and nothing is written but below O(dest).

@@ -3,6 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documentation of the action plugin podyard.gpu.tree_info, which runs on the controller."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -86,6 +87,13 @@ special:
 largest_bytes:
   description: Size of the largest file in bytes.
   type: int
+  returned: success
+digest:
+  description:
+    - SHA-256 of the list of what is in the directory, with the SHA-256 of each file. Two directories with the same
+      content have the same, whatever the times and modes of their files.
+    - None with O(hash=false).
+  type: str
   returned: success
 seconds:
   description: Duration in seconds.

@@ -11,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils import _names
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_checks, _job_files, _job_results, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils import (
+    _job_checks,
+    _job_data,
+    _job_files,
+    _job_results,
+    _job_spec,
+)
+from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import PREFIX, Problem
 
 # Needed to know the directories on the pod, so that the other values can name them.
 FIRST = ("train_name", "train_run_id", "train_mount_path")
+# What the directory of the data depends on; only they cannot name it.
+DATA = ("train_network_volume", "train_dataset", "train_dataset_exclude")
 # Markup of the documentation, as V(text), which is read as plain text here.
 MARKUP = re.compile(r"\b[A-Z]\(([^()]*)\)")
 LATE = ("train_dataset_dir", "train_output_dir", "train_code_dir", "train_run_id")
@@ -42,12 +51,13 @@ def build(
     fill: Fill,
     settings: Mapping[str, Any] | None = None,
     origins: Mapping[str, str] | None = None,
+    keys: AccountKeys | None = None,
 ) -> dict[str, Any]:
     """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`).
 
     `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
     values, by variable, that settings of the environment have for those that were not given, `origins` their names and
-    where they were set, to be named in a problem. Raises BadJob.
+    where they were set, to be named in a problem. Files with one of the `keys` are not part of the data. Raises BadJob.
     """
     problems = _job_spec.unknown_names(variables, options, [name for name in LATE if name not in options])
     values = _Values(options, variables, fill, settings or {})
@@ -55,23 +65,43 @@ def build(
         values.take(name, {})
     # Where a name is missing, its place is held, so that the other values can be looked at all the same.
     values.job["run_id"] = values.job["run_id"] or _names.new_run_id()
-    dirs = directories(values.job["mount_path"] or "/", _slug(values.job["name"]), values.job["run_id"])
+    place = values.job["mount_path"] or "/", _slug(values.job["name"]), values.job["run_id"]
+    dirs = directories(*place)
     late = {
         "train_code_dir": dirs["code"],
         "train_output_dir": dirs["output"],
         "train_run_id": values.job["run_id"],
     }
+    for name in DATA:
+        values.take(name, late)
+    digest = _shared_data(values, place, late, keys or AccountKeys({}))
+    dirs = directories(*place, digest)
     if _job_spec.is_given(variables.get("train_dataset")):
         late["train_dataset_dir"] = dirs["data"]
     for name in options:
-        if name not in FIRST:
+        if name not in (*FIRST, *DATA):
             values.take(name, late)
     problems += values.problems + _job_results.settle(values.job, dirs["output"])
     problems += _job_checks.check(values.job, values.unusable)
     problems += _with_files(values.job, dirs, lambda template: fill("train_files", template, late))
     if problems:
         raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])
-    return {**values.job, **derived(values.job, dirs)}
+    return {**values.job, **derived(values.job, dirs), "dataset_digest": digest}
+
+
+def _shared_data(
+    values: _Values, place: tuple[str, str, str], late: Mapping[str, str], keys: AccountKeys
+) -> str | None:
+    """The digest of data that runs may share, since their storage outlives the pod; None for data of the run's own."""
+    if not values.job["network_volume"] or not values.job["dataset"]:
+        return None
+    digest = _job_data.dataset_digest(values.job, keys)
+    if digest is None:
+        return None
+    dirs = directories(*place, digest)
+    # Files that the run puts among its data are its own, and with them the data.
+    files = values.asked("train_files", {**late, "train_dataset_dir": dirs["data"]})
+    return None if _job_data.holds_files(files, dirs) else digest
 
 
 def _with_files(job: dict[str, Any], dirs: Mapping[str, str], fill: _job_files.Fill) -> list[str]:
@@ -106,6 +136,13 @@ class _Values:
             self.problems.append(str(problem))
             self.unusable.add(key)
             self.job[key] = None
+
+    def asked(self, name: str, late: Mapping[str, Any]) -> Any:
+        """What a variable will be; None for a faulty one, which is told when it is taken."""
+        try:
+            return self._value(name, late)
+        except Problem:
+            return None
 
     def _value(self, name: str, late: Mapping[str, Any]) -> Any:
         option = self._options[name]
@@ -154,13 +191,17 @@ def _slug(name: str | None) -> str:
         return "unnamed"
 
 
-def directories(mount: str, project: str, run_id: str) -> dict[str, str]:
-    """Where everything of a run lies on the pod. Code and data are shared by the runs of a project."""
+def directories(mount: str, project: str, run_id: str, digest: str | None = None) -> dict[str, str]:
+    """Where everything of a run lies on the pod: its own, except data with a `digest`, which runs of the project share.
+
+    Storage may be mounted by the pods of several runs at once, and none may change what another one reads.
+    """
     mount = mount.rstrip("/")
     base = f"{mount}/podyard/{project}"
     run = f"{base}/runs/{run_id}"
     return {
-        "mount": mount or "/", "base": base, "code": f"{base}/code", "data": f"{base}/data",
+        "mount": mount or "/", "base": base, "code": f"{run}/code",
+        "data": f"{base}/datasets/{digest[:16]}" if digest else f"{run}/data",
         "run": run, "output": f"{run}/output",
     }  # fmt: skip
 

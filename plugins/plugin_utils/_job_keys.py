@@ -14,19 +14,18 @@ from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns, exactly
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_data import SEARCHED_BYTES, SEARCHED_FILES
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, scan, shown
 from ansible_collections.podyard.gpu.plugins.plugin_utils._requirements import BadRequirements, read
 
-#: Of code every file is looked through. A dataset may have terabytes, and a key is in a small file: these are 10,000
-#: files of up to 1 MiB, some seconds of a disk.
-DATASET_BYTES, DATASET_FILES = 1 << 20, 10_000
 NEVER = "a pod never gets a key with which pods can be rented"
 
 
 def withhold(job: dict[str, Any], keys: AccountKeys) -> tuple[list[str], list[str]]:
     """Leave files with a key out of what is sent. Returns problems, for which nothing is rented, and what to tell."""
     problems, told = list(_in_values(job, keys)), []
-    for tree, limits in (("code", (None, None)), ("dataset", (DATASET_BYTES, DATASET_FILES))):
+    # Of code every file is looked through.
+    for tree, limits in (("code", (None, None)), ("dataset", (SEARCHED_BYTES, SEARCHED_FILES))):
         if not job.get(tree):
             continue
         try:

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,6 +221,16 @@ def hash_tree(
     if cache:
         cache.keep(hashes, tree.files, begun)
     return hashes
+
+
+def digest(tree: Tree, hashes: Mapping[str, str]) -> str:
+    """SHA-256 of what a tree holds: names, contents, links and directories, whatever their times and modes."""
+    lines = [("f", path, hashes[path]) for path in tree.files]
+    lines += [("l", path, target) for path, target in tree.links.items()]
+    lines += [("d", path, "") for path in tree.folders]
+    # No name holds a NUL byte, so that no two trees give the same text.
+    text = "".join(f"{kind}\0{path}\0{rest}\0" for kind, path, rest in sorted(lines))
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 def shown(path: str) -> str:

@@ -34,6 +34,7 @@ class Request:
     `limit` is in MiB per second, 0 for none; `method` is auto, rsync or tar; `label` names it in messages; `cached`
     keeps the hashes of this side for the next time; with `skip_changing` a pull leaves out, and reports, what somebody
     writes to meanwhile; `most` are the bytes that a pull may bring home, 0 for as many as there is room for.
+    `digest` is what the tree of a push must have; others may send the same to the same place, and read there.
     """
 
     src: str
@@ -48,6 +49,7 @@ class Request:
     cached: bool = True
     skip_changing: bool = False
     most: int = 0
+    digest: str | None = None
 
 
 @dataclass
@@ -151,6 +153,7 @@ class Mover:
             limit=self.request.limit,
             cancel=self.cancel,
             sizes=sizes,
+            shared=self.request.digest is not None,
             **how,
         )
         program: ModuleType = _transfer_rsync if self.mode == "rsync" else _transfer_tar

@@ -19,6 +19,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
     HashCache,
     Tree,
     TreeError,
+    digest,
     hash_tree,
     scan,
     shown,
@@ -53,8 +54,9 @@ class Push:
         self.tree = scan(source, self.request.patterns)
         self._withhold()
         with ThreadPoolExecutor(1) as pool:
-            if self.request.verify:
+            if self.request.verify or self.request.digest:
                 self._hashing = pool.submit(self._hash)
+            self._recognize()
             self.remote = far.look(
                 self.mover.shell, self.request.dest, make=not self.request.dry, remember=self.request.verify
             )
@@ -65,6 +67,14 @@ class Push:
             self._transfer(report)
         report.manifest = {path: (status.size, self.hashes.get(path)) for path, status in self.tree.files.items()}
         return report
+
+    def _recognize(self) -> None:
+        """See that the tree is the one that was meant. Raises TreeError."""
+        if self.request.digest and digest(self.tree, self.hashes) != self.request.digest:
+            raise TreeError(
+                f"{self.request.src} has changed since {self.request.dest} was named after its content, where other "
+                "runs may read it: nothing was sent. Wait until nothing writes to it and start again."
+            )
 
     def _withhold(self) -> None:
         """Leave out files with a key of an account. Raises TreeError when one of them is all there is to send."""

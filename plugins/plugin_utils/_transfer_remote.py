@@ -168,8 +168,12 @@ cat "$work/out"
 printf '@end\0'
 if [ -n "$3" ]; then
   memory=$(dirname -- "$root")/.$(basename -- "$root").podyard
-  { mkdir -p -- "$memory" && { [ "$3" != new ] || rm -f -- "$memory/known"; } && cat "$work/out" >>"$memory/known"; }
-  2>/dev/null
+  # A new one takes its place as a whole: another push to a shared volume may do the same at this moment.
+  { mkdir -p -- "$memory" && if [ "$3" = new ]; then
+      part=$(mktemp "$memory/known.XXXXXX") && cat "$work/out" >"$part" && mv -f -- "$part" "$memory/known" ||
+        rm -f -- "$part" "$memory/known"
+    else cat "$work/out" >>"$memory/known"; fi
+  } 2>/dev/null
 fi
 :
 """

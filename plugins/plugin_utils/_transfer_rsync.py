@@ -76,7 +76,8 @@ class Job:
     """One call of a mover: relative paths between `local` and the host's `remote` directory.
 
     `sizes` are the bytes of each path as they were listed. `again` sends also what looks the same by size and time;
-    `links_only` moves symbolic links as such, else what they lead to is moved.
+    `links_only` moves symbolic links as such, else what they lead to is moved. Where `remote` is `shared`, others
+    read there and may send the same at this moment, so that no file may be seen before it is whole.
     """
 
     host: SshHost
@@ -89,6 +90,7 @@ class Job:
     links_only: bool = False
     limit: float = 0.0
     cancel: threading.Event | None = None
+    shared: bool = False
     sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -62,6 +62,33 @@ xargs -0 -n 500 tar -c -h -f - <"$list"
 """
 
 
+# Unpacks beside and moves each file into its place when it is whole, as rsync does. Of an archive that was cut off the
+# last file may be half of one, which must not take the place of a whole one. $1 directory
+_UNPACK_ASIDE = r"""
+cd -- "$1" || exit 3
+tries=5
+until work=$(mkdir -p .podyard-incoming && mktemp -d .podyard-incoming/XXXXXX); do
+  # Another push may just have removed the empty directory.
+  tries=$((tries - 1)); [ "$tries" -gt 0 ] || exit 3
+done
+trap 'rm -rf "$work"; rmdir .podyard-incoming 2>/dev/null' EXIT
+how=-f code=0
+tar -x -o -f - -C "$work" || { code=$? how=-n; }
+# find takes one {} only, also where it is meant for another find.
+root=$(pwd -P) each='{}'
+export how root each
+(cd -- "$work" && find . -type d -exec sh -c '
+  for folder do
+    to=$root/$folder/
+    export to
+    mkdir -p -- "$to" || exit 1
+    (cd -- "$folder" &&
+      find . ! -name . -prune ! -type d -exec sh -c "mv $how -- \"\$@\" \"\$to\"" sh "$each" +) || exit 1
+  done' sh {} +) || exit 3
+exit "$code"
+"""
+
+
 class _Stream(io.RawIOBase):
     """A pipe that counts, brakes and bounds what goes through it; `most` bytes may come out of it."""
 
@@ -166,6 +193,8 @@ def push(job: Job) -> dict[str, int]:
     Raises AnsibleConnectionFailure, AnsibleActionFail, TreeError.
     """
     remote = f"printf '%s\\n' {MARK.decode().strip()}; exec tar -x -o -f - -C {shlex.quote(job.remote)}"
+    if job.shared:
+        remote = script(_UNPACK_ASIDE, job.remote)
     moved: dict[str, int] = {}
 
     def work(process: subprocess.Popen[bytes], check: Callable[[], None]) -> None:

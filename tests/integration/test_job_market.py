@@ -68,7 +68,7 @@ def test_a_job_goes_from_one_provider_to_the_other_and_is_told_who_took_its_pod(
         assert told in (job.run / "report.html").read_text() and told in " ".join(playbook.output().split())
 
     log, base = (job.run / "train.log").read_text(), f"/workspace/podyard/{job.name}"
-    assert f"data: {base}/data\nrun: {record['run_id']}\n- 0.1\n- 0.01\nmode 600\n" in log
+    assert f"data: {base}/runs/{record['run_id']}/data\nrun: {record['run_id']}\n- 0.1\n- 0.01\nmode 600\n" in log
     assert hashlib.sha256(TOKEN.encode()).hexdigest() in log
     assert TOKEN not in playbook.output()
     assert not [path for path in job.run.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]

@@ -27,10 +27,17 @@ esac
 venv=$root/$name
 requirements=$root/$requirements
 
-# The stamp is written last: an environment without it was cut off and is made anew.
+# The stamp is written last: an environment without it was cut off and is made anew. The name leads to a directory of
+# this process: on a shared volume another one may make the same environment now, or train in it.
 if [ ! -f "$venv/.podyard-complete" ]; then
-    rm -rf "$venv"
     mkdir -p "$root"
+    name=$venv
+    own=$(mktemp -d "$name.XXXXXX")
+    venv=$own
+    # Others that log in may use what is there.
+    chmod 755 "$venv"
+    trap 'rm -rf "$own"' EXIT
+    trap 'exit 129' HUP INT TERM
     # The file's own directory: pip reads no configuration and no project of whoever logs in.
     cd "$(dirname "$requirements")"
     # A terminal has nothing to say, and would be waited for without end.
@@ -48,6 +55,13 @@ if [ ! -f "$venv/.podyard-complete" ]; then
     fi
     cp "$requirements" "$venv/requirements.txt"
     touch "$venv/.podyard-complete"
-    echo "changed: $venv made"
+    publish() { ln -sn "$own" "$name" 2>/dev/null && [ -f "$name/.podyard-complete" ]; }
+    # What is there without a stamp was cut off, or leads to nothing.
+    publish || [ -f "$name/.podyard-complete" ] || { rm -rf "$name" && publish; } || true
+    # Whoever was first, one is there, and this one stays only if it is the one.
+    [ -f "$name/.podyard-complete" ] || { echo "ERROR: $name could not be put in its place" >&2; exit 3; }
+    [ "$(readlink "$name")" != "$own" ] || trap - EXIT
+    echo "changed: $name made"
+    venv=$name
 fi
 echo "venv=$venv"

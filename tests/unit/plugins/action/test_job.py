@@ -51,7 +51,7 @@ def test_late_names_through_other_variables(variables):
         train_run_id="{{ 'r' ~ 2 }}",
     )
     assert job["command"] == "python train.py /workspace/podyard/digits/runs/r2/output/best --disk 20 --run r2"
-    assert job["env"] == {"DATA": "/workspace/podyard/digits/data", "NAME": "DIGITS"}
+    assert job["env"] == {"DATA": "/workspace/podyard/digits/runs/r2/data", "NAME": "DIGITS"}
 
 
 def test_untrusted_text_is_never_a_template(variables):
@@ -203,11 +203,11 @@ class TestFiles:
             ],
         )
         base = "/workspace/podyard/digits"
-        text = f"data: {base}/data\n- 0.1\n- 0.2\nend: true\n"
+        text = f"data: {base}/runs/r1/data\n- 0.1\n- 0.2\nend: true\n"
         assert job["files"] == [
-            {"dest": f"{base}/code/config/train.yml", "mode": "0600", "content": text},
-            {"dest": f"{base}/data/run.env", "mode": "0644", "content": "run=r1\n"},
-            {"dest": f"{base}/code/five", "mode": "0600", "content": "5"},
+            {"dest": f"{base}/runs/r1/code/config/train.yml", "mode": "0600", "content": text},
+            {"dest": f"{base}/runs/r1/data/run.env", "mode": "0644", "content": "run=r1\n"},
+            {"dest": f"{base}/runs/r1/code/five", "mode": "0600", "content": "5"},
         ]
         assert "/config/train.yml" in job["code_exclude"], "what it stands in for stays at home, and is not removed"
         assert "/run.env" in job["dataset_exclude"] and "/run.env" not in job["code_exclude"]
@@ -252,9 +252,9 @@ class TestFiles:
         given = {name: variables[name] for name in ("train_run_id", "train_ssh_public_keys")}
         job = act(ActionModule, {}, {**given, **trusted(yaml.safe_load(blocks["yaml"]))})["job"]
         base = "/workspace/podyard/lora-portraits"
-        assert job["files"][0]["content"].startswith(f'[run]\nname = "r1"\ndata = "{base}/data"\n')
+        assert job["files"][0]["content"].startswith(f'[run]\nname = "r1"\ndata = "{base}/runs/r1/data"\n')
         assert job["files"][0]["content"].endswith("[learning_rates]\nunet = 0.0001\ntext_encoder = 0.0005\n")
-        assert job["files"][1] == {"dest": f"{base}/code/.hf-token", "mode": "0600", "content": "hf_secret"}
+        assert job["files"][1] == {"dest": f"{base}/runs/r1/code/.hf-token", "mode": "0600", "content": "hf_secret"}
         assert job["ready_when"] == {"file": "/workspace/.provisioned"} and job["regions"][-1] == "EU-RO-1"
 
     def test_two_of_one_name(self, variables):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils import _job, _job_data, _job_spec
+from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob
 from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
 
@@ -82,8 +83,8 @@ class TestGoodJob:
         assert job["dirs"] == {
             "mount": "/workspace",
             "base": base,
-            "code": f"{base}/code",
-            "data": f"{base}/data",
+            "code": f"{base}/runs/r1/code",
+            "data": f"{base}/runs/r1/data",
             "run": f"{base}/runs/r1",
             "output": f"{base}/runs/r1/output",
         }
@@ -114,11 +115,65 @@ class TestGoodJob:
             train_env={"OUT": "{{ train_output_dir }}"},
         )
         base = "/data/podyard/digits"
-        assert job["command"] == f"go {base}/data {base}/runs/r1/output {base}/code r1"
+        assert job["command"] == f"go {base}/runs/r1/data {base}/runs/r1/output {base}/runs/r1/code r1"
         assert job["env"] == {"OUT": f"{base}/runs/r1/output"}
+
+    def test_no_directory_of_another_run(self, options, given):
+        """On storage that both mount, what one sends must not touch what the other one trains with."""
+        first, second = (build(options, given, train_run_id=run)["dirs"] for run in ("r1", "r2"))
+        assert {first[name] for name in ("code", "data", "output")}.isdisjoint(second.values())
 
     def test_a_name_in_prose(self, options, given):
         assert build(options, given, train_name="My Digits, second try!")["project"] == "my-digits-second-try"
+
+
+class TestSharedData:
+    """On a network volume data are sent once, to a directory that is named after their content."""
+
+    def test_the_same_content_has_the_same_place(self, options, given, tmp_path):
+        wish = {"train_network_volume": "v1", "train_command": "train {{ train_dataset_dir }}"}
+        first = build(options, given, train_run_id="r1", **wish)
+        os.utime(tmp_path / "data" / "labels.csv", (1, 1))
+        second = build(options, given, train_run_id="r2", **wish)
+        place = f"/workspace/podyard/digits/datasets/{first['dataset_digest'][:16]}"
+        assert first["dirs"]["data"] == second["dirs"]["data"] == place
+        assert first["command"] == f"train {place}"
+        assert first["dirs"]["code"] != second["dirs"]["code"]
+
+    def test_other_content_has_another(self, options, given, tmp_path):
+        (tmp_path / "data" / "more").write_text("2")
+        found = set()
+        for change in ({}, {"train_dataset_exclude": ["more"]}, {"train_dataset_exclude": ["labels.csv"]}):
+            found.add(build(options, given, train_network_volume="v1", **change)["dirs"]["data"])
+        (tmp_path / "data" / "empty").mkdir()
+        found.add(build(options, given, train_network_volume="v1")["dirs"]["data"])
+        (tmp_path / "data" / "link").symlink_to("more")
+        found.add(build(options, given, train_network_volume="v1")["dirs"]["data"])
+        assert len(found) == 5
+
+    def test_it_is_what_will_be_sent(self, options, given, tmp_path):
+        """A file with the key of an account stays at home, and is no part of it."""
+        plain = build(options, given, train_network_volume="v1")["dataset_digest"]
+        (tmp_path / "data" / "keys").write_text("secret-of-an-account")
+        job = {"dataset": str(tmp_path / "data"), "dataset_exclude": []}
+        assert _job_data.dataset_digest(job, AccountKeys({"runpod": ["secret-of-an-account"]})) == plain
+        assert _job_data.dataset_digest(job, AccountKeys({})) != plain
+
+    def test_files_of_the_run_among_the_data_make_them_its_own(self, options, given):
+        entry = {"dest": "{{ train_dataset_dir }}/run.env", "content": "run={{ train_run_id }}"}
+        job = build(options, given, train_run_id="r1", train_network_volume="v1", train_files=[entry])
+        assert job["dirs"]["data"] == "/workspace/podyard/digits/runs/r1/data"
+        assert [each["dest"] for each in job["files"]] == ["/workspace/podyard/digits/runs/r1/data/run.env"]
+        assert job["dataset_digest"] is None
+
+    def test_nothing_is_read_for_a_disk_that_ends_with_the_pod(self, options, given, monkeypatch):
+        monkeypatch.setattr(_job_data, "hash_tree", lambda *_arguments: pytest.fail("it was read"))
+        assert build(options, given)["dataset_digest"] is None
+        assert build(options, {**given, "train_dataset": None}, train_network_volume="v1")["dataset_digest"] is None
+
+    def test_data_that_cannot_be_read_are_told_by_the_plan(self, options, given, tmp_path):
+        (tmp_path / "data" / "lost").symlink_to("/no/such/file")
+        assert build(options, given, train_network_volume="v1")["dataset_digest"] is None
 
 
 CONVERSIONS = [
