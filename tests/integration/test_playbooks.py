@@ -122,7 +122,8 @@ def test_a_training_attaches_and_is_seen(story):
     story.runpod.job.train(3000)
     story.process = story.runpod.playbook.start(story.runpod.job)
     for run in story.both:
-        wait_for(lambda run=run: "step 2" in run.playbook.output(), "the training's log on the screen")
+        # As long as a whole run may take: both began a moment ago.
+        wait_for(lambda run=run: "step 2" in run.playbook.output(), "the training's log on the screen", RUN_TIMEOUT)
     assert len(story.cloud.creates(f"podyard-{story.runpod.job.name}-")) == 1
     kill(story.vastai, story.lost)
     place = story.vastai.directory / "connection.json"
