@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -77,6 +78,8 @@ def pod(call, tmp_path, monkeypatch):
 
     made = Pod()
     yield made
-    for pid in [*members(str(made.dir), living_pid(str(made.dir), "child")), living_pid(str(made.dir))]:
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+    # Again and again: one of them may have started another between look and kill.
+    while left := [pid for pid in (*members(str(made.dir), None), living_pid(str(made.dir))) if pid]:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
