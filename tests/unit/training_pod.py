@@ -14,7 +14,6 @@ import time
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.podyard.gpu.plugins.module_utils._training_files import living_pid
 from ansible_collections.podyard.gpu.plugins.module_utils._training_supervisor import members
 from ansible_collections.podyard.gpu.plugins.modules import training, training_info
 
@@ -31,6 +30,14 @@ def until(condition, what):
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited in vain for {what}")
+
+
+def programs_of(directory):
+    """The processes that were started with a path in this directory: runner, supervisor and shell, from their start."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as stream:
+            if directory.encode() in stream.read():
+                yield int(name)
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def pod(call, tmp_path, monkeypatch):
     made = Pod()
     yield made
     # Again and again: one of them may have started another between look and kill.
-    while left := [pid for pid in (*members(str(made.dir), None), living_pid(str(made.dir))) if pid]:
+    while left := {*members(str(made.dir), None), *programs_of(str(made.dir))}:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
