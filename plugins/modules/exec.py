@@ -78,7 +78,7 @@ EXAMPLES = r"""
   podyard.gpu.exec:
     run_id: 20260715_140000_1f2e
     runs_dir: ./runs
-    command: test -e /workspace/podyard/digits/data/labels.csv
+    command: test -e /workspace/podyard/digits/runs/20260715_140000_1f2e/data/labels.csv
     fail_on_rc: false
     timeout: 30
   delegate_to: localhost

@@ -56,12 +56,12 @@ EXAMPLES = r"""
 - name: Put a configuration and a token on the pod
   podyard.gpu.text_files:
     files:
-      - dest: /workspace/podyard/digits/code/config/train.yml
+      - dest: /workspace/podyard/digits/runs/20261122_101500_4f2a/code/config/train.yml
         content: |
           epochs: 3
-          data: /workspace/podyard/digits/data
+          data: /workspace/podyard/digits/runs/20261122_101500_4f2a/data
         mode: "0644"
-      - dest: /workspace/podyard/digits/code/.netrc
+      - dest: /workspace/podyard/digits/runs/20261122_101500_4f2a/code/.netrc
         content: "machine example.org password {{ lookup('ansible.builtin.env', 'EXAMPLE_TOKEN') }}"
 """
 
@@ -75,7 +75,7 @@ files:
     dest:
       description: Path on the host.
       type: str
-      sample: /workspace/podyard/digits/code/config/train.yml
+      sample: /workspace/podyard/digits/runs/20261122_101500_4f2a/code/config/train.yml
     bytes:
       description: Size of the text.
       type: int

@@ -106,8 +106,8 @@ EXAMPLES = r"""
 - name: Start the training
   podyard.gpu.training:
     dir: /workspace/podyard/digits/runs/20261122_101500_4f2a
-    chdir: /workspace/podyard/digits/code
-    command: python train.py --data ../data --out ../runs/20261122_101500_4f2a/output
+    chdir: /workspace/podyard/digits/runs/20261122_101500_4f2a/code
+    command: python train.py --data ../data --out ../output
     path_prefix: [/root/.podyard/venv-1f0c9a3b2d4e/bin]
     env:
       HF_TOKEN: "{{ lookup('ansible.builtin.env', 'HF_TOKEN') }}"

@@ -128,7 +128,7 @@ EXAMPLES = r"""
   podyard.gpu.transfer:
     direction: push
     src: ./data
-    dest: /workspace/podyard/digits/data
+    dest: /workspace/podyard/digits/runs/20261122_101500_4f2a/data
     exclude: [".git", "*.tmp"]
     delete: true
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import textwrap
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ import yaml
 from harness import BIN, REPOSITORY, Cloud, Job, Playbook, ran, running_for, wait_for
 
 RUN = "20260715_140000_1f2e"
+# The run of which the examples of the roles' modules speak; its code and data are those of the other one.
+ANOTHER = "20261122_101500_4f2a"
 MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("*.py"))
 # Their examples are for hosts that are pods; all others are for the controller.
 ON_A_POD = (
@@ -120,6 +123,10 @@ def shop(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
     try:
         wait_for(lambda: record.is_file() and "step 3" in record.read_text(), "the training", timeout=PATIENCE)
         connection = json.loads((directory / "runs" / RUN / "connection.json").read_text())
+        runs = "/workspace/podyard/digits/runs"
+        copy = f"mkdir {runs}/{ANOTHER} && cp -r {runs}/{RUN}/code {runs}/{RUN}/data {runs}/{ANOTHER}/"
+        copied = ran([*shlex.split(connection["ssh"]), copy], stdin=subprocess.DEVNULL)
+        assert copied.returncode == 0, copied.stderr
         inventory = directory / "inventory.yml"
         inventory.write_text(yaml.safe_dump({"all": {"hosts": {"pod": host_variables(connection)}}}))
         yield Shop(directory, directory / "job.yml", inventory, playbook.environ)
