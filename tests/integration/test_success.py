@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 
+from harness import wait_for
 from pod_side import playing, serving
 
 
@@ -39,12 +40,15 @@ def test_results_come_home_from_wherever_they_lie(tmp_path):
     code.mkdir()
     (code / "train.py").write_text("pass\n")
     there.mkdir()
-    begun = (code / "train.py").stat()
     (there / "started_at").touch()
-    os.utime(there / "started_at", ns=(begun.st_ctime_ns + 1, begun.st_ctime_ns + 1))
+    # A microsecond is more than what is lost of a time as a fraction of seconds.
+    begun = (code / "train.py").stat().st_ctime_ns + 1_000
+    os.utime(there / "started_at", ns=(begun, begun))
     (there / "output" / "a").mkdir(parents=True)
     (there / "output" / "a" / "model.bin").write_bytes(b"m" * 100)
     (code / "results" / "b").mkdir(parents=True)
+    # The kernel's clock for files ticks every few milliseconds.
+    wait_for(lambda: (there / "tick").write_text("") or (there / "tick").stat().st_ctime_ns > begun, "the next tick")
     (code / "results" / "b" / "it's.pt").write_bytes(b"r" * 50)
     role = {
         "name": "fetch",

@@ -149,6 +149,7 @@ def test_a_missing_directory_is_a_failure_of_the_training(pod):
 def test_a_vanished_training_is_lost(pod):
     pod.start("sleep 1000")
     child = until(lambda: living_pid(str(pod.dir), "child"), "the child")
+    until((pod.dir / "heartbeat").exists, "the first heartbeat")
     os.kill(int(pod.text("pid").split()[0]), signal.SIGKILL)
     assert until(lambda: (found := pod.info())["state"] == "lost" and found, "lost")["exit_code"] is None
     # The heartbeat ends with the runner, though the training itself goes on.

@@ -160,10 +160,10 @@ def test_stop_ends_what_is_left_behind_and_that_is_no_success(pod):
     assert _training_supervisor._fields(int(pod.text("left"))) is None
 
 
-def test_a_busy_gpu_is_a_sign_of_life(pod, tmp_path, monkeypatch):
+def test_a_busy_gpu_is_a_sign_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(_training_supervisor, "_ticks", lambda pids: dict.fromkeys(pids, 7))
     (tmp_path / "gpu.jsonl").write_text('{"utilization_percent": 1}\n{"utilization_percent": null}\nno json\n')
     activity = _training_supervisor.Activity(str(tmp_path), [os.getpid()], 0.0)
-    monkeypatch.setattr(_training_supervisor, "_ticks", lambda pids: dict.fromkeys(pids, 7))
     monkeypatch.setattr(_training_supervisor, "_holds_gpu", lambda pid: True)
     activity.active_at -= 100
     assert activity.idle([os.getpid()]) >= 100
