@@ -5,17 +5,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
-from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
-from ansible.plugins.connection import ConnectionBase
-from ansible.utils.display import Display
-
-from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Done, TooMuch, run
-from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean, clean_result
-from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import Target, arguments, environment
-
 DOCUMENTATION = r"""
 name: pod
 short_description: Reach a rented pod by SSH
@@ -82,6 +71,17 @@ options:
     vars:
       - name: podyard_ssh_retries
 """
+
+import time
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
+
+from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Done, TooMuch, run
+from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean, clean_result
+from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import Target, arguments, environment
 
 # Bytes of an answer. What a module tells is some kilobytes; a file that is fetched may be larger.
 MOST_OUTPUT = 64 << 20

@@ -62,7 +62,7 @@ options:
   python:
     description:
       - The Python that will train, a path or a name on the search path.
-    type: str
+    type: path
     default: python3
   min_python_version:
     description:
@@ -243,7 +243,6 @@ torch:
       type: str
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -262,7 +261,7 @@ ARGUMENTS: dict[str, Any] = {
     "mount": {"type": "path"},
     "directory": {"type": "path"},
     "min_disk_free_gb": {"type": "float"},
-    "python": {"type": "str", "default": "python3"},
+    "python": {"type": "path", "default": "python3"},
     "min_python_version": {"type": "str"},
     "tools": {
         "type": "list",
@@ -288,7 +287,7 @@ def main() -> None:
     found["disk"] = disk(wishes["mount"] or str(Path.home()))
     found["directory"] = directory(wishes["directory"]) if wishes["directory"] else None
     found["python"], found["torch"] = python(
-        run, os.path.expanduser(wishes["python"]), compute=wishes["compute"], seconds=wishes["compute_timeout"]
+        run, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
     )
     found["tools"] = {name: shutil.which(name) for name in wishes["tools"]}
     for gpu in found["gpus"]:

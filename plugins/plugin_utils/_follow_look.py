@@ -261,6 +261,7 @@ class Keeper:
                 # A full disk here is no reason to end what computes there.
                 self.full[name] = str(error)
 
+
 def _private(path: str, flags: int) -> int:
     """Open a file that only the user may read: a log may quote what nobody else is to see. A link is not followed."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)

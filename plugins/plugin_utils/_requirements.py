@@ -39,6 +39,7 @@ _OPTION = re.compile(
 _INCLUDES = ("-r", "--requirement", "-c", "--constraint")
 _EDITABLE = ("-e", "--editable")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_PATH_LINE = re.compile(r"(?P<head>.*?)(?P<extras>\[[^\]/]*\])?(?P<tail>\s+--?[A-Za-z].*|\s*;.*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z][A-Za-z0-9+.-]*\+|[^/@]+@\s*[A-Za-z][A-Za-z0-9+.-]*:")
 _ARCHIVES = (".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lz")
 _PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -213,8 +214,10 @@ def _unfiled(value: str) -> str:
 
 def _of_path(reading: _Reading, where: str, path: Path, top: Path, line: str, before: str = "") -> str | None:
     """A line that names something to install by its path, as it is on the pod; None for any other line."""
-    found = re.fullmatch(r"(?P<head>.*?)(?P<extras>\[[^\]/]*\])?(?P<tail>\s+--?[A-Za-z].*|\s*;.*)?", line)
-    assert found is not None  # every part may be empty
+    found = _PATH_LINE.fullmatch(line)
+    if found is None:
+        # A line feed within the line, which no reader of lines leaves there.
+        return None
     head = found["head"].strip()
     name, at, address = head.partition("@")
     if at and address.strip().startswith("file:"):

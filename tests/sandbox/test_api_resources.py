@@ -132,7 +132,7 @@ def test_template_life(api: Api) -> None:
     path = f"/v2/templates/{first['id']}"
     assert {**first, "id": "x"} == {
         "id": "x", "name": "tpl", "image": IMAGE, "args": "", "cmd": [], "entrypoint": [], "disk": 50, "mounts": {},
-            "ports": [], "env": {},
+        "ports": [], "env": {},
         "registry": None, "serverless": False, "public": False, "category": "NVIDIA", "startSsh": True,
         "startJupyter": True, "allowedCudaVersions": [],
     }  # fmt: skip

@@ -112,7 +112,11 @@ def test_where_no_module_can_be_started_pods_are_given_back_all_the_same(monkeyp
     """Ansible writes a module to a file before it runs it, and on a full disk it cannot."""
     warned, cloud = [], FakeCloud(pod("p1", f"{PREFIX}0-1"))
     monkeypatch.setattr(_screen, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
-    connect = lambda name, environ, **_given: connected.append(environ) or cloud  # noqa: E731
+
+    def connect(name, environ, **_given):
+        connected.append(environ)
+        return cloud
+
     monkeypatch.setattr(pod_termination._providers, "connect", connect)
     monkeypatch.setattr(pod_termination, "Polls", lambda interval: FakeTime().polls())
     monkeypatch.setattr(LiveAction, "run", lambda *_arguments: dict(NO_SPACE) if how == "fails" else full())
