@@ -56,6 +56,12 @@ GOOD: dict[str, Any] = {
 DAY = "2026-01-01T00:00:00Z"
 
 
+@pytest.fixture(autouse=True)
+def not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The description has no words for most of what is sent here, and none for what is answered to it."""
+    monkeypatch.delenv("PODYARD_SANDBOX_TRAFFIC", raising=False)
+
+
 @pytest.fixture
 def no_failure(api: Api, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Afterwards: nothing was logged as the sandbox's own failure, and money and books are still good."""

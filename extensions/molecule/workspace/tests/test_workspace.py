@@ -7,7 +7,9 @@ from __future__ import annotations
 
 
 def test_the_code_is_there(host):
-    assert host.file("/workspace/w/code/package/module.py").content_string == "VALUE = 1\n"
+    # What Ansible tells of a command's output has no line feed at its end; the size has.
+    module = host.file("/workspace/w/code/package/module.py")
+    assert (module.content_string.rstrip("\n"), module.size) == ("VALUE = 1", 10)
     assert not host.file("/workspace/w/code/left-at-home").exists
 
 
@@ -25,7 +27,8 @@ def test_the_environment_is_whole_and_on_the_local_disk(host):
     venv = host.file("/workspace/w/venv").linked_to
     assert venv.startswith("/root/.podyard/venv-")
     assert host.file(f"{venv}/.podyard-complete").exists
-    assert host.file(f"{venv}/requirements.txt").content_string == "pillow>=10\n"
+    requirements = host.file(f"{venv}/requirements.txt")
+    assert (requirements.content_string.rstrip("\n"), requirements.size) == ("pillow>=10", 11)
 
 
 def test_one_that_failed_is_no_environment(host):
