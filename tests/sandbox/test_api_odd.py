@@ -11,6 +11,7 @@ import math
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from odd_values import BODIES, IDS, QUERIES, TYPES, VALUES, Raw, mutated, text_o
 from stand_in import IMAGE, PATIENCE, Api, ServerThread, wanted
 
 from podyard_sandbox.runpod.graphql.engine import schema
+from podyard_sandbox.settings import Settings
 
 TEMPLATE = {"name": "t", "image": IMAGE, "disk": 20, "ports": ["22/tcp"], "env": {"A": "1"}, "registry": None}
 VOLUME = {"name": "v", "size": 20, "dataCenter": "EU-RO-1", "type": "STANDARD"}
@@ -56,10 +58,12 @@ GOOD: dict[str, Any] = {
 DAY = "2026-01-01T00:00:00Z"
 
 
-@pytest.fixture(autouse=True)
-def not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The description has no words for most of what is sent here, and none for what is answered to it."""
-    monkeypatch.delenv("PODYARD_SANDBOX_TRAFFIC", raising=False)
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[ServerThread]:
+    """One that records nothing: the description has no words for most of what is sent here, nor for the answers."""
+    thread = ServerThread(tmp_path / "home", Settings(traffic=None))
+    yield thread
+    thread.close()
 
 
 @pytest.fixture
