@@ -105,7 +105,7 @@ link_collection() {
     [ -L "$COLLECTION" ] || ln -s ../../../.. "$COLLECTION"
 }
 
-# Pods of the sandbox never reach the internet: they install from these files.
+# Pods of the sandbox install from these files, and need not ask a package index.
 download_wheels() {
     local version
     version=$("$POD_PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
