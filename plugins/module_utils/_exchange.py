@@ -235,6 +235,7 @@ def _body(answer: Any, most: int) -> bytes:
 
 def _unpacked(packed: bytes, most: int) -> bytes:
     # 47: the header says whether it is gzip or zlib; -15: neither, as some servers understand "deflate".
+    problem: Exception | None = None
     for window in (47, -15):
         unpacker = zlib.decompressobj(window)
         try:

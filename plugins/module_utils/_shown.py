@@ -60,7 +60,7 @@ def cleaned(value: Any) -> Any:
         return {cleaned(name): cleaned(each) for name, each in value.items()}
     if isinstance(value, list):
         return [cleaned(each) for each in value]
-    if type(value) is tuple:
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
         return tuple(cleaned(each) for each in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value) if part.init}

@@ -253,7 +253,8 @@ class Supervisor:
 
 def tell(sentence: str) -> None:
     """Put a sentence into the training's log."""
-    print(f"podyard: {sentence}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"podyard: {sentence}\n")
+    sys.stderr.flush()
 
 
 def send(pids: list[int], number: int) -> None:
@@ -304,4 +305,4 @@ def _ended() -> tuple[list[tuple[int, int]], bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(Supervisor(sys.argv[1], float(sys.argv[2])).run(sys.argv[3:]))
+    raise SystemExit(Supervisor(sys.argv[1], float(sys.argv[2])).run(sys.argv[3:]))

@@ -231,12 +231,13 @@ class Follower:
         if state == "absent":
             return Verdict("lost", "absent", f"No training was ever started {where}, or its directory is gone.")
         if state == "lost":
+            code = self._unread("exit_code")
             return Verdict(
                 "lost",
                 "vanished",
                 f"The training {where} vanished after {self._elapsed()} without an exit code: the pod was restarted, "
                 "or everything on it was killed. Its log so far and the checkpoints that were fetched are here."
-                + (f" Its exit_code could not be read: {code}." if (code := self._unread("exit_code")) else ""),
+                + (f" Its exit_code could not be read: {code}." if code else ""),
             )
         if self.found["stopped"]:
             return Verdict("stopped", "stopped", f"The training {where} was stopped after {self._elapsed()}.")

@@ -52,7 +52,7 @@ def checked_files(found: Any, base: str) -> list[dict[str, Any]]:
         if base and not path.startswith(f"{base}/"):
             raise Distrusted(f"The pod lists '{told(path)}', which is not in {base}, where it was to look. {ADVICE}")
         size, moment = record.get("bytes"), record.get("mtime")
-        if type(size) is not int or not 0 <= size < 1 << 60:
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 60:
             raise Distrusted(f"The pod says that '{told(path)}' has '{told(repr(size))}' bytes. {ADVICE}")
         timed = isinstance(moment, int | float) and math.isfinite(moment)
         if not timed or not isinstance(record.get("group"), str):

@@ -80,10 +80,10 @@ class LogView:
         """Show now and then how far a line has got that has no end yet: a progress bar may have none for an hour."""
         if self._clock() - self._shown_at < BAR_SECONDS:
             return
-        bar = printable(self._rest)
-        if bar.strip() and bar != self._bar:
-            self._bar, self._shown_at = bar, self._clock()
-            self._show(f"  {_short(bar, MOST_BAR)}")
+        state = printable(self._rest)
+        if state.strip() and state != self._bar:
+            self._bar, self._shown_at = state, self._clock()
+            self._show(f"  {_short(state, MOST_BAR)}")
 
     def _lines(self, data: bytes) -> list[str]:
         """The lines that are complete with these bytes. Of the rest its last form is kept, up to a length."""
@@ -92,11 +92,11 @@ class LogView:
         for line in whole:
             cut, self._cut = self._cut, 0
             lines.append(_short(printable(line), MOST_SHOWN, 0 if b"\r" in line.rstrip(b"\r") else cut))
-        bar = rest.rstrip(b"\r")
-        if b"\r" in bar:
-            self._cut, bar = 0, bar.rpartition(b"\r")[2]
-        self._cut += max(0, len(bar) - MOST_REST)
-        self._rest = bar[:MOST_REST] + (b"\r" if rest.endswith(b"\r") else b"")
+        state = rest.rstrip(b"\r")
+        if b"\r" in state:
+            self._cut, state = 0, state.rpartition(b"\r")[2]
+        self._cut += max(0, len(state) - MOST_REST)
+        self._rest = state[:MOST_REST] + (b"\r" if rest.endswith(b"\r") else b"")
         return lines
 
 

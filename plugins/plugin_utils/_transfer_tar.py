@@ -16,7 +16,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
@@ -174,16 +174,20 @@ class _Stalled(Exception):
         super().__init__(f"nothing moved for {seconds:.0f} s")
 
 
+# By names of their own, since a parameter of the library has the name of its module.
+_SPARSE, _ReadError = tarfile.GNUTYPE_SPARSE, tarfile.ReadError
+
+
 class _Member(tarfile.TarInfo):
     """A member of an archive that somebody else packed: no word of it may be so long that it fills the memory."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, tarfile: Any) -> Any:
         words = self.type in _WORDS
-        if (words and self.size > MOST_WORDS) or self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("the archive holds what none holds that was packed here")
-        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        if (words and self.size > MOST_WORDS) or self.type == _SPARSE:
+            raise _ReadError("the archive holds what none holds that was packed here")
+        member: Any = super()._proc_member(tarfile)  # type: ignore[misc]
         if any(name.startswith("GNU.sparse") for name in member.pax_headers):
-            raise tarfile.ReadError("the archive holds a sparse file, which none holds that was packed here")
+            raise _ReadError("the archive holds a sparse file, which none holds that was packed here")
         return member
 
 

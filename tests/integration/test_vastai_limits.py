@@ -17,8 +17,8 @@ from stand_in import ServerThread
 
 from podyard_sandbox.settings import Settings
 
-# A twentieth of the service's own times: what a playbook does in minutes takes seconds.
-SCALE = 0.05
+# A tenth of the service's own times: what a playbook does in minutes takes seconds.
+SCALE = 0.1
 PROCESSES, ROUNDS = 5, 3
 LOOKS = """
 import sys
