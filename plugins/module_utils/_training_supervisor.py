@@ -171,7 +171,7 @@ class Supervisor:
         if self._is_stopped():
             return STOPPED
         # Held to the end: one that is thrown away looks for the end of its process, which is for `_awaited` to see.
-        main = subprocess.Popen(command, start_new_session=True)
+        main = subprocess.Popen(command, start_new_session=True)  # pylint: disable=ansible-bad-function
         if self._is_stopped():
             # Whoever stops it may have looked before there was a process to end.
             send([main.pid], signal.SIGTERM)

@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
 from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import PIECE, AccountKeys
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import DATASET_BYTES, withhold
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_data import SEARCHED_BYTES
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
 from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError, scan
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Request
 from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
@@ -161,7 +162,7 @@ def test_a_value_with_a_key_is_refused(tmp_path, keys, changes, where):
 
 def test_a_dataset_is_looked_through_up_to_a_bound(tmp_path, keys, monkeypatch):
     made = job(tmp_path)
-    (tmp_path / "data/big").write_bytes(b"\0" * DATASET_BYTES + KEY.encode())
+    (tmp_path / "data/big").write_bytes(b"\0" * SEARCHED_BYTES + KEY.encode())
     (tmp_path / "data/small").write_text(KEY)
     read = []
     in_file = AccountKeys.in_file
