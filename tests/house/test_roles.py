@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,15 @@ def test_no_zero_is_taken_for_nothing():
 )
 def test_a_zero_that_is_lost_is_found(document):
     assert lost_zeros(document, {"provision_max_price": "float"})
+
+
+def test_a_script_that_has_nothing_to_do_reads_what_it_is_sent(tmp_path):
+    """Else its writer, the module that runs it, fails with a broken pipe and without a word."""
+    script = ROLES / "workspace" / "files" / "prepare.sh"
+    command = ["sh", script, "python3", tmp_path / "venvs", "x", "", "", tmp_path / "code"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        # It waits for its input, however long that takes to come.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        output, _errors = process.communicate(b"\n", timeout=60)
+    assert (process.returncode, output.splitlines()[-1]) == (0, b"venv=")

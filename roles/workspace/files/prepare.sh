@@ -11,6 +11,10 @@
 set -eu
 python=$1 root=$2 name=$3 requirements=$4 environment=$5
 shift 5
+# All of it at once: whoever writes there would fail if this ended before. A terminal has nothing to say, and would be
+# waited for without end.
+exports=
+[ -t 0 ] || exports=$(cat)
 
 for directory in "$@"; do
     [ -d "$directory" ] || { mkdir -p "$directory" && echo "changed: $directory made"; }
@@ -40,8 +44,7 @@ if [ ! -f "$venv/.podyard-complete" ]; then
     trap 'exit 129' HUP INT TERM
     # The file's own directory: pip reads no configuration and no project of whoever logs in.
     cd "$(dirname "$requirements")"
-    # A terminal has nothing to say, and would be waited for without end.
-    if [ "$environment" = stdin ] && [ ! -t 0 ]; then eval "$(cat)"; fi
+    [ "$environment" != stdin ] || eval "$exports"
     if command -v uv >/dev/null 2>&1; then
         uv venv --quiet --system-site-packages --python "$python" "$venv" || exit 3
         uv pip install --quiet --python "$venv/bin/python" -r "$requirements" || exit 4
