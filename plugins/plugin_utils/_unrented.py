@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import LATEST, R
 # What is written before the first create. Where anything else lies beside it, somebody keeps it there.
 FILES = frozenset(
     {
-        *("run.json", "run.lock", "plan.json", "guard.json", "guard.lock", "guard.log", "report.html", "report.json"),
+        *("run.json", "run.lock", "plan.json", "guard.json", "guard.lock", "guard.log", "report.html"),
         *(_ledger.FILE, _fence.LOCK, _fence.FENCE, _fence.COMING),
     }
 )
