@@ -16,11 +16,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from stand_in import Api, ServerThread
 
+from podyard_sandbox.settings import Settings
+
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[ServerThread]:
     """The API in this process, with pods of which only the SSH port is real, at a quick pace."""
     thread = ServerThread(tmp_path / "home")
+    yield thread
+    thread.close()
+
+
+@pytest.fixture
+def unrecorded_sandbox(tmp_path: Path) -> Iterator[ServerThread]:
+    """One that records no traffic: the vendors' descriptions have no words for most of what makes no sense."""
+    thread = ServerThread(tmp_path / "home", Settings(traffic=None))
     yield thread
     thread.close()
 

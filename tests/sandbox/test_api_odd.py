@@ -11,7 +11,6 @@ import math
 import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,6 @@ from odd_values import BODIES, IDS, QUERIES, TYPES, VALUES, Raw, mutated, text_o
 from stand_in import IMAGE, PATIENCE, Api, ServerThread, wanted
 
 from podyard_sandbox.runpod.graphql.engine import schema
-from podyard_sandbox.settings import Settings
 
 TEMPLATE = {"name": "t", "image": IMAGE, "disk": 20, "ports": ["22/tcp"], "env": {"A": "1"}, "registry": None}
 VOLUME = {"name": "v", "size": 20, "dataCenter": "EU-RO-1", "type": "STANDARD"}
@@ -59,11 +57,8 @@ DAY = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[ServerThread]:
-    """One that records nothing: the description has no words for most of what is sent here, nor for the answers."""
-    thread = ServerThread(tmp_path / "home", Settings(traffic=None))
-    yield thread
-    thread.close()
+def sandbox(unrecorded_sandbox: ServerThread) -> ServerThread:
+    return unrecorded_sandbox
 
 
 @pytest.fixture

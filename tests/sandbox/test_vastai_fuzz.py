@@ -121,8 +121,8 @@ def _path(path: str, dice: random.Random, known: str) -> str:
 
 
 @pytest.fixture
-def vast(sandbox: ServerThread) -> Vast:
-    return Vast(sandbox)
+def vast(unrecorded_sandbox: ServerThread) -> Vast:
+    return Vast(unrecorded_sandbox)
 
 
 def test_nothing_that_is_asked_breaks_the_stand_in(vast: Vast, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,11 @@ NO_JSON = {"error": "invalid_request", "msg": "Invalid json body"}
 
 
 @pytest.fixture
+def sandbox(unrecorded_sandbox: ServerThread) -> ServerThread:
+    return unrecorded_sandbox
+
+
+@pytest.fixture
 def vast(sandbox: ServerThread) -> Vast:
     return Vast(sandbox)
 
