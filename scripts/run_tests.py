@@ -93,6 +93,7 @@ def gates() -> list[Part]:
         "mypy sandbox": ["mypy", "-p", "podyard_sandbox"],
         "mypy scripts": ["mypy", "scripts", "examples"],
         "ruff": ["ruff", "check", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
         "yamllint": ["yamllint", "--strict", "."],
         "shellcheck": ["shellcheck", "-x", "-P", "scripts", *scripts, ".ci/run"],
         "antsibull-changelog": ["antsibull-changelog", "lint"],

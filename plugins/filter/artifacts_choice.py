@@ -103,9 +103,7 @@ def artifacts_choice(
 ) -> dict[str, Any]:
     """What of a training's leavings comes home."""
     try:
-        return choice(
-            found, unmatched=unmatched, max_gb=max_gb, place=place, checkpoints=checkpoints, saved=saved
-        )
+        return choice(found, unmatched=unmatched, max_gb=max_gb, place=place, checkpoints=checkpoints, saved=saved)
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError("artifacts_choice takes what training_output_info returns.") from error
 

@@ -83,9 +83,7 @@ class _Fence:
         work.halt()
         self._held.enter_context(creating(work.run_dir))
         try:
-            work.ledger.write(
-                _ledger.CREATING, request.name, work.provider.name, gpu=request.gpu, holder=self._renter
-            )
+            work.ledger.write(_ledger.CREATING, request.name, work.provider.name, gpu=request.gpu, holder=self._renter)
         except OSError as error:
             raise errors.CloudError(
                 f"Nothing was rented, since the run's ledger in {work.run_dir} cannot be written: {error.strerror}."

@@ -37,8 +37,7 @@ class Launch:
 
     @property
     def environment_file(self) -> str:
-        """Where the environment waits for the runner: on the container's own disk, never on a volume that outlives it.
-        """
+        """Where the environment waits for the runner: on the container's own disk, never on one that outlives it."""
         return os.path.join(os.path.expanduser("~"), ".podyard", f"environment-{self.token}")
 
     def write(self, options: Mapping[str, Any]) -> list[str]:

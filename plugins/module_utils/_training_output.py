@@ -35,9 +35,7 @@ USUAL_PLACES = ("/output", "/outputs", "/results", "/checkpoints", "/models", "/
 def shown(path: str) -> str:
     """A name as text that can be told and sent: what is no UTF-8 and what steers a terminal becomes an escape."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 @dataclass

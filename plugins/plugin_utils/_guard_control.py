@@ -136,8 +136,7 @@ def replace_dead(run_dir: Path) -> str | None:
 
 
 class Tending:
-    """Sees to it, at each call, that a controller's own guard lives; says what it did, and warns once for each trouble.
-    """
+    """Keep a guard alive that belongs to a controller: start one that died, and warn once of each trouble."""
 
     def __init__(
         self,

@@ -122,9 +122,7 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
     }
 
 
-def _age(
-    pod: Mapping[str, Any], record: Mapping[str, Any], clock_ahead: float | None, now: datetime
-) -> float | None:
+def _age(pod: Mapping[str, Any], record: Mapping[str, Any], clock_ahead: float | None, now: datetime) -> float | None:
     """Seconds since a pod was rented, each time against the clock that has told it."""
     begun = parse_time(pod["created_at"])
     if begun is not None:

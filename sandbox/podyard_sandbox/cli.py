@@ -57,9 +57,7 @@ def main(context: click.Context, home: Path | None) -> None:
 
 @main.command("up")
 @click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
-@click.option(
-    "--balance", type=Amount(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f})."
-)
+@click.option("--balance", type=Amount(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f}).")
 @click.option(
     "--wheels",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

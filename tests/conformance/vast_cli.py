@@ -40,9 +40,7 @@ class Cli:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit code says little, and is left to the caller."""
-        return ran(
-            [ENVIRONMENT / "bin" / "vastai", *words], env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL
-        )
+        return ran([ENVIRONMENT / "bin" / "vastai", *words], env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL)
 
     def __call__(self, *words: str) -> str:
         """What a command prints that finds nothing wrong."""

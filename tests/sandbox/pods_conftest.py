@@ -54,8 +54,9 @@ class Lab:
         """Run the sandbox's event loop until `work` is done."""
         return self._runner.run(work)
 
-    def spec(self, pod_id: str = "p1", *, profile: str = "runpod", env: dict[str, str] | None = None,
-             **changes: Any) -> PodSpec:
+    def spec(
+        self, pod_id: str = "p1", *, profile: str = "runpod", env: dict[str, str] | None = None, **changes: Any
+    ) -> PodSpec:
         """A pod that lets this lab's key in, unless its environment says something else."""
         variables = {"PUBLIC_KEY": self.public_key} if env is None else env
         return PodSpec(**{"id": pod_id, "hostname": f"host-{pod_id}", "profile": profile, "env": variables, **changes})
@@ -78,8 +79,16 @@ class Lab:
                 pytest.fail(f"{what} did not come within {PATIENCE:g} s; container log: {self.log_texts()}")
             self.do(asyncio.sleep(LOOK))
 
-    def ssh(self, pod: RunningPod, command: str, *, options: tuple[str, ...] = (), key: Path | None = None,
-            check: bool = False, stdin: str = "") -> Result:
+    def ssh(
+        self,
+        pod: RunningPod,
+        command: str,
+        *,
+        options: tuple[str, ...] = (),
+        key: Path | None = None,
+        check: bool = False,
+        stdin: str = "",
+    ) -> Result:
         """Run a command on the pod by a real SSH client; `check` fails the test when it does not end with 0."""
         result = self.call("ssh", *self.ssh_options(pod, key), *options, "root@127.0.0.1", command, stdin=stdin)
         assert not check or result.code == 0, result
@@ -87,9 +96,28 @@ class Lab:
 
     def ssh_options(self, pod: RunningPod, key: Path | None = None) -> list[str]:
         """Options that make a client use only the given key, and no file of the user's."""
-        return ["-F", "none", "-p", str(pod.ports["22/tcp"]), "-i", str(key or self.key), "-o", "IdentitiesOnly=yes",
-                "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
-                "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", f"ConnectTimeout={PATIENCE:g}"]
+        return [
+            "-F",
+            "none",
+            "-p",
+            str(pod.ports["22/tcp"]),
+            "-i",
+            str(key or self.key),
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "IdentityAgent=none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            f"ConnectTimeout={PATIENCE:g}",
+        ]
 
     def call(self, *words: str, stdin: str = "") -> Result:
         """Run a client while the sandbox's event loop runs."""
@@ -110,7 +138,8 @@ class Lab:
 
 async def _call(words: tuple[str, ...], stdin: str) -> Result:
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     out, err = await within(process.communicate(stdin.encode()))
     return Result(process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 

@@ -46,25 +46,32 @@ def test_table(lab: Lab) -> None:
     text = "\n".join(lines)
     assert re.search(r"NVIDIA-SMI 550\.54\.15 +Driver Version: 550\.54\.15 +CUDA Version: 12\.4 ", text)
     assert re.findall(r"^\| +(\d)  (NVIDIA GeForce RTX 4090) ", text, re.MULTILINE) == [
-        ("0", "NVIDIA GeForce RTX 4090"), ("1", "NVIDIA GeForce RTX 4090")]
+        ("0", "NVIDIA GeForce RTX 4090"),
+        ("1", "NVIDIA GeForce RTX 4090"),
+    ]
     assert text.count("1MiB /  24564MiB |      0%      Default |") == 2
     assert "No running processes found" in text and "sandbox" not in text
 
 
 def test_query_with_header_and_units(lab: Lab) -> None:
     pod = lab.ready(driver_version="570.124.06")
-    fields = ("index,name,memory.total,memory.used,memory.free,utilization.gpu,power.limit,driver_version,"
-              "compute_cap,count")
+    fields = (
+        "index,name,memory.total,memory.used,memory.free,utilization.gpu,power.limit,driver_version,compute_cap,count"
+    )
     header, row = lab.ssh(pod, f"nvidia-smi --query-gpu={fields} --format=csv", check=True).out.splitlines()
-    assert header == ("index, name, memory.total [MiB], memory.used [MiB], memory.free [MiB], utilization.gpu [%], "
-                      "power.limit [W], driver_version, compute_cap, count")
+    assert header == (
+        "index, name, memory.total [MiB], memory.used [MiB], memory.free [MiB], utilization.gpu [%], "
+        "power.limit [W], driver_version, compute_cap, count"
+    )
     assert row == "0, NVIDIA GeForce RTX 4090, 24564 MiB, 1 MiB, 24563 MiB, 0 %, 450.00 W, 570.124.06, 8.9, 1"
 
 
 def test_query_without_header_and_units(lab: Lab) -> None:
     pod = lab.ready(gpu_count=2)
     assert query(lab, pod, "index,memory.total,utilization.gpu,pci.bus_id") == [
-        "0, 24564, 0, 00000000:01:00.0", "1, 24564, 0, 00000000:02:00.0"]
+        "0, 24564, 0, 00000000:01:00.0",
+        "1, 24564, 0, 00000000:02:00.0",
+    ]
 
 
 def test_query_knows_aliases_and_what_it_cannot_know(lab: Lab) -> None:
@@ -92,10 +99,14 @@ def refusals() -> list[tuple[str, str]]:
         ("--query-gpu=name,memory.totl --format=csv", 'Field "memory.totl" is not a valid field to query.\n\n'),
         ("--query-compute-apps=pid,nme --format=csv", 'Field "nme" is not a valid field to query.\n\n'),
         ("--query-gpu=name", "\"--format=\" switch is missing. Please run 'nvidia-smi -h' for help.\n"),
-        ("--query-gpu=name --format=csv,xml",
-         "\"xml\" is not a valid format option. Please run 'nvidia-smi -h' for help.\n"),
-        ("--query-gpu=name --format=noheader",
-         "The format option \"csv\" is missing. Please run 'nvidia-smi -h' for help.\n"),
+        (
+            "--query-gpu=name --format=csv,xml",
+            "\"xml\" is not a valid format option. Please run 'nvidia-smi -h' for help.\n",
+        ),
+        (
+            "--query-gpu=name --format=noheader",
+            "The format option \"csv\" is missing. Please run 'nvidia-smi -h' for help.\n",
+        ),
         ("--nope", "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n"),
         ("nope", "Option \"nope\" is not recognized. Please run 'nvidia-smi -h'.\n"),
         ("-i", "Option \"-i\" requires an argument. Please run 'nvidia-smi -h' for help.\n"),
@@ -112,9 +123,13 @@ def test_what_it_refuses(lab: Lab, refusals: list[tuple[str, str]]) -> None:
 def test_it_says_what_it_is_in_version_only(lab: Lab) -> None:
     pod = lab.ready(driver_version="550.54.15", cuda_version="12.4")
     version = lab.ssh(pod, "nvidia-smi --version", check=True).out.splitlines()
-    assert version == ["NVIDIA-SMI version  : 550.54.15", "NVML version        : 550.54",
-                       "DRIVER version      : 550.54.15", "CUDA Version        : 12.4",
-                       "This is the stand-in of the podyard sandbox: there is no GPU behind it."]
+    assert version == [
+        "NVIDIA-SMI version  : 550.54.15",
+        "NVML version        : 550.54",
+        "DRIVER version      : 550.54.15",
+        "CUDA Version        : 12.4",
+        "This is the stand-in of the podyard sandbox: there is no GPU behind it.",
+    ]
     usage = lab.ssh(pod, "nvidia-smi --help", check=True).out
     assert "--query-gpu=" in usage and "podyard" not in usage
     assert '"memory.total"' in lab.ssh(pod, "nvidia-smi --help-query-gpu", check=True).out.splitlines()
@@ -130,9 +145,11 @@ def test_load_rises_while_something_computes_and_falls_after(lab: Lab) -> None:
     def busy() -> bool:
         load, memory = map(int, query(lab, pod, "utilization.gpu,memory.used")[0].split(", "))
         return load >= 5 and memory >= 300
+
     lab.until(busy, "a busy GPU")
-    header, row = lab.ssh(pod, "nvidia-smi --query-compute-apps=pid,process_name,used_memory,gpu_uuid --format=csv",
-                          check=True).out.splitlines()
+    header, row = lab.ssh(
+        pod, "nvidia-smi --query-compute-apps=pid,process_name,used_memory,gpu_uuid --format=csv", check=True
+    ).out.splitlines()
     assert header == "pid, process_name, used_gpu_memory [MiB], gpu_uuid"
     pid, name, memory, uuid = row.split(", ")
     assert name == "python3" and memory.endswith(" MiB") and [uuid] == query(lab, pod, "uuid")
@@ -158,8 +175,11 @@ def test_each_process_is_on_its_own_gpu(lab: Lab) -> None:
 def test_what_only_manages_is_no_load(lab: Lab) -> None:
     pod = lab.ready()
     lab.ssh(pod, "setsid nohup sh -c 'while :; do :; done' > /dev/null 2>&1 < /dev/null &", check=True)
-    lab.ssh(pod, "(echo 'while True: pass' | setsid nohup python3 > /dev/null 2>&1) < /dev/null > /dev/null 2>&1 &",
-            check=True)
+    lab.ssh(
+        pod,
+        "(echo 'while True: pass' | setsid nohup python3 > /dev/null 2>&1) < /dev/null > /dev/null 2>&1 &",
+        check=True,
+    )
     lab.until(lambda: lab.runtime.utilisation("p1").cpu_percent > 10, "a busy CPU")
     assert query(lab, pod, "utilization.gpu") == ["0"]
     assert lab.runtime.utilisation("p1").gpu_percent == 0

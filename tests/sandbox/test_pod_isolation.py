@@ -32,9 +32,11 @@ def test_root_is_the_pods_own(lab: Lab, tmp_path: Path) -> None:
     pod = lab.ready()
     assert lab.ssh(pod, f"cat {tmp_path}/machine.txt").code != 0
     assert lab.ssh(pod, "ls -A /home /root /workspace /tmp /opt /mnt", check=True).out == (
-        "/home:\n\n/mnt:\n\n/opt:\n\n/root:\n.bashrc\n.profile\n.ssh\n\n/tmp:\n\n/workspace:\n")
-    lab.ssh(pod, "echo pod > /etc/only-here; echo pod > /root/only-here; echo pod > /usr/local/bin/only-here",
-            check=True)
+        "/home:\n\n/mnt:\n\n/opt:\n\n/root:\n.bashrc\n.profile\n.ssh\n\n/tmp:\n\n/workspace:\n"
+    )
+    lab.ssh(
+        pod, "echo pod > /etc/only-here; echo pod > /root/only-here; echo pod > /usr/local/bin/only-here", check=True
+    )
     for folder in ("/etc", "/root", "/usr/local/bin"):
         assert not Path(folder, "only-here").exists()
 
@@ -63,8 +65,12 @@ def test_host_name_and_processes_are_the_pods_own(lab: Lab) -> None:
 
 def test_root_of_a_pod_has_no_power_over_the_machine(lab: Lab) -> None:
     pod = lab.ready()
-    for attempt in ("mount -t tmpfs none /mnt", "hostname stolen", "mknod /tmp/disk b 8 0",
-                    "echo 1 > /proc/sys/vm/drop_caches"):
+    for attempt in (
+        "mount -t tmpfs none /mnt",
+        "hostname stolen",
+        "mknod /tmp/disk b 8 0",
+        "echo 1 > /proc/sys/vm/drop_caches",
+    ):
         assert lab.ssh(pod, attempt).code != 0, attempt
 
 
@@ -85,8 +91,11 @@ def test_nobody_else_can_read_a_pods_files(lab: Lab) -> None:
 def test_two_pods_do_not_meet(lab: Lab) -> None:
     first, second = lab.ready("p1"), lab.ready("p2")
     assert first.ports != second.ports
-    lab.ssh(first, "echo one > /workspace/one; echo one > /tmp/one; (setsid sleep 4711 > /dev/null 2>&1 < /dev/null &)",
-            check=True)
+    lab.ssh(
+        first,
+        "echo one > /workspace/one; echo one > /tmp/one; (setsid sleep 4711 > /dev/null 2>&1 < /dev/null &)",
+        check=True,
+    )
     seen = lab.ssh(second, "ls /workspace /tmp; ps -e -o args=", check=True).out
     assert "one" not in seen.split() and "4711" not in seen
     assert "4711" in lab.ssh(first, "ps -e -o args=", check=True).out
@@ -133,9 +142,13 @@ def test_the_held_port_goes_to_nobody_else(lab: Lab) -> None:
 
 def test_python_and_a_virtual_environment_work(lab: Lab) -> None:
     pod = lab.ready()
-    made = lab.ssh(pod, "python3 -m venv /root/v && cd /root/v/bin && "
-                        "./python -c 'import sys, ssl, ctypes; print(sys.prefix, sys.base_prefix)' && "
-                        "./pip --version && python -c 'import sys; print(sys.executable)'", check=True)
+    made = lab.ssh(
+        pod,
+        "python3 -m venv /root/v && cd /root/v/bin && "
+        "./python -c 'import sys, ssl, ctypes; print(sys.prefix, sys.base_prefix)' && "
+        "./pip --version && python -c 'import sys; print(sys.executable)'",
+        check=True,
+    )
     lines = made.out.splitlines()
     assert lines[0] == "/root/v /usr" and lines[1].startswith("pip ") and lines[2] == "/usr/bin/python"
 

@@ -99,14 +99,17 @@ def test_args_as_json(lab: Lab) -> None:
 
 
 def test_args_can_bring_ssh_up_themselves(lab: Lab) -> None:
-    boot = ("bash -c 'mkdir -p ~/.ssh && echo \"$PUBLIC_KEY\" >> ~/.ssh/authorized_keys && chmod 700 ~/.ssh && "
-            "ssh-keygen -A && service ssh start; sleep infinity'")
+    boot = (
+        'bash -c \'mkdir -p ~/.ssh && echo "$PUBLIC_KEY" >> ~/.ssh/authorized_keys && chmod 700 ~/.ssh && '
+        "ssh-keygen -A && service ssh start; sleep infinity'"
+    )
     pod = lab.ready(args=boot)
     assert lab.ssh(pod, "echo up", check=True).out == "up\n"
 
 
-@pytest.mark.parametrize("args", ["echo 'open", '{"cmd": "text"}', '{"entrypoint": 1}', '{"other": []}', '{"cmd": [',
-                                  '{"cmd": []}'])
+@pytest.mark.parametrize(
+    "args", ["echo 'open", '{"cmd": "text"}', '{"entrypoint": 1}', '{"other": []}', '{"cmd": [', '{"cmd": []}']
+)
 def test_args_that_are_no_command(lab: Lab, args: str) -> None:
     with pytest.raises(PodError, match=r"^pod p1: its args "):
         lab.start(args=args)
@@ -153,13 +156,15 @@ def test_start_can_be_stopped_at_any_moment(lab: Lab) -> None:
             await asyncio.gather(begun, return_exceptions=True)
             await lab.runtime.destroy("p1")
             assert pod_processes(lab.home) == []
+
     lab.do(hurry())
 
 
 def test_ended_orphans_are_collected(lab: Lab) -> None:
     pod = lab.ready()
-    lab.ssh(pod, "for i in 1 2 3 4 5; do (setsid sh -c 'sleep 0.1 & exit' > /dev/null 2>&1 < /dev/null &); done",
-            check=True)
+    lab.ssh(
+        pod, "for i in 1 2 3 4 5; do (setsid sh -c 'sleep 0.1 & exit' > /dev/null 2>&1 < /dev/null &); done", check=True
+    )
     lab.until(lambda: "sleep 0.1" not in lab.ssh(pod, "ps -e -o args=", check=True).out, "the end of the orphans")
     assert "Z" not in lab.ssh(pod, "ps -e -o stat=", check=True).out
 
@@ -168,6 +173,7 @@ def test_many_start_side_by_side(lab: Lab) -> None:
     async def together() -> list[int]:
         pods = await asyncio.gather(*(lab.runtime.start(lab.spec(f"p{n}", env={})) for n in range(6)))
         return [pod.ports["22/tcp"] for pod in pods]
+
     assert len(set(lab.do(together()))) == 6
 
 
@@ -199,16 +205,19 @@ def test_a_pod_that_was_never_made(lab: Lab) -> None:
         lab.runtime.utilisation("nope")
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"pod_id": "../p"}, "the pod id '../p' is not made of"),
-    ({"hostname": "a b"}, "'a b' is not a host name"),
-    ({"profile": "fedora"}, "there is no image profile 'fedora', only runpod, "),
-    ({"ports": ("22",)}, "'22' is not a port like 22/tcp"),
-    ({"mount_path": "data"}, "a volume cannot be mounted at 'data'"),
-    ({"mount_path": "/usr/"}, "a volume cannot be mounted at '/usr/'"),
-    ({"mount_path": "/data/../etc"}, "a volume cannot be mounted at '/data/../etc'"),
-    ({"env": {"A=B": "c"}}, "'A=B' cannot be the name of an environment variable"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pod_id": "../p"}, "the pod id '../p' is not made of"),
+        ({"hostname": "a b"}, "'a b' is not a host name"),
+        ({"profile": "fedora"}, "there is no image profile 'fedora', only runpod, "),
+        ({"ports": ("22",)}, "'22' is not a port like 22/tcp"),
+        ({"mount_path": "data"}, "a volume cannot be mounted at 'data'"),
+        ({"mount_path": "/usr/"}, "a volume cannot be mounted at '/usr/'"),
+        ({"mount_path": "/data/../etc"}, "a volume cannot be mounted at '/data/../etc'"),
+        ({"env": {"A=B": "c"}}, "'A=B' cannot be the name of an environment variable"),
+    ],
+)
 def test_what_cannot_be_a_pod(lab: Lab, change: dict[str, object], words: str) -> None:
     with pytest.raises(PodError, match=re.escape(words)):
         lab.spec(**change)  # type: ignore[arg-type]
@@ -216,7 +225,7 @@ def test_what_cannot_be_a_pod(lab: Lab, change: dict[str, object], words: str) -
 
 def test_log_lines_have_numbers_and_can_be_followed(lab: Lab) -> None:
     three = "for i in 1 2 3; do echo line $i; sleep 0.1; done"
-    said = f"{three}; printf \"a\\xff\\r\\nlast\"; touch /workspace/said"
+    said = f'{three}; printf "a\\xff\\r\\nlast"; touch /workspace/said'
     lab.start(args=f"bash -c '{said}; sleep infinity'")
 
     async def first_four() -> list[LogLine]:

@@ -79,12 +79,12 @@ def test_log_has_the_fingerprints_that_the_server_shows(lab: Lab) -> None:
 
 
 def test_commands_do_not_see_the_environment_and_shells_do(lab: Lab) -> None:
-    secret = "say \"hi\" to $HOME & `id` \\ = 1"
+    secret = 'say "hi" to $HOME & `id` \\ = 1'
     pod = lab.ready(env={"PUBLIC_KEY": lab.public_key, "SECRET": secret, "lower": "x"})
     lab.until(lambda: any("ready to use" in text for text in lab.log_texts()), "the start script's end")
     plain = lab.ssh(pod, "env", check=True).out
     assert "SECRET" not in plain and "RUNPOD_" not in plain
-    sourced = lab.ssh(pod, ". /etc/rp_environment; printf %s \"$SECRET\"", check=True)
+    sourced = lab.ssh(pod, '. /etc/rp_environment; printf %s "$SECRET"', check=True)
     assert sourced.out == secret
     written = lab.ssh(pod, "cat /etc/rp_environment", check=True).out
     assert f'export RUNPOD_TCP_PORT_22="{pod.ports["22/tcp"]}"' in written
@@ -96,8 +96,13 @@ def test_commands_do_not_see_the_environment_and_shells_do(lab: Lab) -> None:
 def test_process_one_has_the_pods_environment(lab: Lab) -> None:
     pod = lab.ready(env={"PUBLIC_KEY": lab.public_key, "SECRET": "s3"})
     lines = lab.ssh(pod, "tr '\\0' '\\n' < /proc/1/environ", check=True).out.splitlines()
-    assert {"SECRET=s3", f"PUBLIC_KEY={lab.public_key}", "RUNPOD_PUBLIC_IP=127.0.0.1", "HOME=/root",
-            f"RUNPOD_TCP_PORT_22={pod.ports['22/tcp']}"} <= set(lines)
+    assert {
+        "SECRET=s3",
+        f"PUBLIC_KEY={lab.public_key}",
+        "RUNPOD_PUBLIC_IP=127.0.0.1",
+        "HOME=/root",
+        f"RUNPOD_TCP_PORT_22={pod.ports['22/tcp']}",
+    } <= set(lines)
     assert lab.ssh(pod, "tr '\\0' ' ' < /proc/1/cmdline", check=True).out == "/bin/bash /start.sh "
 
 
@@ -125,8 +130,7 @@ def test_files_go_by_sftp_and_rsync(lab: Lab, tmp_path: Path) -> None:
     assert sent.code == 0, sent.err
     (tmp_path / "back").mkdir()
     options = ["-P" if word == "-p" else word for word in lab.ssh_options(pod)]
-    fetched = lab.call("sftp", *options, "-b", "-", "root@127.0.0.1",
-                       stdin=f"get /workspace/data/* {tmp_path}/back/\n")
+    fetched = lab.call("sftp", *options, "-b", "-", "root@127.0.0.1", stdin=f"get /workspace/data/* {tmp_path}/back/\n")
     assert fetched.code == 0, fetched.err
     for name in ("a.bin", "b c.txt"):
         assert (tmp_path / "back" / name).read_bytes() == (source / name).read_bytes()

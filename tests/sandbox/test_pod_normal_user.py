@@ -79,8 +79,9 @@ def stranger() -> Iterator[Stranger]:
     number = 50_000 + os.getpid() % 10_000 if os.geteuid() == 0 else os.geteuid()
     home = Path(tempfile.mkdtemp(prefix="podyard-stranger-", dir="/var/tmp"))
     try:
-        shutil.copytree(SANDBOX / "podyard_sandbox", home / "code" / "podyard_sandbox",
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            SANDBOX / "podyard_sandbox", home / "code" / "podyard_sandbox", ignore=shutil.ignore_patterns("__pycache__")
+        )
         new_key(home / "key")
         if os.geteuid() == 0:
             for path in (home, *home.rglob("*")):
@@ -102,9 +103,26 @@ def _python(number: int, home: Path) -> str:
 
 def told_by(stranger: Stranger, pod: dict[str, Any], command: str) -> str:
     """What a command on the pod prints, once its sshd answers."""
-    ssh = ["ssh", "-F", "none", "-p", str(pod["ssh"]["direct"]["port"]), "-i", str(stranger.home / "key"), "-o",
-           "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o",
-           "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "root@127.0.0.1"]
+    ssh = [
+        "ssh",
+        "-F",
+        "none",
+        "-p",
+        str(pod["ssh"]["direct"]["port"]),
+        "-i",
+        str(stranger.home / "key"),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
+        "root@127.0.0.1",
+    ]
     until(lambda: subprocess.run([*ssh, "true"], check=False).returncode, lambda code: code == 0, 2 * PATIENCE)
     return subprocess.run([*ssh, command], text=True, capture_output=True, check=True).stdout
 
@@ -119,8 +137,12 @@ def by_vastai(stranger: Stranger, values: dict[str, str]) -> None:
     (offer, *_more) = session.post(f"{api}/bundles/", json={"direct_port_count": {"gte": 1}}, timeout=PATIENCE).json()[
         "offers"
     ]
-    body = {"image": "vastai/pytorch", "runtype": "ssh_direc ssh_proxy", "env": {"WORD": "kept"},
-            "onstart": "env | grep ^WORD >> /etc/environment; touch /root/done"}
+    body = {
+        "image": "vastai/pytorch",
+        "runtype": "ssh_direc ssh_proxy",
+        "env": {"WORD": "kept"},
+        "onstart": "env | grep ^WORD >> /etc/environment; touch /root/done",
+    }
     made = session.put(f"{api}/asks/{offer['id']}/", json=body, timeout=PATIENCE).json()["new_contract"]
 
     def shown() -> dict[str, Any]:

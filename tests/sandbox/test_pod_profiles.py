@@ -21,22 +21,25 @@ LACKS = {
 }
 
 
-@pytest.mark.parametrize(("image", "profile"), [
-    ("runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", "runpod"),
-    ("docker.io/runpod/base:0.7.0", "runpod"),
-    ("runpod/pytorch@sha256:00ff", "runpod"),
-    ("runpod/base:0.7.0-slim", "slim"),
-    ("python:3.11-slim", "slim"),
-    ("registry.example:5000/me/train-slim", "slim"),
-    ("registry.example:5000/me/train", "nosshd"),
-    ("runpod/base:nopython", "nopython"),
-    ("me/nosshd:1", "nosshd"),
-    ("me/train:nonroot", "nonroot"),
-    ("pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime", "nosshd"),
-    ("nvidia/cuda:12.8.1-devel-ubuntu24.04", "nosshd"),
-    ("ubuntu", "nosshd"),
-    ("slimmer/image:1", "nosshd"),
-])
+@pytest.mark.parametrize(
+    ("image", "profile"),
+    [
+        ("runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", "runpod"),
+        ("docker.io/runpod/base:0.7.0", "runpod"),
+        ("runpod/pytorch@sha256:00ff", "runpod"),
+        ("runpod/base:0.7.0-slim", "slim"),
+        ("python:3.11-slim", "slim"),
+        ("registry.example:5000/me/train-slim", "slim"),
+        ("registry.example:5000/me/train", "nosshd"),
+        ("runpod/base:nopython", "nopython"),
+        ("me/nosshd:1", "nosshd"),
+        ("me/train:nonroot", "nonroot"),
+        ("pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime", "nosshd"),
+        ("nvidia/cuda:12.8.1-devel-ubuntu24.04", "nosshd"),
+        ("ubuntu", "nosshd"),
+        ("slimmer/image:1", "nosshd"),
+    ],
+)
 def test_profile_of_a_name(image: str, profile: str) -> None:
     assert profile_for_image(image) == profile
 
@@ -69,8 +72,9 @@ def test_without_sshd_a_pod_runs_and_nobody_gets_in(lab: Lab) -> None:
 
 def test_python_works_in_a_slim_image(lab: Lab) -> None:
     pod = lab.ready(profile="slim")
-    made = lab.ssh(pod, "python3 -m venv v && v/bin/python -c 'import sys; print(sys.base_prefix)' && ls v/bin/pip",
-                   check=True)
+    made = lab.ssh(
+        pod, "python3 -m venv v && v/bin/python -c 'import sys; print(sys.base_prefix)' && ls v/bin/pip", check=True
+    )
     assert made.out == "/usr\nv/bin/pip\n"
 
 
@@ -88,10 +92,15 @@ def test_a_pod_without_gpu_has_no_nvidia_smi(lab: Lab) -> None:
 def test_pip_looks_only_where_it_was_told(lab: Lab) -> None:
     pod = lab.ready(find_links="http://127.0.0.1:9/wheels/")
     assert lab.ssh(pod, "cat /etc/pip.conf", check=True).out.splitlines() == [
-        "[global]", "no-index = true", "find-links = http://127.0.0.1:9/wheels/", "trusted-host = 127.0.0.1:9",
-        "disable-pip-version-check = true"]
-    told = lab.ssh(pod, "python3 -m venv v && v/bin/pip config list && "
-                        "v/bin/pip install --retries 0 nothing-of-the-kind")
+        "[global]",
+        "no-index = true",
+        "find-links = http://127.0.0.1:9/wheels/",
+        "trusted-host = 127.0.0.1:9",
+        "disable-pip-version-check = true",
+    ]
+    told = lab.ssh(
+        pod, "python3 -m venv v && v/bin/pip config list && v/bin/pip install --retries 0 nothing-of-the-kind"
+    )
     assert "global.no-index='true'" in told.out and told.code == 1
     assert "127.0.0.1:9" in told.out + told.err and "No matching distribution" in told.err
 

@@ -140,9 +140,7 @@ def test_a_price_that_is_none_never_gets_into_a_bill() -> None:
 def test_settings_that_are_no_numbers(vast: Vast, value: str) -> None:
     session = vast.control.session
     for name in ("balance", "vast_limits", "bad_hosts"):
-        answer = session.patch(
-            f"{vast.sandbox.url}/_sandbox/settings", data=f'{{"{name}": {value}}}', timeout=PATIENCE
-        )
+        answer = session.patch(f"{vast.sandbox.url}/_sandbox/settings", data=f'{{"{name}": {value}}}', timeout=PATIENCE)
         assert answer.status_code == 422 and "cannot be" in answer.json()["error"]
     assert vast.control.status()["vast_credit_usd"] == vast.control.status()["balance_usd"] == 100.0
 

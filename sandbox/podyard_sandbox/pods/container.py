@@ -27,8 +27,20 @@ from .log import LineSplitter, PodLog
 from .spec import PodError, PodSpec
 
 # What a container engine leaves to root in a container; sshd needs some of them, and none reaches the machine.
-_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP",
-                 "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+_CAPABILITIES = (
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+)
 # Parts of /proc through which root, even without any capability, could change the whole machine.
 _MACHINE_SETTINGS = ("acpi", "fs", "mtrr", "sys", "sysrq-trigger")
 NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc")
@@ -144,20 +156,33 @@ class Container:
         return container
 
     @classmethod
-    async def _give_birth(cls, folder: Path, arguments: Sequence[str], command: Sequence[str],
-                          log: PodLog) -> Container:
+    async def _give_birth(
+        cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog
+    ) -> Container:
         """Start bubblewrap and learn the number of its child, PID 1 of the pod, which then makes the sandbox."""
         status, report = os.pipe()
         options_file = _nameless_file(arguments)
         stream = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0))
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0)
+        )
         try:
             process = await asyncio.create_subprocess_exec(
-                "bwrap", "--args", str(options_file), "--json-status-fd", str(report), "--", *command,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(options_file, report), env={**BARE_ENVIRONMENT, MARK: str(folder)}, cwd="/",
-                start_new_session=True)
+                "bwrap",
+                "--args",
+                str(options_file),
+                "--json-status-fd",
+                str(report),
+                "--",
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=(options_file, report),
+                env={**BARE_ENVIRONMENT, MARK: str(folder)},
+                cwd="/",
+                start_new_session=True,
+            )
         finally:
             # The stream ends, and closes its side, when bubblewrap has closed the other one.
             os.close(options_file)

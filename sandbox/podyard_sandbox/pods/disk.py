@@ -15,20 +15,64 @@ from . import gpus, images, launch
 from .spec import PodSpec
 
 # Directories of the disk that are seen at the same place in the pod, besides /etc, and their modes.
-FOLDERS = {"home": 0o755, "media": 0o755, "mnt": 0o755, "opt": 0o755, "root": 0o700, "srv": 0o755, "tmp": 0o1777,
-           "var": 0o755, "workspace": 0o755}
+FOLDERS = {
+    "home": 0o755,
+    "media": 0o755,
+    "mnt": 0o755,
+    "opt": 0o755,
+    "root": 0o700,
+    "srv": 0o755,
+    "tmp": 0o1777,
+    "var": 0o755,
+    "workspace": 0o755,
+}
 # Read-only directories of this machine that are seen inside the pod's own /etc: many files, none of them secret.
 SHARED_ETC = ("alternatives", "ssl/certs", "terminfo", "fonts")
 
 # What a pod's /etc has from this machine. Nothing here tells who the machine or its users are.
 _COPIED_ETC = (
-    "bash.bashrc", "ca-certificates.conf", "debian_version", "gai.conf", "host.conf", "inputrc", "init.d/ssh",
-    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "login.defs", "lsb-release", "magic", "mime.types",
-    "nsswitch.conf", "os-release", "profile", "protocols", "python3", "python3.*", "resolv.conf", "services",
-    "shells", "skel", "ssh/moduli", "ssh/ssh_config", "ssl/openssl.cnf", "timezone",
+    "bash.bashrc",
+    "ca-certificates.conf",
+    "debian_version",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "init.d/ssh",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "login.defs",
+    "lsb-release",
+    "magic",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "profile",
+    "protocols",
+    "python3",
+    "python3.*",
+    "resolv.conf",
+    "services",
+    "shells",
+    "skel",
+    "ssh/moduli",
+    "ssh/ssh_config",
+    "ssl/openssl.cnf",
+    "timezone",
 )
-_VAR = {"cache": 0o755, "lib": 0o755, "local": 0o755, "log": 0o755, "mail": 0o755, "opt": 0o755, "spool": 0o755,
-        "tmp": 0o1777, "lib/dpkg": 0o755, "lib/apt": 0o755}
+_VAR = {
+    "cache": 0o755,
+    "lib": 0o755,
+    "local": 0o755,
+    "log": 0o755,
+    "mail": 0o755,
+    "opt": 0o755,
+    "spool": 0o755,
+    "tmp": 0o1777,
+    "lib/dpkg": 0o755,
+    "lib/apt": 0o755,
+}
 _USR_LOCAL = ("bin", "etc", "include", "lib", "sbin", "share", "src")
 
 # The number of the user that an image has who is not root.
@@ -159,8 +203,11 @@ def _accounts(etc: Path, spec: PodSpec) -> None:
     groups = [f"root:x:{gid}:"]
     if uid == 0:
         groups += ["daemon:x:1:", "adm:x:4:", "tty:x:5:", "staff:x:50:", "utmp:x:43:", "users:x:100:"]
-        users += ["daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin", "_apt:x:100:65534::/nonexistent:/usr/sbin/nologin",
-                  "sshd:x:102:65534::/run/sshd:/usr/sbin/nologin"]
+        users += [
+            "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
+            "_apt:x:100:65534::/nonexistent:/usr/sbin/nologin",
+            "sshd:x:102:65534::/run/sshd:/usr/sbin/nologin",
+        ]
     login = images.PROFILES[spec.profile].login
     if login != "root":
         number = f"{uid or _LOGIN_ID}:{gid or _LOGIN_ID}"

@@ -33,8 +33,10 @@ async def sweep(folder: Path) -> list[int]:
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     while left := [pid for pid in _processes() if _belongs(pid, folder)]:
         if asyncio.get_running_loop().time() > deadline:
-            raise TimeoutError(f"processes {left} of earlier pods in {folder} did not end within {_PATIENCE:g} s "
-                               "after SIGKILL; look at them with ps")
+            raise TimeoutError(
+                f"processes {left} of earlier pods in {folder} did not end within {_PATIENCE:g} s "
+                "after SIGKILL; look at them with ps"
+            )
         for pid in left:
             _kill(pid, folder)
         ended.update(left)

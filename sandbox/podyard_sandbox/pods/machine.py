@@ -18,8 +18,14 @@ from .spec import PodError
 
 # Programs a pod cannot do without, and the Debian package each comes in.
 _NEEDED = {
-    "awk": "mawk", "bash": "bash", "bwrap": "bubblewrap", "ps": "procps", "python3": "python3", "rsync": "rsync",
-    "sshd": "openssh-server", "ssh": "openssh-client",
+    "awk": "mawk",
+    "bash": "bash",
+    "bwrap": "bubblewrap",
+    "ps": "procps",
+    "python3": "python3",
+    "rsync": "rsync",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
 }
 # Pods see the machine's /usr, but not its /usr/local.
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -44,10 +50,12 @@ async def examine() -> Machine:
         missing["python3 -m venv"] = "python3-venv"
     if missing:
         packages = " ".join(sorted(set(missing.values())))
-        raise PodError(f"pods need {', '.join(missing)} below /usr of this machine "
-                       f"(Debian: apt-get install {packages})")
-    code, said = await _run("bwrap", *NAMESPACES, *privileges(), *system_folders(), "--proc", "/proc", "--dev", "/dev",
-                            "/usr/bin/true")
+        raise PodError(
+            f"pods need {', '.join(missing)} below /usr of this machine (Debian: apt-get install {packages})"
+        )
+    code, said = await _run(
+        "bwrap", *NAMESPACES, *privileges(), *system_folders(), "--proc", "/proc", "--dev", "/dev", "/usr/bin/true"
+    )
     if code != 0:
         raise PodError(_cannot(said))
     _code, version = await _run("ssh", "-V")
@@ -58,11 +66,15 @@ async def examine() -> Machine:
 def _cannot(said: str) -> str:
     words = " ".join(said.split()) or "bwrap said nothing"
     if os.geteuid() == 0:
-        return (f"this kernel does not let root make the namespaces that pods live in ({words}): inside a container, "
-                "that container must be allowed to (docker run --privileged)")
-    return (f"this kernel does not let the user {_user()} make the namespaces that pods live in ({words}): run the "
-            "sandbox as root, or have an administrator allow it (sysctl -w kernel.unprivileged_userns_clone=1 "
-            "user.max_user_namespaces=10000, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)")
+        return (
+            f"this kernel does not let root make the namespaces that pods live in ({words}): inside a container, "
+            "that container must be allowed to (docker run --privileged)"
+        )
+    return (
+        f"this kernel does not let the user {_user()} make the namespaces that pods live in ({words}): run the "
+        "sandbox as root, or have an administrator allow it (sysctl -w kernel.unprivileged_userns_clone=1 "
+        "user.max_user_namespaces=10000, on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0)"
+    )
 
 
 def _user() -> str:
@@ -74,7 +86,12 @@ def _user() -> str:
 
 async def _run(*words: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env=BARE_ENVIRONMENT, cwd="/")
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=BARE_ENVIRONMENT,
+        cwd="/",
+    )
     said, _nothing = await process.communicate()
     return process.returncode or 0, said.decode("utf-8", "replace")

@@ -76,8 +76,10 @@ class PodSpec:
     def _check_env(self) -> None:
         for name, value in self.env.items():
             if not name or "=" in name or "\0" in name or "\0" in value:
-                raise PodError(f"pod {self.id}: {name!r} cannot be the name of an environment variable, or its value "
-                               "holds a zero byte")
+                raise PodError(
+                    f"pod {self.id}: {name!r} cannot be the name of an environment variable, or its value "
+                    "holds a zero byte"
+                )
 
     def _check_mount(self) -> None:
         path = self.mount_path

@@ -111,10 +111,15 @@ def _process(folder: Path) -> _Process | None:
     if not text:
         return None
     # The name stands in parentheses and may hold any character, parentheses and spaces too.
-    name = text[text.index("(") + 1:text.rindex(")")]
-    rest = text[text.rindex(")") + 2:].split()
-    return _Process(pid=int(folder.name), name=name, cpu_seconds=(int(rest[11]) + int(rest[12])) / _TICKS,
-                    began=int(rest[19]) / _TICKS, memory=int(rest[21]) * _PAGE)
+    name = text[text.index("(") + 1 : text.rindex(")")]
+    rest = text[text.rindex(")") + 2 :].split()
+    return _Process(
+        pid=int(folder.name),
+        name=name,
+        cpu_seconds=(int(rest[11]) + int(rest[12])) / _TICKS,
+        began=int(rest[19]) / _TICKS,
+        memory=int(rest[21]) * _PAGE,
+    )
 
 
 def _read(path: Path) -> str:

@@ -30,9 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # The sandbox's own API, and what else is served at this address.
 _OTHERS = ("/_sandbox/", "/api/", "/vastai/")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-_NOT_SERVED = re.compile(
-    r"/v2/(clusters|serverless|registries/delegations)(/|$)"
-)
+_NOT_SERVED = re.compile(r"/v2/(clusters|serverless|registries/delegations)(/|$)")
 
 
 class Shell:

@@ -93,6 +93,4 @@ def _title_case(found: Any) -> Any:
         return [_title_case(each) for each in found]
     if not isinstance(found, dict):
         return found
-    return {
-        name: value.title() if name == "availability" else _title_case(value) for name, value in found.items()
-    }
+    return {name: value.title() if name == "availability" else _title_case(value) for name, value in found.items()}

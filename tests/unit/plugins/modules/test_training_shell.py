@@ -114,7 +114,7 @@ LEFT = {
     "setsid": "setsid {work} >out 2>&1 &",
     "disown": "{work} >out 2>&1 & disown",
     "a daemon": "(setsid sh -c '(exec \"$@\") & exit 0' sh {work} >out 2>&1 &)",
-    "an environment of its own": "env -i PATH=\"$PATH\" setsid {work} >out 2>&1 &",
+    "an environment of its own": 'env -i PATH="$PATH" setsid {work} >out 2>&1 &',
 }
 
 

@@ -353,8 +353,12 @@ def test_one_odd_line_of_metrics_ends_nothing(follow):
     verdict, follower = follow(host)
     assert verdict.outcome == "succeeded"
     assert {name: value for name, value in follower.metrics.items() if name != "big"} == {
-        "epoch": 1, "loss": "NaN", "best": "-Infinity", "lr": "Infinity",
-        "worst": "caf\\udce9.jpg", "done": True,
+        "epoch": 1,
+        "loss": "NaN",
+        "best": "-Infinity",
+        "lr": "Infinity",
+        "worst": "caf\\udce9.jpg",
+        "done": True,
     }
     assert follower.metrics["big"] == "9" * 2000 + "…"
     assert (follower.local / "metrics.jsonl").read_bytes() == host.files["metrics"]

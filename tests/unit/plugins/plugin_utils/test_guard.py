@@ -514,9 +514,7 @@ class TestBooks:
         assert [pod["gone_proved"] for pod in run["pods"]] == [True]
 
     @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-    def test_a_run_is_again_what_it_was_before_its_pods_could_not_be_proved_gone(
-        self, cloud, guard, run_dir, outcome
-    ):
+    def test_a_run_is_again_what_it_was_before_its_pods_could_not_be_proved_gone(self, cloud, guard, run_dir, outcome):
         cloud.rent("mine1", NAME)
         pod = {"provider": "runpod", "id": "mine1", "name": NAME, "usd_per_hour": 3.6}
         pod["rented_at"] = "2026-01-01T00:00:00Z"
