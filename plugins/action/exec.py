@@ -10,9 +10,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import current
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
+from ..plugin_utils._common.action import local_path
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._status.runs import current
 
 RUNS_DIR = "./runs"
 

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import Orders
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import GuardError, arm, controller, release
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import ARMED, GuardFile
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
+from ..module_utils._core.errors import CloudError
+from ..module_utils._providers import registry
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.pod_lists import environment
+from ..plugin_utils._guard.control import GuardError, arm, controller, release
+from ..plugin_utils._guard.guard import Orders
+from ..plugin_utils._record.guard_state import ARMED, GuardFile
 
 
 class ActionModule(ControllerAction):
@@ -57,7 +57,7 @@ class ActionModule(ControllerAction):
             )
         environ = environment(arguments["env_file"])
         try:
-            providers = tuple(_providers.meant(arguments, environ) or _providers.names())
+            providers = tuple(registry.meant(arguments, environ) or registry.names())
         except CloudError as error:
             raise GuardError(error.message) from error
         return Orders(

@@ -14,16 +14,16 @@ from typing import Any, ClassVar
 from ansible import context, errors, template
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _job_spec
-from ansible_collections.podyard.gpu.plugins.plugin_utils._account_keys import AccountKeys
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job import BadJob, Fill, build
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_command import comment_in, lost_words, without_python
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_files import TemplateFile
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_keys import withhold
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_settings import JobSettings, keep_at_home, read
-from ansible_collections.podyard.gpu.plugins.plugin_utils._job_spec import Problem
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import fault, warn
+from ..plugin_utils._common.action import ControllerAction, local_path, plain
+from ..plugin_utils._common.screen import fault, warn
+from ..plugin_utils._job import spec
+from ..plugin_utils._job.command import comment_in, lost_words, without_python
+from ..plugin_utils._job.files import TemplateFile
+from ..plugin_utils._job.job import BadJob, Fill, build
+from ..plugin_utils._job.keys import withhold
+from ..plugin_utils._job.settings import JobSettings, keep_at_home, read
+from ..plugin_utils._job.spec import Problem
+from ..plugin_utils._transfer.account_keys import AccountKeys
 
 SPEC = Path(__file__).absolute().parents[2] / "roles" / "train" / "meta" / "argument_specs.yml"
 UNDEFINED = re.compile(r"'[^']+' is undefined")
@@ -36,11 +36,11 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            options = _job_spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
-            given = {name: value for name, value in task_vars.items() if name.startswith(_job_spec.PREFIX)}
+            options = spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
+            given = {name: value for name, value in task_vars.items() if name.startswith(spec.PREFIX)}
             settings = self._settings(options, given, task_vars)
-            known = {**{name: _job_spec.default(name, option) for name, option in options.items()}, **settings.values}
-            others = {name: value for name, value in known.items() if not _job_spec.is_given(given.get(name))}
+            known = {**{name: spec.default(name, option) for name, option in options.items()}, **settings.values}
+            others = {name: value for name, value in known.items() if not spec.is_given(given.get(name))}
 
             def fill(name: str, value: Any, late: Mapping[str, Any]) -> Any:
                 return self._fill(name, value, {**task_vars, **others, **late})
@@ -77,7 +77,7 @@ class ActionModule(ControllerAction):
 
     def _settings(self, options: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
         """What the environment and .env files say for all that is not given."""
-        has_value = [name for name, value in given.items() if _job_spec.is_given(value)]
+        has_value = [name for name, value in given.items() if spec.is_given(value)]
         env_file = self._fill("train_env_file", given.get("train_env_file"), task_vars)
         providers = self._providers(options.get("train_providers", {}), given, task_vars)
         return read(providers, has_value, env_file, context.CLIARGS.get("extra_vars") or (), os.environ)
@@ -90,7 +90,7 @@ class ActionModule(ControllerAction):
         """
         try:
             value = self._fill("train_providers", given.get("train_providers"), task_vars)
-            return _job_spec.convert("train_providers", option, value) or None if _job_spec.is_given(value) else None
+            return spec.convert("train_providers", option, value) or None if spec.is_given(value) else None
         except Problem:
             return []
 
@@ -99,7 +99,7 @@ class ActionModule(ControllerAction):
         try:
             if isinstance(value, TemplateFile):
                 return self._fill_file(value, variables)
-            comment = comment_in(value, template.is_trusted_as_template, secret=name in _job_spec.SECRET)
+            comment = comment_in(value, template.is_trusted_as_template, secret=name in spec.SECRET)
             if comment:
                 raise Problem(comment)
             return self._templar.copy_with_new_env(available_variables=variables).template(value)
@@ -111,7 +111,7 @@ class ActionModule(ControllerAction):
         except AnsibleError as error:
             # Ansible's own words may quote the template, and with it a secret.
             broken_file = isinstance(value, TemplateFile) and isinstance(error, errors.AnsibleTemplateSyntaxError)
-            quotes_values = name in _job_spec.SECRET and not broken_file
+            quotes_values = name in spec.SECRET and not broken_file
             reason = f"its template fails ({type(error).__name__})" if quotes_values else str(error).rstrip(".")
             raise Problem(reason) from error
 

@@ -11,15 +11,17 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import Patterns
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _plan, _plan_checks, _plan_market, _plan_text
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_json
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import HashCache, Tree, TreeError, hash_tree
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show, show_rendered
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_progress import Progress
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.patterns import Patterns
+from ..module_utils._providers import registry
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.files import write_json
+from ..plugin_utils._common.screen import columns, show, show_rendered
+from ..plugin_utils._plan import checks, text
+from ..plugin_utils._plan.market import ask, connector
+from ..plugin_utils._plan.plan import build, read_trees
+from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, hash_tree
+from ..plugin_utils._transfer.progress import Progress
 
 # Narrower ones would break the table, wider ones are hard to read.
 NARROWEST, WIDEST = 80, 120
@@ -83,18 +85,18 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         environ = self._environ()
         try:
-            arguments["providers"] = _providers.meant(arguments, environ) or _providers.names()
+            arguments["providers"] = registry.meant(arguments, environ) or registry.names()
         except CloudError as error:
             raise AnsibleActionFail(error.message) from error
-        connect = _plan_market.connector(arguments, environ)
-        trees = _plan.read_trees(arguments, local_path)
-        market = _plan_market.ask(arguments, environ, connect, show)
-        plan = _plan.build(arguments, market, trees)
-        plan["problems"], plan["warnings"] = _plan_checks.judge(plan, market, trees.problems, arguments["prefix"])
-        plan["notes"] = [_plan_checks.in_their_words(note, plan, arguments["prefix"]) for note in plan["notes"]]
+        connect = connector(arguments, environ)
+        trees = read_trees(arguments, local_path)
+        market = ask(arguments, environ, connect, show)
+        plan = build(arguments, market, trees)
+        plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, arguments["prefix"])
+        plan["notes"] = [checks.in_their_words(note, plan, arguments["prefix"]) for note in plan["notes"]]
         self._write(arguments["path"], plan)
         width = min(WIDEST, max(NARROWEST, columns(NARROWEST)))
-        show_rendered("\n" + _plan_text.render(plan, width))
+        show_rendered("\n" + text.render(plan, width))
         if plan["problems"]:
             raise AnsibleActionFail(_together(plan["problems"]))
         if not self.check_mode:

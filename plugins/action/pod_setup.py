@@ -12,10 +12,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
-from ansible_collections.podyard.gpu.plugins.plugin_utils._setup import Condition, NotDone, Probe, Wait
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
+from ..plugin_utils._common.action import plain
+from ..plugin_utils._common.screen import clean_errors, show
+from ..plugin_utils._common.ssh import SshHost
+from ..plugin_utils._follow.setup import Condition, NotDone, Probe, Wait
 
 ARGUMENTS: dict[str, Any] = {
     "file": {"type": "str"},

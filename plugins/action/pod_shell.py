@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import ours
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_lease import Renewal
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import NAMED, Run, choose, current
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SSH_FAILED
-from ansible_collections.podyard.gpu.plugins.plugin_utils._terminal import controller_pid, lent, run_at, terminal_of
+from ..module_utils._pods.ssh_options import ours
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.screen import show
+from ..plugin_utils._common.ssh import SSH_FAILED
+from ..plugin_utils._common.terminal import controller_pid, lent, run_at, terminal_of
+from ..plugin_utils._guard.renewal import Renewal
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._status.runs import NAMED, Run, choose, current
 
 # A living pod answers within a second, and the user waits.
 CONNECT_SECONDS = 15.0

@@ -15,18 +15,18 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure, no_key
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._give_back import GiveBack, told
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
-from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
-from ansible_collections.podyard.gpu.plugins.module_utils._termination import pods_of_run
-from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show, warn
+from ..module_utils._core.clock import Polls
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.names import prefix_of_run
+from ..module_utils._module.common import failure, no_key
+from ..module_utils._pods.give_back import GiveBack, told
+from ..module_utils._pods.ledger import Ledger
+from ..module_utils._pods.progress import Progress
+from ..module_utils._pods.terminate import pods_of_run
+from ..module_utils._providers import registry
+from ..plugin_utils._common.action import local_path, plain
+from ..plugin_utils._common.live import LiveAction
+from ..plugin_utils._common.screen import show, warn
 
 
 class Shown(Progress):
@@ -50,7 +50,7 @@ class ActionModule(LiveAction):
         "progress_file": {"type": "path"},
         "api_key": {"type": "str", "no_log": True},
         "api_url": {"type": "str"},
-        "providers": {"type": "list", "elements": "str", "choices": _providers.names()},
+        "providers": {"type": "list", "elements": "str", "choices": registry.names()},
     }
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -88,13 +88,13 @@ class ActionModule(LiveAction):
     def _given_back(self, options: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
         prefix = prefix_of_run(options["project"], options["run_id"])
         run_dir = local_path(options["run_dir"]) if options["run_dir"] else None
-        names = _providers.meant(options, environ)
+        names = registry.meant(options, environ)
         if not names:
             raise no_key()
         given = {"api_key": options["api_key"], "api_url": options["api_url"]}
-        providers = {name: partial(_providers.connect, name, environ=environ, **given) for name in names}
+        providers = {name: partial(registry.connect, name, environ=environ, **given) for name in names}
         for name in sorted(Ledger(run_dir).open_at(prefix) - set(names)):
-            providers[name] = partial(_providers.connect, name, environ=environ)
+            providers[name] = partial(registry.connect, name, environ=environ)
         if self._task.check_mode:
             return told([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
         polls, grace = Polls(interval=options["poll_interval"]), options["consistency_grace"]

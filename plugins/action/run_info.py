@@ -11,21 +11,14 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import usd
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import (
-    ALL,
-    Run,
-    choose,
-    current,
-    ids_in,
-    living,
-)
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import LATEST, RunError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.names import is_run_id
+from ..module_utils._core.pod import usd
+from ..module_utils._providers import registry
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.pod_lists import environment
+from ..plugin_utils._record.record import LATEST, RunError
+from ..plugin_utils._status.runs import ALL, Run, choose, current, ids_in, living
 
 
 class ActionModule(ControllerAction):
@@ -81,7 +74,7 @@ def _left(pod: Mapping[str, Any], env_file: str) -> str:
     """A pod that nobody has proved gone, with what it costs and how a person ends it when all else failed."""
     place = str(pod["provider"])
     try:
-        provider = _providers.connect(place, environ=environment(env_file or None))
+        provider = registry.connect(place, environ=environment(env_file or None))
         end = f"end it by: {provider.end_command(str(pod['id']))}"
     except CloudError:
         end = f"end it in the console of {place}"

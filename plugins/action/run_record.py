@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import OUTCOMES, STAGES, RunError, RunRecord
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show, warn
-from ansible_collections.podyard.gpu.plugins.plugin_utils._unrented import remove_unrented
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.screen import show, warn
+from ..plugin_utils._guard.control import Tending
+from ..plugin_utils._record.record import OUTCOMES, STAGES, RunError, RunRecord
+from ..plugin_utils._record.unrented import remove_unrented
 
 
 class ActionModule(ControllerAction):

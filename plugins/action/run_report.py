@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_page, _report_summary
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
-from ansible_collections.podyard.gpu.plugins.plugin_utils._report_data import gather
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show_rendered, warn
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.files import write_atomically
+from ..plugin_utils._common.screen import columns, show_rendered, warn
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._report import summary
+from ..plugin_utils._report.data import gather
+from ..plugin_utils._report.page import render
 
 # Longer lines are hard to read, and a screen that does not tell its width is taken as a common one.
 WIDEST, USUAL = 140, 100
@@ -33,16 +34,16 @@ class ActionModule(ControllerAction):
             facts = gather(directory)
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
-        page, remark = _report_page.render(facts)
+        page, remark = render(facts)
         path = directory / "report.html"
         changed = self._write(path, page)
         if remark:
             warn(remark)
         title = f"{facts.record['name'] or 'run'} {facts.record['run_id']}"
-        told = [*_report_summary.rows(facts), ("report", str(path), "")]
+        told = [*summary.rows(facts), ("report", str(path), "")]
         width = min(WIDEST, columns(USUAL))
-        show_rendered("\n" + _report_summary.render(title, told, width=width, color=ANSIBLE_COLOR))
-        plain = _report_summary.render(title, told, width=USUAL, color=False)
+        show_rendered("\n" + summary.render(title, told, width=width, color=ANSIBLE_COLOR))
+        plain = summary.render(title, told, width=USUAL, color=False)
         return {"changed": changed, "report": str(path), "summary": plain}
 
     def _write(self, path: Path, page: str) -> bool:

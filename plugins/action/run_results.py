@@ -11,14 +11,14 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, NoAnswer
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._results import Fetcher, Results
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
+from ..module_utils._core.patterns import BadPattern
+from ..plugin_utils._common.action import host_python, local_path, plain
+from ..plugin_utils._common.screen import clean_errors, show
+from ..plugin_utils._common.ssh import SshHost
+from ..plugin_utils._follow.probe import Eye, NoAnswer
+from ..plugin_utils._status.results import Fetcher, Results
+from ..plugin_utils._transfer.bounds import most_bytes
+from ..plugin_utils._transfer.manifest import TreeError
 
 ARGUMENTS: dict[str, Any] = {
     "run_dir": {"type": "path", "required": True},

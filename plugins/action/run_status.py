@@ -14,20 +14,21 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._names import is_run_id
-from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
-from ansible_collections.podyard.gpu.plugins.module_utils._values import to_json
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _known_runs, _status_table
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import write_atomically
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList, environment, lists
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_looks import looks
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import columns, show, show_rendered
-from ansible_collections.podyard.gpu.plugins.plugin_utils._status import Found, Status, ours, status
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.names import is_run_id
+from ..module_utils._core.shown import cleaned
+from ..module_utils._core.values import to_json
+from ..module_utils._providers import registry
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.files import write_atomically
+from ..plugin_utils._common.pod_lists import PodList, environment, lists
+from ..plugin_utils._common.screen import columns, show, show_rendered
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._status import runs
+from ..plugin_utils._status.probe import looks
+from ..plugin_utils._status.runs import Run
+from ..plugin_utils._status.status import Found, Status, ours, status
+from ..plugin_utils._status.table import render
 
 # What a screen that does not tell its width is taken for; AWX and pipes do not.
 USUAL = 100
@@ -39,7 +40,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "run_ids": {"type": "list", "elements": "str", "default": []},
         "runs_dir": {"type": "path", "default": "./runs"},
-        "providers": {"type": "list", "elements": "str", "choices": _providers.names()},
+        "providers": {"type": "list", "elements": "str", "choices": registry.names()},
         "format": {"type": "str", "choices": ["table", "json", "none"], "default": "table"},
         "file": {"type": "path"},
         "width": {"type": "int"},
@@ -54,7 +55,7 @@ class ActionModule(ControllerAction):
             if arguments[name] <= 0:
                 raise AnsibleActionFail(f"{name} is a number of seconds and must be more than 0.")
         runs_dir = local_path(arguments["runs_dir"])
-        found, troubles = _known_runs.known(runs_dir)
+        found, troubles = runs.known(runs_dir)
         try:
             only = self._only(arguments["run_ids"], runs_dir)
             listed = self._lists(arguments, found)
@@ -69,22 +70,20 @@ class ActionModule(ControllerAction):
         self._show(told, arguments, now)
         changed = self._write(told, arguments["file"])
         failed = [f"The pods at {name} could not be listed: {why}" for name, why in told.errors.items()]
-        table = _status_table.render(told, width=arguments["width"] or USUAL, color=False, now=now)
+        table = render(told, width=arguments["width"] or USUAL, color=False, now=now)
         end = {"failed": True, "msg": " ".join(failed)} if failed else {}
         return {"changed": changed, "table": table, **told.to_result(), **end}
 
     @staticmethod
     def _only(words: Sequence[str], runs_dir: Path) -> list[str]:
         """The ids of the runs that are asked for; none for all. An id that no run here has may be a pod's."""
-        if not words or _known_runs.ALL in words:
+        if not words or runs.ALL in words:
             return []
         ids = []
         for word in words:
             if not is_run_id(word):
                 raise RunError(f"{word!r} is no id of a run: these have letters a-z, digits and underscores.")
-            ids += (
-                [word] if word != _known_runs.LATEST else [run.run_id for run in _known_runs.choose(runs_dir, [word])]
-            )
+            ids += [word] if word != runs.LATEST else [run.run_id for run in runs.choose(runs_dir, [word])]
         return ids
 
     def _lists(self, arguments: dict[str, Any], found: Sequence[Run]) -> list[PodList]:
@@ -93,8 +92,8 @@ class ActionModule(ControllerAction):
         names = arguments["providers"]
         if names is None:
             used = {str(pod["provider"]) for run in found if run.living for pod in run.unproved}
-            keyed = _providers.with_a_key(environ)
-            names = [name for name in _providers.names() if name in used or name in keyed] or _providers.names()
+            keyed = registry.with_a_key(environ)
+            names = [name for name in registry.names() if name in used or name in keyed] or registry.names()
         return lists(names, environ, arguments["api_timeout"])
 
     @staticmethod
@@ -112,7 +111,7 @@ class ActionModule(ControllerAction):
             show(to_json(told.to_result(), indent=2))
         elif arguments["format"] == "table":
             width = arguments["width"] or columns(USUAL)
-            table = _status_table.render(told, width=width, color=ANSIBLE_COLOR, now=now)
+            table = render(told, width=width, color=ANSIBLE_COLOR, now=now)
             show_rendered("\n".join(["", table, *cleaned(arguments["remarks"])]))
 
     def _write(self, told: Status, file: str | None) -> bool:

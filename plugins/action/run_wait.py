@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._known_runs import Run
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._common.screen import show
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._status.runs import Run
 
 # Soon enough to seem immediate; reading two small files costs nothing.
 LOOK = 0.3

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import show
+from ..module_utils._core.errors import CloudError
+from ..module_utils._providers import registry, settings
+from ..plugin_utils._common.action import ControllerAction
+from ..plugin_utils._common.screen import show
 
 
 class ActionModule(ControllerAction):
@@ -23,9 +23,9 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"show": {"type": "bool", "default": False}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        tables = {name: _providers.settings(name) for name in _providers.names()}
+        tables = {name: registry.settings(name) for name in registry.names()}
         try:
-            sources = _settings.Sources(os.environ)
+            sources = settings.Sources(os.environ)
         except CloudError as error:
             raise AnsibleActionFail(error.message) from error
         listed = [
@@ -40,7 +40,7 @@ class ActionModule(ControllerAction):
             for provider, table in tables.items()
             for setting in table
         ]
-        template = _settings.template(tables)
+        template = settings.template(tables)
         if arguments["show"]:
             show(template)
         return {"changed": False, "settings": listed, "template": template, "directory": str(Path.cwd())}

@@ -13,21 +13,21 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import host_python, local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._age import PodAge
-from ansible_collections.podyard.gpu.plugins.plugin_utils._fate import FINAL, fate
-from ansible_collections.podyard.gpu.plugins.plugin_utils._files import parse_time
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import Follower, Limits, Verdict
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_checkpoints import Checkpoints
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_look import Eye, Keeper, NoAnswer
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow_text import LogView
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_control import Tending
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import environment, lists
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show, warn
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
+from ..module_utils._core.patterns import BadPattern
+from ..plugin_utils._common.action import host_python, local_path, plain
+from ..plugin_utils._common.files import parse_time
+from ..plugin_utils._common.pod_lists import environment, lists
+from ..plugin_utils._common.screen import clean_errors, show, warn
+from ..plugin_utils._common.ssh import SshHost
+from ..plugin_utils._follow.age import PodAge
+from ..plugin_utils._follow.checkpoints import Checkpoints
+from ..plugin_utils._follow.follower import Follower, Limits, Verdict
+from ..plugin_utils._follow.probe import Eye, Keeper, NoAnswer
+from ..plugin_utils._follow.text import LogView
+from ..plugin_utils._guard.control import Tending
+from ..plugin_utils._status.lost_pod import FINAL, fate
+from ..plugin_utils._transfer.bounds import most_bytes
+from ..plugin_utils._transfer.manifest import TreeError
 
 # Seconds for a provider's list of pods, while the host is tried no further.
 ASKED = 10.0

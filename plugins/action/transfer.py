@@ -12,15 +12,15 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path, plain
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import TreeError
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import clean_errors, show
-from ansible_collections.podyard.gpu.plugins.plugin_utils._ssh import SshHost
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer import Mover, Report, Request, timed
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_bounds import most_bytes
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_pull import Pull
-from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer_push import Push
+from ..module_utils._core.patterns import BadPattern, Patterns
+from ..plugin_utils._common.action import local_path, plain
+from ..plugin_utils._common.screen import clean_errors, show
+from ..plugin_utils._common.ssh import SshHost
+from ..plugin_utils._transfer.bounds import most_bytes
+from ..plugin_utils._transfer.manifest import TreeError
+from ..plugin_utils._transfer.pull import Pull
+from ..plugin_utils._transfer.push import Push
+from ..plugin_utils._transfer.transfer import Mover, Report, Request, timed
 
 # A connection that broke is mostly there again within seconds; the pause doubles, for a host that needs longer.
 RECONNECT_PAUSE = 2.0

@@ -10,16 +10,9 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, Patterns
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import ControllerAction, local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._manifest import (
-    HashCache,
-    Tree,
-    TreeError,
-    digest,
-    hash_tree,
-    scan,
-)
+from ..module_utils._core.patterns import BadPattern, Patterns
+from ..plugin_utils._common.action import ControllerAction, local_path
+from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, digest, hash_tree, scan
 
 
 class ActionModule(ControllerAction):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
+from ..plugin_utils._common.live import LiveAction
 
 
 class ActionModule(LiveAction):

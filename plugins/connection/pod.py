@@ -79,9 +79,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
-from ansible_collections.podyard.gpu.plugins.module_utils._bounded import Call, Done, TooMuch, run
-from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean, clean_result
-from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import Target, arguments, environment
+from ..module_utils._core.shown import clean, clean_result
+from ..module_utils._pods.programs import Call, Done, TooMuch, run
+from ..module_utils._pods.ssh_options import Target, arguments, environment
 
 # Bytes of an answer. What a module tells is some kilobytes; a file that is fetched may be larger.
 MOST_OUTPUT = 64 << 20

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._artifacts import choice
+from ..plugin_utils._transfer.artifacts import choice
 
 DOCUMENTATION = r"""
 name: artifacts_choice

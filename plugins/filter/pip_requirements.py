@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._requirements import BadRequirements, read
+from ..plugin_utils._common.action import local_path
+from ..plugin_utils._job.requirements import BadRequirements, read
 
 DOCUMENTATION = r"""
 name: pip_requirements

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podyard.gpu.plugins.module_utils._ssh_options import Target, line, rsync_line
+from ..module_utils._pods.ssh_options import Target, line, rsync_line
 
 DOCUMENTATION = r"""
 name: pod_connection

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._fate import fate
+from ..plugin_utils._status.lost_pod import fate
 
 DOCUMENTATION = r"""
 name: pod_fate

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.module_utils._shown import cleaned
+from ..module_utils._core.shown import cleaned
 
 DOCUMENTATION = r"""
 name: printable

@@ -35,8 +35,8 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._action import local_path
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunError, RunRecord
+from ..plugin_utils._common.action import local_path
+from ..plugin_utils._record.record import RunError, RunRecord
 
 
 def run_record(directory: str) -> dict[str, Any]:

@@ -200,15 +200,15 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, get_cache_plugin
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._settings import Sources, take
-from ansible_collections.podyard.gpu.plugins.plugin_utils._core import refuse_old
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import InventoryHost, Namer, Wanted, hosts_of
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_accounts import Accounts, by_provider, connected
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_memory import Memory
-from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory_ssh import Connections
-from ansible_collections.podyard.gpu.plugins.plugin_utils._screen import fault, warn
+from ..module_utils._core.errors import CloudError
+from ..module_utils._providers import registry
+from ..module_utils._providers.settings import Sources, take
+from ..plugin_utils._common.core_version import refuse_old
+from ..plugin_utils._common.screen import fault, warn
+from ..plugin_utils._inventory.accounts import Accounts, by_provider, connected
+from ..plugin_utils._inventory.cache import Memory
+from ..plugin_utils._inventory.hosts import InventoryHost, Namer, Wanted, hosts_of
+from ..plugin_utils._inventory.ssh import Connections
 
 # Enough of a file to find the line `plugin:` below any licence header.
 HEAD_BYTES = 65536
@@ -332,7 +332,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Options win over what the environment and .env files say."""
         settable = ("private_key_file", "ssh_user")
         given = [name for name in settable if self.get_option(name)]
-        table = [each for name in providers for each in _providers.settings(name) if each.option in settable]
+        table = [each for name in providers for each in registry.settings(name) if each.option in settable]
         found = {str(each.setting.option): each.value for each in take(table, Sources(os.environ), given).values()}
         return Connections(
             Path(self.get_option("runs_dir")),

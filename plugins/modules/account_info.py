@@ -76,14 +76,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
-    API,
-    PROVIDERS,
-    asked,
-    failure,
-    open_provider,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
 
 
 def account(module: AnsibleModule, name: str) -> dict[str, Any]:

@@ -128,10 +128,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bounded, _ssh_options
-from ansible_collections.podyard.gpu.plugins.module_utils._connection_file import NotRun, connection_of, label
-from ansible_collections.podyard.gpu.plugins.module_utils._lease import RENEW
-from ansible_collections.podyard.gpu.plugins.module_utils._shown import clean
+from ..module_utils._core.shown import clean
+from ..module_utils._pods import programs, ssh_options
+from ..module_utils._pods.connection import NotRun, connection_of, label
+from ..module_utils._pods.lease import RENEW
 
 # A dead address is given up after so many seconds: a living pod answers within one, and the user waits.
 CONNECT_SECONDS = 15.0
@@ -171,21 +171,21 @@ def without_mark(stderr: str, mark: str) -> tuple[str, int | None]:
 def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
     """Run the command and return rc, stdout, stderr and timed_out. Raises NotRun when SSH itself failed."""
     timeout, mark = params["timeout"], f"podyard-{secrets.token_hex(8)}"
-    call = _bounded.Call(
-        [*_ssh_options.ours(connection["ssh"], connect=CONNECT_SECONDS), script(mark, timeout)],
+    call = programs.Call(
+        [*ssh_options.ours(connection["ssh"], connect=CONNECT_SECONDS), script(mark, timeout)],
         # By standard input: what a person types may hold a secret, and the arguments of programs are for all to see.
         params["command"].encode(errors="surrogateescape"),
         most_output=MOST_OUTPUT,
         most_errors=MOST_OUTPUT,
-        env=_ssh_options.environment(),
+        env=ssh_options.environment(),
     )
     begun = time.monotonic()
     try:
-        done = _bounded.run(call, timeout + PATIENCE if timeout else None)
-    except _bounded.TooLong as error:
+        done = programs.run(call, timeout + PATIENCE if timeout else None)
+    except programs.TooLong as error:
         stderr, _rc = without_mark(_text(error.errors), mark)
         return {"rc": TIMED_OUT, "stdout": _text(error.output), "stderr": stderr, "timed_out": True}
-    except _bounded.TooMuch as error:
+    except programs.TooMuch as error:
         raise NotRun(
             f"Pod {label(connection)} {error}. Let the command write to a file on the pod, and fetch that."
         ) from error

@@ -249,8 +249,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._gpu_probe import directory, disk, gpus, python
-from ansible_collections.podyard.gpu.plugins.module_utils._gpu_problems import problems
+from ..module_utils._host.probe import directory, disk, gpus, python
+from ..module_utils._module.gpu_info import problems
 
 ARGUMENTS: dict[str, Any] = {
     "gpu_count": {"type": "int"},

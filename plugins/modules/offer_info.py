@@ -374,12 +374,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _market
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._fleet_arguments import chosen, connector
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import PRICE, RANKINGS, OfferQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.offer import PRICE, RANKINGS, OfferQuery
+from ..module_utils._market import search
+from ..module_utils._module.common import API, failure
+from ..module_utils._module.pod import chosen, connector
+from ..module_utils._providers.base import Provider
 
 ARGUMENTS: dict[str, Any] = {
     "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
@@ -438,7 +438,7 @@ def ask(module: AnsibleModule) -> dict[str, Any]:
     names = chosen(params)
     providers = {name: connector(module, name, len(names) == 1)() for name in names}
     queries = {name: query(params, provider) for name, provider in providers.items()}
-    found = _market.survey(providers, queries)
+    found = search.survey(providers, queries)
     for name, error in found.down.items():
         module.warn(f"{name} could not be asked: {error.message}")
     offers = [{**offer.to_result(), "fits": True, "why_not": None} for offer in found.offers]

@@ -713,9 +713,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._fleet_arguments import ARGUMENTS, ensure
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module.common import failure
+from ..module_utils._module.pod import ARGUMENTS, ensure
 
 
 def main() -> None:

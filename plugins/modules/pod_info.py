@@ -227,16 +227,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
-    API,
-    PROVIDERS,
-    asked,
-    failure,
-    open_provider,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError, NotFound
-from ansible_collections.podyard.gpu.plugins.module_utils._names import PodName
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import PHASES, Pod
+from ..module_utils._core.errors import CloudError, NotFound
+from ..module_utils._core.names import PodName
+from ..module_utils._core.pod import PHASES, Pod
+from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
 
 ARGUMENTS: dict[str, Any] = {
     "id": {"type": "str"},

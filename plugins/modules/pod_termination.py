@@ -122,21 +122,15 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import (
-    API,
-    PROVIDERS,
-    asked,
-    failure,
-    open_provider,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._give_back import GiveBack, told
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import give_back_run, pods_of_run
-from ansible_collections.podyard.gpu.plugins.module_utils._names import prefix_of_run
-from ansible_collections.podyard.gpu.plugins.module_utils._progress import Progress
-from ansible_collections.podyard.gpu.plugins.module_utils._provider import Provider
-from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ..module_utils._core.clock import Polls
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.names import prefix_of_run
+from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
+from ..module_utils._pods.give_back import GiveBack, told
+from ..module_utils._pods.ledger import Ledger
+from ..module_utils._pods.lifecycle import give_back_run, pods_of_run
+from ..module_utils._pods.progress import Progress
+from ..module_utils._providers.base import Provider
 
 ARGUMENTS: dict[str, Any] = {
     "project": {"type": "str", "required": True},

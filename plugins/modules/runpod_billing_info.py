@@ -123,10 +123,10 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import BadRequest, CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery
+from ..module_utils._core.errors import BadRequest, CloudError
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import API, failure
+from ..module_utils._resources.resource import BillQuery
 
 PROVIDER = "runpod"
 KINDS = ["all", "pods", "network_volumes", "clusters", "serverless", "endpoints"]

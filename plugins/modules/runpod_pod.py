@@ -711,9 +711,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._pod_arguments import ARGUMENTS, ensure
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module.common import failure
+from ..module_utils._module.runpod_pod import ARGUMENTS, ensure
 
 PROVIDER = "runpod"
 

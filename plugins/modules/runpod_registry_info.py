@@ -64,9 +64,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import failure
 
 PROVIDER = "runpod"
 

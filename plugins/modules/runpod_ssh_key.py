@@ -118,10 +118,10 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys as ssh_keys
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import API, failure
+from ..module_utils._resources import ssh_keys
 
 PROVIDER = "runpod"
 ARGUMENTS = {

@@ -166,17 +166,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._training_launch import Launch, begun
-from ansible_collections.podyard.gpu.plugins.module_utils._training_processes import end_all
-from ansible_collections.podyard.gpu.plugins.module_utils._training_runner import (
-    FIXED,
-    NAME,
-    has_pipe,
-    sees_pipes,
-)
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import living_pid, state_of
-from ansible_collections.podyard.gpu.plugins.module_utils._training_stop import settle
-from ansible_collections.podyard.gpu.plugins.module_utils._training_supervisor import members
+from ..module_utils._training.launch import Launch, begun
+from ..module_utils._training.processes import end_all
+from ..module_utils._training.runner import FIXED, NAME, has_pipe, sees_pipes
+from ..module_utils._training.state import living_pid, state_of
+from ..module_utils._training.stop import settle
+from ..module_utils._training.supervisor import members
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},

@@ -209,9 +209,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern, to_regex
-from ansible_collections.podyard.gpu.plugins.module_utils._training_metrics import json_lines
-from ansible_collections.podyard.gpu.plugins.module_utils._training_state import look
+from ..module_utils._core.patterns import BadPattern, to_regex
+from ..module_utils._training.metrics import json_lines
+from ..module_utils._training.state import look
 
 ARGUMENTS: dict[str, Any] = {
     "dir": {"type": "path", "required": True},

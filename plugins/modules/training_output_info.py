@@ -132,8 +132,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils._patterns import BadPattern
-from ansible_collections.podyard.gpu.plugins.module_utils._training_output import Search, output, roots
+from ..module_utils._core.patterns import BadPattern
+from ..module_utils._module.training_output import Search, output, roots
 
 ARGUMENTS: dict[str, Any] = {
     "dir": {"type": "path", "required": True},

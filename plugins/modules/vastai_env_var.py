@@ -91,10 +91,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils import _variables
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import API, failure
+from ..module_utils._resources import env_vars
 
 PROVIDER = "vastai"
 ARGUMENTS: dict[str, Any] = {
@@ -114,7 +114,7 @@ def main() -> None:
     value = params["value"] if params["state"] == "present" else None
     try:
         held = shared.open_shelf(module, PROVIDER).variables()
-        outcome = _variables.ensure(held, params["name"], value, renew=params["renew"], check=module.check_mode)
+        outcome = env_vars.ensure(held, params["name"], value, renew=params["renew"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))
     result = shared.result(module, outcome, "variables")

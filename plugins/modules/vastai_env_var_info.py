@@ -58,10 +58,10 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils import _variables
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import API, failure
+from ..module_utils._resources import env_vars
 
 PROVIDER = "vastai"
 
@@ -72,7 +72,7 @@ def main() -> None:
         found = shared.open_shelf(module, PROVIDER).variables().read()
     except CloudError as error:
         module.fail_json(**failure(error))
-    module.exit_json(changed=False, variables=_variables.shown(found))
+    module.exit_json(changed=False, variables=env_vars.shown(found))
 
 
 if __name__ == "__main__":

@@ -602,9 +602,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _instance_arguments as instance
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
+from ..module_utils._core.errors import CloudError
+from ..module_utils._module import vastai_instance as instance
+from ..module_utils._module.common import failure
 
 PROVIDER = "vastai"
 

@@ -178,10 +178,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _market
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import API, failure, open_provider
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.offer import OfferQuery
+from ..module_utils._market import search
+from ..module_utils._module.common import API, failure, open_provider
 
 PROVIDER = "vastai"
 ARGUMENTS: dict[str, Any] = {
@@ -216,7 +216,7 @@ def main() -> None:
             bid=params["bid"],
             filters=provider.filters(params["search"]),
         )
-        offers, reason = _market.search([provider], query)
+        offers, reason = search.search([provider], query)
     except CloudError as error:
         module.fail_json(**failure(error))
     kept = offers[: params["limit"]] if params["limit"] > 0 else offers

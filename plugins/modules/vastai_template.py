@@ -177,10 +177,10 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_arguments as shared
-from ansible_collections.podyard.gpu.plugins.module_utils._arguments import failure, take_environment
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import CloudError
-from ansible_collections.podyard.gpu.plugins.module_utils._values import docker_port
+from ..module_utils._core.errors import CloudError
+from ..module_utils._core.values import docker_port
+from ..module_utils._module import resource as shared
+from ..module_utils._module.common import failure, take_environment
 
 PROVIDER = "vastai"
 PROPERTIES = {

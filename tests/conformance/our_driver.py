@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from stand_in import IMAGE, Api, until
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Cpu, Mount, PodRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._resource import BillQuery, Wanted
-from ansible_collections.podyard.gpu.plugins.module_utils._resource_changes import ensure
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod.billing import KINDS as BILLS
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod.shelf import RunPodShelf
+from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount, PodRequest
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.billing import KINDS as BILLS
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.shelf import RunPodShelf
+from ansible_collections.podyard.gpu.plugins.module_utils._resources.reconcile import ensure
+from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery, Wanted
 
 GPU = "NVIDIA GeForce RTX 4090"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqMdNDkPqKOLzmoxtuAYCfQJ3M5+Wbh4yZ0rRzYkDxj ours"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from stand_in import Api, ServerThread
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Account
-from ansible_collections.podyard.gpu.plugins.module_utils._runpod.driver import RunPod
+from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Account
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 
 
 @pytest.fixture

@@ -1,113 +1,50 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of the house rules share: the files of the tree, and which way an import may point.
+"""Share the tree's files among the tests of the house rules, and say which way an import may point.
 
-The arrows: ``modules, inventory, action … -> plugin_utils -> _lifecycle -> _market -> _providers -> drivers -> _http``.
-A file may import from its own layer and from those below, never from above. Drivers (the folders in module_utils) know
-neither each other, nor Ansible, nor waiting. The collection and the sandbox know nothing of each other.
+A package imports from itself and from those before it in its stair, never from one behind it. What runs on a pod knows
+the standard library only. A provider's folder knows neither the other providers nor the registry that names it, and
+only that registry knows the folders. The collection and the sandbox know nothing of each other.
 """
 
 from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "ansible_collections.podyard.gpu"
 UTILS = "plugins/module_utils/"
+PLUGIN_UTILS = "plugins/plugin_utils/"
 
-# The layers of module_utils from the bottom up, with patterns of their files. Every file of module_utils is in one of
-# them, or is a driver. What runs on the pod itself is near the bottom: it knows nothing of any provider.
-LAYERS: dict[str, tuple[str, ...]] = {
-    "words": (
-        "_errors",
-        "_shown",
-        "_pod",
-        "_countries",
-        "_models",
-        "_throughput",
-        "_offer",
-        "_rates",
-        "_names",
-        "_wait",
-        "_gpus",
-        "_patterns",
-        "_settings",
-        "_values",
-    ),
-    "pod side": ("_training_*", "_gpu_*"),
-    "wire": ("_http", "_exchange", "_retry", "_events", "_budget", "_shared", "_turns"),
-    "promise": ("_provider", "_account", "_resource", "_resource_changes", "_resource_keys", "_variables"),
-    "drivers": (),
-    "providers": ("_providers",),
-    "market": ("_market", "_single", "_desk", "_ranking", "_fits", "_misses", "_wishes"),
-    "bookkeeping": (
-        "_bounded",
-        "_ssh_options",
-        "_connection_file",
-        "_books",
-        "_fence",
-        "_holder",
-        "_ledger",
-        "_progress",
-        "_lease",
-        "_hostkeys",
-        "_ssh",
-        "_bootstrap",
-        "_watch",
-        "_bad_hosts",
-    ),
-    "lifecycle": (
-        "_lifecycle",
-        "_readiness",
-        "_trust",
-        "_give_back",
-        "_proof",
-        "_termination",
-        "_applying",
-        "_changes",
-        "_creation",
-        "_deadlines",
-        "_diagnosis",
-        "_podlog",
-        "_lookup",
-        "_standing",
-        "_wanted",
-        "_history",
-        "_supply",
-        "_renting",
-        "_fleet",
-        "_fleet_crew",
-        "_fleet_finding",
-        "_fleet_rent",
-        "_fleet_hosts",
-    ),
-    "edge": (
-        "_arguments",
-        "_pod_arguments",
-        "_instance_arguments",
-        "_pod_settings",
-        "_resource_arguments",
-        "_fleet_arguments",
-    ),
-    "plugin_utils": (),
-    "plugins": (),
-}
-ORDER = list(LAYERS)
-# Of these a driver may use everything, of our other files nothing.
-SEEN_BY_DRIVERS = {
-    *("_errors", "_pod", "_offer", "_countries", "_models", "_throughput", "_rates", "_names", "_gpus", "_values"),
-    "_settings",
-    *("_shown", "_http", "_retry", "_events", "_turns", "_provider", "_account", "_resource"),
-}
-# Only what stands at the edge to Ansible may import it; everything else works without.
-KNOWS_ANSIBLE = {"edge", "plugin_utils", "plugins"}
+#: The packages of module_utils and then of plugin_utils, from the bottom up.
+STAIR = ("_core", "_http", "_resources", "_providers", "_market", "_pods", "_module")
+PLUGIN_STAIR = (
+    "_common",
+    "_transfer",
+    "_record",
+    "_job",
+    "_plan",
+    "_follow",
+    "_guard",
+    "_report",
+    "_inventory",
+    "_status",
+)
+#: Packages that run on a pod, and import nothing but the standard library.
+APART = ("_training", "_host")
+#: The lowest packages that may import those.
+READS_APART = "_pods"
+REGISTRY = f"{UTILS}_providers/registry.py"
+PROVIDERS = f"{UTILS}_providers/"
+#: Only these may import Ansible; everything else works without it.
+KNOWS_ANSIBLE = ("_module", *PLUGIN_STAIR, "plugins")
 
 
 @dataclass(frozen=True)
@@ -120,14 +57,14 @@ class Import:
 
 
 def tracked(*suffixes: str, root: Path = ROOT) -> list[str]:
-    """Paths of the files git knows or would know, below the root."""
+    """Return the paths of the files that git knows or would know, below the root."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
     return sorted({name for name in names if name and name.endswith(suffixes) and (root / name).is_file()})
 
 
 def imports_of(path: str, root: Path = ROOT) -> Iterator[Import]:
-    """All imports of a file, wherever they stand in it; `from package import name` counts as `package.name` too."""
+    """Yield all imports of a file, wherever they stand; `from package import name` counts as `package.name` too."""
     for node in _import_nodes((root / path).read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -144,7 +81,7 @@ def _import_nodes(source: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
 
 
 def _absolute(path: str, node: ast.ImportFrom) -> str:
-    """The package an import starts from, with the dots of a relative one resolved."""
+    """Return the package an import starts from, with the dots of a relative one resolved."""
     if not node.level:
         return node.module or ""
     package = Path(path).parts[: -node.level]
@@ -154,12 +91,12 @@ def _absolute(path: str, node: ast.ImportFrom) -> str:
 
 
 def violations(root: Path = ROOT) -> list[str]:
-    """Every import that points the wrong way, as one sentence each."""
+    """Return every import that points the wrong way, as one sentence each."""
     found = []
     for path in tracked(".py", root=root):
         if path.startswith("plugins/"):
-            if path.startswith(UTILS) and layer_of(path) is None:
-                found.append(f"{path}: belongs to no layer; say in tests/house/arrows.py where it stands")
+            if package_of(path) is None:
+                found.append(f"{path}: belongs to no package; tests/house/arrows.py names them")
                 continue
             found += [f"{each.file}:{each.line}: {why}" for each in imports_of(path, root) if (why := _fault(each))]
         elif path.startswith("sandbox/"):
@@ -171,55 +108,114 @@ def violations(root: Path = ROOT) -> list[str]:
     return found
 
 
-def layer_of(path: str) -> str | None:
-    """The layer a file of plugins/ stands in, by its path or by that of its package."""
-    if not path.startswith(UTILS):
-        return "plugin_utils" if path.startswith("plugins/plugin_utils") else "plugins"
-    below = path[len(UTILS) :]
-    if "/" in below:
-        return "drivers"
-    name = below.removesuffix(".py")
-    return next((layer for layer, files in LAYERS.items() if any(fnmatch(name, each) for each in files)), None)
+def package_of(path: str) -> str | None:
+    """Return the package a file of plugins/ is in, ``plugins`` for a plugin, or None for a file without a place."""
+    for place, stair in ((UTILS, (*STAIR, *APART)), (PLUGIN_UTILS, PLUGIN_STAIR)):
+        if path.startswith(place):
+            package, _slash, below = path[len(place) :].partition("/")
+            return package if package in stair and below else None
+    return "plugins"
 
 
 def _fault(found: Import) -> str | None:
-    """What is wrong with an import of a file in plugins/, or None."""
-    source = layer_of(found.file)
-    if found.module.split(".")[0] == "podyard_sandbox":
+    """Return what is wrong with an import of a file in plugins/, or None."""
+    source = package_of(found.file)
+    top = found.module.split(".")[0]
+    if top == "podyard_sandbox":
         return f"the collection knows nothing of the sandbox, but imports {found.module}"
-    if found.module.split(".")[0] == "ansible" and source not in KNOWS_ANSIBLE:
+    if top == "ansible" and source not in KNOWS_ANSIBLE:
         return f"{source} knows nothing of Ansible, but imports {found.module}"
+    if source in APART and top not in (*sys.stdlib_module_names, COLLECTION.split(".")[0]):
+        return f"{source} runs on a pod and knows the standard library only, but imports {found.module}"
     if not found.module.startswith(f"{COLLECTION}.plugins."):
         return None
     target = _target(found.module)
-    layer = layer_of(target)
-    if source == "drivers" and (fault := _fault_of_driver(found, target)):
-        return fault
-    if layer is None or source is None:
-        return f"imports {found.module}, which belongs to no layer"
-    if ORDER.index(layer) > ORDER.index(source):
-        return f"{source} is below {layer}, but imports {found.module}"
-    if source == layer == "plugins" and not target.startswith("plugins/doc_fragments/"):
-        return f"plugins share code in plugin_utils and module_utils, and do not import each other: {found.module}"
-    if layer == "drivers" and source not in ("drivers", "providers"):
-        return f"only _providers knows the drivers, but {source} imports {found.module}"
+    package = package_of(target + "/x" if target.count("/") == 2 else target)
+    if source is None or package is None:
+        return f"imports {found.module}, which belongs to no package"
+    return _fault_of_stair(found, source, package, target) or _fault_of_provider(found, target)
+
+
+def _fault_of_stair(found: Import, source: str, package: str, target: str) -> str | None:
+    if source == package:
+        alone = source == "plugins" and not target.startswith("plugins/doc_fragments/")
+        return f"plugins share code in the utils, and do not import each other: {found.module}" if alone else None
+    if source in APART:
+        return f"{source} runs on a pod and knows the standard library only, but imports {found.module}"
+    order = (*STAIR, *PLUGIN_STAIR, "plugins")
+    if package in APART:
+        return (
+            None if order.index(source) >= order.index(READS_APART) else f"{source} is below {package}: {found.module}"
+        )
+    if order.index(package) > order.index(source):
+        return f"{source} is below {package}, but imports {found.module}"
     return None
 
 
-def _fault_of_driver(found: Import, target: str) -> str | None:
-    own = "/".join(found.file.split("/")[:3])
-    name = target[len(UTILS) :].partition("/")[0].removesuffix(".py")
-    if target.startswith(UTILS) and (target.startswith(own + "/") or target == own or name in SEEN_BY_DRIVERS):
+def _fault_of_provider(found: Import, target: str) -> str | None:
+    """Return what is wrong with an import from or into the folder of one provider."""
+    own, other = _provider_of(found.file), _provider_of(target)
+    if own is None:
+        into = other is not None and found.file != REGISTRY
+        return (
+            f"only the registry knows the folders of providers, but {found.file} imports {found.module}"
+            if into
+            else None
+        )
+    if (
+        other == own
+        or not target.startswith(PROVIDERS)
+        or target.startswith((f"{PROVIDERS}base", f"{PROVIDERS}settings"))
+    ):
         return None
-    return f"a driver knows its own folder and {', '.join(sorted(SEEN_BY_DRIVERS))}, but imports {found.module}"
+    return f"a provider knows its own folder, base and settings, but imports {found.module}"
+
+
+def _provider_of(path: str) -> str | None:
+    """Return the provider in whose folder a path (with or without the ending) is, or None."""
+    name, _slash, _below = path[len(PROVIDERS) :].partition("/")
+    is_folder = path.startswith(PROVIDERS) and (ROOT / PROVIDERS / name).is_dir()
+    return name if is_folder and name else None
 
 
 def _target(module: str) -> str:
-    """The path an import names: a file of module_utils, or something in a driver's folder (without the ending)."""
+    """Return the path an import names, below the root, without the ending and whatever stands in the file."""
     parts = module.removeprefix(COLLECTION + ".").split(".")
-    path = "/".join(parts)
-    if parts[1] == "module_utils" and len(parts) > 2:
-        # A driver is a folder: its name alone means the folder. Of a file only the file matters, not what it defines.
-        is_folder = (ROOT / UTILS / parts[2]).is_dir()
-        return f"{UTILS}{parts[2]}/" + "/".join(parts[3:]) if is_folder else f"{UTILS}{parts[2]}.py"
-    return path
+    if parts[1] not in ("module_utils", "plugin_utils"):
+        return "/".join(parts)
+    deep = 5 if (ROOT / "/".join(parts[:4])).is_dir() else 4
+    return "/".join(parts[:deep])
+
+
+def circles(root: Path = ROOT) -> list[tuple[str, ...]]:
+    """Return the files of plugins/ that import each other in a loop, typing included, one loop a group."""
+    files = [path for path in tracked(".py", root=root) if path.startswith("plugins/")]
+    names = {path.removesuffix(".py"): path for path in files}
+    arrows: dict[str, set[str]] = {}
+    for path in files:
+        modules = (each.module for each in imports_of(path, root) if each.module.startswith(f"{COLLECTION}.plugins."))
+        paths = ("/".join(module.removeprefix(COLLECTION + ".").split(".")) for module in modules)
+        arrows[path] = {names[hit] for each in paths for hit in (each, each.rpartition("/")[0]) if hit in names} - {
+            path
+        }
+    return _loops(arrows)
+
+
+def _loops(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    """Return the groups of names that reach each other."""
+    reach = {name: _reached(name, arrows) for name in arrows}
+    groups = {
+        tuple(sorted(other for other in reach[name] if name in reach[other])) for name in arrows if name in reach[name]
+    }
+    return sorted(groups)
+
+
+def _reached(start: str, arrows: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        for target in arrows.get(todo.pop(), ()):
+            if target not in seen:
+                seen.add(target)
+                todo.append(target)
+    return seen

@@ -9,39 +9,64 @@ import shutil
 import subprocess
 
 import pytest
-from arrows import COLLECTION, ROOT, UTILS, layer_of, tracked, violations
+from arrows import COLLECTION, PLUGIN_UTILS, ROOT, UTILS, circles, package_of, tracked, violations
 
 UTIL = f"{COLLECTION}.plugins.module_utils"
+HERE = "plugins/module_utils/"
+RUNPOD = f"{HERE}_providers/runpod/wire.py"
 PLANTED = [
-    ("plugins/module_utils/_pod.py", f"from {UTIL}._market import rank", "words is below market"),
-    ("plugins/module_utils/_http.py", f"from {UTIL} import _providers", "wire is below providers"),
-    ("plugins/module_utils/_providers.py", f"import {UTIL}._lifecycle", "providers is below lifecycle"),
-    ("plugins/module_utils/_market.py", f"from {UTIL}._lifecycle import ensure", "market is below lifecycle"),
-    ("plugins/module_utils/_market.py", f"from {UTIL}._runpod import driver", "only _providers knows the drivers"),
-    ("plugins/module_utils/_market.py", "from ._lifecycle import ensure", "market is below lifecycle"),
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL}._vastai import driver", "a driver knows its own folder"),
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL}._wait import Clock", "a driver knows its own folder"),
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL}._lifecycle import x", "a driver knows its own folder"),
-    ("plugins/module_utils/_runpod/__init__.py", "from .._vastai import driver", "a driver knows its own folder"),
-    ("plugins/module_utils/_runpod/__init__.py", "import ansible.module_utils.basic", "knows nothing of Ansible"),
-    ("plugins/module_utils/_lifecycle.py", "from ansible.errors import AnsibleError", "knows nothing of Ansible"),
-    ("plugins/module_utils/_wait.py", f"from {COLLECTION}.plugins.plugin_utils import _runs", "is below plugin_utils"),
-    ("plugins/plugin_utils/_inventory.py", f"from {COLLECTION}.plugins.inventory import pods", "is below plugins"),
-    ("plugins/inventory/pods.py", f"from {UTIL}._runpod import wire", "only _providers knows the drivers"),
+    (f"{HERE}_core/pod.py", f"from {UTIL}._market.search import rank", "_core is below _market"),
+    (f"{HERE}_core/pod.py", "from .._market import search", "_core is below _market"),
+    (f"{HERE}_http/session.py", f"from {UTIL}._providers import registry", "_http is below _providers"),
+    (f"{HERE}_http/session.py", "from .._resources.account import key_hash", "_http is below _resources"),
+    (f"{HERE}_resources/resource.py", "from .._providers.base import Provider", "_resources is below _providers"),
+    (f"{HERE}_providers/registry.py", f"import {UTIL}._pods.lifecycle", "_providers is below _pods"),
+    (f"{HERE}_market/search.py", f"from {UTIL}._pods.lifecycle import ensure", "_market is below _pods"),
+    (f"{HERE}_market/search.py", "from .._providers.runpod import wire", "only the registry knows"),
+    (f"{HERE}_providers/base.py", "from .runpod import wire", "only the registry knows"),
+    (f"{HERE}_pods/ssh.py", "from .._module import common", "_pods is below _module"),
+    (f"{HERE}_market/search.py", "from .._training import state", "_market is below _training"),
+    (f"{HERE}_training/state.py", "from .._core import errors", "the standard library only"),
+    (f"{HERE}_host/probe.py", "import requests", "the standard library only"),
+    (RUNPOD, f"from {UTIL}._providers.vastai import wire", "a provider knows its own folder"),
+    (RUNPOD, f"from {UTIL}._providers.registry import connect", "a provider knows its own folder"),
+    (RUNPOD, f"from {UTIL}._pods.lifecycle import x", "_providers is below _pods"),
+    (RUNPOD, "from ..vastai import wire", "a provider knows its own folder"),
+    (RUNPOD, "import ansible.module_utils.basic", "knows nothing of Ansible"),
+    (f"{HERE}_pods/lifecycle.py", "from ansible.errors import AnsibleError", "knows nothing of Ansible"),
+    (
+        f"{HERE}_core/clock.py",
+        f"from {COLLECTION}.plugins.plugin_utils._record import record",
+        "_core is below _record",
+    ),
+    (
+        "plugins/plugin_utils/_inventory/hosts.py",
+        f"from {COLLECTION}.plugins.inventory import pods",
+        "is below plugins",
+    ),
+    ("plugins/plugin_utils/_transfer/push.py", "from .._job import job", "_transfer is below _job"),
+    ("plugins/inventory/pods.py", f"from {UTIL}._providers.runpod import wire", "only the registry knows"),
     ("plugins/inventory/pods.py", f"from {COLLECTION}.plugins.modules import pod_info", "do not import each other"),
     ("plugins/inventory/pods.py", "import podyard_sandbox.cli", "knows nothing of the sandbox"),
     ("plugins/modules/pod_info.py", "def late():\n    from podyard_sandbox import cli", "knows nothing of the sandbox"),
-    ("plugins/module_utils/_new.py", "", "belongs to no layer"),
-    ("sandbox/podyard_sandbox/__init__.py", f"from {UTIL} import _pod", "the sandbox knows nothing of the collection"),
+    (f"{HERE}new.py", "", "belongs to no package"),
+    (f"{HERE}_new/file.py", "", "belongs to no package"),
+    ("plugins/plugin_utils/new.py", "", "belongs to no package"),
+    ("sandbox/podyard_sandbox/__init__.py", f"from {UTIL}._core import pod", "knows nothing of the collection"),
     ("sandbox/podyard_sandbox/__init__.py", "import ansible", "the sandbox knows nothing of the collection"),
 ]
 ALLOWED = [
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL}._runpod import wire"),
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL}._http import ApiSession"),
-    ("plugins/module_utils/_runpod/__init__.py", f"from {UTIL} import _errors as errors"),
-    ("plugins/module_utils/_lifecycle.py", f"from {UTIL}._market import rank"),
-    ("plugins/modules/pod_info.py", f"from {UTIL}._lifecycle import ensure"),
-    ("plugins/modules/pod_info.py", f"from {UTIL} import _providers"),
+    (RUNPOD, f"from {UTIL}._providers.runpod import catalogue"),
+    (RUNPOD, "from ..base import Provider"),
+    (RUNPOD, "from ..settings import Setting"),
+    (RUNPOD, f"from {UTIL}._http.session import ApiSession"),
+    (RUNPOD, f"from {UTIL}._core import errors"),
+    (f"{HERE}_providers/registry.py", "from .runpod import wire"),
+    (f"{HERE}_pods/lifecycle.py", f"from {UTIL}._market.search import rank"),
+    (f"{HERE}_pods/lease.py", "from .._training import state"),
+    (f"{HERE}_training/state.py", "from . import files"),
+    ("plugins/modules/pod_info.py", f"from {UTIL}._pods.lifecycle import ensure"),
+    ("plugins/modules/pod_info.py", f"from {UTIL}._providers import registry"),
 ]
 
 
@@ -87,6 +112,17 @@ def test_every_import_points_the_right_way():
     assert violations() == []
 
 
+def test_no_files_import_each_other_in_a_loop():
+    assert circles() == []
+
+
+def test_a_loop_is_found_though_it_is_for_types_only(copy, plant):
+    assert circles(copy) == []
+    plant("plugins/module_utils/_core/pod.py", "def late():\n    from .offer import Offer")
+    (loop,) = circles(copy)
+    assert {"plugins/module_utils/_core/pod.py", "plugins/module_utils/_core/offer.py"} <= set(loop)
+
+
 @pytest.mark.parametrize("path, line, why", PLANTED)
 def test_a_planted_import_against_the_arrows_is_found(copy, before, plant, path, line, why):
     plant(path, line)
@@ -101,7 +137,7 @@ def test_an_import_along_the_arrows_is_fine(copy, before, plant, path, line):
     assert violations(copy) == before
 
 
-def test_every_shared_file_has_a_layer():
-    files = [name for name in tracked(".py") if name.startswith(UTILS)]
+def test_every_shared_file_has_a_package():
+    files = [name for name in tracked(".py") if name.startswith((UTILS, PLUGIN_UTILS))]
     assert files
-    assert [name for name in files if layer_of(name) is None] == []
+    assert [name for name in files if package_of(name) is None] == []

@@ -11,7 +11,7 @@ import pytest
 from arrows import ROOT, tracked
 
 # Their text does not leave our own programs: a round trip in one process, and a probe whose reader checks each value.
-INSIDE = {"plugins/plugin_utils/_action.py", "plugins/module_utils/_gpu_probe.py"}
+INSIDE = {"plugins/plugin_utils/_common/action.py", "plugins/module_utils/_host/probe.py"}
 
 
 def lax_writes(text: str) -> list[int]:

@@ -12,7 +12,7 @@ from arrows import ROOT, tracked
 
 NAMES = {"runpod", "vastai"}
 # A driver is its own provider, and somebody has to know which there are.
-KNOWING = ("plugins/module_utils/_runpod/", "plugins/module_utils/_vastai/", "plugins/module_utils/_providers.py")
+KNOWING = tuple(f"plugins/module_utils/_providers/{each}" for each in ("runpod/", "vastai/", "registry.py"))
 NAME = rf"['\"](?:{'|'.join(sorted(NAMES))})['\"]"
 COMPARED = re.compile(rf"(?:[=!]=|\bin|\beq'?,)\s*{NAME}|{NAME}\s*(?:[=!]=|\bin\b)")
 

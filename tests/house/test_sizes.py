@@ -14,7 +14,7 @@ import pytest
 from arrows import ROOT, tracked
 
 MODULE_LINES = 120  # of code; its documentation is as long as it needs to be
-FILE_LINES = 400
+FILE_LINES = 600
 FUNCTION_LINES = 40
 DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 

@@ -64,7 +64,7 @@ def test_no_command_is_expanded_here(path):
 
 @pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/")])
 def test_command_lines_of_ssh_have_one_home(path):
-    if path.endswith("module_utils/_ssh_options.py"):
+    if path.endswith("module_utils/_pods/ssh_options.py"):
         return
     words = [
         node.value
@@ -72,7 +72,7 @@ def test_command_lines_of_ssh_have_one_home(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     own = [word for word in words if word.startswith(("UserKnownHostsFile=", "ConnectTimeout=", "IdentityFile="))]
-    allowed = {"plugins/plugin_utils/_ssh.py", "plugins/plugin_utils/_inventory_ssh.py"}
+    allowed = {"plugins/plugin_utils/_common/ssh.py", "plugins/plugin_utils/_inventory/ssh.py"}
     assert not own or path in allowed, f"{path} makes a command line of its own: {own}"
 
 
@@ -88,7 +88,7 @@ def test_every_program_on_the_controller_has_its_environment_said(path):
 
 
 #: What only shows what it has rendered itself, or is no display to people.
-SHOWS = {"plugins/plugin_utils/_screen.py", "plugins/connection/pod.py"}
+SHOWS = {"plugins/plugin_utils/_common/screen.py", "plugins/connection/pod.py"}
 
 
 @pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/")])

@@ -15,7 +15,7 @@ import pytest
 from harness import ran, wait_for
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod, vastai_template
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 # Seconds: long enough for the pauses between two renewals on a loaded machine, short enough for a test.
 LEASE = 8

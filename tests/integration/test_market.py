@@ -15,7 +15,7 @@ import pytest
 from stand_in import ServerThread
 
 from ansible_collections.podyard.gpu.plugins.modules import offer_info
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 from podyard_sandbox.settings import Settings
 
 READS = {"listGpuTypes", "listDataCenters", "vast.searchOffers", "vast.gpuNames"}

@@ -12,7 +12,7 @@ import pytest
 from stand_in import IMAGE, Api, ServerThread
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 from podyard_sandbox.settings import Settings
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqMdNDkPqKOLzmoxtuAYCfQJ3M5+Wbh4yZ0rRzYkDxj why"

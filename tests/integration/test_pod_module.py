@@ -21,10 +21,10 @@ from harness import BIN, REPOSITORY, wait_for
 from stand_in import IMAGE, Api, ServerThread
 from vast_stand_in import KEY
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _http
-from ansible_collections.podyard.gpu.plugins.module_utils._retry import Patience
+from ansible_collections.podyard.gpu.plugins.module_utils._http import session
+from ansible_collections.podyard.gpu.plugins.module_utils._http.retry import Patience
 from ansible_collections.podyard.gpu.plugins.modules import pod
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 from podyard_sandbox.settings import Settings
 
 RUN = "podyard-fleet-20260715_140000_1f2e"
@@ -162,7 +162,7 @@ def test_a_contract_that_is_not_as_it_was_asked_for_is_given_back(shop):
 
 
 def test_a_provider_that_is_down_is_said_and_never_rented_twice_for(shop, monkeypatch):
-    monkeypatch.setattr(_http, "Patience", lambda: Patience(tries=1))
+    monkeypatch.setattr(session, "Patience", lambda: Patience(tries=1))
     shop.fault("server-error", operation="listPods")
     result = shop.pod()
     assert result["pod"]["provider"] == "vastai"

@@ -11,7 +11,7 @@ import pytest
 from harness import wait_for
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_network_volume, runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 RAW = "ubuntu:24.04"
 NONROOT = "somebody/nonroot-trainer:1"

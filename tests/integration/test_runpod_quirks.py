@@ -33,7 +33,7 @@ from ansible_collections.podyard.gpu.plugins.modules import (
     runpod_pod,
     runpod_template,
 )
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 from podyard_sandbox.settings import Settings
 
 RUN = "20260715_140000_1f2e"

@@ -24,11 +24,11 @@ from harness import BIN, ran, wait_for
 from stand_in import Api, ServerThread, until
 from vast_stand_in import IMAGE, KEY, Vast
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _proof
-from ansible_collections.podyard.gpu.plugins.module_utils._lifecycle import Lifecycle, Outcome, Wanted, Work
-from ansible_collections.podyard.gpu.plugins.module_utils._offer import OfferQuery
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai import driver as vast_driver
-from ansible_collections.podyard.gpu.plugins.module_utils._wait import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import proof
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import Lifecycle, Outcome, Wanted, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import provider as vast_driver
 from ansible_collections.podyard.gpu.plugins.modules import (
     account_info,
     pod_info,
@@ -37,7 +37,7 @@ from ansible_collections.podyard.gpu.plugins.modules import (
     vastai_offer_info,
     vastai_ssh_key,
 )
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 from podyard_sandbox.settings import Settings
 
 RUN = "20260715_140000_1f2e"
@@ -495,7 +495,7 @@ def test_what_is_destroyed_is_proved_gone(shop, monkeypatch, reading):
     shop.pod()
     # An ended pod is watched for as long as some were seen to come back, here a minute's fiftieth.
     monkeypatch.setenv("PODYARD_VAST_THRESHOLD_SCALE", "0.02")
-    monkeypatch.setattr(_proof, "AGAIN", 0.1)
+    monkeypatch.setattr(proof, "AGAIN", 0.1)
     shop.fault("vast-destroy-flaky", times=1, reading=reading, seconds=0.4)
     result = shop.pod(state="absent")
     assert [each["gone_proved"] for each in result["pods_gone"]] == [True]
@@ -503,7 +503,7 @@ def test_what_is_destroyed_is_proved_gone(shop, monkeypatch, reading):
 
 
 def test_a_destroy_that_is_ignored_is_told(shop, monkeypatch):
-    monkeypatch.setitem(_proof.terminate_and_prove.__kwdefaults__, "patience", 0.5)
+    monkeypatch.setitem(proof.terminate_and_prove.__kwdefaults__, "patience", 0.5)
     pod = shop.pod()["pod"]
     shop.fault("vast-destroy-flaky", reading="ignored")
     result = shop.refused(state="absent")

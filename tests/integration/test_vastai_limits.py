@@ -22,8 +22,8 @@ SCALE = 0.1
 PROCESSES, ROUNDS = 5, 3
 LOOKS = """
 import sys
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import NotFound
-from ansible_collections.podyard.gpu.plugins.module_utils._vastai.driver import Vast
+from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import NotFound
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast
 vast = Vast(sys.argv[1], sys.argv[2], scale=float(sys.argv[3]))
 for _round in range(int(sys.argv[4])):
     vast.list()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _shared
+from ansible_collections.podyard.gpu.plugins.module_utils._http import shared_file
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,5 @@ def own_state(tmp_path_factory, monkeypatch):
     """What the processes of a user share is each test's own, and never that of the person who runs the tests."""
     directory = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("PODYARD_STATE_DIR", str(directory))
-    monkeypatch.setattr(_shared, "_ALONE", {})
+    monkeypatch.setattr(shared_file, "_ALONE", {})
     return directory

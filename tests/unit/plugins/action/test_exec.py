@@ -9,8 +9,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.action.exec import ActionModule
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.action import guard
 from ansible_collections.podyard.gpu.plugins.action.guard import ActionModule
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _guard_control
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import GuardFile, lives
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
-from ansible_collections.podyard.gpu.tests.unit.plugins.plugin_utils.loopback_cloud import KEY, LoopbackCloud
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import control
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, lives
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
+from ansible_collections.podyard.gpu.tests.unit.fakes.loopback_cloud import KEY, LoopbackCloud
 
 
 @pytest.fixture(name="arguments")
@@ -64,7 +64,7 @@ def test_what_it_cannot_do_without(arguments):
 
 
 def test_without_psutil(arguments, monkeypatch):
-    monkeypatch.setattr(_guard_control, "LIBRARY_PROBLEM", ImportError("No module named 'psutil'"))
+    monkeypatch.setattr(control, "LIBRARY_PROBLEM", ImportError("No module named 'psutil'"))
     with pytest.raises(AnsibleActionFail, match=r"needs the Python library psutil .*nothing was rented"):
         act(ActionModule, arguments)
 

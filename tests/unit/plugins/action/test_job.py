@@ -16,7 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action import job as job_action
 from ansible_collections.podyard.gpu.plugins.action.job import ActionModule
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act, trusted
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act, trusted
 
 
 @pytest.fixture(name="variables")

@@ -14,9 +14,9 @@ from typing import ClassVar
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.action import pod_termination, runpod_pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _live, _screen
-from ansible_collections.podyard.gpu.plugins.plugin_utils._live import LiveAction
-from ansible_collections.podyard.gpu.tests.unit.cloud import PREFIX, RUN, FakeCloud, FakeTime, pod
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common import live, screen
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common.live import LiveAction
+from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import PREFIX, RUN, FakeCloud, FakeTime, pod
 
 
 def test_lines_are_shown_as_they_come_and_whole(tmp_path):
@@ -27,7 +27,7 @@ def test_lines_are_shown_as_they_come_and_whole(tmp_path):
         shown.append(line)
         came.set()
 
-    with _live.Tail(str(path), show), open(path, "a", encoding="utf-8") as file:
+    with live.Tail(str(path), show), open(path, "a", encoding="utf-8") as file:
         file.write("one\ntw")
         file.flush()
         assert came.wait(30)
@@ -48,8 +48,8 @@ class Display:
 def made_action(request, monkeypatch):
     """An action whose module writes two lines, without an Ansible around it."""
     Display.shown = []
-    monkeypatch.setattr(_screen, "Display", Display)
-    monkeypatch.setattr(_live.ActionBase, "run", lambda self, tmp, task_vars: {})
+    monkeypatch.setattr(screen, "Display", Display)
+    monkeypatch.setattr(live.ActionBase, "run", lambda self, tmp, task_vars: {})
     made = request.param.ActionModule.__new__(request.param.ActionModule)
     made._task = types.SimpleNamespace(args={"name": "x"}, async_val=0)
     made._connection = types.SimpleNamespace(
@@ -111,13 +111,13 @@ NO_SPACE = {"failed": True, "msg": "Task failed: [Errno 28] No space left on dev
 def test_where_no_module_can_be_started_pods_are_given_back_all_the_same(monkeypatch, tmp_path, how):
     """Ansible writes a module to a file before it runs it, and on a full disk it cannot."""
     warned, cloud = [], FakeCloud(pod("p1", f"{PREFIX}0-1"))
-    monkeypatch.setattr(_screen, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
+    monkeypatch.setattr(screen, "Display", lambda: types.SimpleNamespace(warning=warned.append, display=print))
 
     def connect(name, environ, **_given):
         connected.append(environ)
         return cloud
 
-    monkeypatch.setattr(pod_termination._providers, "connect", connect)
+    monkeypatch.setattr(pod_termination.registry, "connect", connect)
     monkeypatch.setattr(pod_termination, "Polls", lambda interval: FakeTime().polls())
     monkeypatch.setattr(LiveAction, "run", lambda *_arguments: dict(NO_SPACE) if how == "fails" else full())
     connected = []

@@ -12,10 +12,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action import plan as action
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers
-from ansible_collections.podyard.gpu.plugins.module_utils._rates import Rates
-from ansible_collections.podyard.gpu.tests.unit.cloud import FakeCloud, offer
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
+from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
+from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeCloud, offer
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 
 @pytest.fixture(name="shown")
@@ -31,7 +31,7 @@ def _arguments(tmp_path, monkeypatch):
     cloud = FakeCloud(offers=[offer(provider="runpod")])
     cloud.name = "runpod"
     monkeypatch.setattr(cloud, "rates", lambda offer, disk_gb, volume_gb: Rates(offer.usd_per_hour, 0.01, 0.0, 0.0))
-    monkeypatch.setattr(_providers, "connect", lambda name, **options: cloud)
+    monkeypatch.setattr(registry, "connect", lambda name, **options: cloud)
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_secret")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "data").mkdir()

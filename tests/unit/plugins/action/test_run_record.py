@@ -12,8 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action import run_record, run_report
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _report_page
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act, trusted
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act, trusted
 
 
 @pytest.fixture(name="run_dir")
@@ -95,7 +94,7 @@ class TestRunReport:
         assert result["changed"] is True and not (run_dir / "report.html").exists() and screen
 
     def test_what_was_left_out_is_a_warning(self, run_dir, screen, monkeypatch):
-        monkeypatch.setattr(_report_page, "render", lambda facts: ("page", "Curves are left out."))
+        monkeypatch.setattr(run_report, "render", lambda facts: ("page", "Curves are left out."))
         act(run_report.ActionModule, {"path": str(run_dir)})
         assert "Curves are left out." in screen
 

@@ -15,12 +15,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action import pod_shell, run_info, run_status, run_wait
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList
-from ansible_collections.podyard.gpu.plugins.plugin_utils._runs import RunRecord
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
+from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import AuthError
+from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists import PodList
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 NAME = "podyard-digits-r1-0-1"
 SSH = "ssh -p 22 -i /k/id -o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=/a b/known' root@h"
@@ -65,7 +65,7 @@ class TestRunStatus:
             return [answers.get(name) or PodList(name) for name in names]
 
         monkeypatch.setattr(run_status, "lists", lists)
-        monkeypatch.setattr(run_status._providers, "with_a_key", lambda environ: answers.get("keys", []))
+        monkeypatch.setattr(run_status.registry, "with_a_key", lambda environ: answers.get("keys", []))
         return answers
 
     def test_a_table_and_its_data(self, cloud, screen):
@@ -148,7 +148,7 @@ class TestRunStatus:
         def broken(_environ):
             raise AuthError("The file of settings cannot be read.")
 
-        monkeypatch.setattr(run_status._providers, "with_a_key", broken)
+        monkeypatch.setattr(run_status.registry, "with_a_key", broken)
         with pytest.raises(AnsibleActionFail, match=r"The file of settings cannot be read"):
             act(run_status.ActionModule)
 

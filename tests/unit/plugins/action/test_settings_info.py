@@ -12,23 +12,23 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action.settings_info import ActionModule
-from ansible_collections.podyard.gpu.plugins.module_utils import _providers, _settings
-from ansible_collections.podyard.gpu.tests.unit.plugins.action.controller import act
+from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry, settings
+from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for setting in (each for name in _providers.names() for each in _providers.settings(name)):
+    for setting in (each for name in registry.names() for each in registry.settings(name)):
         monkeypatch.delenv(setting.name, raising=False)
-    monkeypatch.delenv(_settings.FILES_VARIABLE, raising=False)
+    monkeypatch.delenv(settings.FILES_VARIABLE, raising=False)
 
 
 def test_all_settings_are_listed_with_the_place_of_those_that_are_set(tmp_path, monkeypatch):
     (tmp_path / ".env").write_text("RUNPOD_API_KEY=rpa_secret\n")
     monkeypatch.setenv("RUNPOD_GPU_TYPE", "MY GPU")
     result = act(ActionModule)
-    wanted = [(name, each.name) for name in _providers.names() for each in _providers.settings(name)]
+    wanted = [(name, each.name) for name in registry.names() for each in registry.settings(name)]
     assert [(each["provider"], each["name"]) for each in result["settings"]] == wanted
     origins = {each["name"]: each["origin"] for each in result["settings"] if each["origin"]}
     assert origins == {"RUNPOD_API_KEY": str(tmp_path / ".env"), "RUNPOD_GPU_TYPE": "the environment"}
@@ -46,6 +46,6 @@ def test_the_template_is_printed_on_demand(monkeypatch):
 
 
 def test_a_named_file_that_is_not_there_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv(_settings.FILES_VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(settings.FILES_VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(AnsibleActionFail, match="nowhere cannot be read"):
         act(ActionModule)

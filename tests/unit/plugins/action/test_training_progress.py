@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.action import training_progress as module
-from ansible_collections.podyard.gpu.plugins.plugin_utils._pod_lists import PodList
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists import PodList
 
 POD = {"provider": "vastai", "id": "7", "name": "podyard-digits-r1-0-1", "endpoint": None}
 

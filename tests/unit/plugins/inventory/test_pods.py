@@ -18,9 +18,9 @@ from ansible.plugins.doc_fragments import constructed, inventory_cache
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.inventory import pods as plugin_file
-from ansible_collections.podyard.gpu.plugins.module_utils._errors import AuthError, ServerError
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Endpoint, Pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils import _inventory_memory
+from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import AuthError, ServerError
+from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Endpoint, Pod
+from ansible_collections.podyard.gpu.plugins.plugin_utils._inventory import cache as cache_module
 
 RUN = "20260102_030405_abcd"
 
@@ -57,14 +57,14 @@ class Provider:
 def providers(monkeypatch, tmp_path):
     """A stand-in for each provider, and nobody's keys."""
     found = {name: Provider(name) for name in ("runpod", "vastai")}
-    connect = plugin_file._providers.connect
+    connect = plugin_file.registry.connect
 
     def reach(name, *, api_key=None, api_url=None):
         connect(name, api_key=api_key)  # a key is looked for as ever
         found[name].reached.append((name, api_key, api_url))
         return found[name]
 
-    monkeypatch.setattr(plugin_file._providers, "connect", reach)
+    monkeypatch.setattr(plugin_file.registry, "connect", reach)
     for name in ("RUNPOD_API_KEY", "VAST_API_KEY", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -105,10 +105,10 @@ def cache(tmp_path):
 @pytest.fixture
 def later(monkeypatch):
     """Lets time pass for what the cache remembers."""
-    now = _inventory_memory.time.time
+    now = cache_module.time.time
 
     def wait(seconds):
-        monkeypatch.setattr(_inventory_memory.Memory.__init__, "__defaults__", (lambda: now() + seconds,))
+        monkeypatch.setattr(cache_module.Memory.__init__, "__defaults__", (lambda: now() + seconds,))
 
     return wait
 
@@ -411,7 +411,7 @@ def test_a_refresh_asks_anew_and_is_remembered(provider, parse, cache):
 def test_a_cache_of_another_shape_is_asked_anew(provider, parse, monkeypatch, cache):
     provider.answers = [[pod()], [pod(id="new"), pod(id="newer")]]
     parse(**cache)
-    monkeypatch.setattr(_inventory_memory, "SCHEMA", _inventory_memory.SCHEMA + 1)
+    monkeypatch.setattr(cache_module, "SCHEMA", cache_module.SCHEMA + 1)
     assert len(parse(**cache).hosts) == 2
 
 

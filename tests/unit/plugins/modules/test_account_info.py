@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import account_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect, refused_url
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect, refused_url
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 BALANCE = {"data": {"myself": {"clientBalance": 41.7, "currentSpendPerHr": 0.69, "spendLimit": 80}}}
 
@@ -64,5 +64,5 @@ def test_no_key_is_one_sentence(module):
 
 
 def test_a_missing_library_is_named(module, monkeypatch):
-    monkeypatch.setattr(account_info.open_provider.__globals__["_http"], "LIBRARY_PROBLEM", ImportError("gone"))
+    monkeypatch.setattr(account_info.open_provider.__globals__["session"], "LIBRARY_PROBLEM", ImportError("gone"))
     assert "requests" in module.fail(account_info.main, api_key=KEY)["msg"]

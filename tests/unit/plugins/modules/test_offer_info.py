@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import offer_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai import rows
 
 CATALOGUE = {
     "gpus": [examples.A100_PCIE, examples.gpu(), examples.gpu(id="NVIDIA A40", name="A40", availability="NONE")]

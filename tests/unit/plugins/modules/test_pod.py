@@ -10,15 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _providers
-from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils._fleet_arguments import ARGUMENTS, OWN
-from ansible_collections.podyard.gpu.plugins.module_utils._pod import Reference
-from ansible_collections.podyard.gpu.plugins.module_utils._wanted import Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Reference
+from ansible_collections.podyard.gpu.plugins.module_utils._module.pod import ARGUMENTS, OWN
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.modules import pod as module_pod
-from ansible_collections.podyard.gpu.tests.unit.cloud import IMAGE, KEY, offer
-from ansible_collections.podyard.gpu.tests.unit.fleet_world import Cloud
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IMAGE, KEY, offer
+from ansible_collections.podyard.gpu.tests.unit.fakes.group_world import Cloud
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 SECRET = "hf_averysecrettoken"
 RENT = {
@@ -43,13 +44,13 @@ class Market:
         self.vastai = self._cloud("vastai", machine)
         self.runpod.usual_clouds = ("SECURE",)
         self.given = {}
-        monkeypatch.setattr(_providers, "connect", self._connect)
+        monkeypatch.setattr(registry, "connect", self._connect)
         for name in ("RUNPOD_API_KEY", "VAST_API_KEY"):
             monkeypatch.setenv(name, f"{name.lower()}_value")
 
     def _cloud(self, name, *offers):
         cloud = Cloud(name, *offers)
-        cloud.capabilities = replace(_providers.capabilities(name), watched=0.0)
+        cloud.capabilities = replace(registry.capabilities(name), watched=0.0)
         return cloud
 
     def _connect(self, name, *, api_key=None, api_url=None):
@@ -99,7 +100,7 @@ def test_rented_and_again(market):
 
 
 def test_every_own_option_is_an_option_of_the_providers_module():
-    assert set(OWN) == set(_providers.names())
+    assert set(OWN) == set(registry.names())
     assert all(set(options) & {"api_key", "api_url"} for options in OWN.values())
     assert ARGUMENTS["name"]["required"] is True
 
@@ -204,7 +205,7 @@ def test_the_start_command_that_sets_up_ssh_is_for_runpod(market):
     market.ensure(image="python:3", **only("runpod"))
     market.ensure(state="absent")
     market.ensure(image="python:3", **only("vastai"))
-    assert _bootstrap.is_wrapped(market.request("runpod").args)
+    assert bootstrap.is_wrapped(market.request("runpod").args)
     assert market.request("vastai").args is None
 
 

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _errors as errors
-from ansible_collections.podyard.gpu.plugins.module_utils import _fence
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.modules import pod_termination
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
 MINE = examples.pod(id="p1", name="podyard-digits-r1-0-1")
 FOREIGN = examples.pod(id="p9", name="podyard-digits-r2-0-1")
@@ -56,7 +56,7 @@ def test_the_runs_pods_are_ended_and_proved_gone(give_back, module, tmp_path):
     assert result["changed"] is True
     assert (pod["id"], pod["gone_proved"], pod["reason"]) == ("p1", True, None)
     assert result["diff"] == {"before": {"pods": ["podyard-digits-r1-0-1"]}, "after": {"pods": []}}
-    assert _fence.is_raised(tmp_path / "run")
+    assert fence.is_raised(tmp_path / "run")
     assert [event["event"] for event in Ledger(tmp_path / "run").read()] == ["gone"]
     assert KEY not in module.printed
     again = give_back(REST)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_billing_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 TIMES = {"startTime": "2026-06-01T00:00:00Z", "endTime": "2026-06-02T00:00:00Z"}
 AMOUNTS = {"totalAmount": 12.5, "gpuAmount": 11, "cpuAmount": 0, "diskAmount": 1.5}

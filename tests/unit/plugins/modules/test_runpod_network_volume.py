@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_network_volume, runpod_network_volume_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 RAW = {"id": "v1", "name": "data", "size": 100, "dataCenter": "EU-RO-1", "type": "STANDARD"}
 SHOWN = {

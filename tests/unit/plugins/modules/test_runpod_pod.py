@@ -15,12 +15,12 @@ import threading
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _fence
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
 NAME = "podyard-digits-r1-0"
 IMAGE = examples.RUNNING["image"]
@@ -208,7 +208,7 @@ def test_what_is_wrong_is_said_before_anything_is_rented(ensure, options, script
 
 
 def test_after_the_run_was_given_back_nothing_is_rented(ensure, tmp_path):
-    _fence.raise_fence(tmp_path / "run")
+    fence.raise_fence(tmp_path / "run")
     result = ensure(NOTHING, NOTHING, CATALOGUE, failing=True, run_dir=str(tmp_path / "run"), **RENT)
     assert "given back already" in result["msg"]
     assert result["failure"]["kind"] == "Fenced"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
 NAME = "notebook"
 IMAGE = examples.RUNNING["image"]

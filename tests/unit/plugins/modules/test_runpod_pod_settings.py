@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap, _providers
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap
+from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFake run"
 IMAGE = examples.RUNNING["image"]
@@ -35,7 +36,7 @@ BODY = {
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for setting in _providers.settings("runpod"):
+    for setting in registry.settings("runpod"):
         monkeypatch.delenv(setting.name, raising=False)
     (tmp_path / "id.pub").write_text(f"# mine\n{PUBLIC}\n")
 
@@ -134,9 +135,9 @@ def test_a_named_user_is_in_the_result_even_without_a_login(ensure, monkeypatch)
 
 def test_an_image_without_a_server_gets_our_start_command(ensure, monkeypatch):
     environment(monkeypatch, **ALL)
-    ensure(NOTHING, CATALOGUE, create(image="ubuntu:24.04", args=_bootstrap.wrap()), image="ubuntu:24.04")
+    ensure(NOTHING, CATALOGUE, create(image="ubuntu:24.04", args=bootstrap.wrap()), image="ubuntu:24.04")
     ensure(NOTHING, CATALOGUE, create(image="ubuntu:24.04"), image="ubuntu:24.04", bootstrap_ssh="never")
-    ensure(NOTHING, CATALOGUE, create(args=_bootstrap.wrap("python x.py")), args="python x.py")
+    ensure(NOTHING, CATALOGUE, create(args=bootstrap.wrap("python x.py")), args="python x.py")
 
 
 @pytest.mark.parametrize(

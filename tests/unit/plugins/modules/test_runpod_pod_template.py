@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _bootstrap
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap
 from ansible_collections.podyard.gpu.plugins.modules import runpod_pod
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._runpod import wire_examples as examples
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
 NAME = "notebook"
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFake run"
@@ -198,9 +198,9 @@ def test_no_template_to_apply_is_refused(ensure):
 
 def test_our_start_command_stays_around_the_templates(ensure):
     """The words of another template are changed inside it; the script is none of the template's business."""
-    wrapped = made(args=_bootstrap.wrap("python serve.py"))
+    wrapped = made(args=bootstrap.wrap("python serve.py"))
     assert ensure(listed(wrapped), saying(args="python serve.py"), **APPLY)["changed"] is False
-    body = {"args": _bootstrap.wrap("python other.py"), "env": ALIKE["env"], "templateId": "t1"}
+    body = {"args": bootstrap.wrap("python other.py"), "env": ALIKE["env"], "templateId": "t1"}
     ensure(listed(wrapped), saying(args="python other.py"), patch(body, wrapped), **APPLY, allow_reset=True)
 
 
@@ -235,7 +235,7 @@ def test_the_start_command_of_a_template_is_kept_inside_ours(ensure):
     """An image without an SSH server gets one; what the template runs must not be lost by that."""
 
     def body(sent):
-        return _bootstrap.is_wrapped(sent["args"]) and _bootstrap.unwrap(sent["args"]) == "python serve.py"
+        return bootstrap.is_wrapped(sent["args"]) and bootstrap.unwrap(sent["args"]) == "python serve.py"
 
     fresh = examples.fresh(id="p1", name=NAME, mounts={})
     options = {"name": NAME, "template": "torch", "image": "debian:12", "gpus": ["4090"], "public_keys": [PUBLIC]}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _http
+from ansible_collections.podyard.gpu.plugins.module_utils._http import session
 from ansible_collections.podyard.gpu.plugins.modules import runpod_registry, runpod_registry_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 PASSWORD = "correct-horse-battery-staple"
 RAW = {"id": "r1", "name": "hub"}
@@ -78,7 +78,7 @@ def test_by_their_id_they_are_made_anew_under_their_own_name(ensure):
 
 
 def test_a_missing_library_is_named(ensure, monkeypatch):
-    monkeypatch.setattr(_http, "LIBRARY_PROBLEM", ImportError("gone"))
+    monkeypatch.setattr(session, "LIBRARY_PROBLEM", ImportError("gone"))
     assert "requests" in ensure(failing=True)["msg"]
 
 

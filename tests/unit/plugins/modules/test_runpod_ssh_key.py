@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys
+from ansible_collections.podyard.gpu.plugins.module_utils._resources import ssh_keys
 from ansible_collections.podyard.gpu.plugins.modules import runpod_ssh_key, runpod_ssh_key_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 OURS = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@laptop"
 ANNA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMbfQvkjmjrWZMtmUGi4AMg51XRERD3cWjP7AHGaJeFw anna@office"
@@ -27,7 +27,7 @@ def put(*lines):
 
 @pytest.fixture(name="module")
 def made_module(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(_resource_keys, "SETTLE", (0.0, 0.0))
+    monkeypatch.setattr(ssh_keys, "SETTLE", (0.0, 0.0))
     return Runner(capsys, tmp_path)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import runpod_template, runpod_template_info
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 SECRET = "hf_abcdefghijklmnop"
 IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"

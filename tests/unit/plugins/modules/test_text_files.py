@@ -11,7 +11,7 @@ import stat
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.modules import text_files
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
 
 SECRET = "token: hf_secret\n"
 

@@ -13,10 +13,10 @@ import subprocess
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _training_launch, _training_state
-from ansible_collections.podyard.gpu.plugins.module_utils._training_files import boot_id, living_pid, start_ticks
+from ansible_collections.podyard.gpu.plugins.module_utils._training import launch, state
+from ansible_collections.podyard.gpu.plugins.module_utils._training.files import boot_id, living_pid, start_ticks
 from ansible_collections.podyard.gpu.plugins.modules import training
-from ansible_collections.podyard.gpu.tests.unit.training_pod import PATIENCE, call, pod, until
+from ansible_collections.podyard.gpu.tests.unit.fakes.training_pod import PATIENCE, call, pod, until
 
 __all__ = ["call", "pod"]
 
@@ -259,20 +259,20 @@ def _elsewhere(pod):
 
 
 def test_a_training_that_somebody_else_starts_in_this_moment_has_a_process(pod, elsewhere, monkeypatch):
-    look = _training_launch.state_of
+    look = launch.state_of
 
     def looked(directory):
         record = look(directory)
         elsewhere.write_down()
         return record
 
-    monkeypatch.setattr(_training_launch, "state_of", looked)
+    monkeypatch.setattr(launch, "state_of", looked)
     begun = pod.start("sleep 60")
     assert (begun["changed"], begun["state"], begun["pid"]) == (False, "running", elsewhere.pid)
 
 
 def test_a_process_that_is_written_down_between_two_looks_is_not_lost(pod, elsewhere, monkeypatch):
-    read = _training_state.read_text
+    read = state.read_text
 
     def just_before(directory, name):
         text = read(directory, name)
@@ -280,5 +280,5 @@ def test_a_process_that_is_written_down_between_two_looks_is_not_lost(pod, elsew
             elsewhere.write_down()
         return text
 
-    monkeypatch.setattr(_training_state, "read_text", just_before)
+    monkeypatch.setattr(state, "read_text", just_before)
     assert pod.info()["state"] == "running"

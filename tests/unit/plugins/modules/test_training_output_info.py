@@ -9,9 +9,9 @@ import os
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _training_output
+from ansible_collections.podyard.gpu.plugins.module_utils._module import training_output as output
 from ansible_collections.podyard.gpu.plugins.modules import training_output_info
-from ansible_collections.podyard.gpu.tests.unit.training_pod import call
+from ansible_collections.podyard.gpu.tests.unit.fakes.training_pod import call
 
 __all__ = ["call"]
 
@@ -30,9 +30,9 @@ def _host(tmp_path, monkeypatch, call):
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setattr(_training_output, "USUAL_PLACES", (str(tmp_path / "outputs"),))
+    monkeypatch.setattr(output, "USUAL_PLACES", (str(tmp_path / "outputs"),))
     # The change time cannot be set; here it is that of the content.
-    monkeypatch.setattr(_training_output, "_changed", lambda status: status.st_mtime)
+    monkeypatch.setattr(output, "_changed", lambda status: status.st_mtime)
 
     class Host:
         run, code, data, mount = (tmp_path / name for name in ("mount/podyard/p/r1", "code", "data", "mount"))
@@ -108,7 +108,7 @@ def test_odd_names_are_told_and_never_asked_for(host):
 
 
 def test_a_tree_without_end_is_left_and_said(host, monkeypatch):
-    monkeypatch.setattr(_training_output, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(output, "MOST_ENTRIES", 5)
     for number in range(10):
         put(host.run / "output" / f"{number}.bin")
         put(host.code / "results" / f"{number}.bin")

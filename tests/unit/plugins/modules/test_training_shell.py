@@ -11,9 +11,9 @@ import signal
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _training_runner, _training_supervisor
+from ansible_collections.podyard.gpu.plugins.module_utils._training import runner, supervisor
 from ansible_collections.podyard.gpu.plugins.modules import training
-from ansible_collections.podyard.gpu.tests.unit.training_pod import call, pod, until
+from ansible_collections.podyard.gpu.tests.unit.fakes.training_pod import call, pod, until
 
 __all__ = ["call", "pod"]
 
@@ -78,8 +78,8 @@ def test_the_strict_shell_can_be_switched_off(pod):
 def _plain_sh(monkeypatch):
     """A host without bash, whose sh knows no pipefail."""
     real = shutil.which
-    monkeypatch.setattr(_training_runner.shutil, "which", lambda name: None if name == "bash" else real(name))
-    monkeypatch.setattr(_training_runner, "_sh_knows_pipefail", lambda: False)
+    monkeypatch.setattr(runner.shutil, "which", lambda name: None if name == "bash" else real(name))
+    monkeypatch.setattr(runner, "_sh_knows_pipefail", lambda: False)
 
 
 def test_without_bash_every_line_still_counts(pod, plain_sh):
@@ -142,14 +142,14 @@ def test_a_helper_that_never_ends_does_not_keep_a_run_for_ever(pod):
     found = pod.ended()
     assert (found["state"], found["exit_code"]) == ("succeeded", 0), found["log"]
     assert "so they are no training and are ended" in found["log"]
-    assert _training_supervisor._fields(int(pod.text("helper"))) is None
+    assert supervisor._fields(int(pod.text("helper"))) is None
 
 
 def test_what_a_command_that_failed_leaves_behind_is_ended_at_once(pod):
     pod.start("sleep 1000 & echo $! >helper\nfalse", background_timeout=600)
     found = pod.ended()
     assert (found["state"], found["exit_code"]) == ("failed", 1)
-    assert _training_supervisor._fields(int(pod.text("helper"))) is None
+    assert supervisor._fields(int(pod.text("helper"))) is None
 
 
 def test_stop_ends_what_is_left_behind_and_that_is_no_success(pod):
@@ -157,14 +157,14 @@ def test_stop_ends_what_is_left_behind_and_that_is_no_success(pod):
     until(lambda: "go on" in pod.log(), "the end of the command")
     result = pod.stop(grace=5)
     assert (result["state"], result["exit_code"]) == ("failed", 128 + signal.SIGTERM)
-    assert _training_supervisor._fields(int(pod.text("left"))) is None
+    assert supervisor._fields(int(pod.text("left"))) is None
 
 
 def test_a_busy_gpu_is_a_sign_of_life(tmp_path, monkeypatch):
-    monkeypatch.setattr(_training_supervisor, "_ticks", lambda pids: dict.fromkeys(pids, 7))
+    monkeypatch.setattr(supervisor, "_ticks", lambda pids: dict.fromkeys(pids, 7))
     (tmp_path / "gpu.jsonl").write_text('{"utilization_percent": 1}\n{"utilization_percent": null}\nno json\n')
-    activity = _training_supervisor.Activity(str(tmp_path), [os.getpid()], 0.0)
-    monkeypatch.setattr(_training_supervisor, "_holds_gpu", lambda pid: True)
+    activity = supervisor.Activity(str(tmp_path), [os.getpid()], 0.0)
+    monkeypatch.setattr(supervisor, "_holds_gpu", lambda pid: True)
     activity.active_at -= 100
     assert activity.idle([os.getpid()]) >= 100
     (tmp_path / "gpu.jsonl").write_text('{"utilization_percent": 80}\n')

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._ledger import Ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.modules import vastai_instance
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai.rows import KEY_LINE
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai.talk import (
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai import rows
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai.rows import KEY_LINE
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai.talk import (
     ASK,
     LIST,
     NAMES,

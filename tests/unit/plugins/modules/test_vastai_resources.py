@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils import _resource_keys
+from ansible_collections.podyard.gpu.plugins.module_utils._resources import ssh_keys
 from ansible_collections.podyard.gpu.plugins.modules import (
     vastai_billing_info,
     vastai_env_var,
@@ -22,10 +22,10 @@ from ansible_collections.podyard.gpu.plugins.modules import (
     vastai_volume,
     vastai_volume_info,
 )
-from ansible_collections.podyard.gpu.tests.unit.conversation import KEY, Conversation, expect
-from ansible_collections.podyard.gpu.tests.unit.modules import Runner
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai import rows
-from ansible_collections.podyard.gpu.tests.unit.plugins.module_utils._vastai.talk import NAMES, SEARCH, USER
+from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
+from ansible_collections.podyard.gpu.tests.unit.fakes.modules import Runner
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai import rows
+from ansible_collections.podyard.gpu.tests.unit.fakes.vastai.talk import NAMES, SEARCH, USER
 
 OURS = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@laptop"
 ANNA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMbfQvkjmjrWZMtmUGi4AMg51XRERD3cWjP7AHGaJeFw anna@office"
@@ -39,7 +39,7 @@ YES = {"success": True}
 @pytest.fixture(name="module")
 def made_module(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("PODYARD_VAST_THRESHOLD_SCALE", "0")
-    monkeypatch.setattr(_resource_keys, "SETTLE", (0.0, 0.0))
+    monkeypatch.setattr(ssh_keys, "SETTLE", (0.0, 0.0))
     return Runner(capsys, tmp_path)
 
 

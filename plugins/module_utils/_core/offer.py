@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an offer and a search for offers are, for every provider. Plain data, no I/O. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .pod import Cpu, usd
+
+#: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
+AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
+
+#: Which offer is tried first: as GPUs, clouds and regions are listed, or the cheapest.
+ORDER, PRICE = "order", "price"
+PREFERENCES = (ORDER, PRICE)
+
+#: By what the offers of all providers are ranked: the cheapest pod, the GPUs as they are listed, or the most throughput
+#: for the money.
+PREFERENCE, VALUE = "preference", "value"
+RANKINGS = (PREFERENCE, PRICE, VALUE)
+
+#: What is known of some offers only.
+FACTS = (
+    "compute_capability", "ram_gb", "vcpus", "disk_gb", "reliability", "down_mbps", "up_mbps", "usd_per_gb_up",
+    "usd_per_gb_down", "disk_usd_per_hour", "billed_usd_per_hour", "tflops", "hours_left", "interruptible", "min_bid",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why an offer does not fit: the wish (the option's name) that excludes it, the reason as the end of a sentence
+    that begins with the offer, and how far off it is, as a share of what was wished.
+    """
+
+    wish: str
+    words: str
+    gap: float = 1.0
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be rented: a GPU type, how many, in which cloud, at which price.
+
+    ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of
+    AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in which
+    place. ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent
+    the GPU at all.
+
+    Where each is one machine's, ``id`` is the offer's own and ``host`` the machine. ``obstacle`` is why the driver
+    knows that it is not to be had, ``details`` what else the provider tells.
+
+    None where unknown: ``ram_gb`` and ``vcpus`` of the whole pod, ``disk_gb`` that the machine has left,
+    ``reliability`` from 0 to 1, ``usd_per_gb_up`` (from the pod) and ``usd_per_gb_down`` of traffic,
+    ``disk_usd_per_hour`` the part of ``usd_per_hour`` that is the disk's, ``hours_left`` for which the host offers it,
+    ``min_bid`` USD per hour. The market adds ``billed_usd_per_hour``, which holds the disk wherever it is listed, and
+    the ``tflops`` of all GPUs. ``objections`` are what the driver alone can say against it.
+    """
+
+    provider: str
+    gpu: str
+    gpu_id: str
+    gpu_count: int
+    memory_gb: int | None
+    usd_per_hour: float | None
+    cloud: str | None
+    region: str | None = None
+    availability: str = "unknown"
+    max_count: int | None = None
+    regions: Mapping[str, str] = field(default_factory=dict)
+    cuda_versions: tuple[str, ...] = ()
+    offered: bool = True
+    cpu: Cpu | None = None
+    id: str | None = None
+    host: str | None = None
+    obstacle: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    compute_capability: float | None = None
+    ram_gb: float | None = None
+    vcpus: float | None = None
+    disk_gb: float | None = None
+    reliability: float | None = None
+    down_mbps: float | None = None
+    up_mbps: float | None = None
+    usd_per_gb_up: float | None = None
+    usd_per_gb_down: float | None = None
+    disk_usd_per_hour: float | None = None
+    hours_left: float | None = None
+    interruptible: bool = False
+    min_bid: float | None = None
+    billed_usd_per_hour: float | None = None
+    tflops: float | None = None
+    objections: tuple[Objection, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The cloud, as the end of a sentence; empty where a provider has no such thing."""
+        return f" in the cloud {self.cloud}" if self.cloud else ""
+
+    @property
+    def title(self) -> str:
+        """What is for rent, in words."""
+        return self.cpu.words() if self.cpu is not None else self.gpu
+
+    def to_result(self) -> dict[str, Any]:
+        """The offer as a JSON-able dict; ``regions`` is a list of {"id", "availability"}."""
+        return {
+            "provider": self.provider,
+            "gpu": self.gpu,
+            "gpu_id": self.gpu_id,
+            **{name: getattr(self, name) for name in ("gpu_count", "memory_gb", "usd_per_hour", "cloud", "region")},
+            "availability": self.availability,
+            "max_count": self.max_count,
+            "regions": [{"id": name, "availability": left} for name, left in sorted(self.regions.items())],
+            "cuda_versions": list(self.cuda_versions),
+            "id": self.id,
+            "host": self.host,
+            **{name: getattr(self, name) for name in FACTS},
+            "details": dict(self.details),
+        }
+
+
+@dataclass(frozen=True)
+class OfferQuery:
+    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
+    pod. ``cpu`` instead of GPUs. ``prefer`` says which of one provider's offers is tried first: one of PREFERENCES;
+    ``rank_by`` which of all providers' offers: one of RANKINGS.
+
+    ``clouds`` empty means the provider's own default. ``regions`` are places as the provider names them, ``countries``
+    ISO codes, and either will do. ``elsewhere``: a GPU that this provider does not have is no error, for another is
+    asked too.
+
+    ``min_gpu_memory`` is GB per GPU, ``min_compute_capability`` written like 8.9, ``min_ram_gb`` and ``min_vcpus`` of
+    the whole pod. ``interruptible``: a pod that may be taken away, at the ``bid`` or at the provider's own.
+
+    What the price and the fitness of one machine's offer depend on: ``disk_gb``, ``port_count`` of the ports to open,
+    ``hours`` for which it is needed, and the ``bid`` per hour for a pod that may be taken away. ``filters`` are in the
+    words of one provider.
+    """
+
+    gpus: tuple[str, ...] = ()
+    gpu_count: int = 1
+    clouds: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    min_cuda_version: str | None = None
+    cuda_versions: tuple[str, ...] = ()
+    max_price: float | None = None
+    include_unavailable: bool = False
+    cpu: Cpu | None = None
+    prefer: str = "order"
+    global_networking: bool = False
+    disk_gb: int | None = None
+    port_count: int = 1
+    hours: float | None = None
+    bid: float | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    min_gpu_memory: float | None = None
+    min_compute_capability: float | None = None
+    min_ram_gb: float | None = None
+    min_vcpus: float | None = None
+    interruptible: bool = False
+    rank_by: str = PREFERENCE
+    countries: tuple[str, ...] = ()
+    elsewhere: bool = False
+
+    @property
+    def taken_away(self) -> bool:
+        """Whether a pod is sought that may be taken away."""
+        return self.interruptible or self.bid is not None
+
+    def words(self) -> str:
+        """Every filter that takes part in the search: what people compare with what the console shows them."""
+        what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
+        names = [region.upper() for region in (*self.regions, *self.countries)]
+        places, kind = " or ".join(names) or "any", "country" if all(len(name) == 2 for name in names) else "place"
+        parts = [
+            what,
+            *([f"cloud {' or '.join(self.clouds)}, data centre {places}"] if self.clouds else []),
+            *([f"{kind} {places}"] if names and not self.clouds else []),
+        ]
+        least = {
+            "{:g} GB per GPU": self.min_gpu_memory,
+            "compute capability {}": self.min_compute_capability,
+            "{:g} GB of memory": self.min_ram_gb,
+            "{:g} vCPUs": self.min_vcpus,
+        }
+        parts += [f"at least {form.format(value)}" for form, value in least.items() if value is not None]
+        if self.min_cuda_version:
+            parts.append(f"CUDA {self.min_cuda_version} or later")
+        if self.cuda_versions:
+            parts.append(f"CUDA exactly {' or '.join(self.cuda_versions)}")
+        if self.max_price is not None:
+            parts.append(f"at most {usd(self.max_price)} per hour")
+        if self.global_networking:
+            parts.append("with global networking")
+        if self.bid is not None:
+            parts.append(f"interruptible at a bid of {usd(self.bid)} per hour")
+        elif self.interruptible:
+            parts.append("interruptible")
+        if self.hours is not None:
+            parts.append(f"for {self.hours:g} hours at least")
+        parts += [f"{name} {value}" for name, value in self.filters.items()]
+        return ", ".join(parts)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Countries and regions of the world, as people wish for them. Pure functions. Private to this collection.
+
+Source: the two-letter codes that ISO 3166-1 assigns officially, and XK, which the user-assigned range lends to Kosovo.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from .errors import BadRequest
+
+_ASSIGNED = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR
+    GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO
+    JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR
+    MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO
+    RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV
+    TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
+"""
+CODES = frozenset(_ASSIGNED.split())
+#: Regions of the world as lists of countries, after those of Vast.ai's own command line tool.
+REGIONS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(codes.split())
+    for name, codes in {
+        "africa": "DZ AO BJ BW CM CI EG ET GH KE MA MU MZ NA NG RW SN ZA TN TZ UG ZM ZW",
+        "asia": "AE AM AZ BD BH GE HK ID IL IN JO JP KG KH KR KW KZ LA LK MN MO MY NP OM PH PK QA SA SG TH TR TW UZ VN",
+        "europe": "AD AL AT BA BE BG BY CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL "
+        "NO PL PT RO RS SE SI SK SM UA XK",
+        "north_america": "BB BS CA CR CU DO GT HN JM MX NI PA PR SV US",
+        "oceania": "AU FJ NC NZ PG",
+        "south_america": "AR BO BR CL CO EC GY PE PY SR UY VE",
+    }.items()
+}
+#: What people write for a country, and what they mean by it.
+_MISTAKES = {
+    "UK": "the United Kingdom is GB",
+    "EU": "name the region europe, or countries by their two letters, such as DE",
+}
+
+
+def of(word: str, where: str = "option regions") -> tuple[str, ...] | None:
+    """The countries that a word means: a code, or the name of a region. None: it is neither, so perhaps a place of one
+    provider. ``where`` is what people know the word's place by.
+
+    :raises BadRequest: for two letters that are assigned to no country.
+    """
+    code = word.strip().upper()
+    region = REGIONS.get(code.lower().replace(" ", "_").replace("-", "_"))
+    if region is not None:
+        return region
+    if len(code) != 2 or not code.isalpha():
+        return None
+    if code in CODES:
+        return (code,)
+    hint = _MISTAKES.get(code) or f"the closest codes are: {', '.join(closest(code))}"
+    raise BadRequest(
+        f"{word!r} ({where}) is no country: ISO 3166 assigns these two letters to none; {hint}. There are also "
+        f"the regions {', '.join(REGIONS)}."
+    )
+
+
+def sort(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Words of the option regions as countries' codes and as what only a provider can know, each once and in order.
+
+    :raises BadRequest: for two letters that are assigned to no country.
+    """
+    countries: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for word in words:
+        codes = of(word)
+        if codes is None:
+            others[word.strip().upper()] = None
+        else:
+            countries.update(dict.fromkeys(codes))
+    return tuple(countries), tuple(others)
+
+
+def closest(code: str) -> list[str]:
+    """Up to three codes that share a letter with one that does not exist."""
+    return difflib.get_close_matches(code, sorted(CODES), n=3, cutoff=0.4) or ["US", "DE", "GB"]
+
+
+def holds(words: Iterable[str], region: str) -> bool:
+    """Whether a region of a pod, a country's code or a data centre such as ``EU-RO-1`` or ``US-TX-3``, is one of these
+    places. A data centre names its country first, or after its part of the world.
+    """
+    countries, others = sort(words)
+    parts = region.upper().split("-")
+    # Of these the second part is a state's, and looks like a country's code.
+    told = parts[:1] if parts[0] in ("US", "CA") else parts[:2]
+    return region.upper() in others or any(part in countries for part in told)

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of the environment in the place of options that a module was not given. Private to this collection.
+
+How a pod is reached they say always; what it is made of only for a pod that is rented now: a variable of the
+environment must never change, and thereby reset, a pod that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .._core.errors import BadRequest
+from .._core.pod import Mount
+from .._pods.spec import Wanted
+from .._providers import registry, settings
+
+#: Options that say how a pod is reached.
+CONNECTION = ("private_key_file", "ssh_user")
+#: Options whose settings have a place of their own: the driver asks for them.
+API = ("api_key", "api_url")
+#: Option -> field of Wanted, where nothing has to be made of the value.
+PLAIN = {"image": "image", "disk": "disk_gb", "template": "template_id"}
+
+
+def take(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by option, for the options that have none.
+
+    :param params: the module's options; ``settings`` false means that none is looked for.
+    :raises BadRequest: naming the variable whose value cannot be.
+    """
+    return {str(each.setting.option): _value(each) for each in _found(provider, params)}
+
+
+def blame(provider: str, params: Mapping[str, Any], message: str) -> str:
+    """A sentence for the end of a message that names options: which of them the user did not give, but a variable."""
+    told = [
+        f"{each.setting.option} from {each.setting.name} in {each.origin}"
+        for each in _found(provider, params)
+        if re.search(rf"\boptions? {re.escape(str(each.setting.option))}(?![\w.])", message)
+    ]
+    return f" What came from settings: {'; '.join(told)}." if told else ""
+
+
+def _found(provider: str, params: Mapping[str, Any]) -> list[settings.Found]:
+    """The settings that stand in for options that have no value."""
+    state = params["state"]
+    if not params["settings"] or state in ("absent", "stopped"):
+        return []
+    given = {option for option, value in params.items() if value not in (None, "", [], {})}
+    if any((params[volume] or {}).get("path") for volume in ("volume", "network_volume")):
+        given.add("volume.path")
+    if "PUBLIC_KEY" in (params["env"] or {}):
+        given.add("public_keys")
+    table = [
+        setting
+        for setting in registry.settings(provider)
+        if setting.option not in (None, *API) and (setting.option in CONNECTION or state != "restarted")
+    ]
+    return list(settings.take(table, settings.Sources(os.environ), given).values())
+
+
+def _value(found: settings.Found) -> Any:
+    """The value as the option has it: keys are read from their file."""
+    if found.setting.option != "public_keys":
+        return found.value
+    text = Path(found.value).read_text(encoding="utf-8", errors="replace")
+    keys = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    if not keys or "PRIVATE KEY" in text:
+        place = f"{found.setting.name}, set in {found.origin},"
+        raise BadRequest(f"{place} names {found.value}, which holds no public key.")
+    return keys
+
+
+def for_a_new_pod(pod: Wanted, values: Mapping[str, Any]) -> Wanted:
+    """The pod with what the values say for the case that it is rented; a pod that is there is not held against it."""
+    fields = {field: values[option] for option, field in PLAIN.items() if option in values}
+    if "gpus" in values:
+        fields["gpus"] = tuple(values["gpus"])
+    if "public_keys" in values:
+        fields["public_keys"] = values["public_keys"]
+    path = values.get("volume.path")
+    if "network_volume" in values:
+        fields["network_volume"] = Mount("network", path, volume_id=values["network_volume"])
+    elif "volume" in values:
+        fields["volume"] = Mount("disk", path, size_gb=values["volume"])
+    elif path:
+        for name in ("network_volume", "volume"):
+            mount = getattr(pod, name)
+            fields.update({name: replace(mount, path=path)} if mount is not None else {})
+    return replace(pod, for_new=fields)

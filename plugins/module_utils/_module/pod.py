@@ -1,0 +1,293 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of a module that rents wherever it fits best, and what they mean at each provider. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .._core.clock import Polls
+from .._core.errors import BadRequest
+from .._core.names import PodName
+from .._core.offer import PREFERENCE, RANKINGS
+from .._core.pod import STAGES, Mount
+from .._pods import bootstrap
+from .._pods.bad_hosts import BadHosts, usual_path
+from .._pods.group import STATES, Fleet, Outcome, Side
+from .._pods.group_find import Names
+from .._pods.lookup import Work
+from .._pods.progress import Progress
+from .._pods.spec import DISK_GB, MOUNT_PATH, Wanted
+from .._providers import registry
+from .._providers.base import Provider
+from . import common as arguments
+from . import env_defaults, runpod_pod, vastai_instance
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+#: Options that every provider has for itself.
+EACH: dict[str, Any] = {**arguments.API, "image": {"type": "str"}, "template": {"type": "str"}}
+#: Options of M(vastai_instance) that say nothing of the state: whether a pod shall run is told for all providers.
+VASTAI = {name: option for name, option in vastai_instance.EXTRA.items() if name != "target_state"}
+#: Options that only one provider has.
+OWN: dict[str, dict[str, Any]] = {
+    "runpod": {
+        **EACH,
+        "cuda_versions": {"type": "list", "elements": "str", "default": []},
+        "entrypoint": {"type": "list", "elements": "str"},
+        "cmd": {"type": "list", "elements": "str"},
+        "global_networking": {"type": "bool"},
+        "start_ssh": {"type": "bool"},
+        "start_jupyter": {"type": "bool"},
+    },
+    "vastai": {
+        **EACH,
+        "search": {"type": "raw"},
+        "onstart": {"type": "str"},
+        **VASTAI,
+    },
+}
+ARGUMENTS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "count": {"type": "int"},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
+    "strict_providers": {"type": "bool", "default": False},
+    "image": {"type": "str"},
+    "template": {"type": "str"},
+    "registry": {"type": "str"},
+    "gpus": {"type": "list", "elements": "str", "default": []},
+    "min_gpu_memory": {"type": "float"},
+    "min_compute_capability": {"type": "float"},
+    "gpu_count": {"type": "int"},
+    "min_memory": {"type": "float"},
+    "min_vcpus": {"type": "float"},
+    "disk": {"type": "int"},
+    "volume": {"type": "dict", "options": runpod_pod.VOLUME},
+    "network_volume": {"type": "dict", "options": runpod_pod.NETWORK},
+    "min_cuda_version": {"type": "str"},
+    "regions": {"type": "list", "elements": "str"},
+    "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"]},
+    "interruptible": {"type": "bool"},
+    "bid": {"type": "float"},
+    "max_price": {"type": "float"},
+    "hours": {"type": "float", "default": 6},
+    "rank_by": {"type": "str", "choices": list(RANKINGS), "default": PREFERENCE},
+    "attempts": {"type": "int", "default": 5},
+    "deadline": {"type": "float", "default": 3600},
+    "timeouts": {"type": "dict", "options": runpod_pod.WAITING},
+    "poll_interval": {"type": "float"},
+    "wait": {"type": "bool", "default": True},
+    "wait_for": {"type": "str", "choices": list(STAGES), "default": "ready"},
+    "ports": {"type": "list", "elements": "str"},
+    "env": {"type": "dict", "no_log": True},
+    "args": {"type": "str"},
+    "onstart": {"type": "str"},
+    "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "private_key_file": {"type": "path", "no_log": False},
+    "ssh_user": {"type": "str"},
+    "ssh_users": {"type": "list", "elements": "str", "default": []},
+    "bootstrap_ssh": {"type": "str", "choices": list(bootstrap.CHOICES), "default": bootstrap.AUTO},
+    "known_hosts_file": {"type": "path"},
+    "lease": {"type": "float"},
+    "run_dir": {"type": "path"},
+    "consistency_grace": {"type": "float", "default": 60},
+    "settings": {"type": "bool", "default": True},
+    "bad_hosts_file": {"type": "path"},
+    "condemned": {"type": "str"},
+    **{name: {"type": "dict", "options": options} for name, options in OWN.items()},
+    "progress_file": {"type": "path"},
+    **arguments.API,
+}
+
+
+def chosen(params: Mapping[str, Any]) -> list[str]:
+    """The providers to ask. :raises AuthError: when there is a key for none."""
+    if params["providers"] == []:
+        raise BadRequest("The option providers is an empty list: name a provider, or leave the option out.")
+    if params["providers"]:
+        return list(dict.fromkeys(params["providers"]))
+    keyed = registry.with_a_key(os.environ)
+    found = [name for name in registry.names() if (params[name] or {}).get("api_key") or name in keyed]
+    if not found and not params["api_key"]:
+        raise arguments.no_key(", or give one (option runpod.api_key, vastai.api_key)")
+    return found or registry.names()
+
+
+def connector(module: AnsibleModule, name: str, alone: bool) -> Any:
+    """What connects to a provider: a function, for each thread needs a connection of its own."""
+    own = module.params[name] or {}
+    for option in arguments.API:
+        if module.params[option] and not alone and not own.get(option):
+            raise BadRequest(
+                f"The option {option} is for one provider, and several are asked: give runpod.{option} and "
+                f"vastai.{option}, or name one provider (option providers)."
+            )
+    given = {option: own.get(option) or (module.params[option] if alone else None) for option in arguments.API}
+    return lambda: arguments.open_provider(module, name, given)
+
+
+def _mount(option: Mapping[str, Any] | None) -> Mount | None:
+    return Mount("disk", option["path"], size_gb=option["size"]) if option else None
+
+
+def wanted(module: AnsibleModule, env: dict[str, str] | None) -> Wanted:
+    """One pod as the options that all providers share describe it."""
+    params = module.params
+    count = params["gpu_count"] or 1
+    memory, vcpus = params["min_memory"], params["min_vcpus"]
+    return Wanted(
+        image=params["image"],
+        gpus=tuple(params["gpus"]),
+        gpu_count=params["gpu_count"],
+        clouds=arguments.tuple_of(params["clouds"]),
+        min_cuda_version=params["min_cuda_version"],
+        disk_gb=params["disk"],
+        volume=_mount(params["volume"]),
+        network_volume=runpod_pod.network_volume(params["network_volume"]),
+        ports=arguments.tuple_of(params["ports"]),
+        env=env,
+        public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
+        registry=params["registry"],
+        args=params["args"],
+        template_id=params["template"],
+        max_price=params["max_price"],
+        rank_by=params["rank_by"],
+        interruptible=params["interruptible"],
+        bid=params["bid"],
+        hours=params["hours"] or None,
+        min_gpu_memory=params["min_gpu_memory"],
+        min_compute_capability=params["min_compute_capability"],
+        min_ram_gb=memory,
+        min_vcpus=vcpus,
+        min_ram_per_gpu=math.ceil(memory / count) if memory else None,
+        min_vcpu_count_per_gpu=math.ceil(vcpus / count) if vcpus else None,
+        onstart=params["onstart"],
+        bootstrap=params["bootstrap_ssh"],
+        lease=params["lease"],
+        places=arguments.tuple_of(params["regions"]),
+    )
+
+
+def at_provider(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
+    """The pod in one provider's terms. :raises BadRequest: when this provider has no such thing."""
+    own, can = params[provider.name] or {}, provider.capabilities
+    if pod.interruptible and not can.interruptible:
+        raise BadRequest(f"{can.because.get('interruptible', 'it rents none')} (option interruptible).")
+    if "" in can.ssh_images:
+        if pod.args and params["wait"] and STAGES.index(params["wait_for"]) >= STAGES.index("addressed"):
+            raise BadRequest("args would take the place of its SSH server (option args); use onstart.")
+        pod = replace(pod, bootstrap=bootstrap.NEVER)
+    onstart = own.get("onstart") or pod.onstart
+    if onstart and not can.onstart:
+        raise BadRequest(
+            "it runs nothing at a container's start (option onstart); give vastai.onstart, or put it into args."
+        )
+    if pod.volume is not None and can.keeps_disk:
+        # There is one disk, and it outlives a stop by itself.
+        path = pod.volume.path or MOUNT_PATH
+        disk = (pod.disk_gb if pod.disk_gb is not None else DISK_GB) + (pod.volume.size_gb or 0)
+        if onstart or not (own.get("template") or pod.template_id):
+            # Ours would take the place of a template's own start script; what works on the pod makes its directories.
+            onstart = "\n".join(filter(None, [f"mkdir -p {shlex.quote(path)}", onstart]))
+        pod = replace(pod, volume=None, disk_gb=disk)
+    pod = replace(
+        pod,
+        image=own.get("image") or (None if own.get("template") else pod.image),
+        template_id=own.get("template") or pod.template_id,
+        onstart=onstart,
+        bid=pod.bid if can.interruptible else None,
+        extra={name: own[name] for name in VASTAI if own.get(name) is not None},
+        filters=provider.filters(own["search"]) if own.get("search") else {},
+        cuda_versions=tuple(own.get("cuda_versions") or ()),
+        global_networking=own.get("global_networking"),
+        start_ssh=own.get("start_ssh"),
+        start_jupyter=own.get("start_jupyter"),
+    )
+    return runpod_pod.started(pod, {"entrypoint": None, "cmd": None, **own}, provider)
+
+
+def side(module: AnsibleModule, name: str, pod: Wanted, connect: Any, polls: Polls, progress: Progress) -> Side:
+    """What the pods of this call are at one provider."""
+    params, provider = module.params, connect()
+    settings = env_defaults.take(name, params)
+    work = Work(provider, polls, progress, params["run_dir"], params["consistency_grace"])
+    if params["state"] in ("absent", "stopped"):
+        return Side(work, connect, Wanted())
+    try:
+        here, unfit = env_defaults.for_a_new_pod(at_provider(pod, params, provider), settings), ""
+    except BadRequest as error:
+        here, unfit = pod, error.message
+    readiness = runpod_pod.readiness(module, here, settings)
+    return Side(work, connect, here, readiness, unfit)
+
+
+def _refuse(params: Mapping[str, Any]) -> None:
+    """What can be seen to be wrong without any provider. :raises BadRequest: for the first."""
+    name, count = params["name"], params["count"]
+    if count is not None and count < 1 and params["state"] in ("present", "running"):
+        raise BadRequest(
+            f"The option count is {count}; ask for 1 pod at least, or end all pods of the name (state absent)."
+        )
+    if count is not None and (PodName.parse(name) or PodName.parse_identity(name)):
+        raise BadRequest(
+            f"The name {name} is that of one pod of a run, and count asks for several: leave the number at its "
+            "end out, or leave count out."
+        )
+    if params["bid"] is not None and not params["interruptible"]:
+        raise BadRequest(
+            f"The option bid is {params['bid']:g} and interruptible is not true: a pod on demand takes no bid. Set "
+            "interruptible, or leave bid out."
+        )
+    if params["condemned"] and params["state"] != "absent":
+        raise BadRequest(
+            "The option condemned says why the machine of a pod that is ended is bad; it needs state absent."
+        )
+    if not params["deadline"] > 0:
+        raise BadRequest(f"The option deadline is {params['deadline']:g}; give it more than 0 s.")
+    runpod_pod.refuse_numbers(params)
+
+
+def ensure(module: AnsibleModule) -> tuple[Outcome, list[str]]:
+    """Bring the pods into the wanted state; the outcome, and what is to be remarked.
+
+    :raises CloudError: one sentence.
+    """
+    params = module.params
+    _refuse(params)
+    names = chosen(params)
+    progress = Progress(params["progress_file"])
+    polls = Polls(interval=params["poll_interval"])
+    pod = wanted(module, arguments.take_environment(module))
+    sides = {name: side(module, name, pod, connector(module, name, len(names) == 1), polls, progress) for name in names}
+    unfit = [f"{name} is left out: {each.unfit}" for name, each in sides.items() if each.unfit]
+    if len(unfit) == len(sides):
+        raise BadRequest(f"Nothing was rented: {' '.join(unfit)}")
+    bad_hosts = BadHosts(params["bad_hosts_file"] or usual_path(), params["run_dir"])
+    fleet = Fleet(
+        Names(params["name"], params["count"]),
+        sides,
+        bad_hosts,
+        most=params["attempts"],
+        deadline=params["deadline"],
+        strict=params["strict_providers"],
+        check=module.check_mode,
+        condemned=params["condemned"],
+    )
+    for line in unfit:
+        fleet.note(line)
+    try:
+        return fleet.ensure(params["state"]), fleet.notes
+    except BadRequest as error:
+        error.message += "".join(env_defaults.blame(name, params, error.message) for name in sides)
+        error.args = (error.message,)
+        raise

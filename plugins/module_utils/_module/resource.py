@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules of a provider's own resources share: options, the way to the engine, results. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import missing_required_lib
+
+from .._core.clock import Polls
+from .._core.errors import BadRequest, CloudError
+from .._http import session
+from .._providers import registry
+from .._resources import reconcile
+from .._resources.resource import Outcome, Shelf, Wanted
+from .common import API
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+#: Options of every module that brings one object into a state.
+STATE: dict[str, Any] = {
+    "name": {"type": "str"},
+    "id": {"type": "str"},
+    "state": {"type": "str", "choices": list(reconcile.STATES), "default": "present"},
+    "wait_timeout": {"type": "float", "default": 0},
+    "poll_interval": {"type": "float"},
+    "consistency_grace": {"type": "float", "default": 60},
+    **API,
+}
+#: Options of every module that reads objects.
+INFO: dict[str, Any] = {"name": {"type": "str"}, "id": {"type": "str"}, **API}
+
+
+def open_shelf(module: AnsibleModule, provider: str) -> Shelf:
+    """What an account holds beside pods, with key and address from the options or where the vendor's tools look.
+
+    :raises CloudError: without the needed library, key or a usable address.
+    """
+    if session.LIBRARY_PROBLEM is not None:
+        raise CloudError(missing_required_lib("requests"), detail=str(session.LIBRARY_PROBLEM))
+    shelf = registry.shelf(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    shelf.tell(module.warn)
+    return shelf
+
+
+def ensure(
+    module: AnsibleModule, provider: str, kind: str, values: Mapping[str, Any], *, renew: bool = False
+) -> Outcome:
+    """Bring the object of the module's options into their state.
+
+    :param values: the options that are its properties; None is "not given".
+    :param renew: replace it if it exists already.
+    :raises CloudError: one sentence.
+    """
+    params = module.params
+    given = {name: value for name, value in values.items() if value is not None}
+    wanted = Wanted(id=params["id"] or None, name=params["name"], values=given, renew=renew)
+    polls = Polls(interval=params["poll_interval"])
+    store = open_shelf(module, provider).store(kind, polls=polls, grace=params["consistency_grace"])
+    return reconcile.ensure(store, wanted, params["state"], check=module.check_mode, patience=params["wait_timeout"])
+
+
+def options(module: AnsibleModule, specification: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of those options of the module that are properties of the object."""
+    return {name: module.params[name] for name in specification}
+
+
+def result(module: AnsibleModule, outcome: Outcome, word: str) -> dict[str, Any]:
+    """An outcome as the arguments of ``exit_json``, with the object under ``word``; its warnings are given out."""
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return {
+        "changed": outcome.changed,
+        "msg": outcome.message,
+        "changes": list(outcome.changes),
+        word: outcome.after,
+        "diff": {"before": outcome.before or {}, "after": outcome.after or {}},
+    }
+
+
+def gather(module: AnsibleModule, provider: str, kind: str, source: str | None = None) -> list[dict[str, Any]]:
+    """Every object that the module's options mean, secrets masked; none is no error.
+
+    :param source: another list than the account's own.
+    :raises CloudError: one sentence.
+    """
+    store = open_shelf(module, provider).store(kind)
+    object_id, name = module.params["id"], module.params["name"]
+    if object_id and source is None:
+        found = store.get(object_id)
+        listed: Sequence[Mapping[str, Any]] = [found] if found is not None else []
+    else:
+        listed = store.all(source)
+    shown = [store.resource.show(store.resource.read(raw)) for raw in listed]
+    return [one for one in shown if object_id in (None, "", one["id"]) and name in (None, "", one["name"])]
+
+
+def public_keys(module: AnsibleModule) -> list[str]:
+    """The lines of the options key and path that may be SSH keys: no empty ones and no remarks.
+
+    :raises BadRequest: for a file that cannot be read, and when there is no key at all.
+    """
+    path, texts = module.params["path"], module.params["key"] or []
+    if path is not None:
+        try:
+            with open(path, encoding="utf-8") as file:
+                texts = [file.read()]
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise BadRequest(
+                f"The file of SSH public keys {path} cannot be read: {why}. Make a key with: ssh-keygen -t ed25519"
+            ) from error
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found:
+        where = f"the file {path}" if path is not None else "the option key"
+        raise BadRequest(f"There is no SSH public key in {where}; nothing was changed.")
+    return found

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines whose pods did not get ready, remembered for a day in a file that people can read and clear. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Callable
+
+from .._core.offer import Offer
+from .._core.values import to_json
+from .._http.shared_file import VARIABLE
+
+FILE = "bad-hosts.json"
+#: Hours for which a machine is left out: what is broken in the morning is mostly repaired, or sold on, the day after.
+HOURS = 24.0
+#: Characters of a reason that are kept.
+QUOTED = 400
+#: Seconds to wait for another process's lock; it is held for a millisecond.
+PATIENCE = 2.0
+ABOUT = (
+    "Machines on which a pod of podyard.gpu did not get ready. They are not rented again until the time that each "
+    "says. Delete an entry, or the file, to allow them before."
+)
+
+
+def usual_path(environ: Mapping[str, str] | None = None) -> str:
+    """``PODYARD_STATE_DIR``, else ``podyard`` in the user's cache, which outlives a restart of the machine."""
+    environ = os.environ if environ is None else environ
+    chosen = environ.get(VARIABLE)
+    cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or "~", ".cache")
+    return os.path.join(os.path.expanduser(chosen or os.path.join(cache, "podyard")), FILE)
+
+
+class BadHosts:
+    """The file of the user, and for the length of a run the one in its directory.
+
+    :param path: the user's file.
+    :param run_dir: the run's directory; what is in its file holds as long as the run does.
+    :param now: seconds since 1970.
+    """
+
+    def __init__(
+        self, path: str, run_dir: str | os.PathLike[str] | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self.path = Path(path)
+        self._run = Path(run_dir) / FILE if run_dir is not None else None
+        self._now = now
+        self._here: list[dict[str, Any]] = []
+
+    def why(self, offer: Offer) -> str | None:
+        """Why the machine of an offer is not to be rented, as the end of a sentence; None: no objection."""
+        for entry, path in self._entries():
+            if entry["host"] is not None and (entry["provider"], entry["host"]) == (offer.provider, offer.host):
+                until = f"until {entry['until']}" if entry["until"] else "for the rest of this run"
+                return f"is on the machine {offer.host}, which is left out {until} ({path}): {entry['reason']}"
+        return None
+
+    def last(self, offers: Sequence[Offer]) -> list[Offer]:
+        """The offers, the kinds of GPU in a region whose pods did not get ready in this run at the end."""
+        known = {
+            (entry["provider"], entry["gpu"], region)
+            for entry, _path in self._entries()
+            if not entry["host"]
+            # An offer that names no place may lead to that one again.
+            for region in (entry["region"], None)
+        }
+        bad = [offer for offer in offers if offer.host is None and (offer.provider, offer.gpu, offer.region) in known]
+        return [*(offer for offer in offers if offer not in bad), *bad]
+
+    def add(self, provider: str, host: str | None, gpu: str | None, region: str | None, reason: str) -> str:
+        """Remember one; the sentence that says so."""
+        now = self._now()
+        entry = {
+            "provider": provider,
+            "host": host,
+            "gpu": gpu,
+            "region": region,
+            "reason": " ".join(reason.split())[:QUOTED],
+            "since": _moment(now),
+            "until": _moment(now + HOURS * 3600),
+        }
+        self._here.append(entry)
+        if self._run is not None:
+            _append(self._run, {**entry, "until": None}, now)
+        if host is None:
+            return f"{gpu} in {region or 'an unknown place'} on {provider} is tried last from now on in this run."
+        problem = _append(self.path, entry, now)
+        where = f"noted in {self.path}" if not problem else f"for this call only, since {problem}"
+        return f"The machine {host} of {provider} is not rented again for {HOURS:.0f} hours ({where})."
+
+    def _entries(self) -> Iterator[tuple[dict[str, Any], str]]:
+        now = self._now()
+        for entry in self._here:
+            yield entry, str(self.path)
+        for path in (self.path, self._run):
+            for entry in _read(path) if path is not None else ():
+                if entry["until"] is None or entry["until"] > _moment(now):
+                    yield entry, str(path)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The entries; what people have written into the file and is no entry is passed over."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    listed = data.get("hosts") if isinstance(data, dict) else None
+    names = ("provider", "host", "gpu", "region", "reason", "since", "until")
+    found = []
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict):
+            found.append({name: str(each[name]) if each.get(name) is not None else None for name in names})
+    return found
+
+
+def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
+    """Write one entry, and leave out those that are over; why that failed, or nothing."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path):
+            same = (entry["provider"], entry["host"], entry["gpu"], entry["region"])
+            kept = [
+                each
+                for each in _read(path)
+                if (each["until"] is None or each["until"] > _moment(now))
+                and (each["provider"], each["host"], each["gpu"], each["region"]) != same
+            ]
+            new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(to_json({"about": ABOUT, "hosts": [*kept, entry]}, indent=1))
+                file.write("\n")
+            os.replace(new, path)
+    except OSError as error:
+        return f"{path} cannot be written ({error.strerror})"
+    return ""
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Nobody else writes meanwhile; who cannot have the lock for long writes all the same."""
+    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)

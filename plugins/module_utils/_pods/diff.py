@@ -1,0 +1,342 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a pod is against what is wanted: which fields differ, which changes cost the container, and the diff to show.
+Private to this collection.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable
+
+from .._core import gpus, places
+from .._core.errors import BadRequest, Conflict, TooExpensive
+from .._core.offer import Offer
+from .._core.pod import PROVISIONING, STOPPED, Pod, PodRequest, usd
+from .._market.search import over
+from . import applying, bootstrap
+from .spec import Wanted
+
+#: Environment variables that the service itself puts into a pod; whether it shows them again differs.
+_INJECTED = frozenset({"PUBLIC_KEY", "JUPYTER_PASSWORD"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that differs. ``field`` is a key of ``_provider.CHANGES``; ``value`` is what to send; ``resets`` says
+    that the container is made anew and all outside its mounts is lost.
+    """
+
+    field: str
+    before: Any
+    value: Any
+    resets: bool = True
+
+
+def compare(pod: Pod, wanted: Wanted) -> list[Change]:
+    """What has to be changed. Order of fields is that of the options.
+
+    :raises Conflict: for a difference that no provider call can mend.
+    :raises TooExpensive: when the pod costs more than the cap.
+    """
+    wanted = applying.filled(wanted, pod)
+    _refuse_unchangeable(pod, wanted)
+    registry = None if wanted.registry == "" else wanted.registry
+    pairs: list[tuple[str, Any, Any, bool]] = [
+        ("name", pod.name, wanted.name if wanted.id else None, False),
+        ("image", pod.image, None if _same_image(pod.image, wanted.image) else wanted.image, True),
+        ("args", pod.args or "", _new_command(pod, wanted), True),
+        ("disk_gb", pod.disk_gb, wanted.disk_gb, True),
+        ("global_networking", bool(pod.global_networking), wanted.global_networking, False),
+        ("locked", pod.locked, wanted.locked, False),
+        ("bid", pod.bid, wanted.bid, False),
+        ("onstart", pod.onstart or "", wanted.onstart, True),
+        ("template", pod.template, wanted.template_id if pod.template else None, True),
+    ]
+    changes = [
+        Change(name, before, value, resets) for name, before, value, resets in pairs if value not in (None, before)
+    ]
+    if wanted.registry is not None and (pod.registry or None) != registry:
+        changes.append(Change("registry", pod.registry, registry))
+    if wanted.ports is not None and set(wanted.ports) != set(pod.ports):
+        changes.append(Change("ports", list(pod.ports), list(wanted.ports)))
+    env = _wanted_env(pod, wanted)
+    if env is not None:
+        changes.append(Change("env", dict(pod.env), env))
+    return changes + _mount_changes(pod, wanted)
+
+
+def _new_command(pod: Pod, wanted: Wanted) -> str | None:
+    """The start command to send, None when it stays. Ours that sets up SSH is no user's business: it stays around."""
+    if _same_command(bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
+        return None
+    return bootstrap.rewrap(pod.args, wanted.args) if bootstrap.is_wrapped(pod.args) else wanted.args
+
+
+def _same_image(one: str | None, other: str | None) -> bool:
+    """True for the same image; a tag that begins with @ leaves the choice of the true one to the provider."""
+    name, _dummy, tag = (other or "").rpartition(":")
+    return one == other or (tag.startswith("@") and (one or "").rpartition(":")[0] == name)
+
+
+def _same_command(one: str, other: str | None) -> bool:
+    """True for two spellings of the same start command: JSON whatever its blanks, or the same words."""
+    if other is None or one == other:
+        return True
+    readings: list[Any] = []
+    for text in (one, other):
+        try:
+            readings.append(json.loads(text))
+        except ValueError:
+            try:
+                readings.append(shlex.split(text))
+            except ValueError:
+                readings.append(text)
+    return bool(readings[0] == readings[1])
+
+
+def losses(pod: Pod) -> str:
+    """What is lost when the container is made anew, as the end of a sentence."""
+    kept = [mount.path or "its volume" for mount in pod.mounts]
+    return f"everything outside {' and '.join(kept)} is lost" if kept else "everything on its disk is lost"
+
+
+def _refuse_unchangeable(pod: Pod, wanted: Wanted) -> None:
+    """GPU, count, cloud, place and the kind of storage are fixed when a pod is rented."""
+    differing = [f"{option}: {words}" for option, words in (*_other_compute(pod, wanted), *_other_place(pod, wanted))]
+    if differing:
+        raise Conflict(
+            f"The pod {pod.label()} is not what is wanted, and that cannot be changed: {'; '.join(differing)}. "
+            "End it first (state absent) and rent another, use another name, or leave the option out."
+        )
+    if over(pod.usd_per_hour, wanted.max_price):
+        raise TooExpensive(
+            f"The pod {pod.label()} costs {usd(pod.usd_per_hour)} per hour, above the cap of {usd(wanted.max_price)} "
+            "(option max_price). It was left alone: end it (state absent) or raise the cap.",
+            elsewhere="no",
+        )
+
+
+def _other_compute(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+    """Options about the processor that differ, each with both values."""
+    found = []
+    if wanted.gpus and pod.cpu is not None:
+        found.append(("gpus", f"it is a CPU pod ({pod.cpu.words()}), wanted is {' or '.join(wanted.gpus)}"))
+    elif wanted.gpus and pod.gpu_id and not any(gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
+        found.append(("gpus", f"its GPU is {pod.gpu}, wanted is {' or '.join(wanted.gpus)}"))
+    if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
+        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, wanted are {wanted.gpu_count}"))
+    if wanted.cpu is not None and pod.gpu_id:
+        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, wanted is {wanted.cpu.words()}"))
+    elif wanted.cpu is not None and pod.cpu is not None:
+        now, then = pod.cpu, wanted.cpu
+        if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
+            found.append(("cpu", f"it has {now.words()}, wanted is {then.words()}"))
+    host = _version(pod.cuda_version)
+    if host is not None:
+        least = _version(wanted.min_cuda_version)
+        if least is not None and host < least:
+            found.append(
+                ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, wanted is {wanted.min_cuda_version}")
+            )
+        if wanted.cuda_versions and host not in [_version(version) for version in wanted.cuda_versions]:
+            found.append(
+                (
+                    "cuda_versions",
+                    f"its host has CUDA {pod.cuda_version}, wanted is {' or '.join(wanted.cuda_versions)}",
+                )
+            )
+    return found
+
+
+def _version(text: str | None) -> tuple[int, ...] | None:
+    """``12.8`` as numbers (12.11 is above 12.2); None for what is no version."""
+    parts = (text or "").split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+
+
+def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+    """Options about contract, place and storage that differ, each with both values."""
+    found = []
+    if wanted.interruptible is not None and pod.interruptible not in (None, wanted.interruptible):
+        found.append(("interruptible", f"it was rented {'so' if pod.interruptible else 'on demand'}"))
+    elif wanted.bid is not None and pod.interruptible is False:
+        found.append(("interruptible", "it was rented on demand, and takes no bid"))
+    if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
+        found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
+    regions = [region.upper() for region in wanted.regions or ()]
+    if regions and pod.region and pod.region.upper() not in regions:
+        found.append((wanted.regions_option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+    if wanted.places and pod.region and not places.holds(wanted.places, pod.region):
+        found.append(("regions", f"it is in {pod.region}, wanted is {' or '.join(wanted.places)}"))
+    network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
+    wish = wanted.network_volume
+    if wish is not None and (wish.volume_id not in network if wish.volume_id else not network):
+        words = wish.volume_id or f"a new one of {wish.size_gb} GB"
+        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, wanted is {words}"))
+    if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
+        found.append(("volume", f"it has no volume disk, wanted are {wanted.volume.size_gb} GB"))
+    return found
+
+
+def _mount_changes(pod: Pod, wanted: Wanted) -> list[Change]:
+    """The growth of the volume disk, and another path of the mount. :raises BadRequest: for a shrinking."""
+    changes = []
+    grown = _grown(pod, wanted)
+    if grown is not None:
+        changes.append(grown)
+    for mount in (wanted.volume, wanted.network_volume):
+        now = next((each.path for each in pod.mounts if mount is not None and each.kind == mount.kind), None)
+        if mount is not None and mount.path and now and mount.path.rstrip("/") != now.rstrip("/"):
+            changes.append(Change("mount_path", now, mount.path))
+    return changes
+
+
+def _wanted_env(pod: Pod, wanted: Wanted) -> dict[str, str] | None:
+    """The whole environment to send, or None when nothing differs. What the service adds by itself is kept, and what
+    a template brought along, unless it is in ``wanted`` already.
+    """
+    now = dict(pod.env)
+    target = dict(wanted.env) if wanted.env is not None else dict(now)
+    if wanted.public_keys and "PUBLIC_KEY" in now:
+        target["PUBLIC_KEY"] = "\n".join(wanted.public_keys)
+    for name, value in now.items():
+        if name not in target and (name in _INJECTED or (wanted.template_id and not wanted.apply_template)):
+            target[name] = value
+    if target == now:
+        return None
+    keys: Sequence[str] = wanted.public_keys or wanted.for_new.get("public_keys") or ()
+    if wanted.public_keys or (keys and "PUBLIC_KEY" not in target):
+        target["PUBLIC_KEY"] = "\n".join(keys)
+    return target
+
+
+def _grown(pod: Pod, wanted: Wanted) -> Change | None:
+    """The growth of the volume disk. :raises BadRequest: when it would have to shrink."""
+    if wanted.volume is None or wanted.volume.size_gb is None:
+        return None
+    now = next((mount.size_gb for mount in pod.mounts if mount.kind == "disk"), None)
+    if now is None or now == wanted.volume.size_gb:
+        return None
+    if wanted.volume.size_gb < now:
+        raise BadRequest(
+            f"The volume of the pod {pod.label()} has {now} GB and cannot shrink to the {wanted.volume.size_gb} GB of "
+            "the option volume.size; it can only grow. Ask for at least what it has, or rent a new pod."
+        )
+    return Change("volume_size_gb", now, wanted.volume.size_gb, resets=False)
+
+
+def managed(pod: Pod | None) -> dict[str, Any]:
+    """The fields of a pod that are shown in a diff, with its price; of the environment and the start arguments only
+    that
+    they are set, for they may hold secrets. Empty when there is no pod.
+    """
+    if pod is None:
+        return {}
+    return {
+        "name": pod.name,
+        "phase": pod.phase,
+        "image": pod.image,
+        "gpu": pod.gpu,
+        "gpu_count": pod.gpu_count,
+        "cpu": pod.cpu.words() if pod.cpu is not None else None,
+        "cloud": pod.cloud,
+        "region": pod.region,
+        "disk_gb": pod.disk_gb,
+        "mounts": [mount.to_result() for mount in pod.mounts],
+        "ports": sorted(pod.ports),
+        "registry": pod.registry,
+        "args": "(set)" if pod.args else None,
+        "env": dict.fromkeys(sorted(pod.env), "(set)"),
+        "locked": pod.locked,
+        "global_networking": bool(pod.global_networking),
+        "usd_per_hour": pod.usd_per_hour,
+        **({"bid": pod.bid} if pod.bid is not None else {}),
+        **({"onstart": "(set)"} if pod.onstart else {}),
+        **({"template": pod.template} if pod.template else {}),
+    }
+
+
+def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str, Any]:
+    """``managed`` of the pod as it will be, with ``effect`` where its running container is lost."""
+    shown = managed(pod)
+    apply: dict[str, Callable[[Change], Any]] = {
+        "args": _secret_after,
+        "onstart": _secret_after,
+        "ports": lambda change: sorted(change.value),
+        "env": lambda change: _env_after(change.before, change.value),
+    }
+    for change in changes:
+        if change.field == "volume_size_gb":
+            shown["mounts"] = [
+                dict(mount, size_gb=change.value) if mount["kind"] == "disk" else mount for mount in shown["mounts"]
+            ]
+        elif change.field == "mount_path":
+            shown["mounts"] = [dict(mount, path=change.value) for mount in shown["mounts"]]
+        else:
+            shown[change.field] = apply.get(change.field, lambda changed: changed.value)(change)
+    if phase is not None:
+        shown["phase"] = phase
+    if pod.phase != STOPPED and any(change.resets for change in changes):
+        shown["effect"] = f"resets the container: {losses(pod)}"
+    return shown
+
+
+def fields(pod: Pod, changes: Sequence[Change]) -> dict[str, Any]:
+    """Changes as fields of the Pod, for a prediction; a grown volume shows in the diff only."""
+    found: dict[str, Any] = {}
+    for change in changes:
+        if change.field == "mount_path":
+            found["mounts"] = tuple(replace(mount, path=change.value) for mount in pod.mounts)
+        elif change.field != "volume_size_gb":
+            found[change.field] = tuple(change.value) if change.field == "ports" else change.value
+    return found
+
+
+def _secret_after(change: Change) -> str | None:
+    return ("(changed)" if change.before else "(set)") if change.value else None
+
+
+def _env_after(before: Mapping[str, str], value: Mapping[str, str]) -> dict[str, str]:
+    """A new variable is set, one with another value than before is changed."""
+    return {name: "(set)" if before.get(name, value[name]) == value[name] else "(changed)" for name in sorted(value)}
+
+
+def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = False) -> Pod:
+    """The pod that this request would become, as far as that can be known: without id, address and times."""
+    mounts = tuple(mount for mount in (request.volume, request.network_volume) if mount is not None)
+    env = dict(request.env)
+    # Where single machines are for rent, keys do not go by the environment.
+    if request.public_keys and offer.id is None:
+        env["PUBLIC_KEY"] = ""
+    return Pod(
+        provider=provider,
+        id="",
+        name=request.name,
+        phase=PROVISIONING,
+        gpu=request.gpu or None,
+        gpu_id=request.gpu_id or None,
+        gpu_count=request.gpu_count or None,
+        cpu=request.cpu,
+        usd_per_hour=offer.usd_per_hour,
+        region=offer.region,
+        cloud=request.cloud,
+        image=request.image,
+        disk_gb=request.disk_gb,
+        ports=request.ports or (),
+        mounts=mounts,
+        args=request.args,
+        registry=request.registry,
+        locked=locked,
+        global_networking=request.global_networking,
+        host=offer.host,
+        bid=request.bid,
+        interruptible=request.bid is not None if offer.id is not None else None,
+        template=request.template_id,
+        onstart=request.onstart,
+        env=env,
+    )

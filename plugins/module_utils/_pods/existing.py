@@ -1,0 +1,261 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pod that is there, towards a wanted state: changed, started, restarted, stopped. Private to this collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+from .._core import errors
+from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
+from .._providers.base import OPTIONS
+from . import applying, diff
+from . import readiness as pod_readiness
+from .lookup import Work
+from .readiness import Reached, Readiness
+from .spec import Wanted
+from .watch import Looks
+
+#: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
+STOP_DEADLINE = 120.0
+
+
+@dataclass
+class Outcome:
+    """What ``Lifecycle.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff."""
+
+    changed: bool = False
+    reached: Reached | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_result(self) -> dict[str, Any]:
+        """The result of a module, warnings left out."""
+        return {
+            "changed": self.changed,
+            "pod": self.reached.to_result() if self.reached is not None else None,
+            "pods_gone": self.gone,
+            "attempts": self.attempts,
+            "diff": {"before": self.before, "after": self.after},
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One pod that is there, and how it is wanted.
+
+    :param readiness: how far to wait; None: not at all.
+    :param check: nothing is written.
+    """
+
+    work: Work
+    wanted: Wanted
+    readiness: Readiness | None = None
+    check: bool = False
+
+    def climb(self, pod: Pod, *, grace: float = 0.0, before: Pod | None = None) -> Reached:
+        """Up the ladder, or not at all when no waiting is wanted or allowed."""
+        if self.readiness is None or self.check:
+            return Reached(pod_readiness.stage_of(pod), pod)
+        return pod_readiness.climb(
+            self.work.provider, pod, self.readiness, self.work.polls, self.work.progress, grace=grace, before=before
+        )
+
+    def present(self, pod: Pod, phase: str | None = None) -> Outcome:
+        """Changed as wanted, whatever its phase; waited for unless it is stopped."""
+        self._refuse_failed(pod)
+        changes = diff.compare(pod, self.wanted)
+        outcome = Outcome(bool(changes), None, diff.managed(pod), diff.after(pod, changes, phase))
+        before, pod = pod, self._apply(pod, changes)
+        if pod.phase == STOPPED:
+            outcome.reached = Reached(RENTED, pod)
+        elif phase is None:
+            reset = any(change.resets for change in changes)
+            outcome.reached = self.climb(pod, before=before if reset else None)
+        changed = {change.field for change in changes}
+        if "volume_size_gb" in changed:
+            outcome.warnings.append(f"The volume of {pod.label()} shows its new size only after a stop and a start.")
+        if "global_networking" in changed:
+            outcome.warnings.append(f"Global networking of {pod.label()} changes only with its next start or restart.")
+        return outcome
+
+    def refuse_locked(self, pod: Pod, what: str) -> None:
+        """:raises Conflict: for a locked pod, unless it is wanted unlocked."""
+        if pod.locked and self.wanted.locked is not False:
+            raise errors.Conflict(
+                f"The pod {pod.label()} is locked and is not {what}: somebody meant it to stay as it is. Set locked to "
+                "false as well, and it is unlocked first, or unlock it in the console."
+            )
+
+    def unlock(self, pod: Pod) -> Pod:
+        """The pod unlocked, where it is locked. ``refuse_locked`` comes first."""
+        if not pod.locked or self.check:
+            return pod
+        self.work.progress.say(f"Unlocking {pod.label()}")
+        return self.work.provider.update(pod.id, {"locked": False})
+
+    def _apply(self, pod: Pod, changes: list[diff.Change]) -> Pod:
+        """One PATCH of what differs; a lock in the way of it is taken off before, if that is wanted.
+
+        :raises Conflict: when it would reset a running container unasked; its facts hold the diff.
+        """
+        if not changes:
+            return pod
+        provider = self.work.provider
+        values = applying.sent(pod, self.wanted, {change.field: change.value for change in changes})
+        provider.check_changes(pod, values)
+        resetting = [OPTIONS.get(change.field, change.field) for change in changes if change.resets]
+        if resetting and pod.phase != STOPPED and not self.wanted.allow_reset:
+            raise errors.Conflict(
+                f"The pod {pod.label()} is {pod.phase}, and to change its {', '.join(resetting)} resets the container: "
+                f"{diff.losses(pod)}. Set allow_reset to true if that is meant.",
+                facts={"diff": {"before": diff.managed(pod), "after": diff.after(pod, changes)}},
+            )
+        if resetting:
+            self.refuse_locked(pod, "changed")
+        if self.check:
+            return replace(pod, **diff.fields(pod, changes))
+        if resetting and pod.locked:
+            pod = self.unlock(pod)
+            del values["locked"]
+        options = [OPTIONS.get(change.field, change.field) for change in changes]
+        self.work.progress.say(f"Changing {', '.join(options)} of {pod.label()}")
+        return provider.update(pod.id, values)
+
+    def running(self, pod: Pod) -> Outcome:
+        """Changed as wanted, and started when it is stopped."""
+        if pod.phase != STOPPED:
+            return self.present(pod)
+        outcome = self.present(pod, phase=RUNNING)
+        outcome.changed = True
+        return self._act(pod, "start", outcome)
+
+    def restarted(self, pod: Pod) -> Outcome:
+        """Restarted always; a stopped pod is started."""
+        self._refuse_failed(pod)
+        outcome = Outcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        return self._act(pod, "start" if pod.phase == STOPPED else "restart", outcome)
+
+    def recycled(self, pod: Pod) -> Outcome:
+        """The container made anew in place, always; what that loses is shown."""
+        if not self.work.provider.capabilities.recycle:
+            raise errors.BadRequest(
+                f"The container of {pod.label()} cannot be made anew in place: "
+                f"{self.work.provider.capabilities.because.get('recycle', 'not offered')}."
+            )
+        outcome = Outcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        outcome.warnings.append(f"The container of {pod.label()} is made anew: {diff.losses(pod)}.")
+        return self._act(pod, "recycle", outcome)
+
+    def _act(self, pod: Pod, action: str, outcome: Outcome) -> Outcome:
+        """Start or restart, then wait for the new container."""
+        if self.check:
+            outcome.reached = Reached(RENTED, replace(pod, phase=STARTING, endpoint=None))
+            return outcome
+        self._order(pod, action, (STARTING, RUNNING) if action == "start" else ())
+        outcome.reached = self.climb(self.work.provider.get(pod.id), before=pod)
+        return outcome
+
+    def stopped(self, pod: Pod) -> Outcome:
+        """Stopped by the provider; what that loses and goes on to cost is shown."""
+        self._refuse_failed(pod)
+        capabilities = self.work.provider.capabilities
+        if not capabilities.stop:
+            raise errors.BadRequest(
+                f"The pod {pod.label()} cannot be stopped: {capabilities.because.get('stop', 'not offered')}."
+            )
+        cost = self.work.provider.stop_cost(pod).sentence()
+        outcome = Outcome(False, Reached(RENTED, pod), diff.managed(pod), diff.managed(pod), warnings=[cost])
+        if pod.phase == STOPPED:
+            return outcome
+        self.refuse_locked(pod, "stopped")
+        outcome.changed = True
+        outcome.after = {**diff.after(pod, [], STOPPED), "locked": False}
+        if self.check:
+            outcome.reached = Reached(RENTED, replace(pod, phase=STOPPED, endpoint=None))
+            return outcome
+        self.work.progress.say(cost)
+        pod = self.unlock(pod)
+        self._order(pod, "stop", (STOPPED,))
+        outcome.reached = Reached(RENTED, self._wait_for(pod, STOPPED))
+        return outcome
+
+    def _order(self, pod: Pod, action: str, fulfilled: Sequence[str]) -> None:
+        """One action. A 409 or an unknown outcome is settled by reading the pod: it may be there already.
+
+        :raises Conflict: when the pod's present status does not allow the action.
+        """
+        provider = self.work.provider
+        act: Mapping[str, Callable[[str], Pod]] = {
+            "start": provider.start,
+            "stop": provider.stop,
+            "restart": provider.restart,
+            "recycle": provider.recycle,
+        }
+        self.work.progress.say(f"Asking for the {action} of {pod.label()}")
+        try:
+            act[action](pod.id)
+        except errors.NoCapacity as error:
+            error.message += _instead_of_waiting(pod, provider.capabilities.keeps_disk)
+            error.args = (error.message,)
+            raise
+        except (errors.Conflict, errors.Ambiguous) as error:
+            now = provider.get(pod.id)
+            if now.phase in fulfilled:
+                return
+            allowed = ", ".join(now.actions) or "nothing"
+            error.message += f" The pod {now.label()} is {now.phase} ({now.raw_status}) and allows: {allowed}."
+            error.args = (error.message,)
+            raise
+
+    def _wait_for(self, pod: Pod, phase: str) -> Pod:
+        """Wait for a phase. :raises WaitTimeout: after STOP_DEADLINE."""
+        polls = self.work.polls
+        begun, looks = polls.clock.monotonic(), Looks(self.work.provider, polls.clock)
+        for gone in polls.until(STOP_DEADLINE):
+            pod = looks.see(pod, since=max(begun, polls.clock.monotonic() - polls.least))
+            if pod.phase == phase:
+                return pod
+            self.work.progress.remind(f"{pod.label()}: waiting for {phase}, {gone:.0f} of {STOP_DEADLINE:.0f} s")
+        raise errors.WaitTimeout(
+            f"The pod {pod.label()} is {pod.phase} ({pod.raw_status}) and not {phase} after "
+            f"{STOP_DEADLINE:.0f} s; look at it in the console.",
+            stage=pod_readiness.stage_of(pod),
+        )
+
+    def _refuse_failed(self, pod: Pod) -> None:
+        if pod.phase == FAILED:
+            raise errors.Conflict(
+                f"The pod {pod.label()} has failed ({pod.raw_status}) and does not recover; end it (state "
+                "absent) and rent another."
+            )
+
+
+def _instead_of_waiting(pod: Pod, keeps_disk: bool) -> str:
+    """What to do about a stopped pod whose GPU another has rented meanwhile."""
+    networks = [mount for mount in pod.mounts if mount.kind == "network"]
+    disks = [mount for mount in pod.mounts if mount.kind == "disk"]
+    if networks:
+        volumes = " and ".join(str(mount.volume_id) for mount in networks)
+        return (
+            f" What it wrote to the network volume {volumes} is safe there: end this pod (state absent) and rent a new "
+            "one with the same network_volume, on any GPU of that data centre."
+        )
+    if disks:
+        kept = " and ".join(mount.path or "its volume" for mount in disks)
+        return (
+            f" What is in {kept} is on that one host and bills while the pod is stopped: try again later, or start it "
+            "without a GPU in the console and save the data. Then end it (state absent) and rent a new pod."
+        )
+    if keeps_disk:
+        return (
+            " Its disk is on that one machine and bills while the pod is stopped; the GPU there may never get free "
+            "again. Try again later, or end the pod (state absent) and go on from a checkpoint on another machine."
+        )
+    return " It keeps nothing while it is stopped, so nothing is lost: end it (state absent) and rent a new one."

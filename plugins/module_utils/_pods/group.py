@@ -1,0 +1,393 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pod or several of one name towards a wanted state, at whichever provider they are or fit best. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+from .._core import errors
+from .._core.pod import AUTHENTICATED, FAILED, READY, RENTED, STOPPED, Pod
+from .._core.workers import Crew, Interrupted
+from .._providers.base import Provider
+from . import diff, group_find, lease, lookup
+from .bad_hosts import BadHosts
+from .group_find import REFUSED_KEY, Found, Names
+from .group_hosts import KnownHosts
+from .group_rent import Renting
+from .lifecycle import Lifecycle
+from .lookup import Work
+from .readiness import Reached, Readiness, stage_of
+from .spec import Wanted
+from .terminate import QUICK, require_gone
+
+STATES = ("present", "running", "stopped", "absent")
+#: Stages that need host keys.
+LOGINS = (AUTHENTICATED, READY)
+IN_PLACE = (
+    "Pods are not changed in place by podyard.gpu.pod: end it (state absent) and rent another, or change it with "
+    "the module of its provider (podyard.gpu.runpod_pod, podyard.gpu.vastai_instance)."
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What the pods of a call are at one provider.
+
+    :param work: the call's own connection; it is used by one thread at a time.
+    :param connect: another connection, for a thread of its own.
+    :param wanted: one pod, whatever its name.
+    :param unfit: why no pod can be rented here; those that are there are found all the same.
+    """
+
+    work: Work
+    connect: Callable[[], Provider]
+    wanted: Wanted
+    readiness: Readiness | None = None
+    unfit: str = ""
+
+
+@dataclass
+class Outcome:
+    """What ``Fleet.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff, by name."""
+
+    changed: bool = False
+    pods: list[Reached] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_result(self, notes: Sequence[str]) -> dict[str, Any]:
+        """The result of the module, warnings left out."""
+        pods = [reached.to_result() for reached in self.pods]
+        return {
+            "changed": self.changed,
+            "pods": pods,
+            "pod": pods[0] if pods else None,
+            "attempts": self.attempts,
+            "pods_gone": self.gone,
+            "notes": list(dict.fromkeys(notes)),
+            "diff": {"before": self.before, "after": self.after},
+        }
+
+
+@dataclass
+class Fleet:
+    """The pods of one name.
+
+    :param most: pods that may be rented and given up, for each that is wanted.
+    :param deadline: seconds for the whole call.
+    :param strict: a provider that cannot be asked is a failure.
+    :param condemned: why the machines of pods that are ended are not to be rented again.
+    """
+
+    names: Names
+    sides: Mapping[str, Side]
+    bad_hosts: BadHosts
+    most: int = 5
+    deadline: float = 3600.0
+    strict: bool = False
+    check: bool = False
+    condemned: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.sides.values())).work
+        self.polls, self.progress = first.polls, first.progress
+        self.grace = first.grace
+        self._until = self.polls.clock.monotonic() + self.deadline
+        self.crew = Crew(self.polls.clock)
+        self._hosts = KnownHosts(several=False)
+
+    def note(self, text: str) -> None:
+        """Say something that is no failure; in the result, too."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.progress.say(text)
+
+    def ensure(self, state: str) -> Outcome:
+        """Bring the pods into ``state`` (one of STATES).
+
+        :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
+        """
+        if state == "absent":
+            return self._absent()
+        if state == "stopped":
+            return self._stopped()
+        if self.check:
+            return self._there(state)
+        with contextlib.ExitStack() as alone:
+            for name in sorted(self.sides):
+                left = max(0.0, self._until - self.polls.clock.monotonic())
+                alone.enter_context(lookup.alone(self.sides[name].work, self.names.name, min(lookup.TURN, left)))
+            return self._there(state)
+
+    # -- finding -------------------------------------------------------------------------------------------------------
+
+    def _find(self, everywhere: bool) -> Found:
+        """:raises CloudError: when a provider cannot be asked where that must not be passed over."""
+        found = self._asked()
+        for name, error in found.down.items():
+            if isinstance(error, REFUSED_KEY):
+                raise error
+            ledger = group_find.may_be_there(self.names, self.sides[name].work)
+            if everywhere or self.strict or ledger or len(found.down) == len(self.sides):
+                raise self._unknown(found)
+            self.note(f"{name} cannot be asked and is left out, also for a pod that may be there: {error.message}")
+        return found
+
+    def _asked(self) -> Found:
+        """What there is at all providers that answer. :raises Conflict: for one that must be asked and is not."""
+        works = self._works()
+        for name in group_find.elsewhere(self.names, next(iter(works.values())).ledger, works):
+            raise errors.Conflict(
+                f"The run's ledger says that a pod {self.names.name} may be on {name}, and {name} is not asked: it "
+                f"would be rented twice, or go on costing money. Name {name} too (option providers), and give its key."
+            )
+        found = group_find.find(self.names, works, self.crew, self.check)
+        self._refuse_to_end_early()
+        return found
+
+    def _unknown(self, found: Found) -> errors.CloudError:
+        """The first error of those that could not be asked, with the words of all."""
+        first, texts = next(iter(found.down.values())), []
+        for name, error in found.down.items():
+            ledger = group_find.may_be_there(self.names, self.sides[name].work)
+            why = " The run's ledger says that a pod may be there; another one is not rented." if ledger else ""
+            texts.append(f"Whether a pod {self.names.name} is on {name} is unknown: {error.message}{why}")
+        first.message = " ".join(texts)
+        first.args = (first.message,)
+        return first
+
+    def before_try(self) -> None:
+        """:raises WaitTimeout: when the deadline of the whole call is over; Interrupted: when the call shall end."""
+        self.crew.halt()
+        if self.polls.clock.monotonic() >= self._until:
+            raise errors.WaitTimeout(
+                f"No pod {self.names.name} got ready within the {self.deadline:.0f} s of the whole call (option "
+                "deadline), and no further one is rented.",
+                stage=RENTED,
+                code=errors.OVERDUE,
+            )
+
+    def _refuse_to_end_early(self) -> None:
+        if self.crew.signalled:
+            raise errors.CloudError(f"Interrupted by {self.crew.signalled}; nothing was rented by this call.")
+
+    def _life(self, name: str, provider: str, work: Work | None = None) -> Lifecycle:
+        side = self.sides[provider]
+        return Lifecycle(work or side.work, replace(side.wanted, name=name), side.readiness, self.most, self.check)
+
+    def _own(self, provider: str) -> Work:
+        """Work with a connection of its own, for a thread."""
+        side = self.sides[provider]
+        return replace(side.work, provider=side.connect())
+
+    # -- there ---------------------------------------------------------------------------------------------------------
+
+    def _there(self, state: str) -> Outcome:
+        """All that are wanted are there, and no more."""
+        found = self._find(everywhere=False)
+        wanted = self.names.wanted()
+        if state == "running" and self.names.count is None and found.pods and self.names.name not in found.pods:
+            # All pods of the name: they were rented by a count that this call does not say.
+            wanted = sorted(found.pods, key=lambda name: self.names.number(name) or 0)
+        pods = {name: found.one(name) for name in wanted}
+        there = {name: pod for name, pod in pods.items() if pod is not None}
+        for name, pod in there.items():
+            self._refuse_changes(name, pod)
+        self._remark_strangers(found)
+        renting = None
+        missing = [name for name, pod in pods.items() if pod is None]
+        if missing:
+            # Everything that can be known to be wrong is said before anything is ended or rented.
+            first = {name: found.next_attempt(self.names, name, self._works()) for name in missing}
+            fit = {name: side for name, side in self.sides.items() if name not in found.down and not side.unfit}
+            renting = Renting(self, fit, first)
+            renting.prepare()
+        outcome = Outcome(before=self._shown(found))
+        self._remove(self._too_many(found), outcome)
+        self._hosts = KnownHosts(len(wanted) > 1)
+        try:
+            kept = self._keep(state, there, outcome)
+            if renting is not None:
+                outcome.changed = True
+                kept.update(renting.rent(outcome))
+        finally:
+            self._hosts.merge()
+        outcome.pods = [kept[name] for name in wanted]
+        outcome.after = {name: diff.managed(kept[name].pod) for name in wanted}
+        outcome.warnings += [warning for name in wanted for warning in self._doubts(kept[name])]
+        return outcome
+
+    def _doubts(self, reached: Reached) -> list[str]:
+        """What may keep a lease from ending a pod."""
+        if self.check or not self.sides[reached.pod.provider].wanted.lease or reached.pod.phase == STOPPED:
+            return []
+        return lease.doubts(reached.pod, reached.lease, reached.stage in LOGINS)
+
+    def _works(self) -> dict[str, Work]:
+        return {name: side.work for name, side in self.sides.items()}
+
+    def _shown(self, found: Found) -> dict[str, Any]:
+        return {name: diff.managed(pods[0]) for name, pods in sorted(found.pods.items())}
+
+    def _refuse_changes(self, name: str, pod: Pod) -> None:
+        """:raises Conflict: for a pod that is not as it is wanted."""
+        if pod.phase == FAILED:
+            raise errors.Conflict(
+                f"The pod {pod.label()} has failed ({pod.raw_status}) and does not recover; end it (state absent) and "
+                "rent another."
+            )
+        unfit = self.sides[pod.provider].unfit
+        if unfit:
+            raise errors.Conflict(
+                f"The pod {pod.label()} is there, and {pod.provider} has not what is wanted: {unfit} {IN_PLACE}"
+            )
+        try:
+            changes = self._life(name, pod.provider).differences(pod)
+        except (errors.Conflict, errors.BadRequest) as error:
+            error.message += f" {IN_PLACE}"
+            error.args = (error.message,)
+            raise
+        if changes:
+            options = ", ".join(sorted({change.field for change in changes}))
+            raise errors.Conflict(
+                f"The pod {pod.label()} is there and differs in {options} from what is wanted. {IN_PLACE}",
+                facts={"diff": {"before": diff.managed(pod), "after": diff.after(pod, changes)}},
+            )
+
+    def _remark_strangers(self, found: Found) -> None:
+        """A pod of the name without a number is none of several."""
+        if self.names.count is not None and self.names.name in found.pods:
+            self.note(
+                f"There is also a pod called {self.names.name}, which is none of the {self.names.count} that are "
+                "wanted; it is left alone and goes on costing money."
+            )
+
+    def _too_many(self, found: Found) -> list[Pod]:
+        """Those with numbers beyond the count, the highest first."""
+        if self.names.count is None:
+            return []
+        numbers = {name: number for name in found.pods if (number := self.names.number(name)) is not None}
+        beyond = sorted(
+            (name for name, number in numbers.items() if number >= self.names.count), key=numbers.__getitem__
+        )
+        return [pod for name in reversed(beyond) for pod in found.pods[name]]
+
+    def _keep(self, state: str, there: Mapping[str, Pod], outcome: Outcome) -> dict[str, Reached]:
+        """The pods that are there, waited for, and with ``running`` started."""
+        stopped = [name for name, pod in there.items() if pod.phase == STOPPED]
+        outcome.changed |= state == "running" and bool(stopped)
+
+        def keep(name: str, pod: Pod) -> Any:
+            work = self._own(pod.provider)
+            waits = replace(work, polls=replace(work.polls, clock=self.crew.waiting()))
+            standing = self._life(name, pod.provider, waits).standing()
+            standing = replace(standing, readiness=self.bounded(standing.readiness, name, keep=True))
+            return standing.running(pod) if state == "running" else standing.present(pod)
+
+        jobs = [(lambda name=name, pod=pod: keep(name, pod)) for name, pod in there.items()]
+        results = self.crew.work(jobs)
+        kept = {}
+        for name, result in zip(there, results):
+            if isinstance(result, Interrupted):
+                raise errors.CloudError(
+                    f"Interrupted by {self.crew.signalled}; the pods that were there are left alone."
+                )
+            if isinstance(result, BaseException):
+                raise result
+            outcome.warnings += result.warnings
+            kept[name] = result.reached or Reached(stage_of(there[name]), there[name])
+        return kept
+
+    def bounded(self, readiness: Readiness | None, name: str, keep: bool = False) -> Readiness | None:
+        """For one of the pods, with the deadline of the whole call; ``keep`` as for ``KnownHosts.own``."""
+        if readiness is None:
+            return None
+        hosts = self._hosts.own(readiness.known_hosts, name, keep) if readiness.target in LOGINS else ""
+        return replace(readiness, until=self._until, known_hosts=hosts)
+
+    # -- stopped, absent -----------------------------------------------------------------------------------------------
+
+    def _stopped(self) -> Outcome:
+        """All pods of the name, stopped by their providers."""
+        found = self._find(everywhere=True)
+        if not found.pods:
+            raise errors.NotFound(f"There is no pod named {self.names.name}, so none can be stopped.")
+        outcome = Outcome(before=self._shown(found))
+        jobs = []
+        order = sorted(found.pods, key=lambda name: self.names.number(name) or 0)
+        for name in order:
+            pod = found.one(name)
+            if pod is not None:
+                work = self._own(pod.provider)
+                jobs.append(
+                    lambda name=name, pod=pod, work=work: self._life(name, pod.provider, work).standing().stopped(pod)
+                )
+        for name, result in zip(order, self.crew.work(jobs)):
+            if isinstance(result, BaseException):
+                raise result
+            outcome.changed |= result.changed
+            outcome.warnings += result.warnings
+            outcome.pods.append(result.reached)
+            outcome.after[name] = result.after
+        return outcome
+
+    def _absent(self) -> Outcome:
+        """All pods of the name ended and proved gone. A provider that cannot be asked is a failure once those of the
+        others are ended: they cost money meanwhile.
+        """
+        found = self._asked()
+        if not found.pods and not found.down and not self.check:
+            # A provider need not show a pod that was made moments ago in every answer.
+            self.polls.pause(QUICK)
+            found = self._asked()
+        outcome = Outcome(before=self._shown(found))
+        pods = [pod for _name, several in sorted(found.pods.items()) for pod in several]
+        if self.condemned and not self.check:
+            for pod in pods:
+                self.note(self.bad_hosts.add(pod.provider, pod.host, pod.gpu, pod.region, self.condemned))
+        self._remove(pods, outcome)
+        if found.down:
+            error = self._unknown(found)
+            error.message += " What was found elsewhere is ended and proved gone." if outcome.gone else ""
+            error.args = (error.message,)
+            error.facts.update(pods_gone=outcome.gone, notes=self.notes)
+            raise error
+        return outcome
+
+    def _remove(self, pods: Sequence[Pod], outcome: Outcome) -> None:
+        """End these and prove it; a lock is respected."""
+        for pod in pods:
+            self._life(pod.name, pod.provider).standing().refuse_locked(pod, "ended")
+        outcome.changed |= bool(pods)
+        if pods and not self.check:
+            self.end(pods, outcome.gone)
+
+    def end(self, pods: Sequence[Pod], gone: list[dict[str, Any]], settle: float = 0.0) -> None:
+        """End these at their providers, all at the same time. :raises NotProvedGone: for those that may be there."""
+        by_provider = {name: [pod for pod in pods if pod.provider == name] for name in self.sides}
+        names = [name for name, theirs in by_provider.items() if theirs]
+        crew = Crew(self.polls.clock)
+        jobs = [(lambda name=name: self.sides[name].work.end(by_provider[name], settle=settle)) for name in names]
+        unproved: list[errors.NotProvedGone] = []
+        for name, results in zip(names, crew.work(jobs)):
+            if isinstance(results, BaseException):
+                raise results
+            gone += results
+            try:
+                require_gone(self.sides[name].work.provider, results)
+            except errors.NotProvedGone as error:
+                unproved.append(error)
+        if unproved:
+            message = " ".join(error.message for error in unproved)
+            raise errors.NotProvedGone(message, facts={"pods_gone": gone})

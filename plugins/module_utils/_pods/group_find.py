@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which pods of a name there are, at all providers. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from .._core import errors
+from .._core.names import PodName
+from .._core.pod import GONE, Pod
+from .._core.workers import Crew
+from . import lookup
+from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
+from .lookup import Work
+
+#: A provider that says one of these was reached and refuses the key: never "nothing there", and never "it is down".
+REFUSED_KEY = (errors.AuthError, errors.Forbidden, errors.Blocked)
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of the pods of one name: itself, and with a count ``<name>-0``, ``<name>-1``, …"""
+
+    name: str
+    count: int | None = None
+
+    def wanted(self) -> list[str]:
+        """The names of all that shall be there."""
+        return [self.name] if self.count is None else [f"{self.name}-{number}" for number in range(self.count)]
+
+    def of(self, pod_name: str) -> str | None:
+        """The name that a pod's own name stands for (of our pattern, all attempts for one), None for a stranger's."""
+        parsed = PodName.parse(pod_name)
+        known = pod_name if parsed is None or pod_name == self.name else parsed.identity
+        if known == self.name or self.number(known) is not None:
+            return known
+        return None
+
+    def number(self, name: str) -> int | None:
+        """The number at the end of one of several."""
+        match = re.fullmatch(re.escape(self.name) + r"-(0|[1-9]\d{0,5})", name)
+        return int(match[1]) if match else None
+
+    def is_ours(self, pod_name: str) -> bool:
+        """True for a pod of this name."""
+        return self.of(pod_name) is not None
+
+
+@dataclass
+class Found:
+    """What there is: ``pods`` by the name they stand for, ``listed`` (every name in the lists, also of ended pods), and
+    the providers that could not be asked.
+    """
+
+    pods: dict[str, list[Pod]] = field(default_factory=dict)
+    listed: list[str] = field(default_factory=list)
+    down: dict[str, errors.CloudError] = field(default_factory=dict)
+
+    def one(self, name: str) -> Pod | None:
+        """The only living pod of this name. :raises Conflict: when there are several."""
+        pods = self.pods.get(name, [])
+        if len(pods) > 1:
+            listed = ", ".join(f"{pod.label()}, {pod.phase}" for pod in pods)
+            raise errors.Conflict(
+                f"{len(pods)} pods answer to the name {name}: {listed}. Nothing was changed. End those that are too "
+                "many by their id with runpod_pod or vastai_instance, or all of them (state absent)."
+            )
+        return pods[0] if pods else None
+
+    def next_attempt(self, names: Names, name: str, works: Mapping[str, Work]) -> int:
+        """The number after every attempt that a list or the ledger knows of this name."""
+        known = [*self.listed, *(each for work in works.values() for each in work.ledger.names())]
+        parsed = [PodName.parse(each) for each in known if names.of(each) == name]
+        return max((each.attempt for each in parsed if each is not None), default=0) + 1
+
+
+def find(names: Names, works: Mapping[str, Work], crew: Crew, check: bool) -> Found:
+    """Ask all providers at the same time. What the run's ledger knows of and a list does not show is looked for."""
+    listing = {name: (lambda work=work: _list(names, work, check)) for name, work in works.items()}
+    found = Found()
+    for name, result in zip(listing, crew.work(list(listing.values()))):
+        if isinstance(result, errors.CloudError):
+            found.down[name] = result
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            living, listed = result
+            found.listed += listed
+            for pod in living:
+                found.pods.setdefault(str(names.of(pod.name)), []).append(pod)
+    return found
+
+
+def _list(names: Names, work: Work, check: bool) -> tuple[list[Pod], list[str]]:
+    """The living pods of this name at one provider, and every name that it lists."""
+    everything = work.provider.list()
+    living = [pod for pod in everything if pod.phase != GONE and names.is_ours(pod.name)]
+    for name in [] if check else lookup.unsettled(work, names.is_ours, living):
+        settled = lookup.settle(work, name)
+        if settled is not None:
+            living.append(settled)
+    return living, [pod.name for pod in everything]
+
+
+def elsewhere(names: Names, ledger: Ledger, asked: Collection[str]) -> list[str]:
+    """Providers that are not asked, and where the run's ledger says that a pod of this name may be."""
+    last = {event["name"]: event for event in ledger.read()}
+    found = {
+        event["provider"]: None
+        for name, event in last.items()
+        if event["event"] in (CREATING, AMBIGUOUS, CREATED) and names.is_ours(name)
+    }
+    return [provider for provider in found if provider not in asked]
+
+
+def may_be_there(names: Names, work: Work) -> bool:
+    """Whether the run's ledger says that a pod of this name may be at a provider that cannot be asked."""
+    return bool(lookup.unsettled(work, names.is_ours, []))

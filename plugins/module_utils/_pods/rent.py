@@ -1,0 +1,276 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renting on the best offer that can be had, of one provider or of several, until a pod is accepted. Private to this
+collection.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+from .._core import errors
+from .._core.offer import Offer
+from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest, usd
+from .._market.search import over
+from . import attempts
+from .attempts import History
+from .create import create_once
+from .deadlines import ADVICE, DEADLINES
+from .lookup import Work
+from .readiness import Reached
+from .supply import Supply
+from .terminate import require_gone
+
+Accept = Callable[[Pod], Reached]
+#: What no other offer can mend, of whatever provider: a key that is refused is never "nothing there", and of what is
+#: unknown or still there another one must not be rented.
+FINAL = (errors.AuthError, errors.Fenced, errors.Ambiguous, errors.NotProvedGone)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the pods of one provider are rented.
+
+    :param request: the request for an offer and the number of the create.
+    :param accept: waits for the pod and says how far it got; a CloudError means that the pod is no good.
+    """
+
+    work: Work
+    request: Callable[[Offer, int], PodRequest]
+    accept: Accept
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a pod may cost in money, tries and time.
+
+    :param cap: USD per hour at most.
+    :param most: pods that may be rented and given up at most.
+    :param rented: seconds in which an order must be taken, from the first one or from the last pod that was given back.
+    :param strict: a pod whose contract is not as it was asked for counts as given up, and the next offer is tried.
+    :param before: asked before each try; it raises what ends the renting.
+    """
+
+    cap: float | None
+    most: int
+    rented: float = DEADLINES[RENTED]
+    strict: bool = False
+    before: Callable[[], None] = lambda: None
+
+
+def rent(
+    work: Work,
+    offers: Sequence[Offer],
+    make_request: Callable[[Offer, int], PodRequest],
+    first_attempt: int,
+    accept: Accept,
+    terms: Terms,
+    history: History,
+) -> Reached:
+    """``rent_any`` where all offers are of one provider."""
+    desks = {offer.provider: Desk(work, make_request, accept) for offer in offers}
+    return rent_any(desks, Supply(offers), first_attempt, terms, history)
+
+
+def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, terms: Terms, history: History) -> Reached:
+    """Rent on the best offer that can be had, and keep the pod that is accepted.
+
+    An offer that is refused is left out from then on. A pod that is not accepted (it does not get ready, or its
+    contract costs more than the cap) is ended and proved gone, and its machine is not rented again. Where no offer of a
+    provider can be had, those of the others are tried.
+
+    :param desks: provider -> where its pods are rented.
+    :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
+    """
+    number, tries = first_attempt, _Tries(supply, terms, history)
+    try:
+        while (offer := supply.take()) is not None:
+            tries.refuse_to_go_on()
+            desk = desks[offer.provider]
+            request = desk.request(offer, number)
+            number += 1
+            kept = request.volume.size_gb or 0 if request.volume is not None else 0
+            history.begin(desk.work.provider.rates(offer, request.disk_gb or 0, kept))
+            try:
+                return _tried(desk, request, offer, terms.cap, history)
+            except FINAL:
+                raise
+            except errors.CloudError as error:
+                if not tries.another(offer, error):
+                    raise
+    except errors.CloudError as error:
+        _with_facts(error, history)
+        raise
+    raise _with_facts(nothing_left(tries.refusals), history)
+
+
+class _Tries:
+    """What came of the tries for one pod so far, and whether there is another one."""
+
+    def __init__(self, supply: Supply, terms: Terms, history: History) -> None:
+        self._supply, self._terms, self._history = supply, terms, history
+        self.refusals: list[errors.CloudError] = []
+        self._given_up = 0
+        self._unclear: Counter[str] = Counter()
+        self._since = history.clock.monotonic()
+
+    def refuse_to_go_on(self) -> None:
+        """:raises BaseException: when no further offer is to be asked for."""
+        self._terms.before()
+        if self.refusals and self._history.clock.monotonic() - self._since > self._terms.rented:
+            raise _not_rented(self.refusals, self._terms.rented)
+
+    def another(self, offer: Offer, error: errors.CloudError) -> bool:
+        """Put the offer where it belongs after its refusal. False: no other one will do better."""
+        self.refusals.append(error)
+        self._unclear[offer.provider] += error.elsewhere == "once"
+        bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
+        if bad_host or self._is_other_contract(error):
+            self._given_up += 1
+            self._since = self._history.clock.monotonic()
+            if error.code in (errors.EVERYWHERE, errors.OVERDUE):
+                return False
+            if bad_host:
+                self._supply.failed(offer, self._history.attempts[-1]["region"], error.message)
+            else:
+                self._supply.drop(offer)
+            if self._given_up >= self._terms.most:
+                _last_attempt(error, self._given_up)
+                return False
+        elif error.elsewhere != "no" and self._unclear[offer.provider] <= 1:
+            self._supply.refused(offer)
+        else:
+            # It is the request or the account (a second text that does not say why is as good as one that does): of
+            # that the other providers know nothing.
+            return self._supply.close(offer.provider)
+        return True
+
+    def _is_other_contract(self, error: errors.CloudError) -> bool:
+        """Whether a pod was made and its contract is not what was asked for."""
+        broken = (errors.TooExpensive, errors.Conflict) if self._terms.strict else errors.WrongContract
+        return self._history.meter.made is not None and isinstance(error, broken)
+
+
+def _tried(desk: Desk, request: PodRequest, offer: Offer, cap: float | None, history: History) -> Reached:
+    """One try on one offer."""
+    pod = _asked(desk.work, request, offer, history)
+    history.reach(pod, RENTED)
+    result = _accepted(desk.work, pod, request, offer, desk.accept, cap, history)
+    entry = history.record(desk.work.provider.name, request, offer, attempts.RENTED, result.pod)
+    entry["stage"] = result.stage
+    return result
+
+
+def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> Pod:
+    """One create; a refusal is recorded and shown. :raises CloudError: the refusal."""
+    try:
+        return create_once(work, request, history)
+    except errors.CloudError as error:
+        if error.made:
+            # The provider made a pod and called it a failure: it costs money, whatever the answer says.
+            half = Pod(work.provider.name, error.made, request.name, UNKNOWN, gpu=request.gpu)
+            history.reach(half, RENTED)
+            _give_back(work, half, request, offer, error, history)
+            raise
+        reason = error.detail or error.message
+        history.record(work.provider.name, request, offer, attempts.REFUSED, reason=reason)
+        work.progress.say(f"Not rented: {error.message}")
+        raise
+
+
+def _accepted(
+    work: Work, pod: Pod, request: PodRequest, offer: Offer, accept: Accept, cap: float | None, history: History
+) -> Reached:
+    """What ``accept`` makes of the pod; a pod that is no good is given back before its error goes on.
+
+    Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
+    """
+    try:
+        said = pod.usd_per_hour
+        pod = work.provider.settle(pod, request)
+        if said is None and pod.usd_per_hour is not None:
+            work.progress.say(f"The contract of {pod.label()} says {usd(pod.usd_per_hour)} per hour")
+        _within_cap(pod, cap)
+        result = accept(pod)
+        _within_cap(result.pod, cap)
+    except BaseException as error:
+        _give_back(work, pod, request, offer, error, history)
+        raise
+    return result
+
+
+def _within_cap(pod: Pod, cap: float | None) -> None:
+    """The price in the contract, read back. :raises TooExpensive: when it is above the cap."""
+    if over(pod.usd_per_hour, cap):
+        raise errors.TooExpensive(
+            f"The contract of the pod {pod.label()} says {usd(pod.usd_per_hour)} per hour, above the cap of "
+            f"{usd(cap)}; "
+            "it was given back at once."
+        )
+
+
+def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: BaseException, history: History) -> None:
+    """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
+    too.
+    """
+    if isinstance(error, errors.CloudError) and error.pod is not None:
+        pod = error.pod
+    reason = error.message if isinstance(error, errors.CloudError) else f"interrupted ({error or type(error).__name__})"
+    entry = history.record(work.provider.name, request, offer, attempts.GIVEN_BACK, pod, reason)
+    work.progress.say(f"Giving back {pod.label()}: {reason}")
+    results = work.end([pod], settle=work.grace)
+    history.settle(entry)
+    history.gone.extend(results)
+    work.progress.say(attempts.told(entry))
+    try:
+        require_gone(work.provider, results)
+    except errors.NotProvedGone as unproved:
+        unproved.message = f"{reason} {unproved.message}"
+        unproved.args = (unproved.message,)
+        raise _with_facts(unproved, history) from error
+
+
+def _last_attempt(error: errors.CloudError, given_up: int) -> None:
+    """Say that the limit ends it, and not this last trouble alone."""
+    pods = "The only pod that may be" if given_up == 1 else f"All {given_up} pods that may be"
+    error.message += f" {pods} rented and given up for one (option attempts): no other offer is tried."
+    error.args = (error.message,)
+
+
+def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors.CloudError:
+    """The error when no order was taken for too long."""
+    last = refusals[-1]
+    return errors.NoCapacity(
+        f"Nothing was rented within {seconds:.0f} s: {len(refusals)} offers were refused, the last one in the "
+        f"provider's words: {(last.detail or last.message).rstrip('.')}. {ADVICE[RENTED]}",
+        status=last.status,
+        detail=last.detail,
+    )
+
+
+def nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
+    """The error when every offer was tried: the only one's own, or one that lists them all."""
+    texts = list(dict.fromkeys(error.detail or error.message for error in refusals))
+    if len({type(error) for error in refusals}) == 1:
+        last = refusals[-1]
+        if isinstance(last, errors.Forbidden):
+            last.message += " Every offer was refused so: the key may lack the right to rent."
+        elif len(refusals) > 1:
+            last.message += f" All {len(refusals)} offers that fit were tried."
+        last.args = (last.message,)
+        return last
+    if not refusals:
+        return errors.NoCapacity("Nothing was rented: every offer that fits is taken by another pod of this call.")
+    return errors.NoCapacity(
+        f"Nothing was rented: all {len(refusals)} offers that fit were refused, in the provider's words: "
+        f"{' | '.join(texts)}"
+    )
+
+
+def _with_facts(error: errors.CloudError, history: History) -> errors.CloudError:
+    error.facts.update(history.facts())
+    return error

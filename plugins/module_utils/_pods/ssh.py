@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few things that are asked of a pod over SSH while it comes up. Private to this collection."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .._core.errors import BadRequest
+from .._core.pod import Endpoint
+from . import ssh_options
+from .host_keys import STRICT, Run
+from .lease import said
+
+#: Seconds for a connection and the first bytes: an answer from the other side of the world takes one, a loaded host a
+#: few.
+BANNER_TIMEOUT = 5.0
+#: Seconds that ssh may take for connection, banner and key exchange together; slow hosts need several.
+LOGIN_TIMEOUT = 15
+#: Exit status by which ssh says that it failed itself.
+SSH_FAILED = 255
+#: Prints the version of a Python that Ansible can use: 3.8 is the oldest.
+_VERSION = 'import sys; sys.version_info >= (3, 8) and print(".".join(map(str, sys.version_info[:3])))'
+#: Everything in one round trip. Markers, for shell start-up files print banners. The interpreters are those of
+#: official images, plain Debian and Ubuntu, and conda.
+PROBE = (
+    "echo podyard:begin; "
+    "for p in python3 /usr/local/bin/python3 /usr/bin/python3 /opt/conda/bin/python3 python; do "
+    'p=$(command -v "$p" 2>/dev/null) || continue; '
+    f"v=$(\"$p\" -c '{_VERSION}' 2>/dev/null); "
+    'if [ -n "$v" ]; then echo "podyard:python=$v $p"; break; fi; done; '
+    "echo podyard:end"
+)
+_REFUSED = re.compile(r"Permission denied|Too many authentication failures|[Ll]og ?in as the user", re.ASCII)
+_PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its
+    output came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem``
+    (ssh's own words, else empty), ``mute`` (the key is accepted, and no command runs: the shell only says to go away),
+    ``lease`` (what became of the pod's lease, see ``_lease.said``).
+    """
+
+    logged_in: bool
+    answered: bool
+    python: str | None = None
+    python_version: str | None = None
+    problem: str = ""
+    mute: bool = False
+    lease: str | None = None
+
+
+def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bool, str]:
+    """Connect and read the first bytes: (True, banner) when an SSH server answers, else (False, why not)."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=timeout) as connection:
+            connection.settimeout(timeout)
+            data = connection.recv(255)
+    except socket.timeout:
+        return False, "no SSH banner within the time-out"
+    except OSError as error:
+        return False, error.strerror or str(error)
+    banner = data.decode("ascii", errors="replace").splitlines()[0] if data else ""
+    if banner.startswith("SSH-"):
+        return True, banner
+    return (
+        False,
+        f"what answers is no SSH server ({banner[:40]!r})"
+        if banner
+        else "the connection was closed without an SSH banner",
+    )
+
+
+def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, remote: str) -> list[str]:
+    """The ssh command for one remote command: no questions, no shared connection, no other known_hosts than the run's
+    own.
+    """
+    target = ssh_options.Target(endpoint.host, endpoint.port, endpoint.user, known_hosts, key, mode == STRICT)
+    return ssh_options.command(target, remote, level="ERROR", connect=LOGIN_TIMEOUT)
+
+
+def probe(run: Run, argv: Sequence[str]) -> Probe:
+    """Run PROBE through ``argv`` (see ``command``) and read its answer."""
+    status, out, err = run(argv)
+    begun = "podyard:begin" in out
+    if not begun and status == SSH_FAILED:
+        lines = [line for line in err.splitlines() if line.strip()]
+        return Probe(False, False, problem=lines[-1].strip() if lines else "ssh ended without a word")
+    if "podyard:end" not in out:
+        words = (err or out).strip().splitlines()
+        problem = f"the first command failed with {status}: {words[-1] if words else 'no output'}"
+        return Probe(begun, False, problem=problem, mute=not begun)
+    found = _PYTHON.search(out)
+    python, version = (found[2], found[1]) if found else (None, None)
+    return Probe(True, True, python=python, python_version=version, lease=said(out))
+
+
+def is_refused(found: Probe) -> bool:
+    """Whether this user may not log in, while another one may: the key is refused, no command runs, or an image's own
+    answer to root names the user to take.
+    """
+    return found.mute or (not found.answered and _REFUSED.search(found.problem) is not None)
+
+
+def log_in(
+    run: Run, endpoints: Sequence[Endpoint], known_hosts: str, mode: str, key: str | None, also: str = ""
+) -> tuple[Probe, Endpoint]:
+    """Try to log in at the same address as one user after the other, until one is let in.
+
+    :param also: shell text that is run in the same session.
+    :returns: what the last try brought, and where.
+    """
+    refused = []
+    for endpoint in endpoints:
+        found = probe(run, command(endpoint, known_hosts, mode, key, f"{PROBE}; {also}" if also else PROBE))
+        if not is_refused(found):
+            return found, endpoint
+        refused.append((endpoint.user, found.problem))
+    words = "; ".join(f"as {user}: {problem}" for user, problem in refused) if len(refused) > 1 else refused[0][1]
+    return Probe(False, False, problem=words), endpoints[0]
+
+
+def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
+    """Refuse, before anything is rented, a private key that could not open the pod.
+
+    Compared are key type and blob; the comment is nobody's business. A key with a passphrase cannot be read here, and
+    serves when an agent holds it.
+
+    :raises BadRequest: when ssh would refuse to use the file, or when its public half is not among ``public_keys``.
+    """
+    problem, public = _opened(run, path)
+    if problem:
+        raise BadRequest(f"{problem} Nothing was rented.")
+    if public is None:
+        return
+    ours = public.split()[:2]
+    if ours not in [key.split()[:2] for key in public_keys]:
+        raise BadRequest(
+            f"The private key {path} opens none of the public keys that the pod would get, so nothing was rented: "
+            f"add the content of {path}.pub to public_keys."
+        )
+
+
+def held_by_agent(run: Run, path: str) -> bool:
+    """Whether an agent holds this key: by its fingerprint, which such a key says itself, or ``.pub`` beside it."""
+    status, out, _err = run(["ssh-keygen", "-l", "-E", "sha256", "-f", path])
+    ours = out.split()[1:2]
+    if status != 0 or not ours:
+        return False
+    status, out, _err = run(["ssh-add", "-l", "-E", "sha256"])
+    return status == 0 and ours in [line.split()[1:2] for line in out.splitlines()]
+
+
+def key_problem(run: Run, path: str) -> str | None:
+    """Why ssh could not use a private key, in a sentence or two; None when it could."""
+    return _opened(run, path)[0]
+
+
+def _opened(run: Run, path: str) -> tuple[str | None, str | None]:
+    """What is wrong with a private key, and its public half, which is not known of one that an agent holds."""
+    status, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
+    if status == 0:
+        return None, out
+    if "passphrase" not in err.lower():
+        # Without the frame that ssh-keygen draws around a warning.
+        lines = [line.strip() for line in err.splitlines() if line.strip("@ \r")]
+        words = " ".join(line for line in lines if not line.startswith("@"))
+        return f"The private key {path} cannot be used: {words or 'ssh-keygen failed'}", None
+    if held_by_agent(run, path):
+        return None, None
+    return (
+        f"The private key {path} has a passphrase, which nobody is asked for while pods come up, and no SSH agent "
+        f"holds the key: unlock it with `ssh-add {path}`, or name another key, or none, and the run makes its own."
+    ), None

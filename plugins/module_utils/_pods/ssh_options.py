@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where command lines of ssh are made. Private to this collection.
+
+No file of the user's or of the system's decides how a pod is reached: ``-F /dev/null`` leaves all of them out, with
+what they may hold (an agent that is lent to the host, commands of their own, variables that are sent, jump hosts,
+terminals, shared connections). What would harm is ruled out by name as well, for an ssh that is a program of somebody
+else. A pod is asked directly; who needs a proxy gives this machine a route.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .._providers import registry
+
+#: No configuration file at all.
+NO_FILES = ("-F", "/dev/null")
+#: What no configuration may bring in, wherever ssh may still take one from. Only names that an ssh of 2016 knows, and
+#: one that it may ignore.
+_NEVER = (
+    "IgnoreUnknown=RemoteCommand",
+    "RemoteCommand=none",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "Tunnel=no",
+    "PermitLocalCommand=no",
+    "ProxyCommand=none",
+    "CanonicalizeHostname=no",
+    "AddKeysToAgent=no",
+    "VisualHostKey=no",
+    "EscapeChar=none",
+    "BatchMode=yes",
+    "PreferredAuthentications=publickey",
+)
+#: A connection of one's own: neither over a shared one, nor shared with others.
+ALONE = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
+#: Seconds for connection, banner and key exchange; slow hosts need several.
+LOGIN_SECONDS = 15.0
+#: Seconds for which a shared connection waits for its next command.
+_PERSIST = 60
+#: What means itself to ssh, to rsync and to a shell.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+,:@=-]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a pod is reached, with which key, and in which file its host key stands; ``strict``: there already."""
+
+    host: str
+    port: int
+    user: str
+    known_hosts: str
+    key: str | None = None
+    strict: bool = False
+
+
+def quoted(path: str) -> str:
+    """A path as ssh's own options want it: it splits them at blanks, knows quotes, and expands percent signs."""
+    if _PLAIN.fullmatch(path):
+        return path
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+def unusable(path: str) -> str | None:
+    """Why ssh cannot be given this path, if so: of some characters no ssh can be told that they mean themselves."""
+    if _UNPRINTABLE.search(path):
+        return "holds a line feed or another control character"
+    if "${" in path:
+        return "holds ${, in whose place ssh puts a variable of the environment"
+    return None
+
+
+def arguments(
+    target: Target, *, socket: str | None = None, connect: float = LOGIN_SECONDS, level: str = "INFO"
+) -> list[str]:
+    """All arguments of ssh before the host, for a program.
+
+    :param socket: the path of a connection that is shared; without one it is the caller's own.
+    :param connect: seconds for connection, banner and key exchange together.
+    """
+    front = _front(connect, level)
+    if socket:
+        sharing = _words("ControlMaster=auto", f"ControlPersist={_PERSIST}s", f"ControlPath={quoted(socket)}")
+        return [*front, *sharing, *_reach(target), "-l", target.user]
+    return [*front, *ALONE, *_reach(target), "-l", target.user]
+
+
+def _front(connect: float, level: str, *, terminal: bool = False) -> list[str]:
+    """What holds for every pod. At a terminal a person may tell ssh something, which a program never does."""
+    never = [each for each in _NEVER if not (terminal and each.startswith("EscapeChar="))]
+    tty = f"RequestTTY={'force' if terminal else 'no'}"
+    wait = f"ConnectTimeout={max(1, math.ceil(connect))}"
+    return [*NO_FILES, *_words(*never, tty, wait, "ConnectionAttempts=1", f"LogLevel={level}")]
+
+
+def _words(*options: str) -> list[str]:
+    return [word for option in options for word in ("-o", option)]
+
+
+def _reach(target: Target) -> list[str]:
+    """What leads to this pod and no other."""
+    options = [
+        f"UserKnownHostsFile={quoted(target.known_hosts)}",
+        "GlobalKnownHostsFile=/dev/null",
+        f"StrictHostKeyChecking={'yes' if target.strict else 'accept-new'}",
+        "UpdateHostKeys=no",
+        # Readable for those who merge such files.
+        "HashKnownHosts=no",
+        # A host that says nothing for a minute is gone; without this a broken line is noticed after hours.
+        "ServerAliveInterval=15",
+        "ServerAliveCountMax=4",
+    ]
+    if target.key:
+        # A full agent would use up the server's attempts first.
+        options += [f"IdentityFile={quoted(target.key)}", "IdentitiesOnly=yes"]
+    return ["-p", str(target.port), *_words(*options)]
+
+
+def command(target: Target, remote: str, *, level: str = "INFO", connect: float = LOGIN_SECONDS) -> list[str]:
+    """The whole command that runs ``remote`` on the pod, over a connection of its own."""
+    return ["ssh", "-T", *arguments(target, level=level, connect=connect), "--", target.host, remote]
+
+
+def line(target: Target) -> str:
+    """The command with which a person logs in: as short as it can be without anything of the user's deciding."""
+    return shlex.join(["ssh", *NO_FILES, *_reach(target), f"{target.user}@{target.host}"])
+
+
+def rsync_line(target: Target) -> str:
+    """The beginning of an rsync command for a person, up to its paths. rsync splits -e at blanks, and knows quotes."""
+    words = ["ssh", *NO_FILES, *_reach(target)]
+    shell = " ".join(word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "''") + "'" for word in words)
+    return shlex.join(["rsync", "-e", shell])
+
+
+def ours(line_of_a_person: str, *, connect: float, level: str = "ERROR", terminal: bool = False) -> list[str]:
+    """The command of ``connection.json`` as a program calls it, without what is to run there: ssh takes the first value
+    of an option, so that what stands in front wins over whatever a record of another version says.
+
+    :raises ValueError: when the text is no command.
+    """
+    program, *rest = shlex.split(line_of_a_person)
+    return [program, *_front(connect, level, terminal=terminal), *ALONE, *rest]
+
+
+def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for programs that talk to a pod: without the account's keys, which no option can then send."""
+    secrets = {each.name for name in registry.names() for each in registry.settings(name) if each.secret}
+    return {name: value for name, value in (os.environ if environ is None else environ).items() if name not in secrets}

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSH keys of a Vast.ai account and of one instance. Private to this collection.
+
+A key is installed in three ways, for each fails on some machines: from the account when the container starts, attached
+to the instance afterwards (the only one that lasts when the file is written anew), and by the start script.
+
+Source: Vast.ai's description of its API, its own command line tool, and what clients saw of the running service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..._core import errors
+from ..._core.values import listing, mapping, parse_json, text
+from ..._http.session import ApiSession
+
+ACCOUNT = "/api/v0/ssh/"
+#: Tries to attach a key to an instance that was made a moment ago and may not be known everywhere yet.
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key as the service holds it."""
+
+    id: str
+    line: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Type and blob."""
+        return identity(self.line)
+
+
+def identity(line: str) -> tuple[str, str]:
+    """Type and blob of a key; what is no key is itself."""
+    words = line.split()
+    return (words[0], words[1]) if len(words) > 1 else (line, "")
+
+
+def account_keys(api: ApiSession) -> list[Key]:
+    """Every key of the account. The service calls the line by three names, and says 404 where there is none.
+
+    :raises BadAnswer: for an answer that is no list: that is not the same as none.
+    """
+    try:
+        data = api.request("GET", ACCOUNT, attempted="read the SSH keys of the account on Vast.ai").data
+    except errors.NotFound:
+        return []
+    return _keys(data)
+
+
+def instance_keys(api: ApiSession, pod_id: str) -> list[Key]:
+    """The keys that are attached to an instance: JSON in a text in JSON."""
+    path = f"/api/v0/instances/{int(pod_id)}/ssh/"
+    data = api.request("GET", path, attempted=f"read the SSH keys of the pod {pod_id} on Vast.ai").data
+    found = mapping(data).get("ssh_keys")
+    if isinstance(found, str):
+        try:
+            found = parse_json(found) if found.strip() else []
+        except ValueError:
+            found = None
+    return _keys(found)
+
+
+def _keys(data: Any) -> list[Key]:
+    if isinstance(data, dict):
+        data = next((data[name] for name in ("ssh_keys", "keys") if isinstance(data.get(name), list)), None)
+    if not isinstance(data, list):
+        raise errors.BadAnswer(
+            "Vast.ai's answer holds no list of SSH keys; it cannot be read, which is not the same as empty."
+        )
+    return [key for each in listing(data) if (key := _key(mapping(each))) is not None]
+
+
+def _key(raw: Mapping[str, Any]) -> Key | None:
+    line = next((found for name in ("public_key", "key", "ssh_key") if (found := text(raw.get(name)))), None)
+    if line is None or raw.get("deleted_at"):
+        return None
+    return Key(text(raw.get("id")) or "", line)
+
+
+def add(api: ApiSession, line: str) -> str | None:
+    """Add a key to the account; its id where the answer tells. One that is there is no error."""
+    attempted = "add an SSH key to the account on Vast.ai"
+    try:
+        data = api.request("POST", ACCOUNT, body={"ssh_key": line}, attempted=attempted).data
+    except errors.BadRequest as error:
+        if "already exists" in (error.detail or ""):
+            return None
+        raise
+    return text(mapping(mapping(data).get("key")).get("id"))
+
+
+def remove(api: ApiSession, key_id: str) -> None:
+    """Take a key off the account; one that is gone is no error."""
+    try:
+        api.request(
+            "DELETE", f"{ACCOUNT}{int(key_id)}/", body={}, attempted=f"remove the SSH key {key_id} from Vast.ai"
+        )
+    except errors.NotFound:
+        return
+    except errors.BadRequest as error:
+        if "no_ssh_key" not in f"{error.code} {error.detail}":
+            raise
+
+
+def missing(api: ApiSession, lines: Sequence[str]) -> list[str]:
+    """Which of these keys the account does not have."""
+    there = {key.identity for key in account_keys(api)}
+    return [line for line in lines if identity(line) not in there]
+
+
+def attach(api: ApiSession, pod_id: str, line: str) -> bool:
+    """Attach a key to an instance. False when it was attached already.
+
+    :raises CloudError: when it could not be attached.
+    """
+    for left in range(TRIES - 1, -1, -1):
+        try:
+            api.request(
+                "POST",
+                f"/api/v0/instances/{int(pod_id)}/ssh/",
+                body={"ssh_key": line},
+                attempted=f"attach an SSH key to the pod {pod_id} on Vast.ai",
+                # To attach twice is answered by "already associated": nothing is lost by asking again.
+                like="PUT",
+            )
+        except errors.NotFound:
+            if not left:
+                raise
+        except errors.BadRequest as error:
+            if "already associated" in (error.detail or "").lower():
+                return False
+            raise
+        else:
+            return True
+    return False
+
+
+def detach(api: ApiSession, pod_id: str, key_id: str) -> None:
+    """Take a key off an instance; one that is gone is no error."""
+    path = f"/api/v0/instances/{int(pod_id)}/ssh/{int(key_id)}/"
+    try:
+        api.request("DELETE", path, body={}, attempted=f"detach the SSH key {key_id} from the pod {pod_id} on Vast.ai")
+    except errors.NotFound:
+        return

@@ -1,0 +1,156 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that several processes read and write at once: atomic replacement, locks, times. Private to this collection."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ...module_utils._core.values import to_json
+from ...module_utils._pods import books
+
+# Seconds to wait for another process's lock: it is held for milliseconds, and one that was stopped while it held the
+# lock must not hold up the give-back.
+LOCK_PATIENCE = 30.0
+# Seconds between two tries to get a lock.
+LOCK_PAUSE = 0.01
+
+
+def now() -> str:
+    """The present time as RFC 3339 text in UTC with milliseconds: stages can be shorter than a second."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def later(seconds: float) -> str:
+    """The time that many seconds from now, as RFC 3339 text in UTC."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def parse_time(text: Any) -> datetime | None:
+    """Turn RFC 3339 text into an aware time; None for None and for text that is no time."""
+    if not text or not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Seconds from one RFC 3339 time to another (a missing end means now); None when the start is unknown."""
+    first = parse_time(start)
+    if first is None:
+        return None
+    last = parse_time(end) or datetime.now(UTC)
+    return max(0.0, (last - first).total_seconds())
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file by one with this text; a reader sees the old text or the new one and nothing between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def link_atomically(target: str, link: Path) -> None:
+    """Make `link` a symbolic link to `target`, in place of whatever link was there.
+
+    Raises OSError when something that is no link stands in its place.
+    """
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, link)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically and readable by its owner only."""
+    write_atomically(path, to_json(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an empty one when the file is not there.
+
+    Raises OSError when it cannot be read, and ValueError on everything that is no JSON object.
+    """
+    if not path.exists() and not path.is_symlink():
+        return {}
+    data, problem = books.content(path)
+    if problem is not None:
+        raise OSError(problem)
+    value = books.parsed(data)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return value
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read one JSON object a line; [] when the file is not there. A torn line is left out: it may still be written."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    rows = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict):
+                rows.append(row)
+    return rows
+
+
+@contextlib.contextmanager
+def locked(path: Path, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+    """Hold the exclusive lock on a file, made when it is not there; the kernel releases it with the process.
+
+    Raises TimeoutError when another process holds it for all of `patience` seconds: it may have been stopped.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise TimeoutError(f"another process holds {path} for more than {patience:.0f} s") from None
+                time.sleep(LOCK_PAUSE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def private_directory(path: Path) -> bool:
+    """Make a directory that only its owner can enter, with its parents; True when it was not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+        return True
+    except FileExistsError:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+        return False

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers as people read them, each with its unit. Private to this collection."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from ...module_utils._core.shown import clean_line
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`; `unknown` for None."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def money(usd: float | None) -> str:
+    """`USD 12.34`; below one dollar, where small runs are, up to four decimals: `USD 0.0033`. `unknown` for None."""
+    if usd is None:
+        return "unknown"
+    if abs(usd) >= 1:
+        return f"USD {usd:.2f}"
+    whole, decimals = f"{usd:.4f}".split(".")
+    return f"USD {whole}.{decimals.rstrip('0'):0<2}"
+
+
+def size(number: int | float | None) -> str:
+    """`17 B`, `1.2 MB`, in powers of 1000 as disks are sold; `unknown` for None."""
+    if number is None:
+        return "unknown"
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def value(thing: Any) -> str:
+    """A metric's value: whole numbers as they are, others with four significant digits, everything else as text."""
+    if isinstance(thing, bool) or not isinstance(thing, (int, float)):
+        return str(thing)
+    if isinstance(thing, int) or not math.isfinite(thing):
+        return str(thing)
+    return f"{thing:.4g}"
+
+
+def clock(text: str | None) -> str:
+    """An RFC 3339 time without its fraction, as `2026-07-15 14:00:00 UTC`; `unknown` for None."""
+    if not text:
+        return "unknown"
+    return re.sub(r"\.\d+", "", text).replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
+
+
+def attempt(tried: dict[str, Any]) -> str:
+    """What was tried, in a few words: `RTX 4090 in SE on vastai (machine 21055), USD 0.39 an hour`."""
+    what = " ".join(str(tried[name]) for name in ("gpu", "cpu") if tried.get(name)) or "a pod"
+    place = f" in {tried['region']}" if tried.get("region") else ""
+    machine = f" (machine {tried['host']})" if tried.get("host") else ""
+    return f"{what}{place} on {tried.get('provider')}{machine}, {money(tried.get('usd_per_hour'))} an hour"
+
+
+def how_it_went(tried: dict[str, Any]) -> str:
+    """What came of it: `given back after 3 min 4 s, reached running, cost USD 0.02`."""
+    stage = f", reached {tried['stage'].replace('_', ' ')}" if tried.get("stage") else ""
+    cost = f", cost {money(tried['cost_usd'])}" if tried.get("cost_usd") else ""
+    return f"{tried.get('outcome')} after {duration(tried.get('seconds'))}{stage}{cost}"
+
+
+def interruption(taken: dict[str, Any]) -> str:
+    """What took a pod away, in a few words: `outbid in the stage follow, seen at 2026-07-15 14:00:00 UTC`."""
+    return f"{taken['kind']} in the stage {taken['stage'].replace('_', ' ')}, seen at {clock(taken['seen_at'])}"
+
+
+def lines_of(text: str, most: int) -> list[str]:
+    """The last lines of a log as they looked: without colours, of a redrawn progress bar only its last state."""
+    shown = []
+    for line in text.split("\n"):
+        shown.append(clean_line(line.rstrip("\r").rpartition("\r")[2]).rstrip())
+    while shown and not shown[-1]:
+        shown.pop()
+    return shown[-most:]

@@ -1,0 +1,306 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be true of a job's values beyond their type, all of it checked for nothing. Private to this collection.
+
+Every check takes a job (names without the prefix train_) and yields sentences; it may put a value into its final form.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ...module_utils._core.names import MAX_LENGTH, PodName, is_run_id, slug
+from ...module_utils._core.patterns import BadPattern, to_regex
+from ...module_utils._module.common import run_bounded
+from ...module_utils._pods import ssh
+from ...module_utils._pods.ssh_options import unusable
+from ...module_utils._providers import registry
+from . import command, requirements_of_pod
+from .requirements import BadRequirements, read
+
+Job = dict[str, Any]
+# For these, none at all is a meaning of its own; every other number of a job must be more than that.
+MAY_BE_ZERO = (
+    "output_gb", "artifacts_max_gb", "background_timeout", "stall_timeout", "consistency_grace", "lease_hours",
+)  # fmt: skip
+# A pod never gets a key with which pods can be rented.
+REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
+USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+POD_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
+
+
+def numbers(job: Job) -> Iterator[str]:
+    """Prices, times and counts are more than nothing."""
+    values = {**job, **{f"timeouts.{stage}": seconds for stage, seconds in (job.get("timeouts") or {}).items()}}
+    for name, value in values.items():
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            continue
+        if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+            least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
+            yield f"train_{name} must be {least}, not {value:g}."
+
+
+def texts(job: Job) -> Iterator[str]:
+    """Names, versions and paths on the pod have the form that their users expect."""
+    if job["min_cuda_version"] and not re.fullmatch(r"\d+\.\d+", job["min_cuda_version"]):
+        yield f"train_min_cuda_version must be a version as 12.8, not '{job['min_cuda_version']}'."
+    if job["image"] and re.search(r"\s", job["image"].strip()):
+        yield f"train_image must be the name of one image, not '{job['image']}'."
+    for name in ("mount_path", "python"):
+        if job[name] and (not POD_PATH.fullmatch(job[name]) or ".." in job[name].split("/")):
+            yield f"train_{name} must be an absolute path on the pod (letters, digits and . _ - /), not '{job[name]}'."
+    metrics = PurePosixPath(job["metrics_file"] or "")
+    if metrics.is_absolute() or ".." in metrics.parts:
+        yield f"train_metrics_file must be a path below the output directory, not '{metrics}'."
+
+
+def what(job: Job) -> Iterator[str]:
+    """Something says which image."""
+    if not job["image"] and not job["template"]:
+        yield (
+            "train_image is missing: The container image. RUNPOD_WORKER_IMAGE in the environment or in a .env file, or "
+            "a template (train_template, RUNPOD_TEMPLATE_ID), may say it too."
+        )
+
+
+def storage(job: Job) -> Iterator[str]:
+    """One kind of storage, where it is to be had."""
+    if not job["network_volume"]:
+        return
+    if job["volume_size"] is not None:
+        yield (
+            "train_network_volume and train_volume_size were both given, but only one of them can be mounted at "
+            "train_mount_path: leave one of them out."
+        )
+    if "COMMUNITY" in job["clouds"]:
+        yield (
+            "train_network_volume is only to be had on hosts of the kind SECURE: take COMMUNITY out of train_clouds, "
+            "or do without the network volume."
+        )
+
+
+def logins(job: Job) -> Iterator[str]:
+    """Users have names, and the private key is a file."""
+    for name, users in (("ssh_user", [job["ssh_user"]]), ("ssh_users", job["ssh_users"] or [])):
+        for user in users:
+            if user and not USER.fullmatch(user):
+                yield f"train_{name}: '{user}' cannot be the name of a user."
+    if job["ssh_private_key"]:
+        path = Path(job["ssh_private_key"]).expanduser().absolute()
+        job["ssh_private_key"] = str(path)
+        if not path.is_file() or not os.access(path, os.R_OK):
+            yield f"train_ssh_private_key: {path} is no file that this user can read."
+        elif why := unusable(str(path)):
+            yield f"train_ssh_private_key: the path {str(path)!r} {why}. Move the key elsewhere."
+        elif problem := ssh.key_problem(run_bounded, str(path)):
+            yield f"train_ssh_private_key: {problem}"
+
+
+def names(job: Job) -> Iterator[str]:
+    """The job's and the run's name make a pod's name."""
+    try:
+        slug(job["name"])
+    except ValueError as error:
+        yield f"train_name: {error}."
+    if not is_run_id(job["run_id"]) or job["run_id"] == "latest":
+        yield (
+            f"train_run_id cannot be '{job['run_id']}': it must be 1 to 24 of the characters a to z, 0 to 9 and "
+            "underscore, other than 'latest'."
+        )
+
+
+def name_length(job: Job) -> Iterator[str]:
+    """Both names together fit into a pod's name. To be asked when both are good."""
+    name = str(PodName(slug(job["name"]), job["run_id"], 0, max(1, job["attempts"] or 1)))
+    over = len(name) - MAX_LENGTH
+    if over > 0:
+        yield (
+            f"train_name and train_run_id together make a pod's name of {len(name)} characters ({name}), {over} too "
+            "many; shorten one of them."
+        )
+
+
+def code(job: Job) -> Iterator[str]:
+    """The code is a directory here, with something in it."""
+    yield from _directory(job, "code")
+
+
+def dataset(job: Job) -> Iterator[str]:
+    """The dataset, if there is one, is a directory here, with something in it."""
+    if job["dataset"]:
+        yield from _directory(job, "dataset")
+
+
+def requirements(job: Job) -> Iterator[str]:
+    """The requirements are a file, here or in the code; unnamed, requirements.txt in the code if there is one."""
+    folder = Path(job["code"]) if job["code"] else None
+    if not job["requirements"]:
+        usual = folder / "requirements.txt" if folder else None
+        job["requirements"] = str(usual) if usual and usual.is_file() else None
+        yield from _installable(job)
+        return
+    given = Path(job["requirements"]).expanduser()
+    candidates = [given.absolute()] + ([folder / given] if folder and not given.is_absolute() else [])
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        yield f"train_requirements: there is no file {' and no '.join(map(str, candidates))}."
+    elif not os.access(found, os.R_OK):
+        yield f"train_requirements: the file {found} cannot be read by this user."
+    else:
+        job["requirements"] = str(found)
+        yield from _installable(job)
+
+
+def _installable(job: Job) -> Iterator[str]:
+    """What pip would otherwise say on a pod that is paid for."""
+    if not job["requirements"]:
+        return
+    code = Path(job["code"]) if job["code"] else None
+    try:
+        read(Path(job["requirements"]), code, exclude=tuple(job["code_exclude"] or ()))
+    except BadRequirements as error:
+        yield from (f"train_requirements: {problem}" for problem in error.problems)
+
+
+def runs_dir(job: Job) -> Iterator[str]:
+    """The run directories can be made, and are never themselves copied to a pod: they hold a private key."""
+    path = Path(job["runs_dir"]).expanduser().absolute()
+    job["runs_dir"] = str(path)
+    nearest = _nearest(path)
+    if not nearest.is_dir():
+        yield f"train_runs_dir: {nearest} is no directory, so that no run can be kept there."
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"train_runs_dir: {nearest} cannot be written by this user, so that no run can be kept there."
+    if why := unusable(str(path)):
+        yield f"train_runs_dir: the path {str(path)!r} {why}. Keep the runs elsewhere."
+    for name in ("code", "dataset"):
+        if job[name] and Path(job[name]) in path.parents:
+            job[f"{name}_exclude"] = [*job[f"{name}_exclude"], f"/{path.relative_to(job[name]).as_posix()}/"]
+
+
+def patterns(job: Job) -> Iterator[str]:
+    """Patterns of what stays at home can match something below their root."""
+    for name in ("code_exclude", "dataset_exclude"):
+        for pattern in job[name] or []:
+            try:
+                to_regex(pattern)
+            except BadPattern as error:
+                yield f"train_{name}: {error}"
+
+
+def public_keys(job: Job) -> Iterator[str]:
+    """Keys are given as text or as files; without any, the user's own. They end up as text."""
+    keys: list[str] = []
+    if job["ssh_public_keys"] is None:
+        for path in sorted(Path.home().glob(".ssh/*.pub")):
+            # Nobody named these files: what is no key among them is nobody's fault.
+            keys += _keys_of(path)[0]
+    for number, entry in enumerate(job["ssh_public_keys"] or []):
+        text = entry.strip()
+        if PUBLIC_KEY.fullmatch(text):
+            keys.append(text)
+        elif "\n" in text or "PRIVATE" in text:
+            yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
+        else:
+            found, fault = _keys_of(Path(text).expanduser().absolute())
+            keys += found
+            if fault:
+                yield f"train_ssh_public_keys[{number}]: {entry} is no public key, and {fault}."
+    job["ssh_public_keys"] = list(dict.fromkeys(keys))
+
+
+def _keys_of(path: Path) -> tuple[list[str], str | None]:
+    """The public keys in a file, and what is wrong with it. Certificates are left out: no server takes them as keys."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        return [], f"{path} cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return [], f"{path} is no text"
+    keys = [line for line in lines if PUBLIC_KEY.fullmatch(line) and "-cert-v01@" not in line.split()[0]]
+    return keys, None if keys else f"{path} holds none"
+
+
+def environment(job: Job) -> Iterator[str]:
+    """Names are names, values are text; no value is ever part of a message."""
+    made: dict[str, str] = {}
+    for name, value in (job["env"] or {}).items():
+        if not VARIABLE.fullmatch(name):
+            yield f"train_env: '{name}' cannot be the name of an environment variable (letters, digits, underscores)."
+        elif name in registry.ACCOUNT_KEYS:
+            yield f"train_env must not hold {name}: a pod never gets a key with which pods can be rented."
+        elif isinstance(value, (list, dict)):
+            yield f"train_env: the value of {name} must be text or a number."
+        elif "\0" in str(value):
+            yield f"train_env: the value of {name} holds a zero byte, which no environment can."
+        else:
+            # As YAML writes them, for that is where they come from.
+            made[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    job["env"] = made
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the lowest directory above it that exists."""
+    return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def _directory(job: Job, name: str) -> Iterator[str]:
+    given = job[name]
+    if REMOTE.match(given) and not Path(given).exists():
+        yield f"train_{name} must be a directory on this machine; '{given}' is none, and addresses cannot be used yet."
+        return
+    path = Path(given).expanduser().absolute()
+    job[name] = str(path)
+    if not path.exists():
+        yield f"train_{name}: there is no directory {path}."
+    elif not path.is_dir():
+        yield f"train_{name}: {path} is a file, but must be a directory."
+    elif not os.access(path, os.R_OK | os.X_OK):
+        yield f"train_{name}: the directory {path} cannot be read by this user."
+    elif not any(path.iterdir()):
+        yield f"train_{name}: the directory {path} is empty."
+
+
+#: name of the values that a check needs -> the check, in the order in which people read a job.
+CHECKS: tuple[tuple[tuple[str, ...], Callable[[Job], Iterator[str]]], ...] = (
+    (("name", "run_id"), names),
+    (("gpus", "min_gpu_memory", "min_compute_capability"), requirements_of_pod.hardware),
+    (("image", "template"), what),
+    ((), numbers),
+    (("bid", "interruptible", "max_price", "providers"), requirements_of_pod.bids),
+    (("search", "providers"), requirements_of_pod.search),
+    (("regions", "data_centers"), requirements_of_pod.regions),
+    (("ready_when", "ready_timeout", "deadline"), requirements_of_pod.readiness),
+    (("network_volume", "volume_size", "clouds"), storage),
+    (("ssh_user", "ssh_users", "ssh_private_key"), logins),
+    (("min_cuda_version", "image", "mount_path", "python", "metrics_file"), texts),
+    (("command",), command.bare_interpreter),
+    (("code",), code),
+    (("dataset",), dataset),
+    (("requirements", "code", "code_exclude"), requirements),
+    (("code_exclude", "dataset_exclude"), patterns),
+    (("runs_dir", "code", "dataset", "code_exclude", "dataset_exclude"), runs_dir),
+    (("ssh_public_keys",), public_keys),
+    (("env",), environment),
+)
+
+
+def check(job: Job, faulty: set[str]) -> list[str]:
+    """All the sentences about a job. `faulty` names the values that are faulty already: their checks are left out."""
+    problems: list[str] = []
+    good_names = not faulty & {"name", "run_id", "attempts"}
+    for needs, ask in CHECKS:
+        if not faulty & set(needs):
+            found = list(ask(job))
+            good_names = good_names and not (ask is names and found)
+            problems += found
+    if good_names:
+        problems += name_length(job)
+    return problems

@@ -1,0 +1,319 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan says against renting. Private to this collection.
+
+Every check takes a plan (see ``_plan.build``) and the prefix of its options' names, and yields sentences: problems,
+for which nothing is rented, and warnings, with which the run goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ...module_utils._core.errors import CloudError
+from ...module_utils._pods.group_find import REFUSED_KEY
+from .._common.words import duration, money
+from .cuda import version
+from .market import Answers, Market
+
+Plan = Mapping[str, Any]
+#: What the wait for a pod and the way to it need on this machine.
+PROGRAMS = ("ssh", "ssh-keyscan", "ssh-keygen")
+
+
+def judge(plan: Plan, market: Market, trees: list[str], prefix: str) -> tuple[list[str], list[str]]:
+    """The problems and the warnings, each once. What is there or was there already is not held against the market."""
+    warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, prefix))]
+    if plan["run"]["state"] != "new":
+        return [], list(run(plan, prefix))
+    problems = [*trees]
+    for check in (programs, providers, offers):
+        problems += check(plan, market)
+    if plan["offers_fitting"]:
+        problems += [text for each in PROBLEMS for text in each(plan, prefix)]
+    problems += disk(plan, prefix)
+    problems = [in_their_words(text, plan, prefix) for text in problems]
+    warnings = [in_their_words(text, plan, prefix) for text in warnings]
+    return [text + blame(plan, text) for text in dict.fromkeys(problems)], list(dict.fromkeys(warnings))
+
+
+def in_their_words(text: str, plan: Plan, prefix: str) -> str:
+    """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
+    volume = "network_volume" if plan["pod"]["network_volume"] else "volume_size"
+    names = {
+        **{name: name for name in (*plan["pod"], *plan["limits"], "image")},
+        "data_centers": "regions",
+        "volume": volume,
+        "volume.size": "volume_size",
+    }
+    return re.sub(
+        r"\b(options? )(\w+(?:\.size)?)\b(?:, of a job \w+)?",
+        lambda found: found[1] + (prefix + names[found[2]] if found[2] in names else found[2]),
+        text,
+    )
+
+
+def blame(plan: Plan, text: str) -> str:
+    """A sentence for the end of a problem: which of the variables in it came from a setting of the environment.
+
+    A setting's line ends with the variable that it stands in for: RUNPOD_GPU_TYPE from the environment as train_gpus.
+    """
+    lines = [line for line in plan["settings"] if " as " in line and line.rpartition(" as ")[2] in text]
+    return f" What came from settings: {'; '.join(lines)}." if lines else ""
+
+
+def programs(plan: Plan, market: Market) -> Iterator[str]:
+    """Without these no pod can be waited for."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        yield f"The wait for SSH needs {', '.join(missing)} on this machine: install the OpenSSH client."
+
+
+def providers(plan: Plan, market: Market) -> Iterator[str]:
+    """Each provider that is named has a key, and what the job names exists there."""
+    for answers in market.answers:
+        if answers.error is not None and (_without_a_key(answers) or _all_failed(market)):
+            yield _told_by(answers.name, answers.error)
+
+
+def _without_a_key(answers: Answers) -> bool:
+    """A provider that is named and does not let us in is no provider that is down."""
+    return answers.provider is None or isinstance(answers.error, REFUSED_KEY)
+
+
+def _told_by(name: str, error: CloudError) -> str:
+    """What a provider's driver says; it does not always say whose driver it is."""
+    named = re.search(rf"\b{name}\b", error.message.lower().replace(".", ""))
+    return error.message if named else f"{name}: {error.message}"
+
+
+def _all_failed(market: Market) -> bool:
+    return all(answers.error is not None for answers in market.answers)
+
+
+def offers(plan: Plan, market: Market) -> Iterator[str]:
+    """There is something to rent."""
+    if market.refusal is not None:
+        yield market.refusal.message
+
+
+def down(plan: Plan, market: Market) -> Iterator[str]:
+    """Providers without which the run goes on."""
+    if _all_failed(market):
+        return
+    for answers in market.answers:
+        if answers.error is not None and not _without_a_key(answers):
+            yield f"{answers.name} is left out: {answers.error.message}"
+    for name, error in market.down.items():
+        yield f"{name} is left out, since it could not be asked: {error.message}"
+
+
+def balance(plan: Plan, prefix: str) -> Iterator[str]:
+    """An account that does not pay the cheapest offer's first hour gets no pod, or loses it before it is of use."""
+    rented = [account for account in plan["accounts"] if account["first_hour_usd"] is not None]
+    poor = [account for account in rented if _short(account, account["first_hour_usd"])]
+    if not rented or len(poor) < len(rented):
+        return
+    for account in poor:
+        yield (
+            f"The balance of {account['provider']} is {money(account['balance_usd'])}, and the first hour of the "
+            f"cheapest offer there costs {money(account['first_hour_usd'])}: add credit, or name cheaper GPUs."
+        )
+
+
+def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
+    """One that does not last: the provider then stops the pod, or ends it with all that is on it."""
+    for account in plan["accounts"]:
+        if account["first_hour_usd"] is None or any(balance(plan, prefix)):
+            continue
+        has = f"The balance of {account['provider']} is {money(account['balance_usd'])}"
+        if _short(account, account["first_hour_usd"]):
+            yield (
+                f"{has}, which does not pay the first hour there ({money(account['first_hour_usd'])}): add credit, or "
+                f"leave it out of {prefix}providers."
+            )
+            continue
+        hours = plan["limits"]["max_hours"]
+        others = (account["spend_usd_per_hour"] or account["pods_usd_per_hour"] or 0.0) * (hours or 0.0)
+        if account["usd"] is not None and _short(account, account["usd"] + others):
+            more = f", and the pods that are there {money(others)}" if others else ""
+            yield (
+                f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the "
+                f"pod would be taken away before they are over. Add credit, or lower {prefix}max_hours."
+            )
+
+
+def spending(plan: Plan, prefix: str) -> Iterator[str]:
+    """An account that may not spend more an hour gets no pod, whatever its balance."""
+    rented = [account for account in plan["accounts"] if account["usd_per_hour"] is not None]
+    over = [text for account in rented if (text := _over(account)) is not None]
+    if rented and len(over) == len(rented):
+        yield from over
+
+
+def high_spending(plan: Plan, prefix: str) -> Iterator[str]:
+    """One of several accounts that may not."""
+    if not any(spending(plan, prefix)):
+        yield from (text for account in plan["accounts"] if (text := _over(account)) is not None)
+
+
+def _over(account: Mapping[str, Any]) -> str | None:
+    limit, more, spends = (account[f"{name}usd_per_hour"] for name in ("spend_limit_", "", "spend_"))
+    if limit is None or more is None or spends is None or spends + more <= limit:
+        return None
+    return (
+        f"The account of {account['provider']} spends {money(spends)} an hour and may spend {money(limit)}, and its "
+        f"cheapest offer costs {money(more)} more: give back what is not needed, or have the provider raise the limit."
+    )
+
+
+def _short(account: Mapping[str, Any], usd: float | None) -> bool:
+    return usd is not None and account["balance_usd"] is not None and account["balance_usd"] < usd
+
+
+def limits(plan: Plan, prefix: str) -> Iterator[str]:
+    """The run gets as far as its training before a limit ends it. What was only assumed of it refuses nothing."""
+    for text, refused in _limits(plan, prefix):
+        if refused:
+            yield text
+
+
+def tight_limits(plan: Plan, prefix: str) -> Iterator[str]:
+    """The same by figures that were assumed, and a cost that ends the run long before its hours are over."""
+    for text, refused in _limits(plan, prefix):
+        if not refused:
+            yield text
+    cost, most, first = plan["limits"]["max_cost"], plan["limits"]["max_hours"], plan["estimate"]
+    if cost is None or not first or first["usd"] is None or first["usd"] <= cost or not first["hours_at_most"]:
+        return
+    yield (
+        f"The {money(cost)} of {prefix}max_cost pay {duration(first['hours_at_most'] * 3600)} of the first offer, and "
+        f"{prefix}max_hours allows {most:g} hours: what comes first ends the run."
+    )
+
+
+def _limits(plan: Plan, prefix: str) -> Iterator[tuple[str, bool]]:
+    """Whether code and data are on the pod before the run is over, and whether that is sure."""
+    first = plan["estimate"]
+    if not first or first["hours_at_most"] is None:
+        return
+    seconds, left = first["push_seconds"], first["hours_at_most"] * 3600
+    if first["loading_seconds"] + seconds < left:
+        return
+    transfer = plan["transfer"]
+    given = "as you say" if not transfer["assumed"] else f"assumed; {prefix}bandwidth says it better"
+    text = (
+        f"To load the image and to send code and data takes about {duration(first['loading_seconds'] + seconds)} "
+        f"(at {transfer['mbps']:g} Mbit/s, {given}), and the limits end the run after {duration(left)}: raise "
+        f"{prefix}max_hours or {prefix}max_cost, or send less."
+    )
+    yield text, seconds >= left and not transfer["assumed"]
+
+
+def disk(plan: Plan, prefix: str) -> Iterator[str]:
+    """Code and data fit, and so does what the training writes, if somebody said how much that is."""
+    for text, refused in _disk(plan, prefix):
+        if refused:
+            yield text
+
+
+def tight_disk(plan: Plan, prefix: str) -> Iterator[str]:
+    """What the training writes may not fit, by a size that was assumed; or nobody knows what the volume holds."""
+    for text, refused in _disk(plan, prefix):
+        if not refused:
+            yield text
+
+
+def _disk(plan: Plan, prefix: str) -> Iterator[tuple[str, bool]]:
+    found = plan["disk"]
+    if found["gb"] is None or found["free_gb"] >= 0:
+        return
+    option = {"container": "disk", "volume": "volume_size"}.get(found["kind"], "network_volume")
+    larger = f"ask for a larger one ({prefix}{option})" if option != "network_volume" else "name a larger one"
+    assumed = ", assumed" if found["output_assumed"] else ""
+    full = found["sent_gb"] >= found["gb"]
+    yield (
+        f"Code and data have {found['sent_gb']:.1f} GB and what the training writes {found['output_gb']:g} GB"
+        f"{assumed}, and the {_called(found['kind'])} that shall hold them has {found['gb']:g} GB: {larger}"
+        + ("." if full else f", or say that it writes less ({prefix}output_gb)."),
+        full or not found["output_assumed"],
+    )
+
+
+def _called(kind: str) -> str:
+    return "container's disk" if kind == "container" else kind
+
+
+def cuda(plan: Plan, prefix: str) -> Iterator[str]:
+    """Some host's driver is new enough for the image, unless somebody said that an older one will do."""
+    found = plan["cuda"]
+    if found["image"] is None or found["fitting"] or found["mixed"] or found["unknown"] or not found["too_old"]:
+        return
+    if found["floor"] is None:
+        yield (
+            f"The image {plan['image']} is built for CUDA {found['image']}, and none of the hosts on offer has a "
+            f"driver for more than {found['newest']}: take an image for that, name other GPUs, or, if you know that it "
+            f"runs there, say so with {prefix}min_cuda_version: '{found['newest']}'."
+        )
+
+
+def old_drivers(plan: Plan, prefix: str) -> Iterator[str]:
+    """Hosts on which the image would not start may be rented, and given back after minutes."""
+    found = plan["cuda"]
+    needed = version(found["image"])
+    if needed is None or not plan["offers_fitting"]:
+        return
+    doubtful = found["mixed"] + found["too_old"]
+    floor = f"set {prefix}min_cuda_version: '{needed[0]}.{needed[1]}', so that no other host is rented"
+    if doubtful and found["floor"] is None:
+        yield (
+            f"The image is built for CUDA {found['image']}, and {doubtful} of {plan['offers_fitting']} offers are or "
+            f"may be on hosts with older drivers: {floor}."
+        )
+    elif doubtful:
+        yield (
+            f"The image is built for CUDA {found['image']}, and {prefix}min_cuda_version allows hosts from "
+            f"{found['floor']} on: unless you know that it runs there, {floor}."
+        )
+    elif found["unknown"] and found["floor"] is None:
+        yield f"The image is built for CUDA {found['image']}, and the drivers of the hosts are not told: {floor}."
+
+
+def run(plan: Plan, prefix: str) -> Iterator[str]:
+    """What there is under the name already."""
+    found = plan["run"]
+    for pod in found["pods"]:
+        yield (
+            f"The pod {pod['name']} ({pod['id']}) on {pod['provider']} is there already ({pod['phase']}): it would be "
+            "taken as it is, and nothing rented."
+        )
+    if found["state"] == "ended":
+        yield f"The run in {found['directory']} has ended ({found['outcome']}): it would only be reported."
+    if found["state"] == "unproved":
+        yield f"Nobody proved the pods of the run in {found['directory']} gone: that would be done, and no more."
+
+
+def special(plan: Plan, prefix: str) -> Iterator[str]:
+    """What cannot be sent."""
+    for name in ("code", "dataset"):
+        left = (plan[name] or {}).get("special")
+        if left:
+            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+            yield f"Sockets, devices and the like in {plan[name]['path']} are not sent: {', '.join(left[:3])}{more}."
+
+
+def unpriced(plan: Plan, prefix: str) -> Iterator[str]:
+    """Nothing holds a run without a limit but whoever watches it."""
+    if all(plan["limits"][name] is None for name in ("max_cost", "max_hours")):
+        yield f"Neither {prefix}max_cost nor {prefix}max_hours limits what the run may cost."
+
+
+Check = Callable[[Plan, str], Iterator[str]]
+PROBLEMS: tuple[Check, ...] = (balance, spending, cuda, limits)
+WARNINGS: tuple[Check, ...] = (
+    run, low_balance, high_spending, old_drivers, tight_limits, tight_disk, special, unpriced,
+)  # fmt: skip
