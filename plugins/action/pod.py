@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._common.live import LiveAction
+from ..plugin_utils._common.action import LiveAction
 
 
 class ActionModule(LiveAction):

@@ -24,8 +24,7 @@ from ..module_utils._pods.ledger import Ledger
 from ..module_utils._pods.progress import Progress
 from ..module_utils._pods.terminate import pods_of_run
 from ..module_utils._providers import registry
-from ..plugin_utils._common.action import local_path, plain
-from ..plugin_utils._common.live import LiveAction
+from ..plugin_utils._common.action import LiveAction, local_path, plain
 from ..plugin_utils._common.screen import show, warn
 
 

@@ -27,8 +27,7 @@ from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status import runs
 from ..plugin_utils._status.probe import looks
 from ..plugin_utils._status.runs import Run
-from ..plugin_utils._status.status import Found, Status, ours, status
-from ..plugin_utils._status.table import render
+from ..plugin_utils._status.status import Found, Status, ours, render, status
 
 # What a screen that does not tell its width is taken for; AWX and pipes do not.
 USUAL = 100

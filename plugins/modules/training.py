@@ -167,10 +167,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._training.launch import Launch, begun
-from ..module_utils._training.processes import end_all
+from ..module_utils._training.processes import end_all, settle
 from ..module_utils._training.runner import FIXED, NAME, has_pipe, sees_pipes
 from ..module_utils._training.state import living_pid, state_of
-from ..module_utils._training.stop import settle
 from ..module_utils._training.supervisor import members
 
 ARGUMENTS: dict[str, Any] = {

@@ -14,9 +14,9 @@ from stand_in import IMAGE, Api, until
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount, PodRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.billing import KINDS as BILLS
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import KINDS as BILLS
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.shelf import RunPodShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.reconcile import ensure
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery, Wanted
 

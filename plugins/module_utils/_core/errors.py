@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one family of errors that leaves this collection's cloud code. Private to this collection.
+"""The one family of errors that leaves this collection's cloud code.
 
 Every error carries one sentence for a person (its message) and, where there was an answer, the facts of it. A module
 turns it into ``fail_json``, an inventory plugin into a parser error: see ``_arguments.failure``.

@@ -1,19 +1,287 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loose spellings of GPUs: ``4090``, ``rtx4090`` and ``RTX 4090`` are the same catalogue entry; and whether the GPU
-that was rented is the one that is there. Private to this collection.
+"""Know the GPUs: how their names are spelled, what each model can do, and whether two names mean one model.
+
+``4090``, ``rtx4090`` and ``RTX 4090`` are the same catalogue entry, whoever wrote it: a provider, a driver or a person.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from .errors import BadRequest
-from .models import Name, parse
-from .throughput import exactly, forms, without_brands, words
+
+#: What makes another card of one number, by the words that say so.
+_VARIANTS = {
+    "ti": "ti", "super": "super", "s": "super", "d": "d", "ada": "ada", "sff": "sff", "maxq": "maxq",
+    "laptop": "laptop", "mobile": "laptop",
+}  # fmt: skip
+#: How a card is built in, as far as it is sold in several ways.
+_FORMS = {
+    **dict.fromkeys(("sxm", "sxm2", "sxm3", "sxm4", "sxm5", "sxm6"), "sxm"),
+    "pcie": "pcie", "nvl": "nvl", "fhhl": "fhhl",
+}  # fmt: skip
+#: The same of the RTX PRO cards, whose editions are sold at prices of their own.
+_EDITIONS = {
+    "s": "server", "server": "server", "maxq": "maxq", "ws": "workstation", "wk": "workstation",
+    "workstation": "workstation",
+}  # fmt: skip
+#: Words that one side says and the other leaves out.
+_NOISE = frozenset(
+    {"nvidia", "amd", "ati", "geforce", "tesla", "instinct", "radeon", "grid", "quadro", "q", "rtx", "gtx", "gpu", "gb"}
+    | {"generation", "edition", "server", "workstation", "with", "design", "corporation", "inc", "dgx", "hgx", "oam"}
+    | {"blackwell", "lovelace", "hopper", "grace", "superchip", "hbm2", "hbm2e", "hbm3", "hbm3e", "ac"}
+)
+_MIG = re.compile(r"\bmig\b.*|\b\d+g[. ]\d+gb\b.*")
+_SLICE = re.compile(r"(.*[a-z0-9])-(\d{1,3})[qcab]")
+_GLUED = re.compile(r"((?:a|v)?\d{3,4})((?:ti|super|s|d|ada|laptop|maxq|sff)+)")
+_SUFFIX = re.compile(r"ti|super|sff|s|d|ada|laptop|maxq")
+#: Their names tell the memory of the whole board, the processor's included.
+_BOARDS = ("gh", "gb")
+
+
+@dataclass(frozen=True)
+class Name:
+    """``base`` is the number with its letters (``4090``, ``a100``, ``pro6000``); ``variants`` make another card of it;
+    ``form`` is how it is built in; ``memory_gb`` what the name says; ``part`` a slice of a GPU, by MIG or virtual,
+    whose own GB are in ``memory_gb`` then. None where the name does not say.
+    """
+
+    base: str
+    variants: frozenset[str] = frozenset()
+    form: str | None = None
+    memory_gb: int | None = None
+    part: str | None = None
+
+    @property
+    def kind(self) -> tuple[str, frozenset[str], str | None]:
+        """What a table of models is read by."""
+        return self.base, self.variants, self.form
+
+
+def parse(name: str) -> Name:
+    """The parts of a name; of one that says no model, ``base`` has no digit in it."""
+    text, part = _without_part(re.sub(r"\((?:r|tm)\)|[®™]", "", name.lower()).strip())
+    words = [word for each in re.findall(r"[a-z0-9]+", re.sub(r"max[- ]?q", " maxq", text)) for word in _split(each)]
+    pro = "pro" in words
+    forms = _EDITIONS if pro else _FORMS
+    sizes = {place: int(word.rstrip("gb")) for place, word in enumerate(words) if _is_size(word, words[place + 1 :])}
+    said = [word for place, word in enumerate(words) if place not in sizes]
+    # Max-Q and FHHL say more than the words beside them: Max-Q Workstation Edition, FHHL of a PCIe card.
+    form: str | None = next((each for each in ("maxq", "fhhl") if each in said and each in forms), None)
+    form = form or next((forms[word] for word in said if word in forms), None)
+    variants = frozenset(_VARIANTS[word] for word in said[1:] if word in _VARIANTS and not (pro and word in _EDITIONS))
+    taken = _NOISE | set(forms) | set(_FORMS)
+    base = "".join(word for place, word in enumerate(said) if word not in taken and not (place and word in _VARIANTS))
+    return _settled(Name(base, variants, form, next(iter(sizes.values()), None)), words, part)
+
+
+def _is_size(word: str, after: list[str]) -> bool:
+    """Whether a word is so many GB: ``80gb``, ``32g``, ``80`` before ``gb``."""
+    return re.fullmatch(r"\d{1,3}gb?", word) is not None or (word.isdigit() and after[:1] == ["gb"])
+
+
+def _settled(name: Name, words: list[str], part: tuple[str, int | None] | None) -> Name:
+    """A name with what single families of cards need to be told apart."""
+    base = name.base
+    if base.isdigit() and {"quadro", "q"} & set(words):
+        base = f"quadro{base}"
+    elif "ada" in name.variants and re.fullmatch(r"a\d{4}", base):
+        base = base[1:]  # the A is of the generation before: A5000 Ada is what some call the RTX 5000 Ada
+    # The driver tells this form by its memory: the others have none in their names, or HBM2e.
+    form = "sxm" if (base, name.form) == ("h100", None) and "hbm3" in words else name.form
+    memory = name.memory_gb if not base.startswith(_BOARDS) else None
+    return Name(base, name.variants, form, part[1] if part else memory, part[0] if part else None)
+
+
+def _without_part(text: str) -> tuple[str, tuple[str, int | None] | None]:
+    """A name without the slice that it says, and that slice with its GB."""
+    mig = _MIG.search(text)
+    if mig:
+        size = re.search(r"(\d+)gb", mig[0])
+        return text[: mig.start()], (" ".join(re.findall(r"[a-z0-9]+", mig[0])), int(size[1]) if size else None)
+    virtual = _SLICE.fullmatch(text)
+    if virtual:
+        # The letters behind the number are the board's of that driver: GRID A100D-40C is half of an A100 with 80 GB.
+        return re.sub(r"(\d)(?:dx?|x[lms]?)$", r"\1", virtual[1]), (text[len(virtual[1]) + 1 :], int(virtual[2]))
+    return text, None
+
+
+def _split(word: str) -> list[str]:
+    """The words that are written as one: ``rtx4090``, ``3080ti``, ``6000ada``, ``instinctmi50``."""
+    head = re.fullmatch(r"(quadro|instinct|radeon|tesla|rtx|gtx|pro)(?=[a-z]{0,3}\d)(.*)", word)
+    if head:
+        return [head[1], *_split(head[2])]
+    glued = _GLUED.fullmatch(word)
+    return [glued[1], *_SUFFIX.findall(glued[2])] if glued else [word]
+
+
+#: Words in front of a model that people leave out.
+BRANDS = frozenset({"nvidia", "geforce", "rtx", "gtx", "amd", "instinct", "tesla", "radeon", "quadro"})
+
+_VOLTA, _TURING = "NVIDIA's data sheet of the Tesla V100", "NVIDIA's paper on the Turing architecture"
+_GA102 = "NVIDIA's paper on the GA102"
+_CLOCK = "tensor cores times boost clock times 128, by which NVIDIA's papers come to the figures of its sisters"
+_SHEET = "NVIDIA's data sheet of the card"
+_HALF = "NVIDIA's data sheet of the card, halved since it gives the figure with sparsity"
+_EIGHTH = "NVIDIA's data sheet of the card, an eighth of the figure for 4-bit numbers with sparsity"
+_QUARTER = "NVIDIA's data sheet of the card, a quarter of the figure for 8-bit numbers with sparsity"
+_ADA, _BLACKWELL = "NVIDIA's paper on the Ada architecture", "NVIDIA's paper on the RTX Blackwell architecture"
+_NO_PAPER = "none with that figure"
+_HGX = "NVIDIA's data sheet of the HGX board with eight, for one and halved since it gives the figure with sparsity"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A kind of GPU. ``memory_gb`` are the sizes in which it is made, ``capability`` CUDA's (None: it has no CUDA),
+    ``names`` other names by which a provider rents it, ``source`` where the throughput is from. ``tflops`` is None
+    where no paper of the maker gives it.
+    """
+
+    name: str
+    tflops: float | None
+    memory_gb: tuple[int, ...]
+    capability: float | None
+    source: str
+    names: tuple[str, ...] = ()
+
+
+MODELS: tuple[Model, ...] = (
+    Model("Tesla V100 SXM2", 125.0, (16, 32), 7.0, _VOLTA),
+    Model("Tesla V100 PCIe", 112.0, (16, 32), 7.0, _VOLTA),
+    Model("Tesla V100 FHHL", None, (16,), 7.0, _NO_PAPER),
+    Model("Tesla T4", 65.0, (16,), 7.5, "NVIDIA's data sheet of the Tesla T4"),
+    Model("RTX 2080 Ti", 53.8, (11,), 7.5, _TURING),
+    Model("Titan RTX", 130.5, (24,), 7.5, _TURING),
+    Model("Quadro RTX 8000", 130.5, (48,), 7.5, _TURING),
+    Model("Quadro RTX 6000", 130.5, (24,), 7.5, _TURING),
+    Model("RTX 3060", 25.5, (8, 12), 8.6, _CLOCK),
+    Model("RTX 3060 Ti", 32.4, (8,), 8.6, _CLOCK),
+    Model("RTX 3070", 40.6, (8,), 8.6, _GA102),
+    Model("RTX 3070 Ti", 43.5, (8,), 8.6, _CLOCK),
+    Model("RTX 3080", 59.5, (10, 12), 8.6, _GA102),
+    Model("RTX 3080 Ti", 68.2, (12,), 8.6, _CLOCK),
+    Model("RTX 3090", 71.2, (24,), 8.6, _GA102),
+    Model("RTX 3090 Ti", 80.0, (24,), 8.6, _CLOCK),
+    Model("RTX A2000", 31.9, (6, 12), 8.6, _HALF),
+    Model("RTX A4000", 76.7, (16,), 8.6, _HALF),
+    Model("RTX A4500", 94.6, (20,), 8.6, _HALF),
+    Model("RTX A5000", 111.1, (24,), 8.6, _HALF),
+    Model("RTX A6000", 154.8, (48,), 8.6, _HALF),
+    Model("RTX A5500", None, (24,), 8.6, _NO_PAPER),
+    Model("A10", 125.0, (24,), 8.6, _SHEET),
+    Model("A10G", None, (24,), 8.6, _NO_PAPER),
+    Model("A30", 165.0, (24,), 8.0, _SHEET),
+    Model("A40", 149.7, (48,), 8.6, _SHEET),
+    Model("A100 PCIe", 312.0, (40, 80), 8.0, _SHEET),
+    Model("A100 SXM", 312.0, (40, 80), 8.0, _SHEET),
+    Model("A100X", None, (80,), 8.0, _NO_PAPER),
+    Model("A800 PCIe", None, (40, 80), 8.0, _NO_PAPER),
+    Model("A800 SXM", None, (80,), 8.0, _NO_PAPER),
+    Model("RTX 4060", 30.2, (8,), 8.9, _CLOCK),
+    Model("RTX 4060 Ti", 44.1, (8, 16), 8.9, _CLOCK),
+    Model("RTX 4070", 58.3, (12,), 8.9, _CLOCK),
+    Model("RTX 4070 SUPER", 71.0, (12,), 8.9, _CLOCK),
+    Model("RTX 4070 Ti", 80.2, (12,), 8.9, _CLOCK),
+    Model("RTX 4070 Ti SUPER", 88.2, (16,), 8.9, _CLOCK),
+    Model("RTX 4080", 97.5, (16,), 8.9, _ADA),
+    Model("RTX 4080 SUPER", 104.4, (16,), 8.9, _CLOCK),
+    Model("RTX 4090", 165.2, (24,), 8.9, _ADA),
+    Model("RTX 4090D", 147.1, (24,), 8.9, _CLOCK),
+    Model("RTX 2000 Ada", 48.0, (16,), 8.9, _QUARTER),
+    Model("RTX 4000 SFF Ada", 76.7, (20,), 8.9, _QUARTER),
+    Model("RTX 4000 Ada", 106.9, (20,), 8.9, _QUARTER),
+    Model("RTX 4500 Ada", 158.5, (24,), 8.9, _QUARTER),
+    Model("RTX 5000 Ada", 261.1, (32,), 8.9, _QUARTER),
+    Model("RTX 5880 Ada", None, (48,), 8.9, _NO_PAPER),
+    Model("RTX 6000 Ada", 364.2, (48,), 8.9, _QUARTER),
+    Model("L4", 121.0, (24,), 8.9, _HALF),
+    Model("L40", 181.0, (48,), 8.9, _SHEET),
+    Model("L40S", 362.0, (48,), 8.9, _SHEET),
+    Model("H100 PCIe", 756.0, (80,), 9.0, _HALF),
+    Model("H100 NVL", 835.0, (94,), 9.0, _HALF),
+    Model("H100 SXM", 989.0, (80,), 9.0, _HALF),
+    Model("H800 PCIe", None, (80,), 9.0, _NO_PAPER),
+    Model("H800 SXM", None, (80,), 9.0, _NO_PAPER),
+    Model("H200 NVL", 835.0, (141,), 9.0, _HALF),
+    Model("H200", 989.0, (141,), 9.0, _HALF, ("H200 SXM",)),
+    Model("GH200", 990.0, (96, 144), 9.0, _HALF, ("GH200 SXM",)),
+    Model("B200", 2250.0, (180,), 10.0, _HGX, ("B200 SXM",)),
+    Model("B300", 2250.0, (288,), 10.3, _HGX, ("B300 SXM",)),
+    Model("RTX 5060", 38.4, (8,), 12.0, _CLOCK),
+    Model("RTX 5060 Ti", 47.4, (8, 16), 12.0, _CLOCK),
+    Model("RTX 5070", 61.7, (12,), 12.0, _BLACKWELL),
+    Model("RTX 5070 Ti", 87.9, (16,), 12.0, _BLACKWELL),
+    Model("RTX 5080", 112.6, (16,), 12.0, _BLACKWELL),
+    Model("RTX 5090", 209.5, (32,), 12.0, _BLACKWELL),
+    Model("RTX 5090D", None, (32,), 12.0, _NO_PAPER),
+    Model("RTX PRO 4000", None, (24,), 12.0, _NO_PAPER),
+    Model("RTX PRO 4500", None, (32,), 12.0, _NO_PAPER),
+    Model("RTX PRO 5000", None, (48, 72), 12.0, _NO_PAPER),
+    Model("RTX PRO 6000", 500.0, (96,), 12.0, _EIGHTH, ("RTX PRO 6000 S",)),
+    Model("RTX PRO 6000 WS", 503.8, (96,), 12.0, _EIGHTH),
+    Model("RTX PRO 6000 Max-Q", 438.9, (96,), 12.0, _EIGHTH),
+    Model("MI300X", 1307.4, (192,), None, "AMD's data sheet of the Instinct MI300X"),
+)  # fmt: skip
+
+
+def words(text: str) -> list[str]:
+    """A name in lower case, without blanks and signs."""
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def without_brands(parts: Iterable[str]) -> list[str]:
+    """Words without the brands in front of a model; one word is always left."""
+    kept = list(parts)
+    while len(kept) > 1 and kept[0] in BRANDS:
+        del kept[0]
+    return kept
+
+
+_BY_KIND: Mapping[tuple[str, frozenset[str], str | None], Model] = {
+    parse(name).kind: model for model in MODELS for name in (model.name, *model.names)
+}
+
+
+def exactly(name: Name) -> Model | None:
+    """The model that a name means; None for one that the table does not have, and where it leaves open which of several
+    forms is meant, as ``A100`` does.
+    """
+    return _BY_KIND.get(name.kind) if name.part is None else None
+
+
+def forms(name: Name) -> list[Model]:
+    """The models that a name may mean: those of its number in every form, where it does not say the form."""
+    found = exactly(name)
+    if found is not None or name.form is not None or name.part is not None:
+        return [found] if found is not None else []
+    return list(dict.fromkeys(each for kind, each in _BY_KIND.items() if kind[:2] == name.kind[:2]))
+
+
+def model(*names: str | None) -> Model | None:
+    """The kind of GPU that one of these names is, however it is spelled; of several that a name leaves open the slowest
+    whose throughput is known. None for one that the table does not have.
+    """
+    for name in names:
+        found = forms(parse(name)) if name else []
+        if found:
+            return min(found, key=lambda each: each.tflops or math.inf)
+    return None
+
+
+def memory(found: Model | None, told_mb: float | None) -> int | None:
+    """GB of one GPU as its maker sells it. A driver tells less, for some is its own: 46068 MB of a card of 48 GB."""
+    if told_mb is None:
+        return min(found.memory_gb) if found is not None else None
+    told = told_mb / 1024
+    sizes = [size for size in (found.memory_gb if found else ()) if 0.9 * size <= told <= 1.1 * size]
+    return min(sizes, key=lambda size: abs(size - told)) if sizes else round(told_mb / 1000)
+
 
 #: Of these the provider's plain name is one edition; a driver that leaves the edition out has not said which it is.
 _EDITION_UNSAID = frozenset({"pro6000"})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of pods: who owns a pod is read from its name. Private to this collection.
+"""Names of pods: who owns a pod is read from its name.
 
 ``podyard-<project>-<run_id>-<index>-<attempt>``, 60 characters at most. The project may hold hyphens, the rest may
 not, so a name is read from its right end. All up to the index is the pod's identity; a fail-over's next create has

@@ -1,10 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints.
-
-Private to this collection.
-"""
+"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints."""
 
 from __future__ import annotations
 

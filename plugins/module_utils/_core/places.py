@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Countries and regions of the world, as people wish for them. Pure functions. Private to this collection.
+"""Countries and regions of the world, as people wish for them. Pure functions.
 
 Source: the two-letter codes that ISO 3166-1 assigns officially, and XK, which the user-assigned range lends to Kosovo.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod and a request for one are, for every provider. Plain data, no I/O. Private to this collection."""
+"""What a pod and a request for one are, for every provider. Plain data, no I/O."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text of somebody else, as it may be shown: to a terminal, in a message, on a page. Private to this collection.
+"""Text of somebody else, as it may be shown: to a terminal, in a message, on a page.
 
 What a pod or a server says can move a terminal's cursor, set its title, fill its clipboard, or turn what a line says
 around. Nothing of that reaches a person; the text itself is left.

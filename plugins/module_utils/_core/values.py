@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of JSON that may be null, absent or of another type than promised, read without an exception. Private to this
-collection.
-"""
+"""Values of JSON that may be null, absent or of another type than promised, read without an exception."""
 
 from __future__ import annotations
 

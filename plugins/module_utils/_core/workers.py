@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several pods at the same time, each in a thread, and how all of them end early. Private to this collection.
+"""Several pods at the same time, each in a thread, and how all of them end early.
 
 A thread is not interrupted from outside: it asks, where an end does no harm, whether it shall go on. So a pod whose
 create is on its way is always known before its thread ends, and given back.

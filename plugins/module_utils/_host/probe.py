@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measuring the pod that this runs on: GPUs, file system, Python, torch. Private to this collection."""
+"""Measuring the pod that this runs on: GPUs, file system, Python, torch."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Server-sent events of a stream that never ends by itself, read with a deadline of our own. Private to this
-collection.
-"""
+"""Server-sent events of a stream that never ends by itself, read with a deadline of our own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One exchange over HTTP that ends: after so many seconds in all, and with so many bytes at most. Private to this
-collection.
+"""One exchange over HTTP that ends: after so many seconds in all, and with so many bytes at most.
 
 The time-outs of requests are for one read each: a server that sends a byte every few seconds keeps it waiting for ever.
 So the exchange runs in a thread of its own, and who waits for it goes on when the time is over. The line is closed

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose turn it is: pauses that an API asks for between two requests of one kind, kept by all processes of this user,
-and short notes that they leave for each other. Private to this collection.
+and short notes that they leave for each other.
 
 Each request takes the next free moment of its kind and sleeps until then, so that those who come together are served
 in the order of their coming and nobody is refused for being too quick.

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests may be sent, and when: one budget for all processes of this user that use the same key. Private to
-this collection.
+"""How many requests may be sent, and when: one budget for all processes of this user that use the same key.
 
 The server's own figures count (``RateLimit``, ``RateLimit-Policy``, ``Retry-After``); until it has told any, a quota
 that is safe everywhere. When little is left, looking waits first and renting second, so that pods can always be given

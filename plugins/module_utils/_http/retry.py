@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a request may be sent again, and after how long. No I/O. Private to this collection.
+"""When a request may be sent again, and after how long. No I/O.
 
 The rule is by verb and by what is known: a request that never reached the server, or that it refused unexecuted
 (429), may be sent again whatever it was. After a time-out, a dropped line or a 5xx it may have been executed; then

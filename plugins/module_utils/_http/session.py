@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets. Private to this
-collection.
-"""
+"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small files by which all processes of one user on one machine know of each other. Private to this collection.
+"""Small files by which all processes of one user on one machine know of each other.
 
 They hold counts and moments, never a secret, and nothing in them is needed: who cannot have the directory goes on
 alone, and a file that is missing, old or garbled is as good as an empty one.

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One provider in a survey of the market: what it is asked, what it answers, and what of that fits. Private to this
-collection.
-"""
+"""One provider in a survey of the market: what it is asked, what it answers, and what of that fits."""
 
 from __future__ import annotations
 
@@ -13,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
 
-from .._core import gpus, throughput
+from .._core import gpus
 from .._core.errors import BadRequest, CloudError
 from .._core.offer import Objection, Offer, OfferQuery
 from .._providers.base import Provider
-from . import fit, requirements
+from . import fit
 from .explain import Miss
 
 #: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
@@ -65,7 +63,7 @@ class Desk:
     def read_places(self) -> None:
         """Ask which of the words that are no countries it knows."""
         try:
-            self.places = self.provider.known_places(requirements.places(self.wished.regions)[1])
+            self.places = self.provider.known_places(fit.places(self.wished.regions)[1])
         except CloudError as error:
             self.error = error
 
@@ -73,7 +71,7 @@ class Desk:
         """The regions as this provider takes them."""
         if not self.open or not self.wished.regions:
             return
-        countries, others = requirements.places(self.wished.regions)
+        countries, others = fit.places(self.wished.regions)
         self.query = replace(self.query, regions=self.places, countries=countries)
         unknown = [word for word in others if word not in self.places]
         if not self.places and not countries:
@@ -140,9 +138,9 @@ class Desk:
 
     def _hint(self, offer: Offer) -> None:
         """Another GPU than those that are wished, of at least their throughput: worth a word when nothing fits."""
-        named = [kind for gpu in self.query.gpus if (kind := throughput.model(gpu))]
+        named = [kind for gpu in self.query.gpus if (kind := gpus.model(gpu))]
         least = min((kind.tflops for kind in named if kind.tflops is not None), default=None)
-        kind = throughput.model(offer.gpu_id, offer.gpu)
+        kind = gpus.model(offer.gpu_id, offer.gpu)
         tflops = kind.tflops if kind is not None else None
         if least is not None and tflops is not None and tflops >= least and not self._objections(offer):
             words = "fits, and is none of the GPUs that are named"
@@ -150,7 +148,7 @@ class Desk:
 
     def _completed(self, offer: Offer) -> Offer:
         """With what only both together tell: the whole price, and what one gets for it."""
-        kind = throughput.model(offer.gpu_id, offer.gpu) if offer.cpu is None else None
+        kind = gpus.model(offer.gpu_id, offer.gpu) if offer.cpu is None else None
         billed = self.provider.rates(offer, self.query.disk_gb or 0, 0).hourly
         return replace(
             offer,

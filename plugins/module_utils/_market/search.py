@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the market has over all providers: which offers fit, in which order, and why the others do not. Private to this
-collection.
-"""
+"""What the market has over all providers: which offers fit, in which order, and why the others do not."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from typing import Any
 from .._core.errors import BadRequest, CloudError, NoCapacity
 from .._core.offer import VALUE, Offer, OfferQuery
 from .._providers.base import Provider
-from . import explain, fit, ranking, requirements
+from . import explain, fit, ranking
 from .desk import Avoid, Desk, at_the_same_time
 from .explain import Miss
 from .fit import over
@@ -67,7 +65,7 @@ def survey(
     :raises CloudError: when no provider could be asked.
     """
     for query in queries.values():
-        requirements.check(providers, query)
+        fit.check(providers, query)
     desks = [
         Desk(name, provider, queries[name], avoid, len(providers) > 1 or not whole)
         for name, provider in providers.items()
@@ -91,12 +89,12 @@ def _placed(desks: Sequence[Desk], whole: bool) -> None:
     strange: dict[str, None] = {}
     for desk in desks:
         if desk.open and desk.query.regions:
-            strange.update(dict.fromkeys(requirements.places(desk.query.regions)[1]))
+            strange.update(dict.fromkeys(fit.places(desk.query.regions)[1]))
     if strange:
         at_the_same_time(desk.read_places for desk in desks if desk.open)
         if whole and not any(desk.error for desk in desks):
             # Who is down may know the word.
-            requirements.refuse_strange(list(strange), {desk.name: desk.places for desk in desks if desk.open})
+            fit.refuse_strange(list(strange), {desk.name: desk.places for desk in desks if desk.open})
     for desk in desks:
         desk.go_to_places()
 

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The market of one provider that is asked alone: what fits, in which order, and why the rest does not. Private to this
-collection.
-"""
+"""The market of one provider that is asked alone: what fits, in which order, and why the rest does not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of the environment in the place of options that a module was not given. Private to this collection.
+"""Settings of the environment in the place of options that a module was not given.
 
 How a pod is reached they say always; what it is made of only for a pod that is rented now: a variable of the
 environment must never change, and thereby reset, a pod that is there.

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of a module that rents wherever it fits best, and what they mean at each provider. Private to this
-collection.
-"""
+"""The options of a module that rents wherever it fits best, and what they mean at each provider."""
 
 from __future__ import annotations
 
@@ -21,9 +19,10 @@ from .._core.offer import PREFERENCE, RANKINGS
 from .._core.pod import STAGES, Mount
 from .._pods import bootstrap
 from .._pods.bad_hosts import BadHosts, usual_path
-from .._pods.group import STATES, Fleet, Outcome, Side
+from .._pods.create import Work
+from .._pods.group import STATES, Fleet
+from .._pods.group_call import Outcome, Side
 from .._pods.group_find import Names
-from .._pods.lookup import Work
 from .._pods.progress import Progress
 from .._pods.spec import DISK_GB, MOUNT_PATH, Wanted
 from .._providers import registry

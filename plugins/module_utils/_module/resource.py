@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of a provider's own resources share: options, the way to the engine, results. Private to this
-collection.
-"""
+"""What the modules of a provider's own resources share: options, the way to the engine, results."""
 
 from __future__ import annotations
 

@@ -1,10 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training left on its host: in its output directory, and where else results usually land.
-
-Private to this collection.
-"""
+"""What a training left on its host: in its output directory, and where else results usually land."""
 
 from __future__ import annotations
 

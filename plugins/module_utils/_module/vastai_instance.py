@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of a module that brings one part of one machine into a state: pods where every offer is a machine's own.
-Private to this collection.
-"""
+"""Declare the options of a module that rents a part of one machine: a provider whose every offer is a machine's own."""
 
 from __future__ import annotations
 

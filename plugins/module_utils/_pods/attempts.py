@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was tried until a pod was rented for good, how far each try got, what it cost. Private to this collection."""
+"""What was tried until a pod was rented for good, how far each try got, what it cost."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 from .._core import pod as pod_states
 from .._core.clock import Clock
-from .._core.offer import Offer
+from .._core.offer import Offer, Rates
 from .._core.pod import Pod, PodRequest, usd
-from .._core.rates import Rates
 
 #: What became of a try.
 RENTED, REFUSED, GIVEN_BACK = "rented", "refused", "given back"

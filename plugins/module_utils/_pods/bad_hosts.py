@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines whose pods did not get ready, remembered for a day in a file that people can read and clear. Private to this
-collection.
-"""
+"""Machines whose pods did not get ready, remembered for a day in a file that people can read and clear."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of a run that may be damaged: what of them can be read is read, and nothing in them ends a program. Private to
-this collection.
+"""Files of a run that may be damaged: what of them can be read is read, and nothing in them ends a program.
 
 Pods are ended by what stands in these files. So whatever happened to one - a crash, a full disk, a hand, a directory in
 its place - costs what it held and no more, and never that a pod goes on billing.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A start command that makes a pod reachable whose image starts no SSH server. Private to this collection.
+"""A start command that makes a pod reachable whose image starts no SSH server.
 
 The script travels as text in the start command, base64-encoded, so that no shell on the way can misread it; behind it
 stand the words of the user's own start command, which is therefore found again in what a provider shows of a pod.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pod that is there, towards a wanted state: changed, started, restarted, stopped. Private to this collection."""
+"""A pod that is there, towards a wanted state: changed, started, restarted, stopped."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, Callable
 from .._core import errors
 from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
 from .._providers.base import OPTIONS
-from . import applying, diff
+from . import diff
 from . import readiness as pod_readiness
-from .lookup import Work
+from .create import Work
 from .readiness import Reached, Readiness
 from .spec import Wanted
 from .watch import Looks
@@ -108,7 +108,7 @@ class Standing:
         if not changes:
             return pod
         provider = self.work.provider
-        values = applying.sent(pod, self.wanted, {change.field: change.value for change in changes})
+        values = diff.sent(pod, self.wanted, {change.field: change.value for change in changes})
         provider.check_changes(pod, values)
         resetting = [OPTIONS.get(change.field, change.field) for change in changes if change.resets]
         if resetting and pod.phase != STOPPED and not self.wanted.allow_reset:

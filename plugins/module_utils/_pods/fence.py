@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fence: after a run was given back, nothing may be rented for it any more. Private to this collection.
+"""The fence: after a run was given back, nothing may be rented for it any more.
 
 Why: Ansible's module processes outlive a killed controller. One of them may be just about to send a create while the
 guard gives the run back; a pod made after the last look would live, and bill, for ever. So every create runs inside

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving a run back at every provider, whatever becomes of one of them. Private to this collection."""
+"""Giving a run back at every provider, whatever becomes of one of them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,14 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods of a name there are, at all providers. Private to this collection."""
+"""Find the pods of a name at all providers, and keep the host keys of several pods in one file."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -13,9 +16,40 @@ from .._core import errors
 from .._core.names import PodName
 from .._core.pod import GONE, Pod
 from .._core.workers import Crew
-from . import lookup
+from . import create, ssh
+from .create import Work
 from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
-from .lookup import Work
+
+
+class KnownHosts:
+    """Files of their own for as long as pods are waited for: what is learned of one replaces what its file holds."""
+
+    def __init__(self, several: bool) -> None:
+        self._several = several
+        self._own: dict[str, list[str]] = {}
+        self._lock = threading.Lock()
+
+    def own(self, path: str, name: str, keep: bool) -> str:
+        """The file of one pod; ``keep`` says that it is an older one, whose key may be known already."""
+        if not self._several:
+            return path
+        mine = f"{path}.{name}"
+        with self._lock:
+            self._own.setdefault(path, []).append(mine)
+            if keep:
+                ssh.merge_known_hosts(mine, [path])
+        return mine
+
+    def merge(self) -> None:
+        """Everything into the one file."""
+        for path, others in self._own.items():
+            if any(map(os.path.exists, others)):
+                ssh.merge_known_hosts(path, others)
+            for other in others:
+                with contextlib.suppress(OSError):
+                    os.unlink(other)
+        self._own = {}
+
 
 #: A provider that says one of these was reached and refuses the key: never "nothing there", and never "it is down".
 REFUSED_KEY = (errors.AuthError, errors.Forbidden, errors.Blocked)
@@ -99,8 +133,8 @@ def _list(names: Names, work: Work, check: bool) -> tuple[list[Pod], list[str]]:
     """The living pods of this name at one provider, and every name that it lists."""
     everything = work.provider.list()
     living = [pod for pod in everything if pod.phase != GONE and names.is_ours(pod.name)]
-    for name in [] if check else lookup.unsettled(work, names.is_ours, living):
-        settled = lookup.settle(work, name)
+    for name in [] if check else create.unsettled(work, names.is_ours, living):
+        settled = create.settle(work, name)
         if settled is not None:
             living.append(settled)
     return living, [pod.name for pod in everything]
@@ -119,4 +153,4 @@ def elsewhere(names: Names, ledger: Ledger, asked: Collection[str]) -> list[str]
 
 def may_be_there(names: Names, work: Work) -> bool:
     """Whether the run's ledger says that a pod of this name may be at a provider that cannot be asked."""
-    return bool(lookup.unsettled(work, names.is_ours, []))
+    return bool(create.unsettled(work, names.is_ours, []))

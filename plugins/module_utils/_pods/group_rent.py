@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pods that a call lacks, rented at the same time from all providers' offers. Private to this collection."""
+"""The pods that a call lacks, rented at the same time from all providers' offers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core import errors
 from .._core.offer import Offer
@@ -17,14 +17,11 @@ from .._market import search
 from . import attempts as attempt_log
 from . import readiness as pod_readiness
 from .attempts import History
+from .group_call import GroupCall, Outcome, Side
 from .group_find import REFUSED_KEY
 from .lifecycle import Lifecycle
 from .readiness import Reached
-from .rent import Terms, rent_any
-from .supply import Supply
-
-if TYPE_CHECKING:
-    from .group import Fleet, Outcome, Side
+from .rent import Supply, Terms, rent_any
 
 #: Remarks on the market that are shown; a market of single machines has thousands.
 TOLD = 10
@@ -36,8 +33,8 @@ class Renting:
     :param first: name -> the number of its first create.
     """
 
-    def __init__(self, fleet: Fleet, sides: Mapping[str, Side], first: Mapping[str, int]) -> None:
-        self._fleet, self._sides, self._first = fleet, dict(sides), first
+    def __init__(self, call: GroupCall, sides: Mapping[str, Side], first: Mapping[str, int]) -> None:
+        self._call, self._sides, self._first = call, dict(sides), first
         self._lives: dict[str, Lifecycle] = {}
         self._offers: Sequence[Offer] = ()
         self._histories: list[History] = []
@@ -51,17 +48,17 @@ class Renting:
         self._refuse_no_wish()
         name = max(self._first, key=len)
         for provider, side in self._sides.items():
-            life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._fleet.check)
+            life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._call.check)
             try:
                 self._lives[provider] = life.prepared()
             except REFUSED_KEY:
                 raise
             except errors.CloudError as error:
                 refusals.append(error)
-                if self._fleet.strict and not isinstance(error, errors.BadRequest):
+                if self._call.strict and not isinstance(error, errors.BadRequest):
                     raise
                 if len(self._sides) > 1:
-                    self._fleet.note(f"{provider} is left out: {error.message}")
+                    self._call.note(f"{provider} is left out: {error.message}")
         if not self._lives:
             raise _all_of(refusals)
         self._offers = self._search(frozenset())
@@ -88,14 +85,14 @@ class Renting:
             {name: life.work.provider for name, life in asked.items()},
             {name: life.wanted.query() for name, life in asked.items()},
             self._avoid,
-            whole=len(asked) == len(self._fleet.sides),
+            whole=len(asked) == len(self._call.sides),
         )
         for name, error in survey.down.items():
-            if isinstance(error, REFUSED_KEY) or self._fleet.strict:
+            if isinstance(error, REFUSED_KEY) or self._call.strict:
                 raise error
-            self._fleet.note(f"{name} cannot be asked for offers and is left out: {error.message}")
+            self._call.note(f"{name} cannot be asked for offers and is left out: {error.message}")
         for note in survey.notes[:TOLD]:
-            self._fleet.note(note)
+            self._call.note(note)
         if not survey.offers:
             raise survey.refusal()
         return survey.offers
@@ -105,22 +102,22 @@ class Renting:
         wanted = self._lives[offer.provider].wanted
         if wanted.interruptible and wanted.bid is None and offer.min_bid is None:
             return "does not say its least bid (option bid)"
-        return self._fleet.bad_hosts.why(offer)
+        return self._call.bad_hosts.why(offer)
 
     def rent(self, outcome: Outcome) -> dict[str, Reached]:
         """Rent all that are missing; when one cannot be had, what was rented for the others is given back.
 
         :raises CloudError: then; ``facts`` hold all attempts and all pods that were ended.
         """
-        offers = self._fleet.bad_hosts.last(self._offers)
-        if self._fleet.check:
+        offers = self._call.bad_hosts.last(self._offers)
+        if self._call.check:
             return self._predicted(offers)
-        with self._fleet.crew.hearing():
+        with self._call.crew.hearing():
             return self._all(Supply(offers, self._again, self._remember, len(self._first)), outcome)
 
     def _all(self, supply: Supply, outcome: Outcome) -> dict[str, Reached]:
         """All at the same time."""
-        crew = self._fleet.crew
+        crew = self._call.crew
         jobs = [(lambda name=name: self._one(name, supply)) for name in self._first]
         results = crew.work(jobs, all_or_none=True)
         for history in self._histories:
@@ -150,31 +147,31 @@ class Renting:
         """The second search: a market moves."""
         if set(self._lives) <= closed:
             return ()
-        self._fleet.note("All offers that were found first are gone; the market was searched once more.")
+        self._call.note("All offers that were found first are gone; the market was searched once more.")
         try:
-            return self._fleet.bad_hosts.last(self._search(closed))
+            return self._call.bad_hosts.last(self._search(closed))
         except REFUSED_KEY:
             raise
         except errors.CloudError as error:
-            self._fleet.note(error.message)
+            self._call.note(error.message)
             return ()
 
     def _remember(self, offer: Offer, region: str | None, reason: str) -> None:
-        self._fleet.note(self._fleet.bad_hosts.add(offer.provider, offer.host, offer.gpu, region, reason))
+        self._call.note(self._call.bad_hosts.add(offer.provider, offer.host, offer.gpu, region, reason))
 
     def _one(self, name: str, supply: Supply) -> Reached:
         """One pod, in a thread with connections of its own."""
-        fleet = self._fleet
-        history = History(clock=fleet.polls.clock)
+        call = self._call
+        history = History(clock=call.polls.clock)
         self._histories.append(history)
         lives = {provider: self._own(provider, name, history) for provider in self._lives}
         desks = {}
         for provider, life in lives.items():
-            waits = replace(life.work, polls=replace(life.work.polls, clock=fleet.crew.waiting()))
+            waits = replace(life.work, polls=replace(life.work.polls, clock=call.crew.waiting()))
             desks[provider] = life.desk(waits)
         wanted = next(iter(lives.values())).wanted
         seconds = pod_readiness.rented(next(iter(lives.values())).readiness)
-        terms = Terms(wanted.max_price, fleet.most, seconds, True, fleet.before_try)
+        terms = Terms(wanted.max_price, call.most, seconds, True, call.before_try)
         reached = rent_any(desks, supply, self._first[name], terms, history)
         try:
             for life in lives.values() if history.uncertain else ():
@@ -183,14 +180,14 @@ class Renting:
             # The call fails, so nobody would use it.
             history.gone.extend(lives[reached.pod.provider].work.end([reached.pod]))
             raise
-        fleet.progress.say(attempt_log.told(history.attempts[-1]))
+        call.progress.say(attempt_log.told(history.attempts[-1]))
         return reached
 
     def _own(self, provider: str, name: str, history: History) -> Lifecycle:
         """The pod of this name at this provider, with a connection of its own."""
-        fleet, life = self._fleet, self._lives[provider]
-        work = replace(life.work, provider=self._sides[provider].connect(), halt=fleet.crew.halt)
-        readiness = fleet.bounded(life.readiness, name)
+        call, life = self._call, self._lives[provider]
+        work = replace(life.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
+        readiness = call.bounded(life.readiness, name)
         if readiness is not None:
             readiness = replace(readiness, reached=history.reach)
         return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
@@ -199,21 +196,21 @@ class Renting:
         self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome
     ) -> BaseException:
         """Give back what this call has rented; the first failure, with all that was tried."""
-        fleet = self._fleet
+        call = self._call
         real = [failure for failure in failures if not isinstance(failure, Interrupted)]
         error: BaseException
         if real:
             error = next((each for each in real if isinstance(each, errors.NotProvedGone)), real[0])
         else:
             error = errors.CloudError(
-                f"Interrupted by {fleet.crew.signalled}: what this call had rented was given back and is proved gone."
+                f"Interrupted by {call.crew.signalled}: what this call had rented was given back and is proved gone."
             )
         pods = [reached.pod for reached in rented]
         if pods:
             told = ", ".join(f"{pod.label()} ({usd(pod.usd_per_hour)} per hour)" for pod in pods)
-            fleet.progress.say(f"Giving back what this call has rented for its other pods: {told}")
+            call.progress.say(f"Giving back what this call has rented for its other pods: {told}")
             try:
-                fleet.end(pods, outcome.gone, settle=fleet.grace)
+                call.end(pods, outcome.gone, settle=call.grace)
             except errors.NotProvedGone as unproved:
                 error = errors.NotProvedGone(f"{error} {unproved.message}")
             _close(outcome.attempts, outcome.gone)
@@ -221,7 +218,7 @@ class Renting:
             if pods and not isinstance(error, errors.NotProvedGone):
                 error.message += f" The other {len(pods)} pods of this call were given back, too."
                 error.args = (error.message,)
-            error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=fleet.notes)
+            error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=call.notes)
         return error
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who rented a pod: only that account can prove that it is gone. Private to this collection.
+"""Who rented a pod: only that account can prove that it is gone.
 
 An account is known by the id that its provider tells, which stays when its key is replaced, and by a hash of the key,
 which costs no request. Nor does the id: whoever reads an account's balance notes it for the others.

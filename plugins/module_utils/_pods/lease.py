@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dead-man switch: a program on the pod that ends the pod when nobody has renewed its lease in time. Private to
-this collection.
+"""The dead-man switch: a program on the pod that ends the pod when nobody has renewed its lease in time.
 
 It is armed where a container starts with a script of ours, and (again) with the first login, which is all there can be
 where an image's own start command must be left alone. To renew is to make an empty file: that needs neither a clock

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ledger of a run: what was about to be rented, and what came of it. Private to this collection.
+"""The ledger of a run: what was about to be rented, and what came of it.
 
 ``attempts.jsonl`` in the run directory, one JSON object a line::
 

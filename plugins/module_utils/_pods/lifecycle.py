@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One pod towards a wanted state: find, plan, apply, wait. Private to this collection.
+"""One pod towards a wanted state: find, plan, apply, wait.
 
 Check mode takes the same path and stops before the first write; what it returns is what would be.
 """
@@ -17,12 +17,11 @@ from .._core.names import MAX_LENGTH, PodName
 from .._core.offer import Offer
 from .._core.pod import AUTHENTICATED, GONE, RENTED, STAGES, Pod, PodRequest
 from .._market import search
-from . import applying, bootstrap, diff, lookup, rent
+from . import bootstrap, create, diff, rent
 from . import lease as pod_lease
 from .attempts import History
-from .create import create_once
+from .create import Work, create_once
 from .existing import Outcome, Standing
-from .lookup import Work
 from .readiness import Reached, Readiness, rented
 from .spec import CLOUDS, Wanted, refuse_impossible, refuse_unreachable, resolve
 from .terminate import QUICK, give_back_run, pods_of_run, require_gone, terminate_and_prove
@@ -89,7 +88,7 @@ class Lifecycle:
         if state not in ("present", "running") or self.check or self.wanted.id:
             pods = self.find()
         else:
-            with lookup.alone(self.work, self._identity()):
+            with create.alone(self.work, self._identity()):
                 pods = self.find()
                 if not pods:
                     return self._missing(state)
@@ -132,8 +131,8 @@ class Lifecycle:
         pods = self._listed()
         if self.check:
             return pods
-        for name in lookup.unsettled(self.work, self._mine, pods):
-            found = lookup.settle(self.work, name)
+        for name in create.unsettled(self.work, self._mine, pods):
+            found = create.settle(self.work, name)
             if found is not None:
                 pods.append(found)
         return pods
@@ -260,7 +259,7 @@ class Lifecycle:
     def predicted(self, offer: Offer, attempt: int) -> Pod:
         """The pod that would be rented on this offer. :raises BadRequest: when it would be refused."""
         self.work.provider.check(self._request(offer, attempt))
-        request = applying.expanded(self._request(offer, attempt), self.wanted.template)
+        request = diff.expanded(self._request(offer, attempt), self.wanted.template)
         return replace(diff.predicted(request, self.work.provider.name, offer), locked=bool(self.wanted.locked))
 
     def differences(self, pod: Pod) -> list[diff.Change]:
@@ -307,7 +306,7 @@ class Lifecycle:
         request = replace(self.wanted.request(offer, name), boot=self._boot())
         how, images = self.wanted.bootstrap, self.work.provider.capabilities.ssh_images
         made = bootstrap.bootstrapped(how, request, images)
-        own = applying.expanded(request, self.wanted.template).args
+        own = diff.expanded(request, self.wanted.template).args
         if made is request or own == request.args:
             return made
         # Ours would take the place of the start command that comes with the template.

@@ -1,16 +1,106 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod's log says of why it cannot be used, for people. Private to this collection."""
+"""Say from a pod's log why it cannot be used, whose fault it is, and what to do."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .._core.errors import CloudError
 from .._core.pod import Pod
 from .._http.session import redact
 from .._providers.base import Provider
 from . import bootstrap
-from .diagnosis import diagnose
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a log tells: a sentence for a person, and whether any other host would do the same."""
+
+    sentence: str
+    everywhere: bool = False
+
+
+#: Patterns of lines, what they mean, and whether a pod on another host would meet the same. The first that fits counts.
+_KNOWN: tuple[tuple[str, str, bool], ...] = (
+    (
+        r"SSH cannot be set up: (the variable PUBLIC_KEY|the container runs as|the image has no SSH server)",
+        (
+            "Another host will not help: take an image that starts an SSH server by itself, or in which root can "
+            "install one."
+        ),
+        True,
+    ),
+    (
+        r"SSH cannot be set up: \S+ could not install",
+        "The host may have no way to the packages: rent again, or take an image that has an SSH server.",
+        False,
+    ),
+    (
+        r"cannot be mapped to a host ID",
+        (
+            "The image holds files of a user or group with a number too large for the hosts; another host will not "
+            "help: build the image anew with smaller numbers (chown in its last layers), or take another image."
+        ),
+        True,
+    ),
+    (
+        r"layer does not exist|failed to register layer|content digest \S+ not found|snapshot \S+ does not exist",
+        "The host's store of images is broken; the image is not to blame: rent again, for another host.",
+        False,
+    ),
+    (
+        r"unsatisfied condition: cuda\s*>=?\s*(?P<cuda>[\d.]+)",
+        "The host's driver is too old for the image: set min_cuda_version to {cuda} or later.",
+        False,
+    ),
+    (
+        r"toomanyrequests|pull rate limit",
+        "The image's registry allows no more pulls without a login: give credentials for it (option registry).",
+        False,
+    ),
+    (
+        (
+            r"manifest (for \S+ )?(unknown|not found)|repository does not exist|pull access denied|requested access to "
+            r"the resource is denied|no such image|failed to resolve reference|invalid reference format"
+        ),
+        (
+            "The image cannot be had: its name or tag is wrong, or it is private. Check the option image, and give "
+            "credentials for a private one (option registry)."
+        ),
+        True,
+    ),
+    (
+        r"no matching manifest for",
+        "The image was not built for the hosts' kind of processor (linux/amd64): build or take one that is.",
+        True,
+    ),
+    (
+        r"no space left on device",
+        "The container's disk is full, or its host's: ask for a larger one (option disk), or rent again.",
+        False,
+    ),
+    (
+        r'exec: "[^"]*": |executable file not found|exec /\S+: (no such file|permission denied)',
+        "The start command does not exist in the image, or cannot be executed: check args, entrypoint and cmd.",
+        True,
+    ),
+)
+
+
+def diagnose(lines: Iterable[str]) -> Diagnosis | None:
+    """What the lines tell; None when none of them is known."""
+    told = list(lines)
+    for pattern, sentence, everywhere in _KNOWN:
+        for line in told:
+            found = re.search(pattern, line, re.IGNORECASE)
+            if found is not None:
+                return Diagnosis(sentence.format(**found.groupdict()), everywhere)
+    return None
+
 
 #: Lines of the pod's log that a message quotes.
 QUOTED_LINES = 8

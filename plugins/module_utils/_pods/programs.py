@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a program whose output somebody else decides, such as ssh: so many bytes and so many seconds, and no more.
 
-Private to this collection. What a pod writes is never gathered beyond its bound, neither in memory nor in a file, and
-the time holds also for one that drips, that never closes its output, or that never reads what it is sent.
+What a pod writes is never gathered beyond its bound, neither in memory nor in a file, and the time holds also for one
+that drips, that never closes its output, or that never reads what it is sent.
 """
 
 from __future__ import annotations

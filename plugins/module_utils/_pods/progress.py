@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is going on, line by line, in a file that the action plugin of a module shows. Private to this collection.
+"""What is going on, line by line, in a file that the action plugin of a module shows.
 
 A module prints nothing until it ends; renting a pod takes minutes. So the module appends plain lines here and the
 action plugin of the same name tails the file. No line may hold a secret.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ending pods and proving that they are gone. Private to this collection.
+"""Ending pods and proving that they are gone.
 
 "Gone" is read, never assumed: a pod is proved gone when it was absent from ``get`` and from a complete ``list``,
 twice, with a pause between, for the account that rented it. An error is never an absence.

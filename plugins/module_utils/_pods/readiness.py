@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ladder: from "rented" to "ready", stage by stage, each with its own deadline. Private to this collection.
+"""Wait for a pod from "rented" to "ready", stage by stage, each with its own deadline.
 
 ``rented → running → addressed → port_open → authenticated → ready``. The pod is read again between all tries, for its
-address and port can change. What can never get ready (failed, gone, restarting again and again) ends the wait at
-once.
+address and port can change. What can never get ready (failed, gone, restarting again and again) ends the wait at once.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
-from .._core import errors
+from .._core import errors, pod
 from .._core.clock import Polls
 from .._core.pod import (
     ADDRESSED,
@@ -35,12 +34,45 @@ from .._core.pod import (
     Pod,
 )
 from .._providers.base import Provider
-from . import bootstrap, host_keys, logs, ssh
-from .deadlines import ADVICE, DEADLINES
+from . import bootstrap, logs, ssh
 from .lease import ARMED, Lease
 from .progress import Progress
-from .trust import Trust
+from .ssh import Trust
 from .watch import Looks
+
+#: Seconds for each stage, counted from the one before it; the first one from the first order, or from the last pod that
+#: was given back.
+DEADLINES: Mapping[str, float] = {
+    # A refused offer costs seconds, and Vast.ai wants some between two orders: within ten minutes a hundred can be
+    # asked for, and whoever has none by then does better to change the wishes.
+    pod.RENTED: 600.0,
+    # Image pulls of 6 to 12 GB were seen to take longer than ten minutes; a cached image needs one.
+    pod.RUNNING: 900.0,
+    # The address comes seconds after the container; on some hosts it never comes, and each minute is paid for.
+    pod.ADDRESSED: 120.0,
+    # sshd was seen to start up to 90 s after the pod called itself running; slow hosts take twice that.
+    pod.PORT_OPEN: 180.0,
+    # Keys are installed before sshd starts, so a refusal seldom heals; 90 s cover a stale address after a restart.
+    pod.AUTHENTICATED: 90.0,
+    # One command; a host that cannot run it within half a minute is no host to train on.
+    pod.READY: 30.0,
+}
+ADVICE: Mapping[str, str] = {
+    pod.RENTED: "Loosen a wish, or try again later (timeouts.rented).",
+    pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
+    pod.ADDRESSED: "Some hosts never get a public address: rent again.",
+    pod.PORT_OPEN: (
+        "The image must start an SSH server (official runpod images do), or be made to (bootstrap_ssh); the log of the "
+        "pod says what it did instead."
+    ),
+    pod.AUTHENTICATED: (
+        "The key must be in public_keys when the pod is made, and its private half in private_key_file, else in one of "
+        "SSH's own files; a key that was added later needs a new pod or a restart. "
+        "An image whose user is not root needs the option ssh_user, or ssh_users to find out."
+    ),
+    pod.READY: "The pod lets us in but runs no command: look at its log, or rent again.",
+}
+
 
 #: Seconds for which a restarted pod may still be shown as it was before.
 STALE = 30.0
@@ -74,7 +106,7 @@ class Readiness:
     """
 
     target: str
-    run: host_keys.Run
+    run: ssh.Run
     known_hosts: str
     private_key: str | None = None
     deadlines: Mapping[str, float] = field(default_factory=dict)

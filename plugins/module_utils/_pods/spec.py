@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One pod as a user wants it, what of that can be known to be wrong, and the names in it made ids. Private to this
-collection.
-"""
+"""One pod as a user wants it, what of that can be known to be wrong, and the names in it made ids."""
 
 from __future__ import annotations
 

@@ -1,20 +1,210 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The few things that are asked of a pod over SSH while it comes up. Private to this collection."""
+"""Ask a pod over SSH while it comes up, and decide whether it is our pod that answers.
+
+Host keys are learned over the provider's authenticated channel.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import os
 import re
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Callable
 
-from .._core.errors import BadRequest
-from .._core.pod import Endpoint
-from . import ssh_options
-from .host_keys import STRICT, Run
+from .._core import errors
+from .._core.clock import Clock
+from .._core.errors import BadRequest, CloudError
+from .._core.pod import Endpoint, Pod
+from .._providers.base import Provider
+from . import ssh, ssh_options
 from .lease import said
+from .progress import Progress
+
+STRICT = "strict"
+ACCEPT_NEW = "accept-new"
+#: Seconds that ssh-keyscan waits for each answer; the banner was read already, so this is round trips only.
+SCAN_TIMEOUT = 5
+#: ``256 SHA256:abc… root@pod (ED25519)``: the form of ``ssh-keygen -lf``. sshd's own log names login keys in another
+#: form.
+_PRINTED = re.compile(r"\b\d{3,5} (SHA256:[A-Za-z0-9+/]{43})=? .*\((?:RSA|DSA|ECDSA|ED25519)[^)]*\)")
+
+Run = Callable[[Sequence[str]], "tuple[int, str, str]"]
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A key as the address offered it: its ``known_hosts`` line and its fingerprint (``SHA256:…``)."""
+
+    line: str
+    fingerprint: str
+
+
+def fingerprint(blob: str) -> str | None:
+    """``SHA256:…`` of a key's base64 text, as OpenSSH writes it; None when that is no base64."""
+    try:
+        digest = hashlib.sha256(base64.b64decode(blob.encode(), validate=True)).digest()
+    except (binascii.Error, ValueError):
+        return None
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def printed(log: Iterable[str]) -> set[str]:
+    """The fingerprints that the container printed into its log."""
+    return {match[1] for line in log for match in _PRINTED.finditer(line)}
+
+
+def scan(run: Run, endpoint: Endpoint) -> list[HostKey]:
+    """The keys that the address offers now; empty when it offers none."""
+    _status, out, _err = run(["ssh-keyscan", "-T", str(SCAN_TIMEOUT), "-p", str(endpoint.port), endpoint.host])
+    keys = []
+    for line in out.splitlines():
+        parts = line.split()
+        if len(parts) < 3 or line.startswith("#"):
+            continue
+        found = fingerprint(parts[2])
+        if found is not None:
+            keys.append(HostKey(" ".join(parts[:3]), found))
+    return keys
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison says. ``mode`` is STRICT or ACCEPT_NEW, None when the address must not be trusted (yet); then
+    ``problem`` says why. ``lines`` belong into known_hosts."""
+
+    mode: str | None
+    lines: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def judge(offered: Sequence[HostKey], known: set[str]) -> Verdict:
+    """Compare what the address offers with what the pod printed.
+
+    Nothing printed: the image does not say, so the first key seen is taken. Printed but not offered: a stranger,
+    refused.
+    """
+    if not offered:
+        return Verdict(None, problem="the address offered no host key")
+    if not known:
+        return Verdict(ACCEPT_NEW)
+    lines = tuple(key.line for key in offered if key.fingerprint in known)
+    if lines:
+        return Verdict(STRICT, lines)
+    shown = ", ".join(key.fingerprint for key in offered)
+    return Verdict(
+        None,
+        problem=(
+            f"the host keys offered there ({shown}) are not those that the pod printed into its log: "
+            "another machine answers"
+        ),
+    )
+
+
+def write_known_hosts(path: str, lines: Iterable[str]) -> None:
+    """Replace the file at once, readable for its owner only.
+
+    :raises CloudError: when it cannot be written.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=".known_hosts", dir=directory)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise CloudError(f"The known_hosts file {path} cannot be written: {error.strerror}.") from error
+
+
+def merge_known_hosts(path: str, others: Iterable[str]) -> None:
+    """Take the new lines of other known_hosts files into this one, in the place of what it says of their addresses.
+
+    :raises CloudError: when it cannot be written.
+    """
+    known = _lines(path)
+    kept = {_addressed(line): line for line in known}
+    for other in others:
+        found = [line for line in _lines(other) if line not in known]
+        addresses = {line.split()[0] for line in found}
+        kept = {key: line for key, line in kept.items() if key[0] not in addresses}
+        kept.update({_addressed(line): line for line in found})
+    write_known_hosts(path, kept.values())
+
+
+def _addressed(line: str) -> tuple[str, str]:
+    """Address and the rest: what a line is known by."""
+    address, _dummy, rest = line.partition(" ")
+    return address, rest
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a known_hosts file; none when there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    except OSError:
+        return []
+
+
+#: Seconds between two looks into the log for the host keys: the log may trail the container by a moment.
+LOG_LAG = 2.0
+
+
+@dataclass
+class Trust:
+    """The host keys of a pod's address, learned once.
+
+    :param keep: leave what is known of the address already; a container that was just made has new keys by right.
+    """
+
+    provider: Provider
+    run: ssh.Run
+    known_hosts: str
+    clock: Clock
+    progress: Progress
+    keep: bool
+    _learned: tuple[Endpoint, str] | None = field(default=None, init=False)
+
+    @property
+    def mode(self) -> str | None:
+        """How strictly the last address is checked; None before there was one."""
+        return self._learned[1] if self._learned is not None else None
+
+    def learn(self, pod: Pod, endpoint: Endpoint) -> ssh.Verdict | str:
+        """Learn the host keys of this address once; a text says why it must not be trusted (yet)."""
+        if self._learned is not None and self._learned[0] == endpoint:
+            return ssh.Verdict(self._learned[1])
+        offered = ssh.scan(self.run, endpoint)
+        verdict = ssh.judge(offered, self._printed(pod))
+        if offered and verdict.mode != ssh.STRICT and self.provider.capabilities.prints_host_keys:
+            self.clock.sleep(LOG_LAG)
+            verdict = ssh.judge(offered, self._printed(pod))
+        if verdict.mode is None:
+            return verdict.problem
+        if verdict.mode == ssh.STRICT or not self.keep:
+            # What an earlier container had is forgotten.
+            ssh.write_known_hosts(self.known_hosts, verdict.lines)
+        self._learned = (endpoint, verdict.mode)
+        return verdict
+
+    def _printed(self, pod: Pod) -> set[str]:
+        """The fingerprints in the pod's log; empty when the log cannot be read, which a line of progress says."""
+        if not (self.provider.capabilities.logs and self.provider.capabilities.prints_host_keys):
+            return set()
+        try:
+            return ssh.printed(self.provider.logs(pod.id, deadline=5.0))
+        except errors.CloudError as error:
+            self.progress.say(f"The host keys of {pod.label()} cannot be checked against its log: {error.message}")
+            return set()
+
 
 #: Seconds for a connection and the first bytes: an answer from the other side of the world takes one, a loaded host a
 #: few.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place where command lines of ssh are made. Private to this collection.
+"""The one place where command lines of ssh are made.
 
 No file of the user's or of the system's decides how a pod is reached: ``-F /dev/null`` leaves all of them out, with
 what they may hold (an agent that is lent to the host, commands of their own, variables that are sent, jump hosts,

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving back a whole run: finding every pod of it, wherever it is known from, and proving each gone. Private to this
-collection.
+"""Giving back a whole run: finding every pod of it, wherever it is known from, and proving each gone.
 
 What is known is ended before anything is looked for. What the books do not tell, since they are lost or damaged, the
 provider's list does, and then one empty list is no proof: a young pod may not be shown yet.

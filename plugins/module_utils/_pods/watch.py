@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at pods that all processes of a user share: one list for all who want to look. Private to this collection.
+"""Looks at pods that all processes of a user share: one list for all who want to look.
 
 Fifty pods that are waited for are fifty module processes. Each says how old a look may be; the first one that finds
 none so young lists all pods and leaves what it saw for the others, without anything secret: no environment, no start

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a driver must offer, and what it declares about itself. Private to this collection.
+"""What a driver must offer, and what it declares about itself.
 
 A driver turns a provider's wire into the plain data of ``_pod`` and its refusals into the family of ``_errors``. It
 knows nothing of the other drivers, of Ansible, or of waiting; it never repeats a create.
@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from .._core.errors import BadRequest
-from .._core.offer import Offer, OfferQuery
+from .._core.offer import Offer, OfferQuery, Rates
 from .._core.pod import Account, Mount, Pod, PodRequest, Reference, StopCost
-from .._core.rates import Rates
 from .._http.retry import Gate
 
 #: Changes that ``update`` understands: our words, not the wire's.

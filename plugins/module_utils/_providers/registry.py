@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Name of a provider -> its driver, and where each one's credentials come from. Private to this collection.
+"""Name of a provider -> its driver, and where each one's credentials come from.
 
 The only place that knows which providers there are: a third one needs a folder of its own and one line here.
 """
@@ -33,8 +33,8 @@ def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
 
 
 def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+    from .runpod.account import RunPodShelf
     from .runpod.config import find_key, find_url
-    from .runpod.shelf import RunPodShelf
 
     return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ, api_key))
 
@@ -53,8 +53,8 @@ def _vastai(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
 
 
 def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+    from .vastai.account import VastShelf
     from .vastai.config import find_key, find_scale, find_url
-    from .vastai.shelf import VastShelf
 
     return VastShelf(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
 
@@ -117,8 +117,8 @@ def settings(name: str) -> Sequence[Setting]:
     """
     if name not in _DRIVERS:
         raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
-    from .runpod import variables as runpod
-    from .vastai import variables as vastai
+    from .runpod import config as runpod
+    from .vastai import config as vastai
 
     return {"runpod": runpod.TABLE, "vastai": vastai.TABLE}[name]
 

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings by environment: what a setting is, where its value is looked for, how it is read. Private to this
-collection.
+"""Settings by environment: what a setting is, where its value is looked for, how it is read.
 
 A provider's table of settings stands in its driver. The process's own environment wins over ``.env`` files. No value
 is part of a message unless the setting is no secret.

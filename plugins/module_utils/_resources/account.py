@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which account it is, and what it holds beside pods that is no resource of its own. Private to this collection."""
+"""Which account it is, and what it holds beside pods that is no resource of its own."""
 
 from __future__ import annotations
 

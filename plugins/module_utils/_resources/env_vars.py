@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One variable of an account: set or not. Values are compared where they can be read, and shown nowhere. Private to
-this collection.
-"""
+"""One variable of an account: set or not. Values are compared where they can be read, and shown nowhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One declared resource towards a wanted state: difference, create once, change, delete. Private to this collection.
+"""One declared resource towards a wanted state: difference, create once, change, delete.
 
 Check mode goes the same way as a real run, up to the first request that changes something.
 """

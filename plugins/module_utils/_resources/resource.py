@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resources that only one provider has (templates, volumes, credentials): declared there, not programmed. Private to
-this collection.
+"""Resources that only one provider has (templates, volumes, credentials): declared there, not programmed.
 
 A driver says what its resource is called, where it is listed, which fields it has and what may be done to them. How it
 is found is the same for all and is here; how it is made, changed and deleted is in ``_resource_changes``.

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSH keys that an account holds as one list: ours in it or out of it, and never one of others lost. Private to this
-collection.
+"""SSH keys that an account holds as one list: ours in it or out of it, and never one of others lost.
 
 A write replaces the whole list, and two writers at once can each undo the other's. So a write is followed by a look,
 when both can have finished, and what was undone is done again.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading files and processes of a host on which anything may lie in their place. Private to this collection.
+"""Reading files and processes of a host on which anything may lie in their place.
 
 Needs nothing but the standard library and imports nothing of this collection, since the follower also sends this file's
 text to the Python of a host.

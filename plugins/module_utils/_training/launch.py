@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Laying out a training's files on a host before it is launched. Private to this collection."""
+"""Laying out a training's files on a host before it is launched."""
 
 from __future__ import annotations
 

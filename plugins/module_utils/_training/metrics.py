@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training has written as JSON, cleaned once, where it comes in. Private to this collection.
+"""What a training has written as JSON, cleaned once, where it comes in.
 
 Everything behind this may write it as strict JSON, show it and compute with it. The file metrics.jsonl keeps the bytes
 as they came.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script that runs one training on a host, and the environment that it gives it. Private to this collection."""
+"""The script that runs one training on a host, and the environment that it gives it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training left on its host: state, new bytes of its files, checkpoints. Private to this collection.
+"""What a training left on its host: state, new bytes of its files, checkpoints.
 
 Needs nothing but the standard library and `_training_files`, since the follower also sends the text of both to the
 Python of a host.

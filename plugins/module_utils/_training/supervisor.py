@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a training's command and wait for every process that it leaves behind. Private to this collection.
+"""Run a training's command and wait for every process that it leaves behind.
 
 The text of this file is also written to the host and run there as a program, so it needs nothing but the standard
 library and imports nothing of this collection.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which ansible-core this needs. Private to this collection.
+"""Which ansible-core this needs.
 
 Ansible itself only warns of a core that a collection does not support, and then fails in the middle of something. What
 a newer core brought is therefore looked up where it is used, never when a file is imported.

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is shown to a person: the one way to Ansible's display, past which nothing steers a terminal. Private to this
-collection.
-"""
+"""What is shown to a person: the one way to Ansible's display, past which nothing steers a terminal."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Command lines for ssh and rsync from the options of a task's own connection, and running them.
 
-Private to this collection.
-
 Ansible's connection can run one command at a time, gathers its output in memory and has no time limit; moving bytes and
 looking at a pod that may be gone need more. The options, and the shared master connection, stay those of Ansible.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The terminal at which somebody called ansible-playbook, lent to a program. Private to this collection.
+"""The terminal at which somebody called ansible-playbook, lent to a program.
 
 A task runs in a process that has neither a terminal nor ansible-playbook's session, but its parent has both. While the
 task runs, ansible-playbook itself neither reads nor writes there.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a pod has been rented, whatever this machine's clock and the pod's say. Private to this collection."""
+"""How long a pod has been rented, whatever this machine's clock and the pod's say."""
 
 from __future__ import annotations
 

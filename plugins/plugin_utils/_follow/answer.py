@@ -1,10 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The question to a host about its training, and its answer, of which nothing is believed that was not checked.
-
-Private to this collection.
-"""
+"""The question to a host about its training, and its answer, of which nothing is believed that was not checked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting until a pod's own set-up is done, as a file or a command on it says. Private to this collection."""
+"""Waiting until a pod's own set-up is done, as a file or a command on it says."""
 
 from __future__ import annotations
 

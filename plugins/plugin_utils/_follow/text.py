@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a follower says: log lines, the line of progress, how it ended. Private to this collection."""
+"""What a follower says: log lines, the line of progress, how it ended."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's side of the guard: start it, and release it. Private to this collection."""
+"""The controller's side of the guard: start it, and release it."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guard: a detached process that gives a run's pods back when its controller ends without having done so.
 
-Private to this collection. Why a process of its own: Ansible runs neither rescue nor always on a signal, and the module
-processes of a killed controller live on and can still send a create. The guard is in a session of its own, so that a
-signal to the controller's group, session or terminal does not reach it, and it lets go only when it is released or when
-the pods are proved gone. Its orders, and with them the API key, come over standard input and are nowhere else.
+Why a process of its own: Ansible runs neither rescue nor always on a signal, and the module processes of a killed
+controller live on and can still send a create. The guard is in a session of its own, so that a signal to the
+controller's group, session or terminal does not reach it, and it lets go only when it is released or when the pods are
+proved gone. Its orders, and with them the API key, come over standard input and are nowhere else.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file that is run as the guard's process: makes the collection importable and calls `_guard.main`.
+"""The file that is run as the guard's process: makes the collection importable and calls `guard.main`.
 
-Private to this collection. Ansible has a loader of its own for collections, which a new process lacks. So the three
-packages above the plugins are made here, from where this file lies: it works in an installed collection, through a
-symbolic link to a checkout, and beside other installed collections whose `ansible_collections` is a package with code.
+Ansible has a loader of its own for collections, which a new process lacks. So the three packages above the plugins are
+made here, from where this file lies: it works in an installed collection, through a symbolic link to a checkout, and
+beside other installed collections whose `ansible_collections` is a package with code.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guard renews the lease of its run's pod as long as the controller lives. Private to this collection.
+"""The guard renews the lease of its run's pod as long as the controller lives.
 
 A follower renews with every look. But a dataset may be on its way for hours, and packages may install for one, while
 nobody looks: then this does it, a few times in the length of a lease.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How Ansible connects to the pods of an inventory: which user, which key, which host keys. Reads run directories and
-makes no request. Private to this collection.
+makes no request.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of a job's command, and of other values, on their way from a command line to here. Private to this
-collection.
-"""
+"""What becomes of a job's command, and of other values, on their way from a command line to here."""
 
 from __future__ import annotations
 

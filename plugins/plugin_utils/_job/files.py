@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that a job makes of templates, with the text that they will have on the pod. Private to this collection.
+"""The files that a job makes of templates, with the text that they will have on the pod.
 
 They are made before anything is rented: a template that is missing or names something undefined costs nothing yet.
 Their texts may be secret, so no message quotes one.

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of accounts in a job: files that hold one stay at home, and a job that needs one is refused. Private to this
-collection.
-"""
+"""Keys of accounts in a job: files that hold one stay at home, and a job that needs one is refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A requirements file with all that it includes, as it can be installed on another machine. Private to this collection.
+"""A requirements file with all that it includes, as it can be installed on another machine.
 
 The files are read as pip reads them, so that what pip would only say on a pod that is paid for is said before. What
 they name by a path must lie in the code, for only that is sent; such a path is written as it is on the pod.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of a job as declared, and the conversion of what people and surveys give. Private to this collection.
+"""The variables of a job as declared, and the conversion of what people and surveys give.
 
 The declaration is the role train's argument specification. Ansible's own check of it neither refuses unknown names nor
 converts text, and stops at the first kind of fault; here every fault gets its own sentence, and all are told at once.

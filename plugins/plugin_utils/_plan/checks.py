@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan says against renting. Private to this collection.
+"""What a plan says against renting.
 
 Every check takes a plan (see ``_plan.build``) and the prefix of its options' names, and yields sentences: problems,
 for which nothing is rented, and warnings, with which the run goes on.

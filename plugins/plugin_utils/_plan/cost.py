@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training will cost and how long its data is under way. Plain computation, no I/O. Private to this collection.
+"""What a training will cost and how long its data is under way. Plain computation, no I/O.
 
 Bytes and GB are decimal, as disks and traffic are sold.
 """
@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...module_utils._core.offer import Offer
-from ...module_utils._core.rates import Rates
+from ...module_utils._core.offer import Offer, Rates
 
 GB = 1_000_000_000
 HOUR = 3600

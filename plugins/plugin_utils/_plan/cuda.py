@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CUDA version that an image is built for, and the hosts on which it runs. Private to this collection."""
+"""The CUDA version that an image is built for, and the hosts on which it runs."""
 
 from __future__ import annotations
 

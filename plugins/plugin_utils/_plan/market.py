@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan asks the providers: account, pods, what the job names, offers. Only reading. Private to this collection.
+"""What a plan asks the providers: account, pods, what the job names, offers. Only reading.
 
 A problem with one provider is kept beside its name and keeps no other from being asked.
 """
@@ -20,8 +20,8 @@ from ...module_utils._http import session
 from ...module_utils._market import search
 from ...module_utils._module import pod as pod_options
 from ...module_utils._pods.bad_hosts import BadHosts, usual_path
+from ...module_utils._pods.create import Work
 from ...module_utils._pods.lifecycle import Lifecycle
-from ...module_utils._pods.lookup import Work
 from ...module_utils._pods.spec import Wanted, resolve
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import NETWORK_VOLUME, Provider

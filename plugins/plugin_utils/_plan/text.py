@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan as people read it. Private to this collection.
+"""The plan as people read it.
 
 The screen belongs to Ansible: rich only makes text here, without colours, and it is shown by Ansible's own display.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guard and the controller tell each other: guard.json, and who lives. Private to this collection.
+"""What the guard and the controller tell each other: guard.json, and who lives.
 
 guard.json holds: state (armed, released, giving_back, gave_back, failed), pid and create_time of the guard, host (the
 machine it runs on), controller {pid, create_time}, project, run_id, providers, armed_at, ended_at, tries, pods (what

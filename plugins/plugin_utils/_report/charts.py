@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves as SVG text that takes its colours from the page around it. Private to this collection.
+"""Curves as SVG text that takes its colours from the page around it.
 
 matplotlib is loaded by the first drawing only: it is large, and nothing else needs it.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run's directory tells, in the form that summary and page need. Private to this collection.
+"""What a run's directory tells, in the form that summary and page need.
 
 A run may end at any point, so that every file but run.json may be missing, empty or torn; what is not there is left
 out.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The summary that ends a run on the screen. Private to this collection.
+"""The summary that ends a run on the screen.
 
 The screen belongs to Ansible: rich only makes text here, and what it made is shown through Ansible's own display.
 """

@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One short look at the trainings on many pods at once; a pod that does not answer costs a moment. Private to this
-collection.
-"""
+"""One short look at the trainings on many pods at once; a pod that does not answer costs a moment."""
 
 from __future__ import annotations
 

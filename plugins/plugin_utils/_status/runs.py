@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runs whose directories are on this machine: which there are, who works on them. Private to this collection."""
+"""The runs whose directories are on this machine: which there are, who works on them."""
 
 from __future__ import annotations
 

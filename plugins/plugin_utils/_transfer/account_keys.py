@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of accounts in what would go to a pod: found by their values, whatever a file is called. Private to this
-collection.
+"""Keys of accounts in what would go to a pod: found by their values, whatever a file is called.
 
 A pod is somebody else's machine, and with such a key pods can be rented. No message shows a key.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else of a training's results comes home, where its patterns named none or missed. Private to this collection."""
+"""What else of a training's results comes home, where its patterns named none or missed."""
 
 from __future__ import annotations
 

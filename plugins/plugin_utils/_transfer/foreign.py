@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod says of its files, checked before it is believed: names, sizes, hashes. Private to this collection.
+"""What a pod says of its files, checked before it is believed: names, sizes, hashes.
 
 A pod runs other people's code on other people's machines. Whatever it answers, nothing is written but what was asked
 for, where it was asked for.

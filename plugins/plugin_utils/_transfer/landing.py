@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directory of this machine in which files of a pod land. Private to this collection.
+"""The directory of this machine in which files of a pod land.
 
 Every place is reached part by part from an open directory, and no part may be a symbolic link: what a pod sent before
 does not decide where the next file goes. Nothing is taken away to make room.

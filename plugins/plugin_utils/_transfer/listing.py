@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reading what the scripts of a transfer print on a host: a directory's content, and hashes.
 
-Private to this collection.
-
 Who prints may be hostile, so that nothing is taken that has not exactly the form that the scripts give it.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a directory tree of the controller holds: files with SHA-256, links, directories. Private to this collection."""
+"""What a directory tree of the controller holds: files with SHA-256, links, directories."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The far side of a transfer: what a directory of a host holds, with hashes, each question one round trip.
 
-Private to this collection.
-
 The scripts need a POSIX shell, find, xargs, stat and sha256sum, of GNU or of busybox, and nothing else. All names
 travel between NUL bytes and with `./` before them, so that no name is special.
 """

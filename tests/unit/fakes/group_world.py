@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.bad_hosts import BadHosts
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group import Fleet, Side
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group import Fleet
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_call import Side
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import Names
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import Wanted
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (

@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What RunPod has beside pods: templates, network volumes, registry credentials. Declarations for ``_resource``.
-Private to this collection.
+"""Declare what RunPod has beside pods: templates, network volumes, registry credentials, SSH keys and bills.
 
 Source: the REST v2 description and what clients saw of the running service.
 """
@@ -15,8 +14,131 @@ from typing import Any, Callable
 
 from ..._core.errors import BadAnswer, BadRequest
 from ..._http.session import ApiSession
-from ..._resources.resource import Field, Page, Resource, Store, read_list
-from . import wire
+from ..._resources.account import KeyList
+from ..._resources.resource import GRACE, BillQuery, Field, Page, Polls, Resource, Shelf, Store, read_list
+from . import account, catalogue, wire
+
+PATH = "/v2/account/ssh-keys"
+
+
+class AccountKeys(KeyList):
+    """The account's keys, reached over an open session."""
+
+    def __init__(self, api: ApiSession) -> None:
+        self._api = api
+
+    def read(self) -> list[str]:
+        """See KeyList. Older entries may hold several lines."""
+        data = self._api.request("GET", PATH, attempted="read the SSH keys of the account on RunPod").data
+        lines = [line.strip() for entry in catalogue.entries(data, "keys") for line in str(entry).splitlines()]
+        return [line for line in lines if line]
+
+    def write(self, lines: Sequence[str]) -> None:
+        """See KeyList. Never repeated: moments later the list would be an old one, and undo what others wrote."""
+        attempted = "write the SSH keys of the account on RunPod"
+        self._api.request("PUT", PATH, body={"keys": list(lines)}, attempted=attempted, like="PATCH", repeat=False)
+
+
+#: What is billed -> its path below /v2/billing and the filter by one object, if there is one.
+KINDS: dict[str, tuple[str, str | None]] = {
+    "all": ("", None),
+    "pods": ("/pods", "podId"),
+    "network_volumes": ("/network-volumes", "networkVolumeId"),
+    "clusters": ("/clusters", None),
+    "serverless": ("/serverless", None),
+    "endpoints": ("/endpoints", None),
+}
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$")
+_AMOUNT = "Amount"
+
+
+def bills(api: ApiSession, query: BillQuery) -> dict[str, Any]:
+    """See Shelf.
+
+    :raises BadRequest: for a time that is none, and for a filter that the kind does not have.
+    """
+    path, only = KINDS[query.kind]
+    if query.object_id is not None and only is None:
+        raise BadRequest(f"Bills of the kind {query.kind} cannot be narrowed to {query.object_id}; leave that out.")
+    asked = {
+        "bucketSize": query.bucket,
+        "lastN": query.last,
+        "startTime": moment("start_time", query.start),
+        "endTime": moment("end_time", query.end),
+        only or "podId": query.object_id,
+    }
+    answer = api.request(
+        "GET",
+        f"/v2/billing{path}",
+        query={name: value for name, value in asked.items() if value is not None},
+        attempted=f"read the bills ({query.kind}) of the account on RunPod",
+    )
+    records = [amounts(wire.mapping(entry)) for entry in catalogue.entries(answer.data, "records")]
+    metadata = wire.mapping(wire.mapping(answer.data).get("metadata"))
+    window = {snake(name): value for name, value in wire.mapping(metadata.get("query")).items()}
+    totals = amounts(wire.mapping(metadata.get("totals"))) or added(records)
+    return {"records": records, "totals": {"total_usd": 0.0, **totals}, "query": window}
+
+
+def moment(option: str, value: str | None) -> str | None:
+    """A time as the service wants it; a date alone is its first moment in UTC."""
+    if value is None:
+        return None
+    if not _TIME.fullmatch(value):
+        raise BadRequest(
+            f"The option {option} is {value!r}; write it like 2026-06-01 or 2026-06-01T12:00:00Z (RFC 3339, UTC)."
+        )
+    return value if "T" in value else f"{value}T00:00:00Z"
+
+
+def amounts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record in our words: ``podGpuAmount`` -> ``pod_gpu_usd``, as a number."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if name.endswith(_AMOUNT):
+            found[f"{snake(name[: -len(_AMOUNT)])}_usd"] = wire.number(value)
+        else:
+            found[snake(name)] = value
+    return found
+
+
+def added(records: list[dict[str, Any]]) -> dict[str, float]:
+    """The totals, where the service sent none."""
+    total: dict[str, float] = {}
+    for record in records:
+        for name, value in record.items():
+            if name.endswith("_usd") and value is not None:
+                total[name] = round(total.get(name, 0.0) + value, 6)
+    return total
+
+
+def snake(name: str) -> str:
+    """``networkVolumeId`` -> ``network_volume_id``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
+
+
+class RunPodShelf(Shelf):
+    """See Shelf."""
+
+    def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None) -> None:
+        self._api = session or ApiSession("RunPod", api_url, api_key)
+
+    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
+        """See Shelf."""
+        return Store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
+
+    def keys(self, pod_id: str | None = None) -> AccountKeys:
+        """See Shelf."""
+        return AccountKeys(self._api)
+
+    def bills(self, query: BillQuery) -> dict[str, Any]:
+        """See Shelf."""
+        return account.bills(self._api, query)
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """See Shelf."""
+        self._api.budget.tell = say
+
 
 #: GB of a network volume, as the service's description bounds it.
 LEAST_VOLUME, MOST_VOLUME = 10, 4096

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RunPod's catalogue -> offers. Private to this collection."""
+"""RunPod's catalogue -> offers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..._core import throughput
+from ..._core import gpus
 from ..._core.errors import BadAnswer, BadRequest
 from ..._core.offer import AVAILABILITIES, Objection, Offer, OfferQuery
 from ..._core.pod import Cpu
@@ -131,7 +131,7 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
     if gpu_id is None:
         return None
     key = cloud.lower()
-    kind = throughput.model(gpu_id, wire.text(gpu.get("name")))
+    kind = gpus.model(gpu_id, wire.text(gpu.get("name")))
     price = wire.amount(wire.mapping(gpu.get("price")).get(key))
     stock = _stock(gpu)
     return Offer(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver for RunPod's REST v2 (and one optional GraphQL query for the balance). Private to this collection."""
+"""Drive RunPod's REST v2 (and one optional GraphQL query for the balance), and say how RunPod bills a pod."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from ..._core import errors
-from ..._core.offer import Offer, OfferQuery
+from ..._core.offer import MONTH, Offer, OfferQuery, Rates
 from ..._core.pod import Account, Pod, PodRequest, Reference, StopCost
-from ..._core.rates import Rates
 from ..._core.values import to_json
 from ..._http.events import QUIET, read_events
 from ..._http.retry import Gate
@@ -23,8 +22,26 @@ from ..._http.session import ApiSession
 from ..._resources.account import account_at, key_hash, note_account
 from ..base import TEMPLATE, Capabilities, Provider
 from . import account as account_resources
-from . import bodies, catalogue, checks, rates, refusals, wire
+from . import catalogue, validation, wire
 from .config import DEFAULT_URL, KEY_VARIABLE
+
+#: USD per GB and month of the container's disk, and of the volume while its pod runs (list price, the same for both).
+DISK = 0.10
+#: When the GPU begins to bill is documented nowhere.
+REMARKS = ("RunPod bills the GPU from the order on, disks by its list (0.10 USD per GB and month), and no traffic",)
+
+
+def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
+    """See Provider.rates. A network volume is billed by itself, used or not, and is no part of it."""
+    return Rates(
+        gpu=offer.usd_per_hour,
+        disk=round((disk_gb + volume_gb) * DISK / MONTH, 6),
+        gb_in=0.0,
+        gb_out=0.0,
+        beside=True,
+        remarks=REMARKS,
+    )
+
 
 #: USD per GB and month of a stopped pod's volume disk: twice what it costs while the pod runs (list price).
 STOPPED_DISK = 0.20
@@ -51,7 +68,7 @@ class RunPod(Provider):
         self._key = api_key
         self._api = session or ApiSession("RunPod", api_url, api_key)
         self._quiet = quiet
-        self.capabilities = replace(type(self).capabilities, own_end=bodies.own_end(api_url))
+        self.capabilities = replace(type(self).capabilities, own_end=wire.own_end(api_url))
         self._notes: list[str] = []
         self._data_centers: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -113,11 +130,11 @@ class RunPod(Provider):
 
     def check(self, request: PodRequest) -> None:
         """See Provider."""
-        checks.check(request, self._key)
+        validation.check(request, self._key)
 
     def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:
         """See Provider."""
-        checks.check_changes(pod, changes, self._key)
+        validation.check_changes(pod, changes, self._key)
 
     def find(self, kind: str, reference: str) -> Reference:
         """See Provider."""
@@ -131,7 +148,7 @@ class RunPod(Provider):
 
     def start_command(self, entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
         """See Provider."""
-        return bodies.start_command(entrypoint, cmd)
+        return wire.start_command(entrypoint, cmd)
 
     def create(self, request: PodRequest) -> Pod:
         """See Provider."""
@@ -144,13 +161,13 @@ class RunPod(Provider):
     def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
         """A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
         self.check(request)
-        body = bodies.create_body(request)
+        body = wire.create_body(request)
         secrets = _secrets(body["env"])
         attempted = f"rent the pod {request.name} on RunPod"
         try:
             answer = self._api.request("POST", "/v2/pods", body=body, secrets=secrets, attempted=attempted, gate=gate)
         except errors.CloudError as error:
-            raise refusals.of_create(error, request) from error
+            raise validation.of_create(error, request) from error
         try:
             return wire.pod(answer.data)
         except errors.BadAnswer as error:
@@ -202,12 +219,12 @@ class RunPod(Provider):
             answer = self._api.request(
                 "PATCH",
                 _path(pod_id),
-                body=bodies.update_body(changes, now),
+                body=wire.update_body(changes, now),
                 secrets=secrets,
                 attempted=f"change the pod {pod_id} on RunPod",
             )
         except errors.CloudError as error:
-            raise refusals.of_update(error, changes) from error
+            raise validation.of_update(error, changes) from error
         return wire.pod(answer.data)
 
     def start(self, pod_id: str) -> Pod:
@@ -294,7 +311,7 @@ class RunPod(Provider):
 
     def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
         """See Provider."""
-        return rates.of(offer, disk_gb, volume_gb)
+        return of(offer, disk_gb, volume_gb)
 
     def stop_cost(self, pod: Pod) -> StopCost:
         """See Provider."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vast.ai has beside pods: templates and volumes. Declarations for ``_resource``. Private to this collection.
+"""Declare what Vast.ai has beside instances: templates, volumes, keys, variables and charges.
 
 Source: Vast.ai's description of its API and its own command line tool.
 """
@@ -9,14 +9,242 @@ Source: Vast.ai's description of its API and its own command line tool.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ..._core import errors
 from ..._core.errors import BadRequest
-from ..._core.values import integer, listing, mapping, number, text
-from ..._resources.resource import Field, Page, Resource, Store
-from . import query
-from .volumes import TEMPLATES, VOLUMES, rows
+from ..._core.values import integer, listing, mapping, number, text, to_json
+from ..._resources.account import KeyList, Variables
+from ..._resources.resource import GRACE, BillQuery, Field, Page, Polls, Resource, Shelf, Store
+from . import account, instances, query, ssh_keys, wire
+from .session import VastSession
+from .volumes import TEMPLATES, VOLUMES, rows, templates, volumes
+
+CHARGES, INVOICES = "/api/v0/charges/", "/api/v1/invoices/"
+#: Records of one page.
+PAGE = 500
+#: Our words for what is charged -> the service's types of contracts.
+KINDS: Mapping[str, tuple[str, ...] | None] = {
+    "all": None,
+    "pods": ("instance",),
+    "volumes": ("volume",),
+    "serverless": ("serverless",),
+    "invoices": None,
+}
+#: Days up to now when nobody says; the service wants a range.
+DAYS = 30
+
+
+def bills(api: VastSession, query: BillQuery) -> dict[str, Any]:
+    """See Shelf. :raises BadRequest: for a time that is none."""
+    start, end = window(query)
+    invoices = query.kind == "invoices"
+    filters: dict[str, Any] = {"when" if invoices else "day": {"gte": start, "lte": end}}
+    types = KINDS[query.kind]
+    if types is not None:
+        filters["type"] = {"in": list(types)}
+    raws = _pages(api, INVOICES if invoices else CHARGES, filters)
+    records = [_record(raw) for raw in raws]
+    if query.object_id is not None:
+        records = [record for record in records if record["object_id"] == query.object_id]
+    kinds: dict[str, float] = {}
+    for record in records:
+        for name, amount in record["amounts"].items():
+            kinds[name] = round(kinds.get(name, 0.0) + amount, 6)
+    total = round(sum(record["usd"] for record in records), 6)
+    asked = {"start": wire.moment(start), "end": wire.moment(end), "kind": query.kind}
+    return {"records": records, "totals": {"total_usd": total, **kinds}, "query": asked}
+
+
+def window(query: BillQuery, now: datetime | None = None) -> tuple[int, int]:
+    """Seconds since 1970 from when to when."""
+    moment = now or datetime.now(timezone.utc)
+    end = _seconds("end_time", query.end) if query.end else int(moment.timestamp())
+    if query.start:
+        return _seconds("start_time", query.start), end
+    return end - int(timedelta(days=query.last or DAYS).total_seconds()), end
+
+
+def _seconds(option: str, text_: str) -> int:
+    try:
+        found = datetime.fromisoformat(text_.replace("Z", "+00:00"))
+    except ValueError:
+        raise errors.BadRequest(
+            f"The option {option} is {text_!r}; write it like 2026-06-01 or 2026-06-01T12:00:00Z (UTC)."
+        ) from None
+    return int((found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def _pages(api: VastSession, path: str, filters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    query: dict[str, Any] = {"select_filters": to_json(filters), "limit": PAGE}
+    found: list[Mapping[str, Any]] = []
+    seen: set[str] = set()
+    while True:
+        data = mapping(api.request("GET", path, query=query, attempted="read the charges on Vast.ai").data)
+        listed = data.get("results")
+        if not isinstance(listed, list):
+            raise errors.BadAnswer("Vast.ai's answer holds no list of charges; it cannot be read.")
+        found += [mapping(each) for each in listed]
+        token = text(data.get("next_token"))
+        if token is None:
+            return found
+        if token in seen:
+            raise errors.BadAnswer("Vast.ai's list of charges goes round in circles; it cannot be read.")
+        seen.add(token)
+        query["after_token"] = token
+
+
+def _record(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """One contract's charges in our words."""
+    amounts: dict[str, float] = {}
+    words = {"gpu": "gpu_usd", "disk": "disk_usd", "bwd": "download_usd", "bwu": "upload_usd"}
+    for item in map(mapping, listing(raw.get("items"))):
+        name = words.get(text(item.get("type")) or "")
+        if name:
+            amounts[name] = round(amounts.get(name, 0.0) + (number(item.get("amount")) or 0.0), 6)
+    source = text(raw.get("source")) or ""
+    return {
+        "type": text(raw.get("type")),
+        "object_id": source.rpartition("-")[2] or None,
+        "label": text(mapping(raw.get("metadata")).get("label")),
+        "start": wire.moment(raw.get("start")),
+        "end": wire.moment(raw.get("end")),
+        "description": text(raw.get("description")),
+        "usd": number(raw.get("amount")) or 0.0,
+        "amounts": amounts,
+        "invoice_id": integer(mapping(raw.get("metadata")).get("invoice_id")),
+    }
+
+
+SECRETS = "/api/v0/secrets/"
+
+
+class VastShelf(Shelf):
+    """See Shelf."""
+
+    def __init__(self, api_key: str, api_url: str, *, scale: float = 1.0, session: VastSession | None = None) -> None:
+        self._api = session or VastSession(api_url, api_key, scale=scale)
+
+    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
+        """See Shelf."""
+        store = _Templates if kind == TEMPLATE.kind else _Volumes
+        return store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
+
+    def keys(self, pod_id: str | None = None) -> KeyList:
+        """See Shelf. With an id, those of one instance."""
+        return _Keys(self._api, pod_id)
+
+    def variables(self) -> Variables:
+        """See Shelf."""
+        return _Variables(self._api)
+
+    def bills(self, query: BillQuery) -> dict[str, Any]:
+        """See Shelf."""
+        return account.bills(self._api, query)
+
+
+class _Templates(Store):
+    """The service lists everybody's templates; only those of the account are ours."""
+
+    def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
+        """See Store."""
+        user = mapping(self.api.request("GET", instances.USER, attempted="read the account on Vast.ai").data).get("id")
+        return templates(self.api, {"creator_id": {"eq": user}})
+
+    def path(self, object_id: Any) -> str:
+        """Every change goes to one address, and says in its body which template it means."""
+        return TEMPLATES
+
+
+class _Volumes(Store):
+    """The account's volumes, each with the name by which it is found."""
+
+    def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
+        """See Store."""
+        return [{**raw, "name": volume_name(raw)} for raw in volumes(self.api)]
+
+    def path(self, object_id: Any) -> str:
+        """Every change goes to one address, and says in its body which volume it means."""
+        return VOLUMES
+
+
+class _Keys(KeyList):
+    """Each key is an object of its own; a write adds what is missing and removes only what was read before, so that the
+    keys of somebody who adds one at the same time stay.
+    """
+
+    def __init__(self, api: VastSession, pod_id: str | None) -> None:
+        self._api = api
+        self._pod_id = pod_id
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def read(self) -> list[str]:
+        """See KeyList."""
+        found = ssh_keys.instance_keys(self._api, self._pod_id) if self._pod_id else ssh_keys.account_keys(self._api)
+        self._seen = {key.identity: key.id for key in found}
+        return [key.line for key in found]
+
+    def write(self, lines: Sequence[str]) -> None:
+        """See KeyList."""
+        wanted = {ssh_keys.identity(line): line for line in lines}
+        for identity, line in wanted.items():
+            if identity in self._seen:
+                continue
+            if self._pod_id:
+                ssh_keys.attach(self._api, self._pod_id, line)
+            else:
+                ssh_keys.add(self._api, line)
+        for identity, key_id in self._seen.items():
+            if identity in wanted:
+                continue
+            if self._pod_id:
+                ssh_keys.detach(self._api, self._pod_id, key_id)
+            else:
+                ssh_keys.remove(self._api, key_id)
+
+
+class _Variables(Variables):
+    """The account's variables, which the service calls secrets. Some services show only stars for their values."""
+
+    def __init__(self, api: VastSession) -> None:
+        self._api = api
+
+    def read(self) -> dict[str, str | None]:
+        """See Variables. :raises BadAnswer: when the answer holds none and does not say so."""
+        data = self._api.request("GET", SECRETS, attempted="read the variables of the account on Vast.ai").data
+        found = mapping(data).get("secrets")
+        if not isinstance(found, (dict, list)):
+            raise errors.BadAnswer(
+                "Vast.ai's answer holds no variables; it cannot be read, which is not the same as none."
+            )
+        if isinstance(found, list):
+            found = {str(mapping(each).get("key")): mapping(each).get("value") for each in found}
+        return {str(name): _value(value) for name, value in found.items()}
+
+    def write(self, name: str, value: str, known: bool) -> None:
+        """See Variables."""
+        self._api.request(
+            "PUT" if known else "POST",
+            SECRETS,
+            body={"key": name, "value": value},
+            secrets=[value],
+            attempted=f"set the variable {name} of the account on Vast.ai",
+            # To set the same value twice is the same as once.
+            like="PUT",
+        )
+
+    def delete(self, name: str) -> None:
+        """See Variables."""
+        attempted = f"delete the variable {name} of the account on Vast.ai"
+        self._api.request("DELETE", SECRETS, body={"key": name}, attempted=attempted)
+
+
+def _value(value: Any) -> str | None:
+    text = "" if value is None else str(value)
+    return None if text.strip("*") == "" and text else text
+
 
 #: GB of the smallest volume.
 LEAST_VOLUME = 1

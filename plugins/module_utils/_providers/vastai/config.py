@@ -1,9 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Vast.ai's key and address come from: the same places as for the vendor's own tools. Private to this
-collection.
-"""
+"""Find Vast.ai's key, address and other settings in the same places as the vendor's own tools."""
 
 from __future__ import annotations
 
@@ -11,7 +9,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..._core.errors import AuthError, BadRequest
-from ..settings import Sources, checked_address, checked_key, find_address
+from ..settings import Setting, Sources, checked_address, checked_key, find_address
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        "VAST_API_KEY",
+        "The API key of the account.",
+        "0123456789abcdef…",
+        option="api_key",
+        secret=True,
+    ),
+    Setting(
+        "VAST_URL",
+        "Scheme, host and port of the API; for tests, or for a proxy of your own.",
+        "https://console.vast.ai",
+        option="api_url",
+    ),
+)
+
 
 KEY_VARIABLE = "VAST_API_KEY"
 URL_VARIABLE = "VAST_URL"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver for Vast.ai. Private to this collection."""
+"""Drive Vast.ai, and say how it bills an instance."""
 
 from __future__ import annotations
 
@@ -12,19 +12,35 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from ..._core import errors
-from ..._core.offer import Offer, OfferQuery
+from ..._core.offer import MONTH, Offer, OfferQuery, Rates
 from ..._core.pod import Account, Pod, PodRequest, Reference, StopCost
-from ..._core.rates import MONTH, Rates
 from ..._core.values import mapping
 from ..._http.retry import Gate
 from ..._resources.account import key_hash
 from ..base import Capabilities, Provider
-from . import bodies, instances, offers, rates, validation, volumes, wire
+from . import instances, offers, validation, volumes, wire
 from . import query as query_language
 from .config import KEY_VARIABLE
-from .new_volumes import NewVolumes
-from .pod_keys import PodKeys
 from .session import VastSession
+from .ssh_keys import PodKeys
+from .volumes import NewVolumes
+
+#: Whether the image counts as traffic is documented nowhere; of everything else it is said.
+REMARKS = ("Vast.ai counts the image as traffic to the pod, at the host's own price",)
+
+
+def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
+    """See Provider.rates. The offer's price holds the disk that the search asked for."""
+    disk, whole = offer.disk_usd_per_hour, offer.usd_per_hour
+    return Rates(
+        gpu=round(whole - (disk or 0.0), 6) if whole is not None else None,
+        disk=disk,
+        gb_in=offer.usd_per_gb_down,
+        gb_out=offer.usd_per_gb_up,
+        loading=False,
+        remarks=REMARKS,
+    )
+
 
 #: Seconds for which an offer that this machine's user has just rented is not rented again: the service accepts a second
 #: create on it, and then neither pod starts.
@@ -62,7 +78,7 @@ class Vast(Provider):
         self._notes: builtins.list[str] = []
         self._pod_keys = PodKeys(self._api, self._notes)
         self._new_volumes = NewVolumes(self._api, self._notes)
-        own_end = bodies.own_end(api_url)
+        own_end = wire.own_end(api_url)
         self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale, own_end=own_end)
 
     @property
@@ -169,8 +185,8 @@ class Vast(Provider):
             answer = self._api.request(
                 "PUT",
                 f"/api/v0/asks/{int(request.offer_id)}/",
-                body=bodies.create_body(request, place, mounts),
-                secrets=bodies.secrets(request),
+                body=wire.create_body(request, place, mounts),
+                secrets=wire.secrets(request),
                 attempted=f"rent the pod {request.name} on Vast.ai (offer {request.offer_id})",
                 like="POST",
                 gate=gate,
@@ -217,7 +233,7 @@ class Vast(Provider):
     def settle(self, pod: Pod, request: PodRequest) -> Pod:
         """See Provider. Attach the keys, then read the contract back."""
         self._pod_keys.belong_to(pod.id)
-        if bodies.runtype(request) != bodies.RUNTYPES["args"]:
+        if wire.runtype(request) != wire.RUNTYPES["args"]:
             self._pod_keys.attach(pod, request.public_keys)
         if request.extra.get("target_state") == wire.STOPPED:
             self._api.turns.note(instances.STOPPED_BY_US, pod.id)
@@ -304,7 +320,7 @@ class Vast(Provider):
         body.update({names.get(name, name): value for name, value in changes.items()})
         row = instances.row(self._api, pod_id) or {} if {"env", "onstart"} & set(changes) else {}
         if "onstart" in changes:
-            body["onstart"] = bodies.with_own_part(str(row.get("onstart") or ""), changes["onstart"])
+            body["onstart"] = wire.with_own_part(str(row.get("onstart") or ""), changes["onstart"])
         if "env" in changes:
             variables = wire.environment(row)
             flags = {name: value for name, value in wire.extra_env(row) if name not in variables}
@@ -376,7 +392,7 @@ class Vast(Provider):
 
     def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
         """See Provider."""
-        return rates.of(offer, disk_gb, volume_gb)
+        return of(offer, disk_gb, volume_gb)
 
     def stop_cost(self, pod: Pod) -> StopCost:
         """See Provider."""

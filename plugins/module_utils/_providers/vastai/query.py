@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The query language of Vast.ai's offers: as a mapping and as the text of the vendor's own tool, in people's units.
-Pure functions. Private to this collection.
+Pure functions.
 
 Sources: Vast.ai's description of its API and its own command line tool.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to Vast.ai: which may be sent when, and what its many ways to say no mean. Private to this collection.
+"""Requests to Vast.ai: which may be sent when, and what its many ways to say no mean.
 
 Source: Vast.ai's description of its API, its own command line tool, and what clients saw of the running service.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vast.ai is known to refuse or to misunderstand, found before it costs anything. Private to this collection."""
+"""What Vast.ai is known to refuse or to misunderstand, found before it costs anything."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from ..._core.errors import BadRequest
 from ..._core.pod import SSH_PORT, Pod, PodRequest
 from ..._core.values import no_public_key
-from . import bodies
-from .bodies import MOST_SCRIPT
+from . import wire
+from .wire import MOST_SCRIPT
 
 #: Characters of a label: a create takes 256.
 LONGEST_NAME = 256
@@ -161,7 +161,7 @@ def _script(request: PodRequest) -> Iterator[str]:
             "where it starts an SSH server; use onstart."
         )
     listed = sum(len(str(each)) for each in request.extra.get("args_list") or ())
-    size = len(bodies.onstart(request)) + len(request.args or "") + listed
+    size = len(wire.onstart(request)) + len(request.args or "") + listed
     if size > MOST_SCRIPT:
         what = "options args and onstart have" if has_args else "option onstart, with what sets up SSH, has"
         yield f"the {what} {size} characters; the most is {MOST_SCRIPT}. Copy a script to the pod and start that."

@@ -14,8 +14,9 @@ from typing import ClassVar
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.action import pod_termination, runpod_pod
-from ansible_collections.podyard.gpu.plugins.plugin_utils._common import live, screen
-from ansible_collections.podyard.gpu.plugins.plugin_utils._common.live import LiveAction
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common import action as live
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common import screen
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common.action import LiveAction
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import PREFIX, RUN, FakeCloud, FakeTime, pod
 
 

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.podyard.gpu.plugins.action import plan as action
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeCloud, offer
 from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act

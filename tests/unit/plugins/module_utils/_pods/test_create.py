@@ -11,12 +11,12 @@ import json
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
-from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence, lookup, rent
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as lookup
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import History
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
     IDENTITY,

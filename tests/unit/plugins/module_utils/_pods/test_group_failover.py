@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence, ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IDENTITY, offer

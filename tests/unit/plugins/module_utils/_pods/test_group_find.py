@@ -16,9 +16,8 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import workers
 from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock
 from ansible_collections.podyard.gpu.plugins.module_utils._core.workers import Crew, Interrupted
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import Names
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_hosts import KnownHosts
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.supply import MOST_REFUSED, Supply
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import KnownHosts, Names
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import MOST_REFUSED, Supply
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime, offer
 
 # -- names

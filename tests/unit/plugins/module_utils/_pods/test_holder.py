@@ -10,12 +10,11 @@ import json
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as lookup
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
-from ansible_collections.podyard.gpu.plugins.module_utils._pods import lookup
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.holder import Holder, holder
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lookup import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.terminate import (
     give_back_run,
     require_gone,

@@ -21,12 +21,12 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, lease
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import bodies as runpod
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import bodies as vastai
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import wire
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import wire as vastai
 from ansible_collections.podyard.gpu.plugins.module_utils._training import state
 
 VAST = vastai.own_end("https://api.example")
-RUNPOD = runpod.own_end("https://api.example/")
+RUNPOD = wire.own_end("https://api.example/")
 VAST_ENV = {"CONTAINER_API_KEY": "own-key", "CONTAINER_ID": "77"}
 RUNPOD_ENV = {"RUNPOD_API_KEY": "own-key", "RUNPOD_POD_ID": "abc"}
 # Far more than any of it takes, for a machine that does much else.

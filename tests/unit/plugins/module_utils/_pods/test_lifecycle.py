@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
-from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, ledger, lookup
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, create, ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import Lifecycle, Wanted, Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
@@ -101,7 +101,7 @@ def shared_world(world, monkeypatch, tmp_path):
 
 def test_two_tasks_do_not_rent_a_pod_of_one_name_at_once(shared, monkeypatch):
     """The other one begins when this one has seen that there is none, and has not rented yet."""
-    monkeypatch.setattr(lookup, "TURN", 0.05)
+    monkeypatch.setattr(create, "TURN", 0.05)
     other = World(shared.tmp_path)
 
     def meanwhile(_query):
@@ -119,8 +119,8 @@ def test_two_tasks_do_not_rent_a_pod_of_one_name_at_once(shared, monkeypatch):
 
 @pytest.mark.parametrize(("state", "wanted"), [("absent", {}), ("present", {"name": "another"})])
 def test_what_rents_no_such_pod_waits_for_nobody(shared, monkeypatch, state, wanted):
-    monkeypatch.setattr(lookup, "TURN", 0.0)
-    with lookup.alone(Work(shared.cloud), IDENTITY):
+    monkeypatch.setattr(create, "TURN", 0.0)
+    with create.alone(Work(shared.cloud), IDENTITY):
         assert shared.ensure(state, **wanted) is not None
         assert shared.ensure("present", check=True).changed
 

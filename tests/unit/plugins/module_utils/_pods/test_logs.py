@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.diagnosis import diagnose
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.logs import diagnose
 
 
 @pytest.mark.parametrize(

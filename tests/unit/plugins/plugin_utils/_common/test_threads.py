@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._common import live
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common import action
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.threads import begin
 
 
@@ -26,7 +26,7 @@ def test_no_signal_is_for_the_thread_and_all_are_for_the_others():
 def test_progress_is_shown_by_such_a_thread(tmp_path):
     path, seen = tmp_path / "progress", []
     path.write_text("one line\n")
-    with live.Tail(str(path), lambda line: seen.append((line, mask()))):
+    with action.Tail(str(path), lambda line: seen.append((line, mask()))):
         pass
     assert [line for line, _mask in seen] == ["one line"]
     assert signal.SIGINT in seen[0][1]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.plugin_utils._plan import cost, cuda
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import offer
 

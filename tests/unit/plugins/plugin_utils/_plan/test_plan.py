@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.action.plan import ActionModule
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Account, Reference
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.action import local_path

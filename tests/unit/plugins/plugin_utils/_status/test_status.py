@@ -17,7 +17,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pods.holder import Ho
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists import PodList
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
-from ansible_collections.podyard.gpu.plugins.plugin_utils._status import table as table_module
+from ansible_collections.podyard.gpu.plugins.plugin_utils._status import status as table_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.probe import Look
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import known
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.status import Found, Status, status

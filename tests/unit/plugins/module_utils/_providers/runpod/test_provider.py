@@ -13,8 +13,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Account, Mount, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._http.session import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Template
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import bodies
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import provider as runpod
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import wire
 from ansible_collections.podyard.gpu.tests.unit.fakes import cloud
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
 from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
@@ -36,7 +36,7 @@ def driver(api):
 
 def test_a_create_sends_the_whole_request_once():
     request = cloud.request("x", public_keys=(cloud.KEY,))
-    script = expect("POST", PODS, body=bodies.create_body(request))
+    script = expect("POST", PODS, body=wire.create_body(request))
     with Conversation(script.reply(examples.fresh(name="x"), 201)) as api:
         pod = driver(api).create(request)
     assert (pod.id, pod.phase, pod.endpoint, pod.usd_per_hour) == ("7h9k2m4n6p", "provisioning", None, 0.69)

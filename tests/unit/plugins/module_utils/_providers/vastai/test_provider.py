@@ -13,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import History
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lookup import Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import Terms, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import wire

@@ -11,9 +11,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
-from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Objection, Offer, OfferQuery
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Objection, Offer, OfferQuery, Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._market import search
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeCloud, offer

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import checks
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import validation
 from ansible_collections.podyard.gpu.tests.unit.fakes import cloud
 
 CPU = {"gpu": "", "gpu_id": "", "gpu_count": 0, "cpu": Cpu("cpu5c", 4)}
@@ -39,7 +39,7 @@ DISK, NETWORK = Mount("disk", "/workspace", 50), Mount("network", "/workspace", 
     ],
 )
 def test_what_is_right_passes(changes):
-    checks.check(cloud.request("x", **changes), ACCOUNT_KEY)
+    validation.check(cloud.request("x", **changes), ACCOUNT_KEY)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_right_passes(changes):
 )
 def test_what_is_wrong_is_said_in_one_sentence(changes, words):
     with pytest.raises(BadRequest) as caught:
-        checks.check(cloud.request(**changes), ACCOUNT_KEY)
+        validation.check(cloud.request(**changes), ACCOUNT_KEY)
     assert words in str(caught.value)
     assert "was not rented" in str(caught.value)
     assert ACCOUNT_KEY not in str(caught.value)
@@ -107,7 +107,7 @@ def test_what_is_wrong_is_said_in_one_sentence(changes, words):
 )
 def test_a_change_is_looked_at_likewise(changes, words):
     with pytest.raises(BadRequest) as caught:
-        checks.check_changes(cloud.pod(), changes, ACCOUNT_KEY)
+        validation.check_changes(cloud.pod(), changes, ACCOUNT_KEY)
     assert words in str(caught.value)
     assert "was not changed" in str(caught.value)
     assert ACCOUNT_KEY not in str(caught.value)
@@ -115,8 +115,8 @@ def test_a_change_is_looked_at_likewise(changes, words):
 
 def test_global_networking_needs_the_right_processor_also_later():
     with pytest.raises(BadRequest, match="CPU pod"):
-        checks.check_changes(cloud.pod(cpu=Cpu("cpu5c", 4), gpu_id=None), {"global_networking": True}, ACCOUNT_KEY)
+        validation.check_changes(cloud.pod(cpu=Cpu("cpu5c", 4), gpu_id=None), {"global_networking": True}, ACCOUNT_KEY)
     with pytest.raises(BadRequest, match="NVIDIA"):
-        checks.check_changes(cloud.pod(gpu_id="AMD Instinct MI300X OAM"), {"global_networking": True}, ACCOUNT_KEY)
+        validation.check_changes(cloud.pod(gpu_id="AMD Instinct MI300X OAM"), {"global_networking": True}, ACCOUNT_KEY)
     good = {"global_networking": True, "locked": True, "registry": None, "ports": (), "disk_gb": 40, "name": "x"}
-    checks.check_changes(cloud.pod(), good, ACCOUNT_KEY)
+    validation.check_changes(cloud.pod(), good, ACCOUNT_KEY)

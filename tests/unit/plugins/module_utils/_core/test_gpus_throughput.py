@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core import models, places, throughput
+from ansible_collections.podyard.gpu.plugins.module_utils._core import gpus, places
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
 
 #: Every GPU of RunPod's description of REST v1, and the names that clients saw at Vast.ai.
@@ -32,7 +32,7 @@ RENTED = """
 
 @pytest.mark.parametrize("name", [each.strip() for each in RENTED.split(";")])
 def test_every_gpu_that_is_rented_is_in_the_table(name):
-    assert throughput.model(name) is not None
+    assert gpus.model(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -46,22 +46,22 @@ def test_every_gpu_that_is_rented_is_in_the_table(name):
     ],
 )
 def test_two_names_of_one_gpu(one, other):
-    assert throughput.model(one) is throughput.model(other)
+    assert gpus.model(one) is gpus.model(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("L40", "L40S"), ("RTX 6000 Ada", "Quadro RTX 6000"), ("A10", "A100 PCIe")])
 def test_alike_names_of_two_gpus(one, other):
-    assert throughput.model(one) is not throughput.model(other)
+    assert gpus.model(one) is not gpus.model(other)
 
 
 def test_no_name_is_that_of_two_models():
-    every = [{models.parse(name).kind for name in (model.name, *model.names)} for model in throughput.MODELS]
+    every = [{gpus.parse(name).kind for name in (model.name, *model.names)} for model in gpus.MODELS]
     names = [name for each in every for name in each]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def test_what_is_unknown_is_none():
-    assert throughput.model("Abacus", None, "") is None
+    assert gpus.model("Abacus", None, "") is None
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_what_is_unknown_is_none():
     ],
 )  # fmt: skip
 def test_memory_is_what_the_maker_sells(name, told, sold):
-    assert throughput.memory(throughput.model(name), told) == sold
+    assert gpus.memory(gpus.model(name), told) == sold
 
 
 def test_the_manual_shows_the_table_as_it_is():
     manual = (Path(__file__).parents[5] / "docs" / "market.md").read_text(encoding="utf-8")
-    for model in throughput.MODELS:
+    for model in gpus.MODELS:
         memory, capability = " / ".join(map(str, model.memory_gb)), model.capability or "–"
         tflops = f"{model.tflops:g}" if model.tflops is not None else "–"
         assert f"| {model.name} | {tflops} | {memory} | {capability} | {model.source} |" in manual

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core.rates import Rates
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import rates as runpod
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import rates as vastai
+from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import provider
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import provider as vastai
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeCloud, offer
 
 
 def test_runpod_bills_gpu_and_both_disks_from_the_order_on_and_no_traffic():
-    rates = runpod.of(offer(price=0.69), disk_gb=20, volume_gb=52)
+    rates = provider.of(offer(price=0.69), disk_gb=20, volume_gb=52)
     assert rates.gpu == 0.69
     assert rates.disk == pytest.approx(72 * 0.10 / 720)
     assert rates.hourly == pytest.approx(0.70)

@@ -15,12 +15,12 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors, v
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._http import session as session_module
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.shelf import RunPodShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import session as vast_session
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.account import VastShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.session import VastSession
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.shelf import VastShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery
 from ansible_collections.podyard.gpu.tests.unit.fakes import cloud
 from ansible_collections.podyard.gpu.tests.unit.fakes.odd_answers import OddCloud, assert_finite, conversations

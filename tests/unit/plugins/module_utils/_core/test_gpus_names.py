@@ -9,9 +9,9 @@ import itertools
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core import gpus, throughput
+from ansible_collections.podyard.gpu.plugins.module_utils._core import gpus
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
-from ansible_collections.podyard.gpu.plugins.module_utils._core.models import Name, parse
+from ansible_collections.podyard.gpu.plugins.module_utils._core.gpus import Name, parse
 from ansible_collections.podyard.gpu.plugins.module_utils._module.gpu_info import same_gpu
 
 #: The driver's name of a model, then names by which it was seen for rent: each line another model at another price.
@@ -181,9 +181,9 @@ def test_the_measured_memory_counts_where_the_name_says_none():
 
 
 def test_forms_that_are_left_open_are_ranked_by_the_slowest():
-    assert throughput.model("H100") is throughput.model("H100 PCIe")
-    assert throughput.model("Tesla V100") is throughput.model("V100 PCIe")
-    assert throughput.model("NVIDIA A100-SXM4-80GB MIG 1g.10gb") is None
+    assert gpus.model("H100") is gpus.model("H100 PCIe")
+    assert gpus.model("Tesla V100") is gpus.model("V100 PCIe")
+    assert gpus.model("NVIDIA A100-SXM4-80GB MIG 1g.10gb") is None
 
 
 def test_parts_of_a_name():

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import CloudError
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Endpoint
-from ansible_collections.podyard.gpu.plugins.module_utils._pods import host_keys
+from ansible_collections.podyard.gpu.plugins.module_utils._pods import ssh
 
 HERE = Endpoint("127.0.0.1", 40123)
 
@@ -35,7 +35,7 @@ def scanner(out, status=0):
 
 def test_a_fingerprint_is_the_one_that_openssh_prints(key):
     blob, listing = key
-    assert host_keys.printed([f"boot: {listing}"]) == {host_keys.fingerprint(blob.split()[1])}
+    assert ssh.printed([f"boot: {listing}"]) == {ssh.fingerprint(blob.split()[1])}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_fingerprint_is_the_one_that_openssh_prints(key):
     ],
 )
 def test_other_lines_print_no_host_key(line):
-    assert host_keys.printed([line]) == set()
+    assert ssh.printed([line]) == set()
 
 
 def test_a_scan_reads_the_keys_and_skips_the_rest(key):
@@ -64,44 +64,44 @@ def test_a_scan_reads_the_keys_and_skips_the_rest(key):
             "",
         )
 
-    (found,) = host_keys.scan(run, HERE)
+    (found,) = ssh.scan(run, HERE)
     assert found.line == f"[127.0.0.1]:40123 {blob}"
     assert found.fingerprint.startswith("SHA256:")
     assert asked == [["ssh-keyscan", "-T", "5", "-p", "40123", "127.0.0.1"]]
-    assert host_keys.scan(scanner("", 1), HERE) == []
+    assert ssh.scan(scanner("", 1), HERE) == []
 
 
-OURS = host_keys.HostKey("[h]:1 ssh-ed25519 AAAA", "SHA256:ours")
-THEIRS = host_keys.HostKey("[h]:1 ssh-rsa BBBB", "SHA256:theirs")
+OURS = ssh.HostKey("[h]:1 ssh-ed25519 AAAA", "SHA256:ours")
+THEIRS = ssh.HostKey("[h]:1 ssh-rsa BBBB", "SHA256:theirs")
 
 
 def test_only_keys_that_the_pod_printed_are_trusted():
-    verdict = host_keys.judge([OURS, THEIRS], {"SHA256:ours", "SHA256:of an earlier start"})
+    verdict = ssh.judge([OURS, THEIRS], {"SHA256:ours", "SHA256:of an earlier start"})
     assert (verdict.mode, verdict.lines) == ("strict", (OURS.line,))
 
 
 def test_without_a_printed_key_the_first_one_seen_is_taken():
-    assert host_keys.judge([OURS], set()) == host_keys.Verdict("accept-new")
+    assert ssh.judge([OURS], set()) == ssh.Verdict("accept-new")
 
 
 def test_a_stranger_is_refused():
-    verdict = host_keys.judge([THEIRS], {"SHA256:ours"})
+    verdict = ssh.judge([THEIRS], {"SHA256:ours"})
     assert verdict.mode is None
     assert "another machine answers" in verdict.problem
     assert "SHA256:theirs" in verdict.problem
 
 
 def test_no_key_is_no_trust():
-    assert host_keys.judge([], {"SHA256:ours"}).mode is None
-    assert host_keys.judge([], set()).mode is None
+    assert ssh.judge([], {"SHA256:ours"}).mode is None
+    assert ssh.judge([], set()).mode is None
 
 
 def test_known_hosts_are_replaced_at_once_and_private(tmp_path):
     path = tmp_path / "run" / "known_hosts"
-    host_keys.write_known_hosts(str(path), ["a", "b"])
+    ssh.write_known_hosts(str(path), ["a", "b"])
     assert path.read_text() == "a\nb\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    host_keys.write_known_hosts(str(path), [])
+    ssh.write_known_hosts(str(path), [])
     assert path.read_text() == ""
     assert [each.name for each in path.parent.iterdir()] == ["known_hosts"]
 
@@ -109,4 +109,4 @@ def test_known_hosts_are_replaced_at_once_and_private(tmp_path):
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CloudError, match="cannot be written"):
-        host_keys.write_known_hosts(str(tmp_path / "file" / "known_hosts"), [])
+        ssh.write_known_hosts(str(tmp_path / "file" / "known_hosts"), [])

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import bodies, wire
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import wire
 from ansible_collections.podyard.gpu.tests.unit.fakes import cloud
 from ansible_collections.podyard.gpu.tests.unit.fakes.runpod import wire_examples as examples
 
@@ -18,7 +18,7 @@ NETWORK = {"network": [{"volumeId": "v1", "path": "/data"}]}
 
 
 def test_a_create_names_count_disk_ports_and_key_explicitly_and_nothing_unasked():
-    body = bodies.create_body(cloud.request("x", public_keys=(cloud.KEY, "ssh-rsa AAAA other"), env={"A": "1"}))
+    body = wire.create_body(cloud.request("x", public_keys=(cloud.KEY, "ssh-rsa AAAA other"), env={"A": "1"}))
     assert body == {
         "name": "x",
         "image": cloud.IMAGE,
@@ -43,7 +43,7 @@ def test_a_create_with_everything():
         template_id="tpl",
         ports=("22/tcp", "8888/http"),
     )
-    body = bodies.create_body(request)
+    body = wire.create_body(request)
     assert body["gpu"] == {"id": "NVIDIA RTX 4090", "count": 2, "minCudaVersion": "12.8"}
     assert body["dataCenterIds"] == ["EU-RO-1", "US-IL-1"]
     assert body["mounts"] == {"persistent": {"size": 50, "path": "/workspace"}}
@@ -54,7 +54,7 @@ def test_a_create_with_everything():
 
 def test_a_create_with_a_network_volume_and_exact_cuda_versions():
     volume = Mount("network", "/workspace", volume_id="v1")
-    body = bodies.create_body(cloud.request("x", network_volume=volume, cuda_versions=("12.8",)))
+    body = wire.create_body(cloud.request("x", network_volume=volume, cuda_versions=("12.8",)))
     assert body["mounts"] == {"network": [{"volumeId": "v1", "path": "/workspace"}]}
     assert body["gpu"]["allowedCudaVersions"] == ["12.8"]
 
@@ -62,7 +62,7 @@ def test_a_create_with_a_network_volume_and_exact_cuda_versions():
 def test_a_change_says_what_differs_in_the_services_words():
     now = wire.pod(examples.pod(mounts={"persistent": {"size": 50, "path": "/data"}}))
     changes = {"disk_gb": 60, "ports": ("22/tcp",), "env": {"A": "1"}, "volume_size_gb": 80, "registry": None}
-    assert bodies.update_body(changes, now) == {
+    assert wire.update_body(changes, now) == {
         "registry": None,
         "disk": 60,
         "ports": ["22/tcp"],
@@ -72,13 +72,13 @@ def test_a_change_says_what_differs_in_the_services_words():
 
 
 def test_a_create_of_a_cpu_pod_has_no_gpu():
-    body = bodies.create_body(cloud.request("x", gpu="", gpu_id="", gpu_count=0, cpu=Cpu("cpu5c", 4, 8.0)))
+    body = wire.create_body(cloud.request("x", gpu="", gpu_id="", gpu_count=0, cpu=Cpu("cpu5c", 4, 8.0)))
     assert body["cpu"] == {"id": "cpu5c", "vcpuCount": 4}
     assert "gpu" not in body
 
 
 def test_what_a_template_decides_is_left_out():
-    body = bodies.create_body(cloud.request("x", image=None, template_id="tpl", disk_gb=None, ports=None))
+    body = wire.create_body(cloud.request("x", image=None, template_id="tpl", disk_gb=None, ports=None))
     assert body == {
         "name": "x",
         "templateId": "tpl",
@@ -90,7 +90,7 @@ def test_what_a_template_decides_is_left_out():
 
 
 def test_switches_and_newer_filters_are_sent_only_when_they_are_asked_for():
-    body = bodies.create_body(
+    body = wire.create_body(
         cloud.request(
             "x",
             min_ram_per_gpu=64,
@@ -103,7 +103,7 @@ def test_switches_and_newer_filters_are_sent_only_when_they_are_asked_for():
     )
     assert body["gpu"] == {"id": "NVIDIA RTX 4090", "count": 1, "minRamPerGpu": 64, "minVcpuCountPerGpu": 8}
     assert (body["globalNetworking"], body["startSsh"], body["startJupyter"], body["ports"]) == (True, False, True, [])
-    plain = bodies.create_body(cloud.request("x"))
+    plain = wire.create_body(cloud.request("x"))
     assert not {"globalNetworking", "startJupyter"} & set(plain)
 
 
@@ -119,7 +119,7 @@ def test_switches_and_newer_filters_are_sent_only_when_they_are_asked_for():
     ],
 )
 def test_a_start_command_is_one_text_that_every_service_takes(entrypoint, cmd, args):
-    made = bodies.start_command(entrypoint, cmd)
+    made = wire.start_command(entrypoint, cmd)
     assert (json.loads(made) if isinstance(args, dict) else made) == args
 
 
@@ -140,13 +140,13 @@ def test_a_start_command_is_one_text_that_every_service_takes(entrypoint, cmd, a
     ],
 )
 def test_the_entry_of_a_mount_is_always_complete(mounts, changes, body):
-    assert bodies.update_body(changes, wire.pod(examples.pod(mounts=mounts))) == {"mounts": body}
+    assert wire.update_body(changes, wire.pod(examples.pod(mounts=mounts))) == {"mounts": body}
 
 
 def test_switches_of_a_pod_that_is_there():
     now = wire.pod(examples.RUNNING)
     changes = {"locked": True, "global_networking": False, "registry": None, "ports": ()}
-    assert bodies.update_body(changes, now) == {
+    assert wire.update_body(changes, now) == {
         "locked": True,
         "globalNetworking": False,
         "registry": None,

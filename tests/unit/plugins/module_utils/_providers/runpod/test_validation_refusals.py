@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import refusals
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import validation
 from ansible_collections.podyard.gpu.tests.unit.fakes import cloud
 
 CAPACITY = "There are no longer any instances available with the requested specifications"
@@ -19,7 +19,7 @@ VOLUME = Mount("network", "/w", volume_id="v1")
 
 def refused(kind, status, detail, **changes):
     error = kind("Could not rent.", status=status, detail=detail, request_id="r1")
-    return refusals.of_create(error, cloud.request("x", **changes))
+    return validation.of_create(error, cloud.request("x", **changes))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_refusal_names_option_and_remedy(kind, status, detail, changes, words)
     ],
 )
 def test_the_schemas_fields_are_told_as_options(words, advice):
-    assert refusals.schema_advice(words) == advice
+    assert validation.schema_advice(words) == advice
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_the_schemas_fields_are_told_as_options(words, advice):
 )
 def test_a_refused_change_names_what_it_was_about(status, changes, words):
     error = errors.BadRequest("Could not change.", status=status, detail="Request failed: $.disk: too small")
-    assert words in refusals.of_update(error, changes).message
+    assert words in validation.of_update(error, changes).message
 
 
 def test_the_filters_of_a_request_are_told_completely():
-    told = refusals.asked(
+    told = validation.asked(
         cloud.request(
             "x",
             regions=("EU-1", "US-1"),
@@ -136,6 +136,6 @@ def test_the_filters_of_a_request_are_told_completely():
         "1 x NVIDIA RTX 4090; cloud SECURE; disk as in the template; data centres EU-1, US-1; CUDA 12.8 or later; "
         "64 GB of memory per GPU; 8 vCPUs per GPU; volume 50 GB; global networking"
     )
-    assert refusals.asked(cloud.request("x", cpu=Cpu("cpu5c", 4), cuda_versions=("12.4",))) == (
+    assert validation.asked(cloud.request("x", cpu=Cpu("cpu5c", 4), cuda_versions=("12.4",))) == (
         "4 vCPUs of cpu5c; cloud SECURE; disk 20 GB; data centres any; CUDA exactly 12.4"
     )

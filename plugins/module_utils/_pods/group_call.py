@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hold what every step of one call for a group of pods needs, and what the call came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable
+
+from .._core import errors
+from .._core.pod import AUTHENTICATED, READY, RENTED, Pod
+from .._core.workers import Crew
+from .._providers.base import Provider
+from .bad_hosts import BadHosts
+from .create import Work
+from .group_find import KnownHosts, Names
+from .readiness import Reached, Readiness
+from .spec import Wanted
+from .terminate import require_gone
+
+#: Stages that need host keys.
+LOGINS = (AUTHENTICATED, READY)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What the pods of a call are at one provider.
+
+    :param work: the call's own connection; it is used by one thread at a time.
+    :param connect: another connection, for a thread of its own.
+    :param wanted: one pod, whatever its name.
+    :param unfit: why no pod can be rented here; those that are there are found all the same.
+    """
+
+    work: Work
+    connect: Callable[[], Provider]
+    wanted: Wanted
+    readiness: Readiness | None = None
+    unfit: str = ""
+
+
+@dataclass
+class Outcome:
+    """What ``Fleet.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff, by name."""
+
+    changed: bool = False
+    pods: list[Reached] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def to_result(self, notes: Sequence[str]) -> dict[str, Any]:
+        """The result of the module, warnings left out."""
+        pods = [reached.to_result() for reached in self.pods]
+        return {
+            "changed": self.changed,
+            "pods": pods,
+            "pod": pods[0] if pods else None,
+            "attempts": self.attempts,
+            "pods_gone": self.gone,
+            "notes": list(dict.fromkeys(notes)),
+            "diff": {"before": self.before, "after": self.after},
+        }
+
+
+@dataclass
+class GroupCall:
+    """One call for the pods of one name, whatever state they shall be in.
+
+    :param most: pods that may be rented and given up, for each that is wanted.
+    :param deadline: seconds for the whole call.
+    :param strict: a provider that cannot be asked is a failure.
+    :param condemned: why the machines of pods that are ended are not to be rented again.
+    """
+
+    names: Names
+    sides: Mapping[str, Side]
+    bad_hosts: BadHosts
+    most: int = 5
+    deadline: float = 3600.0
+    strict: bool = False
+    check: bool = False
+    condemned: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.sides.values())).work
+        self.polls, self.progress = first.polls, first.progress
+        self.grace = first.grace
+        self._until = self.polls.clock.monotonic() + self.deadline
+        self.crew = Crew(self.polls.clock)
+        self._hosts = KnownHosts(several=False)
+
+    def note(self, text: str) -> None:
+        """Say something that is no failure; in the result, too."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.progress.say(text)
+
+    def before_try(self) -> None:
+        """:raises WaitTimeout: when the deadline of the whole call is over; Interrupted: when the call shall end."""
+        self.crew.halt()
+        if self.polls.clock.monotonic() >= self._until:
+            raise errors.WaitTimeout(
+                f"No pod {self.names.name} got ready within the {self.deadline:.0f} s of the whole call (option "
+                "deadline), and no further one is rented.",
+                stage=RENTED,
+                code=errors.OVERDUE,
+            )
+
+    def bounded(self, readiness: Readiness | None, name: str, keep: bool = False) -> Readiness | None:
+        """For one of the pods, with the deadline of the whole call; ``keep`` as for ``KnownHosts.own``."""
+        if readiness is None:
+            return None
+        hosts = self._hosts.own(readiness.known_hosts, name, keep) if readiness.target in LOGINS else ""
+        return replace(readiness, until=self._until, known_hosts=hosts)
+
+    def end(self, pods: Sequence[Pod], gone: list[dict[str, Any]], settle: float = 0.0) -> None:
+        """End these at their providers, all at the same time. :raises NotProvedGone: for those that may be there."""
+        by_provider = {name: [pod for pod in pods if pod.provider == name] for name in self.sides}
+        names = [name for name, theirs in by_provider.items() if theirs]
+        crew = Crew(self.polls.clock)
+        jobs = [(lambda name=name: self.sides[name].work.end(by_provider[name], settle=settle)) for name in names]
+        unproved: list[errors.NotProvedGone] = []
+        for name, results in zip(names, crew.work(jobs)):
+            if isinstance(results, BaseException):
+                raise results
+            gone += results
+            try:
+                require_gone(self.sides[name].work.provider, results)
+            except errors.NotProvedGone as error:
+                unproved.append(error)
+        if unproved:
+            message = " ".join(error.message for error in unproved)
+            raise errors.NotProvedGone(message, facts={"pods_gone": gone})
