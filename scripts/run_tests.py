@@ -4,10 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the parts of the test suite, three at a time, and close with one line that counts.
 
-Called with ``all`` or the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``, ``matrix``,
-``molecule``, ``sanity``, ``conformance``) after the set-up. Every part runs, even if one before it failed. Each part's
-output goes to ``build/test/<id>/``; the log of a part that failed is shown at the end. A pytest part counts its tests
-(read from its JUnit file); every other part counts one. The exit code is 0 only if nothing failed.
+Called after the set-up with ``all``, the name of a group (``lint``, ``unit``, ``sandbox-test``, ``integration``,
+``matrix``, ``molecule``, ``sanity``, ``conformance``) or the name of one part (``mypy plugins``). Every part runs, even
+if one before it failed. Each part's output goes to ``build/test/<id>/``; the log of a part that failed is shown at the
+end. A pytest part counts its tests (read from its JUnit file); every other part counts one. The exit code is 0 only if
+nothing failed.
 
 Every sandbox that a part starts records its traffic below that directory, and when all else has ended, the last part
 holds all of it against the API's description.
@@ -183,8 +184,10 @@ def copy_tree(target: pathlib.Path) -> None:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
-    subprocess.run(["git", "add", "--all"], cwd=target, check=True)
+    # In a hook of `git commit` they name the clone's own repository and index, which a copy must not write to.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(["git", "init", "--quiet"], cwd=target, env=environment, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=target, env=environment, check=True)
 
 
 def count(reports: list[pathlib.Path]) -> tuple[int, int, int]:
@@ -339,11 +342,19 @@ def hand_down_no_ignored_signals() -> None:
             signal.signal(number, lambda *_: None)
 
 
-def main(group: str) -> int:
-    """Run the parts of the group; returns the exit code."""
-    parts = [part for part in all_parts() if group == part.group or (group == "all" and not part.covered)]
+def chosen(name: str) -> list[Part]:
+    """Return the parts of the group of that name, else the one part of that name."""
+    every = all_parts()
+    if name == "all":
+        return [part for part in every if not part.covered]
+    return [part for part in every if part.group == name] or [part for part in every if part.name == name]
+
+
+def main(name: str) -> int:
+    """Run the parts of a group, or one part; return the exit code."""
+    parts = chosen(name)
     if not parts:
-        print(f"run_tests.py knows no part {group!r}", file=sys.stderr)
+        print(f"run_tests.py knows no part {name!r}", file=sys.stderr)
         return 2
     (ROOT / "build" / "test").mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%d-%H%M%S-")

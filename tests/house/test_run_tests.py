@@ -134,6 +134,30 @@ def test_what_others_cover_runs_only_by_itself(program, monkeypatch, capsys):
     assert program.main("group") == 0 and "same" in capsys.readouterr().out
 
 
+def test_one_part_runs_by_its_name_and_a_group_comes_first(program, monkeypatch, capsys):
+    names = [("one", "group"), ("two", "group"), ("group", "others")]
+    monkeypatch.setattr(program, "all_parts", lambda: [program.Part(name, group, ["true"]) for name, group in names])
+    assert program.main("two") == 0 and "1 passed, 0 failed" in capsys.readouterr().out
+    assert program.main("group") == 0 and "2 passed, 0 failed" in capsys.readouterr().out
+
+
+def test_a_copy_of_the_tree_leaves_the_index_of_a_commit_alone(program, monkeypatch, tmp_path):
+    """`git commit` hands its hooks the index that it will commit, by GIT_INDEX_FILE."""
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "file").write_text("text")
+    for words in (["init", "--quiet"], ["add", "file"]):
+        subprocess.run(["git", *words], cwd=clone, check=True)
+    index = clone / ".git" / "index"
+    before = index.read_bytes()
+    monkeypatch.setattr(program, "ROOT", clone)
+    monkeypatch.setenv("GIT_DIR", str(clone / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(index))
+    (clone / "new").write_text("not yet of the commit")
+    program.copy_tree(tmp_path / "copy")
+    assert (tmp_path / "copy" / ".git" / "index").is_file() and index.read_bytes() == before
+
+
 def test_every_group_of_the_makefile_has_parts(program):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (line,) = [line for line in makefile.splitlines() if line.startswith("PARTS :=")]
