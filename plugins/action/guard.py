@@ -14,7 +14,7 @@ from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.pod_lists import environment
 from ..plugin_utils._guard.control import GuardError, arm, controller, release
-from ..plugin_utils._guard.guard import Orders
+from ..plugin_utils._guard.guard import GuardOrders
 from ..plugin_utils._record.guard_state import ARMED, GuardFile
 
 
@@ -49,7 +49,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(str(error)) from error
         return {"changed": changed, "pid": state.get("pid"), "guard": state}
 
-    def _orders(self, arguments: dict[str, Any]) -> Orders:
+    def _orders(self, arguments: dict[str, Any]) -> GuardOrders:
         missing = [name for name in ("project", "run_id") if not arguments[name]]
         if missing:
             raise GuardError(
@@ -60,7 +60,7 @@ class ActionModule(ControllerAction):
             providers = tuple(registry.meant(arguments, environ) or registry.names())
         except CloudError as error:
             raise GuardError(error.message) from error
-        return Orders(
+        return GuardOrders(
             run_dir=local_path(arguments["run_dir"]),
             project=arguments["project"],
             run_id=arguments["run_id"],

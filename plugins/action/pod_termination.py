@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._core.clock import Polls
+from ..module_utils._core.clock import PollInterval
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.names import prefix_of_run
 from ..module_utils._module.common import failure, no_key
@@ -96,6 +96,6 @@ class ActionModule(LiveAction):
             providers[name] = partial(registry.connect, name, environ=environ)
         if self._task.check_mode:
             return told([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
-        polls, grace = Polls(interval=options["poll_interval"]), options["consistency_grace"]
+        polls, grace = PollInterval(interval=options["poll_interval"]), options["consistency_grace"]
         run = GiveBack(prefix, run_dir, grace, polls, Shown(), warn)
         return told(run.everywhere(providers))

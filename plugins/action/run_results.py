@@ -15,7 +15,7 @@ from ..module_utils._core.patterns import BadPattern
 from ..plugin_utils._common.action import host_python, local_path, plain
 from ..plugin_utils._common.screen import clean_errors, show
 from ..plugin_utils._common.ssh import SshHost
-from ..plugin_utils._follow.probe import Eye, NoAnswer
+from ..plugin_utils._follow.probe import NoAnswer, TrainingProbe
 from ..plugin_utils._status.results import Fetcher, Results
 from ..plugin_utils._transfer.bounds import most_bytes
 from ..plugin_utils._transfer.manifest import TreeError
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         fetcher = Fetcher(
             host=host,
-            eye=Eye(host, host_python(self._templar, task_vars or {})),
+            eye=TrainingProbe(host, host_python(self._templar, task_vars or {})),
             run_dir=local_path(options["run_dir"]),
             request={"dir": options["dir"], "output_dir": output, "metrics_file": options["metrics_file"]},
             checkpoints=options["checkpoints"],

@@ -22,10 +22,10 @@ from ..plugin_utils._common.ssh import SshHost
 from ..plugin_utils._follow.age import PodAge
 from ..plugin_utils._follow.checkpoints import Checkpoints
 from ..plugin_utils._follow.follower import Follower, Limits, Verdict
-from ..plugin_utils._follow.probe import Eye, Keeper, NoAnswer
+from ..plugin_utils._follow.probe import NoAnswer, RunDirWriter, TrainingProbe
 from ..plugin_utils._follow.text import LogView
 from ..plugin_utils._guard.control import Tending
-from ..plugin_utils._status.lost_pod import FINAL, fate
+from ..plugin_utils._status.lost_pod import FINAL, diagnose_lost_pod
 from ..plugin_utils._transfer.bounds import most_bytes
 from ..plugin_utils._transfer.manifest import TreeError
 
@@ -87,8 +87,8 @@ class ActionModule(ActionBase):
         run_dir = local_path(options["run_dir"])
         output = options["output_dir"] or posixpath.join(options["dir"], "output")
         return Follower(
-            eye=Eye(host, host_python(self._templar, task_vars)),
-            keeper=Keeper(run_dir, write=not self._task.check_mode),
+            eye=TrainingProbe(host, host_python(self._templar, task_vars)),
+            keeper=RunDirWriter(run_dir, write=not self._task.check_mode),
             checkpoints=Checkpoints(
                 host,
                 output,
@@ -135,7 +135,7 @@ def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
     if not pod:
         return None
     (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
-    kind = None if found.error else fate(found.pods, pod)["kind"]
+    kind = None if found.error else diagnose_lost_pod(found.pods, pod)["kind"]
     return kind if kind in FINAL else None
 
 

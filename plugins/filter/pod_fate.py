@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._status.lost_pod import fate
+from ..plugin_utils._status.lost_pod import diagnose_lost_pod
 
 DOCUMENTATION = r"""
 name: pod_fate
@@ -78,7 +78,7 @@ _value:
 def pod_fate(pods: Any, pod: Any) -> dict[str, Any]:
     """What became of a pod, by the list of all."""
     try:
-        return fate(pods, pod)
+        return diagnose_lost_pod(pods, pod)
     except (KeyError, TypeError) as error:
         raise AnsibleFilterError(
             "pod_fate takes the pods that pod_info returns, and a pod with provider, id and name."

@@ -247,9 +247,9 @@ def pods_of(module: AnsibleModule, name: str) -> list[Pod]:
     """All pods of one provider, or the one that was asked for by id."""
     provider = open_provider(module, name)
     if module.params["id"] is None:
-        return provider.list()
+        return provider.list_pods()
     try:
-        return [provider.get(module.params["id"])]
+        return [provider.get_pod(module.params["id"])]
     except NotFound:
         return []
 

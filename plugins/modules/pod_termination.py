@@ -122,7 +122,7 @@ from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.clock import Polls
+from ..module_utils._core.clock import PollInterval
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.names import prefix_of_run
 from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
@@ -171,7 +171,7 @@ def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
         prefix,
         params["run_dir"],
         params["consistency_grace"],
-        Polls(interval=params["poll_interval"]),
+        PollInterval(interval=params["poll_interval"]),
         Progress(params["progress_file"]),
         module.warn,
         end=give_back_run,

@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.acco
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodShelf
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.reconcile import ensure
-from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery, Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery, ResourceSpec
 
 GPU = "NVIDIA GeForce RTX 4090"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqMdNDkPqKOLzmoxtuAYCfQJ3M5+Wbh4yZ0rRzYkDxj ours"
@@ -53,7 +53,7 @@ def _look(driver: RunPod) -> None:
     driver.offers(OfferQuery(gpu_count=2, clouds=clouds, regions=("eu-ro-1",), min_cuda_version="12.4"))
     driver.offers(OfferQuery(cuda_versions=("12.8", "12.6")))
     driver.offers(OfferQuery(countries=("FR", "DE"), min_cuda_version="12.4"))
-    driver.nearly(OfferQuery(regions=("EU-RO-1",), min_cuda_version="12.4", clouds=("SECURE",)))
+    driver.near_offers(OfferQuery(regions=("EU-RO-1",), min_cuda_version="12.4", clouds=("SECURE",)))
     driver.offers(OfferQuery(cpu=Cpu("cpu3c", 2)))
     driver.account()
 
@@ -71,23 +71,23 @@ def _keys_and_bills(shelf: RunPodShelf) -> None:
 
 def _resources(shelf: RunPodShelf, place: str) -> tuple[tuple[str, str], ...]:
     """One of each kind, made with all fields and changed in all that can be; returns (kind, id)."""
-    hub = Wanted(name="our hub", values={"username": "u", "password": "p"})
+    hub = ResourceSpec(name="our hub", values={"username": "u", "password": "p"})
     registry = ensure(shelf.store("registry"), hub, "present").after["id"]
-    volume = Wanted(name="our data", values={"size": 10, "data_center": place.lower(), "type": "STANDARD"})
+    volume = ResourceSpec(name="our data", values={"size": 10, "data_center": place.lower(), "type": "STANDARD"})
     made = ensure(shelf.store("network_volume"), volume, "present").after["id"]
-    ensure(shelf.store("network_volume"), Wanted(id=made, name="our larger data", values={"size": 20}), "present")
+    ensure(shelf.store("network_volume"), ResourceSpec(id=made, name="our larger data", values={"size": 20}), "present")
     full = {
         "image": IMAGE, "args": "sleep infinity", "disk": 30, "volume": {"size": 10, "path": "/workspace"},
         "ports": ["22/tcp", "8888/http"], "env": {"A": "b"}, "registry": "our hub", "start_ssh": True,
         "start_jupyter": True, "cuda_versions": ["12.8"], "category": "NVIDIA", "public": True, "serverless": False,
     }  # fmt: skip
-    template = ensure(shelf.store("template"), Wanted(name="our shop", values=full), "present").after["id"]
+    template = ensure(shelf.store("template"), ResourceSpec(name="our shop", values=full), "present").after["id"]
     other = {
         "image": "other/image:1", "args": "", "disk": 31, "volume": {"size": 20, "path": "/data"}, "ports": ["22/tcp"],
         "env": {}, "registry": "", "start_ssh": False, "start_jupyter": False, "cuda_versions": [], "category": "CPU",
         "public": False,
     }  # fmt: skip
-    changed = ensure(shelf.store("template"), Wanted(id=template, name="our other shop", values=other), "present")
+    changed = ensure(shelf.store("template"), ResourceSpec(id=template, name="our other shop", values=other), "present")
     assert len(changed.changes) > 8, changed
     for source in ("official", "verified", "community"):
         shelf.store("template").all(source)
@@ -98,7 +98,7 @@ def _clear(shelf: RunPodShelf) -> None:
     for kind in ("template", "network_volume", "registry"):
         store = shelf.store(kind)
         for each in store.all():
-            ensure(store, Wanted(id=str(each["id"])), "absent")
+            ensure(store, ResourceSpec(id=str(each["id"])), "absent")
         assert store.all() == []
 
 
@@ -140,14 +140,14 @@ def _change(api: Api, driver: RunPod) -> None:
     changes = {"image": IMAGE, "args": "", "disk_gb": 30, "ports": ("22/tcp",), "env": {"A": "b"}, "registry": None}
     driver.update(pod.id, changes)
     driver.update(pod.id, {"volume_size_gb": 30, "mount_path": "/data"})
-    until(lambda: driver.get(pod.id).phase, lambda phase: phase == "running")
+    until(lambda: driver.get_pod(pod.id).phase, lambda phase: phase == "running")
     driver.logs(pod.id, tail=5, deadline=1.0)
     for act in (driver.restart, driver.stop, driver.start):
         act(pod.id)
-        until(lambda: driver.get(pod.id).phase, lambda phase: phase in ("running", "stopped"))
+        until(lambda: driver.get_pod(pod.id).phase, lambda phase: phase in ("running", "stopped"))
     more = [driver.create(request()) for _number in range(2)]
     api.fault("small-pages", size="1")
-    assert len(driver.list()) >= 3
+    assert len(driver.list_pods()) >= 3
     api.delete("/_sandbox/faults/small-pages")
     for each in (pod, *more):
         assert driver.terminate(each.id)

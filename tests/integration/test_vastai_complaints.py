@@ -24,10 +24,15 @@ from harness import BIN, ran, wait_for
 from stand_in import Api, ServerThread, until
 from vast_stand_in import IMAGE, KEY, Vast
 
-from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import PollInterval
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import proof
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import Lifecycle, Outcome, Wanted, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import (
+    PodContext,
+    PodLifecycle,
+    PodOutcome,
+    PodSpec,
+)
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import provider as vast_driver
 from ansible_collections.podyard.gpu.plugins.modules import (
     account_info,
@@ -263,7 +268,7 @@ def test_a_contract_on_demand_for_a_bid_is_given_back(shop):
     assert shop.made() and shop.living() == []
 
 
-def concurrent(shop: Shop, monkeypatch: pytest.MonkeyPatch, count: int) -> list[Outcome]:
+def concurrent(shop: Shop, monkeypatch: pytest.MonkeyPatch, count: int) -> list[PodOutcome]:
     """Rent several pods at once, each having seen the same offers before the first one is rented."""
     meeting, real = threading.Barrier(count), vast_driver.offers.offers
 
@@ -273,14 +278,16 @@ def concurrent(shop: Shop, monkeypatch: pytest.MonkeyPatch, count: int) -> list[
         return found
 
     monkeypatch.setattr(vast_driver.offers, "offers", searched)
-    outcomes: list[Outcome] = []
+    outcomes: list[PodOutcome] = []
 
     def rent(number: int) -> None:
         provider = vast_driver.Vast(shop.sandbox.home.vast_api_key(), shop.sandbox.url, scale=0)
-        wanted = Wanted(
+        wanted = PodSpec(
             name=NAME.replace("-0", f"-{number}"), image=IMAGE, gpus=(GPU,), any_cloud=True, public_keys=(KEY,)
         )
-        outcomes.append(Lifecycle(Work(provider, Polls(interval=0.05), grace=0.5), wanted).ensure("present"))
+        outcomes.append(
+            PodLifecycle(PodContext(provider, PollInterval(interval=0.05), grace=0.5), wanted).ensure("present")
+        )
 
     threads = [threading.Thread(target=rent, args=(number,)) for number in range(count)]
     for thread in threads:

@@ -26,9 +26,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import No
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast
 vast = Vast(sys.argv[1], sys.argv[2], scale=float(sys.argv[3]))
 for _round in range(int(sys.argv[4])):
-    vast.list()
+    vast.list_pods()
     try:
-        vast.get("7")
+        vast.get_pod("7")
     except NotFound:
         pass
     vast.account()

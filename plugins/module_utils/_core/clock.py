@@ -30,7 +30,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Polls:
+class PollInterval:
     """How often to look.
 
     :param interval: seconds between two looks at most, up to a quarter less by chance; None takes the polite default

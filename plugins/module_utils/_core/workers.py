@@ -31,7 +31,7 @@ class Interrupted(BaseException):
     """The work shall end: a signal came, or another pod of the call failed. What was rented is given back."""
 
 
-class Crew:
+class WorkerPool:
     """Threads that work for one call.
 
     :param clock: what time is made of.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.clock import Clock
-from .quota import GIVE_BACK, PROVE, Budget
+from .quota import GIVE_BACK, PROVE, RequestQuota
 from .shared_file import SharedFile, account_mark
 
 #: What is added to a pause, a share of it and so many seconds at least: a busy machine and the line's own jitter may
@@ -32,7 +32,7 @@ KEPT = 2_592_000.0
 
 
 @dataclass(frozen=True)
-class Pace:
+class PaceRule:
     """So many ``calls`` in ``seconds`` for requests whose ``VERB /path`` matches."""
 
     name: str
@@ -41,7 +41,7 @@ class Pace:
     calls: int = 1
 
 
-class Turns(Budget):
+class RequestPacer(RequestQuota):
     """The pauses of one API, in the place of a quota.
 
     :param paces: the first one that matches a request counts; what none matches goes at once.
@@ -53,7 +53,7 @@ class Turns(Budget):
         title: str,
         base_url: str,
         key: str,
-        paces: Sequence[Pace],
+        paces: Sequence[PaceRule],
         *,
         clock: Clock | None = None,
         scale: float = 1.0,
@@ -92,12 +92,12 @@ class Turns(Budget):
         self.held_back += seconds
         self._clock.sleep(seconds)
 
-    def _next(self, pace: Pace, taken: Sequence[float]) -> float:
+    def _next(self, pace: PaceRule, taken: Sequence[float]) -> float:
         if len(taken) < pace.calls:
             return 0.0
         return taken[-pace.calls] + self.seconds(pace)
 
-    def seconds(self, pace: Pace) -> float:
+    def seconds(self, pace: PaceRule) -> float:
         """The pause as it is kept: the documented one or a longer one that the service named."""
         told = self._file.read().get("told")
         named = told.get(pace.name) if isinstance(told, dict) else None
@@ -125,7 +125,7 @@ class Turns(Budget):
     def learn(self, status: int, headers: Any, sent: float) -> None:
         """See Budget. Quotas are not told here; what a refusal says comes by ``refused``."""
 
-    def _pace(self, call: str) -> Pace | None:
+    def _pace(self, call: str) -> PaceRule | None:
         return next((pace for pattern, pace in self._paces if pattern.fullmatch(call)), None)
 
     # -- notes -----------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def kind_of(method: str, urgent: bool = False) -> str:
     return {"GET": look, "HEAD": look, "DELETE": GIVE_BACK}.get(method.upper(), MAKE)
 
 
-class Budget:
+class RequestQuota:
     """The requests that one account has at one address.
 
     :param title: how messages call the API.

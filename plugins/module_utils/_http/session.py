@@ -17,7 +17,7 @@ from .._core import errors
 from .._core.clock import Clock
 from .._core.values import parse_json
 from .exchange import LIBRARY_PROBLEM, Limits, TooLong, TooSlow, encoded, exchange, session
-from .quota import Budget, kind_of
+from .quota import RequestQuota, kind_of
 from .retry import TOO_MANY, Attempts, Gate, Patience, asked_pause, clock_ahead, may_repeat
 
 if LIBRARY_PROBLEM is None:
@@ -93,7 +93,7 @@ class ApiSession:
         patience: Patience | None = None,
         timeouts: tuple[float, float] | None = None,
         limits: Limits | None = None,
-        budget: Budget | None = None,
+        budget: RequestQuota | None = None,
     ) -> None:
         if LIBRARY_PROBLEM is not None:
             raise errors.CloudError(
@@ -110,7 +110,7 @@ class ApiSession:
         self._urgent = False
         #: Seconds by which the service's clock is ahead of this machine's, by its last answer; None: it did not say.
         self.clock_ahead: float | None = None
-        self.budget = budget or Budget(title, self.base_url, key, clock=self._clock)
+        self.budget = budget or RequestQuota(title, self.base_url, key, clock=self._clock)
 
     def fresh_session(self) -> Any:
         """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see

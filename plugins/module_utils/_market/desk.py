@@ -16,14 +16,14 @@ from .._core.errors import BadRequest, CloudError
 from .._core.offer import Objection, Offer, OfferQuery
 from .._providers.base import Provider
 from . import fit
-from .explain import Miss
+from .explain import NearMiss
 
 #: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
 Avoid = Callable[[Offer], Optional[str]]
 
 
 @dataclass
-class Desk:
+class ProviderSearch:
     """One provider. ``wished`` is what the caller asks for, ``query`` the same in the provider's words.
 
     ``fitting`` and ``judged`` are its offers that fit and that do not, ``near`` what it filters away by itself.
@@ -40,8 +40,8 @@ class Desk:
     wanted: list[str] = field(default_factory=list)
     order: dict[str, int] = field(default_factory=dict)
     fitting: list[Offer] = field(default_factory=list)
-    judged: list[Miss] = field(default_factory=list)
-    near: list[Miss] = field(default_factory=list)
+    judged: list[NearMiss] = field(default_factory=list)
+    near: list[NearMiss] = field(default_factory=list)
     strange: dict[str, BadRequest] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: CloudError | None = None
@@ -63,7 +63,7 @@ class Desk:
     def read_places(self) -> None:
         """Ask which of the words that are no countries it knows."""
         try:
-            self.places = self.provider.known_places(fit.places(self.wished.regions)[1])
+            self.places = self.provider.known_regions(fit.places(self.wished.regions)[1])
         except CloudError as error:
             self.error = error
 
@@ -101,7 +101,7 @@ class Desk:
     def look_around(self) -> None:
         """Nothing fits anywhere: ask for what the provider filtered away. That is a kindness, so a failure is none."""
         try:
-            found = self.provider.nearly(self.query)
+            found = self.provider.near_offers(self.query)
         except CloudError as error:
             self.notes.append(f"what comes nearest on {self.name} could not be read: {error.message}")
             return
@@ -109,7 +109,7 @@ class Desk:
             if not self.query.gpus or offer.gpu_id in self.wanted:
                 against = self._objections(offer)
                 # What fits now was rented or moved between the two looks, and will do.
-                self.near += [Miss(offer, tuple(against))] if against else []
+                self.near += [NearMiss(offer, tuple(against))] if against else []
                 self.fitting += [] if against else [self._completed(offer)]
 
     def _name(self, everything: list[Offer]) -> None:
@@ -127,7 +127,7 @@ class Desk:
     def _judge(self, offer: Offer) -> None:
         against = self._objections(offer)
         if against:
-            self.judged.append(Miss(offer, tuple(against)))
+            self.judged.append(NearMiss(offer, tuple(against)))
         else:
             self.fitting.append(self._completed(offer))
 
@@ -144,7 +144,7 @@ class Desk:
         tflops = kind.tflops if kind is not None else None
         if least is not None and tflops is not None and tflops >= least and not self._objections(offer):
             words = "fits, and is none of the GPUs that are named"
-            self.near.append(Miss(offer, (Objection("gpus", words, 2.0),)))
+            self.near.append(NearMiss(offer, (Objection("gpus", words, 2.0),)))
 
     def _completed(self, offer: Offer) -> Offer:
         """With what only both together tell: the whole price, and what one gets for it."""

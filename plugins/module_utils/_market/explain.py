@@ -21,7 +21,7 @@ NO_OPTIONS = (fit.STOCK, fit.NEVER, fit.AVOIDED)
 
 
 @dataclass(frozen=True)
-class Miss:
+class NearMiss:
     """An offer that does not fit, and everything that speaks against it."""
 
     offer: Offer
@@ -74,7 +74,7 @@ def _option(objection: Objection) -> str:
     return "" if told else f" (option {objection.wish})"
 
 
-def nearest(judged: Sequence[Miss]) -> list[Miss]:
+def nearest(judged: Sequence[NearMiss]) -> list[NearMiss]:
     """At most a handful, the closest first and then the cheapest; of alike ones the best.
 
     Of one GPU at one provider, what a single wish excludes comes alone where there is any: who loosens that wish has a
@@ -84,7 +84,7 @@ def nearest(judged: Sequence[Miss]) -> list[Miss]:
     hints = [miss for miss in judged if "gpus" in miss.wishes]
     gone = [miss for miss in judged if miss.hopeless]
     fewest: dict[tuple[str, str], int] = {}
-    best: dict[tuple[Any, ...], Miss] = {}
+    best: dict[tuple[Any, ...], NearMiss] = {}
     for miss in sorted((each for each in judged if "gpus" not in each.wishes and not each.hopeless), key=_distance):
         offer = miss.offer
         if len(miss.objections) == fewest.setdefault((offer.provider, offer.gpu_id), len(miss.objections)):
@@ -96,12 +96,16 @@ def nearest(judged: Sequence[Miss]) -> list[Miss]:
     return [*list(best.values())[: HANDFUL - bool(hints)], *sorted(hints, key=_distance)[:1]]
 
 
-def _distance(miss: Miss) -> tuple[Any, ...]:
+def _distance(miss: NearMiss) -> tuple[Any, ...]:
     return len(miss.objections), sum(each.gap for each in miss.objections), fit.price(miss.offer)
 
 
 def refusal(
-    misses: Sequence[Miss], wishes: str, providers: Sequence[str], down: Mapping[str, CloudError], notes: Sequence[str]
+    misses: Sequence[NearMiss],
+    wishes: str,
+    providers: Sequence[str],
+    down: Mapping[str, CloudError],
+    notes: Sequence[str],
 ) -> CloudError:
     """The error for wishes that nothing fits: what was asked for, and of what comes nearest the wish that excludes it.
 
@@ -124,7 +128,7 @@ def refusal(
     )
 
 
-def _kind(misses: Sequence[Miss]) -> type[CloudError]:
+def _kind(misses: Sequence[NearMiss]) -> type[CloudError]:
     """Too expensive if but for the price there is something; a wrong request if it can never be had."""
     if any(miss.wishes == ("max_price",) for miss in misses):
         return TooExpensive

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._core.offer import AVAILABILITIES, PRICE, VALUE, Offer
-from .desk import Desk
+from .desk import ProviderSearch
 
 #: Prices are compared to a tenth of a cent per hour, values to a cent per hour and PFLOPS.
 DIGITS = 3
@@ -19,12 +19,12 @@ ASSUMED = {"SECURE": (0.99, 1000.0)}
 AT_LEAST = (0.95, 100.0)
 
 
-def ranked(found: Sequence[tuple[Desk, Offer]]) -> list[Offer]:
+def ranked(found: Sequence[tuple[ProviderSearch, Offer]]) -> list[Offer]:
     """The best first."""
     return [offer for _desk, offer in sorted(found, key=_key)]
 
 
-def _key(each: tuple[Desk, Offer]) -> tuple[Any, ...]:
+def _key(each: tuple[ProviderSearch, Offer]) -> tuple[Any, ...]:
     desk, offer = each
     query = desk.query
     gpu = desk.order.get(offer.gpu_id, len(desk.order))
@@ -62,12 +62,12 @@ def _quality(offer: Offer) -> tuple[float, float]:
     return -round(told, 3), -(offer.down_mbps if offer.down_mbps is not None else mbps)
 
 
-def _cloud(offer: Offer, desk: Desk) -> int:
+def _cloud(offer: Offer, desk: ProviderSearch) -> int:
     clouds = list(desk.query.clouds)
     return clouds.index(offer.cloud) if offer.cloud in clouds else len(clouds)
 
 
-def _region(offer: Offer, desk: Desk) -> int:
+def _region(offer: Offer, desk: ProviderSearch) -> int:
     """As the places are listed."""
     listed = [*desk.query.regions, *desk.query.countries]
     return listed.index(offer.region) if offer.region in listed else len(listed)

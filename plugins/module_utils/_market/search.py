@@ -14,16 +14,16 @@ from .._core.errors import BadRequest, CloudError, NoCapacity
 from .._core.offer import VALUE, Offer, OfferQuery
 from .._providers.base import Provider
 from . import explain, fit, ranking
-from .desk import Avoid, Desk, at_the_same_time
-from .explain import Miss
+from .desk import Avoid, ProviderSearch, at_the_same_time
+from .explain import NearMiss
 from .fit import over
 from .single import rank, search
 
-__all__ = ["Miss", "Survey", "over", "rank", "search", "survey"]
+__all__ = ["NearMiss", "SearchResult", "over", "rank", "search", "survey"]
 
 
 @dataclass(frozen=True)
-class Survey:
+class SearchResult:
     """What the market has over all providers.
 
     ``offers`` are those that fit, the best one first; an offer's ``region`` is set where places were wished for.
@@ -34,8 +34,8 @@ class Survey:
     offers: Sequence[Offer] = ()
     notes: Sequence[str] = ()
     down: Mapping[str, CloudError] = field(default_factory=dict)
-    misses: Sequence[Miss] = ()
-    others: Sequence[Miss] = ()
+    misses: Sequence[NearMiss] = ()
+    others: Sequence[NearMiss] = ()
     refused: CloudError | None = None
 
     def refusal(self) -> CloudError:
@@ -50,7 +50,7 @@ def survey(
     *,
     near: bool = True,
     whole: bool = True,
-) -> Survey:
+) -> SearchResult:
     """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
 
     :param providers: name -> provider; each object is used by one thread at a time.
@@ -67,7 +67,7 @@ def survey(
     for query in queries.values():
         fit.check(providers, query)
     desks = [
-        Desk(name, provider, queries[name], avoid, len(providers) > 1 or not whole)
+        ProviderSearch(name, provider, queries[name], avoid, len(providers) > 1 or not whole)
         for name, provider in providers.items()
     ]
     _placed(desks, whole)
@@ -81,7 +81,7 @@ def survey(
     return _summed_up(desks, asked)
 
 
-def _placed(desks: Sequence[Desk], whole: bool) -> None:
+def _placed(desks: Sequence[ProviderSearch], whole: bool) -> None:
     """Each provider takes the places that it knows; a provider that knows none is left out.
 
     :raises BadRequest: for a word that is neither a country nor a place of any provider.
@@ -99,7 +99,7 @@ def _placed(desks: Sequence[Desk], whole: bool) -> None:
         desk.go_to_places()
 
 
-def _refuse_if_nobody(desks: Sequence[Desk]) -> None:
+def _refuse_if_nobody(desks: Sequence[ProviderSearch]) -> None:
     """:raises CloudError: the first one's, with the words of all, when nobody answered."""
     failed = [desk.error for desk in desks if desk.error is not None]
     if not failed or any(desk.open for desk in desks):
@@ -112,7 +112,7 @@ def _refuse_if_nobody(desks: Sequence[Desk]) -> None:
     raise first
 
 
-def _refuse_unknown_gpus(desks: Sequence[Desk], whole: bool) -> None:
+def _refuse_unknown_gpus(desks: Sequence[ProviderSearch], whole: bool) -> None:
     """:raises BadRequest: for a GPU that nobody has; what one of them has is a note. Where not all have answered, only
     when none of the GPUs is known.
     """
@@ -132,7 +132,7 @@ def _refuse_unknown_gpus(desks: Sequence[Desk], whole: bool) -> None:
 _SEVERAL = "could be any of"
 
 
-def _summed_up(desks: Sequence[Desk], asked: Sequence[Desk]) -> Survey:
+def _summed_up(desks: Sequence[ProviderSearch], asked: Sequence[ProviderSearch]) -> SearchResult:
     fitting = ranking.ranked([(desk, offer) for desk in asked for offer in desk.fitting])
     others = [miss for desk in asked for miss in desk.judged]
     notes = [note for desk in desks for note in desk.notes]
@@ -141,14 +141,14 @@ def _summed_up(desks: Sequence[Desk], asked: Sequence[Desk]) -> Survey:
     down = {desk.name: desk.error for desk in desks if desk.error and not isinstance(desk.error, BadRequest)}
     notes += [note for desk in asked for note in _not_tried(desk)]
     if fitting:
-        return Survey(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
+        return SearchResult(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
     misses = explain.nearest([*others, *(miss for desk in asked for miss in desk.near)])
     words = asked[0].wished.words() if asked else ""
     refused = explain.refusal(misses, words, [desk.name for desk in asked], down, notes)
-    return Survey((), tuple(notes), down, tuple(misses), tuple(others), refused)
+    return SearchResult((), tuple(notes), down, tuple(misses), tuple(others), refused)
 
 
-def _not_tried(desk: Desk) -> list[str]:
+def _not_tried(desk: ProviderSearch) -> list[str]:
     """Why offers are not tried: of a GPU that is named each reason, of machines and of a whole catalogue the number."""
     named = bool(desk.query.gpus or desk.query.cpu)
     single = [miss for miss in desk.judged if miss.offer.id is None and named]
@@ -169,7 +169,7 @@ _WORDS: Mapping[str, Any] = {
 }
 
 
-def _unranked(offers: Sequence[Offer], desks: Sequence[Desk]) -> list[str]:
+def _unranked(offers: Sequence[Offer], desks: Sequence[ProviderSearch]) -> list[str]:
     """That the ranking by value says nothing of a GPU."""
     if not any(desk.query.rank_by == VALUE for desk in desks):
         return []

@@ -18,7 +18,7 @@ from typing import Any
 
 from .._core.errors import BadRequest
 from .._core.pod import Mount
-from .._pods.spec import Wanted
+from .._pods.spec import PodSpec
 from .._providers import registry, settings
 
 #: Options that say how a pod is reached.
@@ -78,7 +78,7 @@ def _value(found: settings.Found) -> Any:
     return keys
 
 
-def for_a_new_pod(pod: Wanted, values: Mapping[str, Any]) -> Wanted:
+def for_a_new_pod(pod: PodSpec, values: Mapping[str, Any]) -> PodSpec:
     """The pod with what the values say for the case that it is rented; a pod that is there is not held against it."""
     fields = {field: values[option] for option, field in PLAIN.items() if option in values}
     if "gpus" in values:

@@ -12,19 +12,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.errors import BadRequest
 from .._core.names import PodName
 from .._core.offer import PREFERENCE, RANKINGS
 from .._core.pod import STAGES, Mount
 from .._pods import bootstrap
 from .._pods.bad_hosts import BadHosts, usual_path
-from .._pods.create import Work
-from .._pods.group import STATES, Fleet
-from .._pods.group_call import Outcome, Side
-from .._pods.group_find import Names
+from .._pods.create import PodContext
+from .._pods.group import STATES, PodGroup
+from .._pods.group_call import GroupOutcome, ProviderContext
+from .._pods.group_find import GroupNames
 from .._pods.progress import Progress
-from .._pods.spec import DISK_GB, MOUNT_PATH, Wanted
+from .._pods.spec import DISK_GB, MOUNT_PATH, PodSpec
 from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments
@@ -139,12 +139,12 @@ def _mount(option: Mapping[str, Any] | None) -> Mount | None:
     return Mount("disk", option["path"], size_gb=option["size"]) if option else None
 
 
-def wanted(module: AnsibleModule, env: dict[str, str] | None) -> Wanted:
+def wanted(module: AnsibleModule, env: dict[str, str] | None) -> PodSpec:
     """One pod as the options that all providers share describe it."""
     params = module.params
     count = params["gpu_count"] or 1
     memory, vcpus = params["min_memory"], params["min_vcpus"]
-    return Wanted(
+    return PodSpec(
         image=params["image"],
         gpus=tuple(params["gpus"]),
         gpu_count=params["gpu_count"],
@@ -177,7 +177,7 @@ def wanted(module: AnsibleModule, env: dict[str, str] | None) -> Wanted:
     )
 
 
-def at_provider(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
+def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> PodSpec:
     """The pod in one provider's terms. :raises BadRequest: when this provider has no such thing."""
     own, can = params[provider.name] or {}, provider.capabilities
     if pod.interruptible and not can.interruptible:
@@ -215,19 +215,21 @@ def at_provider(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> W
     return runpod_pod.started(pod, {"entrypoint": None, "cmd": None, **own}, provider)
 
 
-def side(module: AnsibleModule, name: str, pod: Wanted, connect: Any, polls: Polls, progress: Progress) -> Side:
+def side(
+    module: AnsibleModule, name: str, pod: PodSpec, connect: Any, polls: PollInterval, progress: Progress
+) -> ProviderContext:
     """What the pods of this call are at one provider."""
     params, provider = module.params, connect()
     settings = env_defaults.take(name, params)
-    work = Work(provider, polls, progress, params["run_dir"], params["consistency_grace"])
+    work = PodContext(provider, polls, progress, params["run_dir"], params["consistency_grace"])
     if params["state"] in ("absent", "stopped"):
-        return Side(work, connect, Wanted())
+        return ProviderContext(work, connect, PodSpec())
     try:
         here, unfit = env_defaults.for_a_new_pod(at_provider(pod, params, provider), settings), ""
     except BadRequest as error:
         here, unfit = pod, error.message
     readiness = runpod_pod.readiness(module, here, settings)
-    return Side(work, connect, here, readiness, unfit)
+    return ProviderContext(work, connect, here, readiness, unfit)
 
 
 def _refuse(params: Mapping[str, Any]) -> None:
@@ -256,7 +258,7 @@ def _refuse(params: Mapping[str, Any]) -> None:
     runpod_pod.refuse_numbers(params)
 
 
-def ensure(module: AnsibleModule) -> tuple[Outcome, list[str]]:
+def ensure(module: AnsibleModule) -> tuple[GroupOutcome, list[str]]:
     """Bring the pods into the wanted state; the outcome, and what is to be remarked.
 
     :raises CloudError: one sentence.
@@ -265,15 +267,15 @@ def ensure(module: AnsibleModule) -> tuple[Outcome, list[str]]:
     _refuse(params)
     names = chosen(params)
     progress = Progress(params["progress_file"])
-    polls = Polls(interval=params["poll_interval"])
+    polls = PollInterval(interval=params["poll_interval"])
     pod = wanted(module, arguments.take_environment(module))
     sides = {name: side(module, name, pod, connector(module, name, len(names) == 1), polls, progress) for name in names}
     unfit = [f"{name} is left out: {each.unfit}" for name, each in sides.items() if each.unfit]
     if len(unfit) == len(sides):
         raise BadRequest(f"Nothing was rented: {' '.join(unfit)}")
     bad_hosts = BadHosts(params["bad_hosts_file"] or usual_path(), params["run_dir"])
-    fleet = Fleet(
-        Names(params["name"], params["count"]),
+    fleet = PodGroup(
+        GroupNames(params["name"], params["count"]),
         sides,
         bad_hosts,
         most=params["attempts"],

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.errors import BadRequest, CloudError
 from .._http import session
 from .._providers import registry
 from .._resources import reconcile
-from .._resources.resource import Outcome, Shelf, Wanted
+from .._resources.resource import AccountApi, ResourceResult, ResourceSpec
 from .common import API
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ STATE: dict[str, Any] = {
 INFO: dict[str, Any] = {"name": {"type": "str"}, "id": {"type": "str"}, **API}
 
 
-def open_shelf(module: AnsibleModule, provider: str) -> Shelf:
+def open_shelf(module: AnsibleModule, provider: str) -> AccountApi:
     """What an account holds beside pods, with key and address from the options or where the vendor's tools look.
 
     :raises CloudError: without the needed library, key or a usable address.
@@ -49,7 +49,7 @@ def open_shelf(module: AnsibleModule, provider: str) -> Shelf:
 
 def ensure(
     module: AnsibleModule, provider: str, kind: str, values: Mapping[str, Any], *, renew: bool = False
-) -> Outcome:
+) -> ResourceResult:
     """Bring the object of the module's options into their state.
 
     :param values: the options that are its properties; None is "not given".
@@ -58,8 +58,8 @@ def ensure(
     """
     params = module.params
     given = {name: value for name, value in values.items() if value is not None}
-    wanted = Wanted(id=params["id"] or None, name=params["name"], values=given, renew=renew)
-    polls = Polls(interval=params["poll_interval"])
+    wanted = ResourceSpec(id=params["id"] or None, name=params["name"], values=given, renew=renew)
+    polls = PollInterval(interval=params["poll_interval"])
     store = open_shelf(module, provider).store(kind, polls=polls, grace=params["consistency_grace"])
     return reconcile.ensure(store, wanted, params["state"], check=module.check_mode, patience=params["wait_timeout"])
 
@@ -69,7 +69,7 @@ def options(module: AnsibleModule, specification: Mapping[str, Any]) -> dict[str
     return {name: module.params[name] for name in specification}
 
 
-def result(module: AnsibleModule, outcome: Outcome, word: str) -> dict[str, Any]:
+def result(module: AnsibleModule, outcome: ResourceResult, word: str) -> dict[str, Any]:
     """An outcome as the arguments of ``exit_json``, with the object under ``word``; its warnings are given out."""
     for warning in outcome.warnings:
         module.warn(warning)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCES
 from .._core.pod import STAGES, Cpu, Mount
 from .._pods import bootstrap, ssh
-from .._pods.lifecycle import STATES, Lifecycle, Outcome, Wanted, Work
+from .._pods.lifecycle import STATES, PodContext, PodLifecycle, PodOutcome, PodSpec
 from .._pods.progress import Progress
 from .._pods.readiness import Readiness
 from .._pods.spec import refuse_no_keys
@@ -85,11 +85,11 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def wanted(module: AnsibleModule) -> Wanted:
+def wanted(module: AnsibleModule) -> PodSpec:
     """The pod that the options describe."""
     params = module.params
     volume, cpu = params["volume"], params["cpu"]
-    return Wanted(
+    return PodSpec(
         name=params["name"],
         id=params["id"],
         image=params["image"],
@@ -136,7 +136,7 @@ def network_volume(option: Mapping[str, Any] | None) -> Mount | None:
     return Mount("network", option["path"], volume_id=option["id"] or option["name"])
 
 
-def started(pod: Wanted, params: Mapping[str, Any], provider: Provider) -> Wanted:
+def started(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> PodSpec:
     """The pod with its entrypoint and cmd as args. :raises BadRequest: when args are given too."""
     entrypoint, cmd = params["entrypoint"], params["cmd"]
     if entrypoint is None and cmd is None:
@@ -174,7 +174,7 @@ def refuse_numbers(params: Mapping[str, Any]) -> None:
         raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give it 0 s at least.")
 
 
-def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -> Readiness | None:
+def readiness(module: AnsibleModule, pod: PodSpec, settings: Mapping[str, Any]) -> Readiness | None:
     """How to wait; what that needs on the controller is checked first, for nothing."""
     params = module.params
     if not params["wait"] or params["state"] in ("stopped", "absent"):
@@ -198,7 +198,7 @@ def readiness(module: AnsibleModule, pod: Wanted, settings: Mapping[str, Any]) -
     )
 
 
-def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
+def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
     """Bring the pod into the wanted state.
 
     :raises CloudError: one sentence.
@@ -210,14 +210,14 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     pod = env_defaults.for_a_new_pod(wanted(module), settings)
     provider = arguments.open_provider(module, provider_name)
     pod = started(pod, params, provider)
-    work = Work(
+    work = PodContext(
         provider=provider,
-        polls=Polls(interval=params["poll_interval"]),
+        polls=PollInterval(interval=params["poll_interval"]),
         progress=Progress(params["progress_file"]),
         run_dir=params["run_dir"],
         grace=params["consistency_grace"],
     )
-    lifecycle = Lifecycle(work, pod, readiness(module, pod, settings), params["attempts"], module.check_mode)
+    lifecycle = PodLifecycle(work, pod, readiness(module, pod, settings), params["attempts"], module.check_mode)
     try:
         return lifecycle.ensure(params["state"])
     except BadRequest as error:

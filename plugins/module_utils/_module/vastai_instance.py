@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCES
 from .._core.pod import STAGES, Mount
 from .._pods import bootstrap
-from .._pods.lifecycle import Lifecycle, Outcome, Wanted, Work
+from .._pods.lifecycle import PodContext, PodLifecycle, PodOutcome, PodSpec
 from .._pods.progress import Progress
 from .._providers.base import Provider
 from . import common as arguments
@@ -102,12 +102,12 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def wanted(module: AnsibleModule, provider: Provider) -> Wanted:
+def wanted(module: AnsibleModule, provider: Provider) -> PodSpec:
     """The pod that the options describe."""
     params = module.params
     volume = params["volume"]
     regions = params["regions"]
-    return Wanted(
+    return PodSpec(
         name=params["name"],
         id=params["id"],
         image=params["image"],
@@ -183,7 +183,7 @@ def _bid(params: Mapping[str, Any]) -> float | None:
     return float(bid) if bid is not None else None
 
 
-def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
+def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
     """Bring the pod into the wanted state.
 
     :raises CloudError: one sentence.
@@ -193,15 +193,15 @@ def ensure(module: AnsibleModule, provider_name: str) -> Outcome:
     _refuse_stopped(params)
     provider = arguments.open_provider(module, provider_name)
     pod = wanted(module, provider)
-    work = Work(
+    work = PodContext(
         provider=provider,
-        polls=Polls(interval=params["poll_interval"]),
+        polls=PollInterval(interval=params["poll_interval"]),
         progress=Progress(params["progress_file"]),
         run_dir=params["run_dir"],
         grace=params["consistency_grace"],
     )
     ready = runpod_pod.readiness(module, pod, {}) if params["target_state"] == "running" else None
-    lifecycle = Lifecycle(work, pod, ready, params["attempts"], module.check_mode)
+    lifecycle = PodLifecycle(work, pod, ready, params["attempts"], module.check_mode)
     outcome = lifecycle.ensure(STATES[params["state"]])
     outcome.warnings.extend(provider.notes)
     return outcome

@@ -20,7 +20,7 @@ NOTHING = Rates(None)
 
 
 @dataclass
-class Meter:
+class AttemptMeter:
     """The times of one try, as ``Clock.monotonic`` has them, and the stage that its pod reached."""
 
     clock: Clock
@@ -57,7 +57,7 @@ class Meter:
 
 
 @dataclass
-class History:
+class AttemptLog:
     """What was tried for one pod: ``attempts`` (of each create {"provider", "name", "offer", "host", "gpu", "gpu_id",
     "cpu", "cloud", "region", "usd_per_hour", "stage", "outcome", "id", "reason", "seconds", "cost_usd"}) and ``gone``
     (results of ``terminate_and_prove``). ``uncertain`` is True once a create was ambiguous: a twin may turn up late.
@@ -67,14 +67,14 @@ class History:
     gone: list[dict[str, Any]] = field(default_factory=list)
     uncertain: bool = False
     clock: Clock = field(default_factory=Clock)
-    meter: Meter = field(init=False)
+    meter: AttemptMeter = field(init=False)
 
     def __post_init__(self) -> None:
         self.begin()
 
     def begin(self, rates: Rates | None = None) -> None:
         """Another try begins."""
-        self.meter = Meter(self.clock, self.clock.monotonic(), rates or NOTHING)
+        self.meter = AttemptMeter(self.clock, self.clock.monotonic(), rates or NOTHING)
 
     def reach(self, pod: Pod, stage: str) -> None:
         """The pod of this try has just got so far."""

@@ -16,12 +16,12 @@ from typing import Any, Callable
 
 from .._core import errors
 from .._core import pod as pod_states
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.pod import UNKNOWN, Pod, PodRequest, usd
 from .._http.shared_file import SharedFile
 from .._providers.base import Provider
 from . import ledger
-from .attempts import History
+from .attempts import AttemptLog
 from .fence import RunDir, creating, is_coming
 from .holder import Holder, doubt, holder
 from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
@@ -36,7 +36,7 @@ TURN = 1800.0
 
 
 @dataclass(frozen=True)
-class Work:
+class PodContext:
     """What every step of a pod's life needs beside the pod.
 
     :param grace: seconds after a create for which the provider may not show the pod yet.
@@ -45,7 +45,7 @@ class Work:
     """
 
     provider: Provider
-    polls: Polls = field(default_factory=Polls)
+    polls: PollInterval = field(default_factory=PollInterval)
     progress: Progress = field(default_factory=Progress)
     run_dir: RunDir = None
     grace: float = GRACE
@@ -64,7 +64,7 @@ class Work:
 
 
 @contextlib.contextmanager
-def alone(work: Work, name: str, patience: float | None = None) -> Iterator[None]:
+def alone(work: PodContext, name: str, patience: float | None = None) -> Iterator[None]:
     """Keep other tasks of this user from renting a pod of this name meanwhile: both would see that there is none, and
     each would rent one.
 
@@ -92,7 +92,7 @@ def alone(work: Work, name: str, patience: float | None = None) -> Iterator[None
         yield
 
 
-def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
+def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
     """The pod of this name, or None when it is proved absent: twice, past the grace time.
 
     :raises Ambiguous: when the list cannot be had for much longer than the grace: nothing is proved then.
@@ -105,7 +105,7 @@ def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None
         elapsed = clock.monotonic() - begun
         try:
             with work.provider.urgently():
-                found = [pod for pod in work.provider.list() if pod.name == name and pod.phase != pod_states.GONE]
+                found = [pod for pod in work.provider.list_pods() if pod.name == name and pod.phase != pod_states.GONE]
         except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
             error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
             error.args = (error.message,)
@@ -131,7 +131,7 @@ def look_up(work: Work, name: str, cause: errors.CloudError, grace: float | None
         work.polls.pause(max(QUICK, span - elapsed))
 
 
-def unsettled(work: Work, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
+def unsettled(work: PodContext, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
     """Names in the ledger that may be a pod which the list does not show (yet): asked for or made, not ended, not in
     ``known``, and ``mine``.
     """
@@ -148,7 +148,7 @@ def unsettled(work: Work, mine: Callable[[str], bool], known: Sequence[Pod]) -> 
     ]
 
 
-def settle(work: Work, name: str) -> Pod | None:
+def settle(work: PodContext, name: str) -> Pod | None:
     """Find out what became of a name in the ledger that is not listed: the pod, or None after it was proved absent.
 
     The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
@@ -172,7 +172,7 @@ def settle(work: Work, name: str) -> Pod | None:
     return found
 
 
-def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
+def _settle_known(work: PodContext, event: dict[str, Any], left: float) -> Pod | None:
     """The same for a pod that was made and is not listed: it is there by its id, or it is ended and proved gone.
 
     That the list does not show it proves nothing: its host may be lost, or the list behind the times.
@@ -180,7 +180,7 @@ def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
     :raises NotProvedGone: when it may still cost money.
     """
     try:
-        pod = work.provider.get(event["id"])
+        pod = work.provider.get_pod(event["id"])
     except errors.NotFound:
         pod = pod_of(event)
     else:
@@ -194,7 +194,7 @@ def _settle_known(work: Work, event: dict[str, Any], left: float) -> Pod | None:
 SENDS = 2
 
 
-def create_once(work: Work, request: PodRequest, history: History | None = None) -> Pod:
+def create_once(work: PodContext, request: PodRequest, history: AttemptLog | None = None) -> Pod:
     """Rent one pod, and exactly one, under ``request.name``, which must be unique.
 
     A create whose outcome is unknown is looked for by its name; what is found is adopted, and only what is proved
@@ -204,7 +204,7 @@ def create_once(work: Work, request: PodRequest, history: History | None = None)
     :raises Ambiguous: when the outcome stays unknown: then the pod may exist.
     :raises CloudError: any other refusal; no pod exists then.
     """
-    history = history if history is not None else History()
+    history = history if history is not None else AttemptLog()
     work.provider.check(request)
     renter = Holder() if work.run_dir is None else holder(work.provider)
     sends = 0
@@ -240,7 +240,7 @@ class _Fence:
     waits for what is in flight and for nothing else, and what has waited is not sent then.
     """
 
-    def __init__(self, work: Work, request: PodRequest, renter: Holder) -> None:
+    def __init__(self, work: PodContext, request: PodRequest, renter: Holder) -> None:
         self._work, self._request, self._renter = work, request, renter
         self._held = contextlib.ExitStack()
         self._open = False
@@ -277,7 +277,7 @@ class _Fence:
         self._open = False
 
 
-def _create_fenced(work: Work, request: PodRequest, renter: Holder) -> Pod:
+def _create_fenced(work: PodContext, request: PodRequest, renter: Holder) -> Pod:
     """Intent to the ledger, one POST, outcome to the ledger, all inside the fence."""
     with _Fence(work, request, renter) as fence:
         try:
@@ -299,7 +299,7 @@ def _create_fenced(work: Work, request: PodRequest, renter: Holder) -> Pod:
     return pod
 
 
-def _end_at_once(work: Work, pod: Pod) -> None:
+def _end_at_once(work: PodContext, pod: Pod) -> None:
     """:raises NotProvedGone, Fenced: always; nobody waits for this pod any more."""
     results = work.end([pod], settle=work.grace)
     require_gone(work.provider, results)

@@ -21,13 +21,13 @@ from .._core.pod import PROVISIONING, STOPPED, Mount, Pod, PodRequest, Reference
 from .._market.search import over
 from .._providers.base import Template
 from . import bootstrap
-from .spec import Wanted
+from .spec import PodSpec
 
 #: The settings of a container that a template holds, as fields of a change.
 CONTAINER = ("image", "args", "disk_gb", "ports", "env", "registry")
 
 
-def filled(wanted: Wanted, pod: Pod) -> Wanted:
+def filled(wanted: PodSpec, pod: Pod) -> PodSpec:
     """With what the template says where the task says nothing, for a pod that is there. The variables are merged.
 
     What settings of the environment said when the pod was rented stays as it is: they won over the template then.
@@ -52,7 +52,7 @@ def filled(wanted: Wanted, pod: Pod) -> Wanted:
     return replace(wanted, **fields, env={**variables, **(wanted.env or {})})
 
 
-def _volume(wanted: Wanted, template: Template, pod: Pod) -> Mount | None:
+def _volume(wanted: PodSpec, template: Template, pod: Pod) -> Mount | None:
     """The template's disk where the pod has one, too, for it gets no other kind later; a larger one stays as it is."""
     now = next((mount for mount in pod.mounts if mount.kind == "disk"), None)
     if now is None or template.volume is None or wanted.network_volume is not None:
@@ -61,7 +61,7 @@ def _volume(wanted: Wanted, template: Template, pod: Pod) -> Mount | None:
     return replace(template.volume, size_gb=max(sizes, default=None))
 
 
-def sent(pod: Pod, wanted: Wanted, changes: Mapping[str, Any]) -> dict[str, Any]:
+def sent(pod: Pod, wanted: PodSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes as they are sent, with the template where it shall be applied.
 
     Every field that differs is sent as such. The template goes with it for what only the provider can apply: the
@@ -130,7 +130,7 @@ class Change:
     resets: bool = True
 
 
-def compare(pod: Pod, wanted: Wanted) -> list[Change]:
+def compare(pod: Pod, wanted: PodSpec) -> list[Change]:
     """What has to be changed. Order of fields is that of the options.
 
     :raises Conflict: for a difference that no provider call can mend.
@@ -163,7 +163,7 @@ def compare(pod: Pod, wanted: Wanted) -> list[Change]:
     return changes + _mount_changes(pod, wanted)
 
 
-def _new_command(pod: Pod, wanted: Wanted) -> str | None:
+def _new_command(pod: Pod, wanted: PodSpec) -> str | None:
     """The start command to send, None when it stays. Ours that sets up SSH is no user's business: it stays around."""
     if _same_command(bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
         return None
@@ -198,7 +198,7 @@ def losses(pod: Pod) -> str:
     return f"everything outside {' and '.join(kept)} is lost" if kept else "everything on its disk is lost"
 
 
-def _refuse_unchangeable(pod: Pod, wanted: Wanted) -> None:
+def _refuse_unchangeable(pod: Pod, wanted: PodSpec) -> None:
     """GPU, count, cloud, place and the kind of storage are fixed when a pod is rented."""
     differing = [f"{option}: {words}" for option, words in (*_other_compute(pod, wanted), *_other_place(pod, wanted))]
     if differing:
@@ -214,7 +214,7 @@ def _refuse_unchangeable(pod: Pod, wanted: Wanted) -> None:
         )
 
 
-def _other_compute(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     """Options about the processor that differ, each with both values."""
     found = []
     if wanted.gpus and pod.cpu is not None:
@@ -252,7 +252,7 @@ def _version(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
-def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
+def _other_place(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     """Options about contract, place and storage that differ, each with both values."""
     found = []
     if wanted.interruptible is not None and pod.interruptible not in (None, wanted.interruptible):
@@ -276,7 +276,7 @@ def _other_place(pod: Pod, wanted: Wanted) -> list[tuple[str, str]]:
     return found
 
 
-def _mount_changes(pod: Pod, wanted: Wanted) -> list[Change]:
+def _mount_changes(pod: Pod, wanted: PodSpec) -> list[Change]:
     """The growth of the volume disk, and another path of the mount. :raises BadRequest: for a shrinking."""
     changes = []
     grown = _grown(pod, wanted)
@@ -289,7 +289,7 @@ def _mount_changes(pod: Pod, wanted: Wanted) -> list[Change]:
     return changes
 
 
-def _wanted_env(pod: Pod, wanted: Wanted) -> dict[str, str] | None:
+def _wanted_env(pod: Pod, wanted: PodSpec) -> dict[str, str] | None:
     """The whole environment to send, or None when nothing differs. What the service adds by itself is kept, and what
     a template brought along, unless it is in ``wanted`` already.
     """
@@ -308,7 +308,7 @@ def _wanted_env(pod: Pod, wanted: Wanted) -> dict[str, str] | None:
     return target
 
 
-def _grown(pod: Pod, wanted: Wanted) -> Change | None:
+def _grown(pod: Pod, wanted: PodSpec) -> Change | None:
     """The growth of the volume disk. :raises BadRequest: when it would have to shrink."""
     if wanted.volume is None or wanted.volume.size_gb is None:
         return None

@@ -14,17 +14,17 @@ from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
 from .._providers.base import OPTIONS
 from . import diff
 from . import readiness as pod_readiness
-from .create import Work
+from .create import PodContext
 from .readiness import Reached, Readiness
-from .spec import Wanted
-from .watch import Looks
+from .spec import PodSpec
+from .watch import PodWatcher
 
 #: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
 STOP_DEADLINE = 120.0
 
 
 @dataclass
-class Outcome:
+class PodOutcome:
     """What ``Lifecycle.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff."""
 
     changed: bool = False
@@ -47,15 +47,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ExistingPod:
     """One pod that is there, and how it is wanted.
 
     :param readiness: how far to wait; None: not at all.
     :param check: nothing is written.
     """
 
-    work: Work
-    wanted: Wanted
+    work: PodContext
+    wanted: PodSpec
     readiness: Readiness | None = None
     check: bool = False
 
@@ -63,15 +63,15 @@ class Standing:
         """Up the ladder, or not at all when no waiting is wanted or allowed."""
         if self.readiness is None or self.check:
             return Reached(pod_readiness.stage_of(pod), pod)
-        return pod_readiness.climb(
+        return pod_readiness.wait_until_ready(
             self.work.provider, pod, self.readiness, self.work.polls, self.work.progress, grace=grace, before=before
         )
 
-    def present(self, pod: Pod, phase: str | None = None) -> Outcome:
+    def present(self, pod: Pod, phase: str | None = None) -> PodOutcome:
         """Changed as wanted, whatever its phase; waited for unless it is stopped."""
         self._refuse_failed(pod)
         changes = diff.compare(pod, self.wanted)
-        outcome = Outcome(bool(changes), None, diff.managed(pod), diff.after(pod, changes, phase))
+        outcome = PodOutcome(bool(changes), None, diff.managed(pod), diff.after(pod, changes, phase))
         before, pod = pod, self._apply(pod, changes)
         if pod.phase == STOPPED:
             outcome.reached = Reached(RENTED, pod)
@@ -128,7 +128,7 @@ class Standing:
         self.work.progress.say(f"Changing {', '.join(options)} of {pod.label()}")
         return provider.update(pod.id, values)
 
-    def running(self, pod: Pod) -> Outcome:
+    def running(self, pod: Pod) -> PodOutcome:
         """Changed as wanted, and started when it is stopped."""
         if pod.phase != STOPPED:
             return self.present(pod)
@@ -136,33 +136,33 @@ class Standing:
         outcome.changed = True
         return self._act(pod, "start", outcome)
 
-    def restarted(self, pod: Pod) -> Outcome:
+    def restarted(self, pod: Pod) -> PodOutcome:
         """Restarted always; a stopped pod is started."""
         self._refuse_failed(pod)
-        outcome = Outcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        outcome = PodOutcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
         return self._act(pod, "start" if pod.phase == STOPPED else "restart", outcome)
 
-    def recycled(self, pod: Pod) -> Outcome:
+    def recycled(self, pod: Pod) -> PodOutcome:
         """The container made anew in place, always; what that loses is shown."""
         if not self.work.provider.capabilities.recycle:
             raise errors.BadRequest(
                 f"The container of {pod.label()} cannot be made anew in place: "
                 f"{self.work.provider.capabilities.because.get('recycle', 'not offered')}."
             )
-        outcome = Outcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        outcome = PodOutcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
         outcome.warnings.append(f"The container of {pod.label()} is made anew: {diff.losses(pod)}.")
         return self._act(pod, "recycle", outcome)
 
-    def _act(self, pod: Pod, action: str, outcome: Outcome) -> Outcome:
+    def _act(self, pod: Pod, action: str, outcome: PodOutcome) -> PodOutcome:
         """Start or restart, then wait for the new container."""
         if self.check:
             outcome.reached = Reached(RENTED, replace(pod, phase=STARTING, endpoint=None))
             return outcome
         self._order(pod, action, (STARTING, RUNNING) if action == "start" else ())
-        outcome.reached = self.climb(self.work.provider.get(pod.id), before=pod)
+        outcome.reached = self.climb(self.work.provider.get_pod(pod.id), before=pod)
         return outcome
 
-    def stopped(self, pod: Pod) -> Outcome:
+    def stopped(self, pod: Pod) -> PodOutcome:
         """Stopped by the provider; what that loses and goes on to cost is shown."""
         self._refuse_failed(pod)
         capabilities = self.work.provider.capabilities
@@ -171,7 +171,7 @@ class Standing:
                 f"The pod {pod.label()} cannot be stopped: {capabilities.because.get('stop', 'not offered')}."
             )
         cost = self.work.provider.stop_cost(pod).sentence()
-        outcome = Outcome(False, Reached(RENTED, pod), diff.managed(pod), diff.managed(pod), warnings=[cost])
+        outcome = PodOutcome(False, Reached(RENTED, pod), diff.managed(pod), diff.managed(pod), warnings=[cost])
         if pod.phase == STOPPED:
             return outcome
         self.refuse_locked(pod, "stopped")
@@ -206,7 +206,7 @@ class Standing:
             error.args = (error.message,)
             raise
         except (errors.Conflict, errors.Ambiguous) as error:
-            now = provider.get(pod.id)
+            now = provider.get_pod(pod.id)
             if now.phase in fulfilled:
                 return
             allowed = ", ".join(now.actions) or "nothing"
@@ -217,7 +217,7 @@ class Standing:
     def _wait_for(self, pod: Pod, phase: str) -> Pod:
         """Wait for a phase. :raises WaitTimeout: after STOP_DEADLINE."""
         polls = self.work.polls
-        begun, looks = polls.clock.monotonic(), Looks(self.work.provider, polls.clock)
+        begun, looks = polls.clock.monotonic(), PodWatcher(self.work.provider, polls.clock)
         for gone in polls.until(STOP_DEADLINE):
             pod = looks.see(pod, since=max(begun, polls.clock.monotonic() - polls.least))
             if pod.phase == phase:

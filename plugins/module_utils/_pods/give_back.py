@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.errors import CloudError
 from .._providers.base import Provider
 from .fence import PATIENCE, RunDir, raise_fence
@@ -34,7 +34,7 @@ class GiveBack:
     prefix: str
     run_dir: RunDir
     grace: float
-    polls: Polls
+    polls: PollInterval
     progress: Progress
     warn: Callable[[str], None]
     end: Callable[..., list[dict[str, Any]]] = give_back_run

@@ -14,11 +14,11 @@ from .._core import errors
 from .._core.pod import FAILED, STOPPED, Pod
 from .._core.workers import Interrupted
 from . import create, diff, group_find, lease
-from .create import Work
-from .group_call import LOGINS, GroupCall, Outcome
-from .group_find import REFUSED_KEY, Found, KnownHosts
-from .group_rent import Renting
-from .lifecycle import Lifecycle
+from .create import PodContext
+from .group_call import LOGINS, GroupCall, GroupOutcome
+from .group_find import REFUSED_KEY, FoundPods, KnownHosts
+from .group_rent import GroupRental
+from .lifecycle import PodLifecycle
 from .readiness import Reached, stage_of
 from .terminate import QUICK
 
@@ -30,10 +30,10 @@ IN_PLACE = (
 
 
 @dataclass
-class Fleet(GroupCall):
+class PodGroup(GroupCall):
     """Bring the pods of one name into a state."""
 
-    def ensure(self, state: str) -> Outcome:
+    def ensure(self, state: str) -> GroupOutcome:
         """Bring the pods into ``state`` (one of STATES).
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
@@ -52,7 +52,7 @@ class Fleet(GroupCall):
 
     # -- finding -------------------------------------------------------------------------------------------------------
 
-    def _find(self, everywhere: bool) -> Found:
+    def _find(self, everywhere: bool) -> FoundPods:
         """:raises CloudError: when a provider cannot be asked where that must not be passed over."""
         found = self._asked()
         for name, error in found.down.items():
@@ -64,7 +64,7 @@ class Fleet(GroupCall):
             self.note(f"{name} cannot be asked and is left out, also for a pod that may be there: {error.message}")
         return found
 
-    def _asked(self) -> Found:
+    def _asked(self) -> FoundPods:
         """What there is at all providers that answer. :raises Conflict: for one that must be asked and is not."""
         works = self._works()
         for name in group_find.elsewhere(self.names, next(iter(works.values())).ledger, works):
@@ -76,7 +76,7 @@ class Fleet(GroupCall):
         self._refuse_to_end_early()
         return found
 
-    def _unknown(self, found: Found) -> errors.CloudError:
+    def _unknown(self, found: FoundPods) -> errors.CloudError:
         """The first error of those that could not be asked, with the words of all."""
         first, texts = next(iter(found.down.values())), []
         for name, error in found.down.items():
@@ -91,18 +91,18 @@ class Fleet(GroupCall):
         if self.crew.signalled:
             raise errors.CloudError(f"Interrupted by {self.crew.signalled}; nothing was rented by this call.")
 
-    def _life(self, name: str, provider: str, work: Work | None = None) -> Lifecycle:
+    def _life(self, name: str, provider: str, work: PodContext | None = None) -> PodLifecycle:
         side = self.sides[provider]
-        return Lifecycle(work or side.work, replace(side.wanted, name=name), side.readiness, self.most, self.check)
+        return PodLifecycle(work or side.work, replace(side.wanted, name=name), side.readiness, self.most, self.check)
 
-    def _own(self, provider: str) -> Work:
+    def _own(self, provider: str) -> PodContext:
         """Work with a connection of its own, for a thread."""
         side = self.sides[provider]
         return replace(side.work, provider=side.connect())
 
     # -- there ---------------------------------------------------------------------------------------------------------
 
-    def _there(self, state: str) -> Outcome:
+    def _there(self, state: str) -> GroupOutcome:
         """All that are wanted are there, and no more."""
         found = self._find(everywhere=False)
         wanted = self.names.wanted()
@@ -120,9 +120,9 @@ class Fleet(GroupCall):
             # Everything that can be known to be wrong is said before anything is ended or rented.
             first = {name: found.next_attempt(self.names, name, self._works()) for name in missing}
             fit = {name: side for name, side in self.sides.items() if name not in found.down and not side.unfit}
-            renting = Renting(self, fit, first)
+            renting = GroupRental(self, fit, first)
             renting.prepare()
-        outcome = Outcome(before=self._shown(found))
+        outcome = GroupOutcome(before=self._shown(found))
         self._remove(self._too_many(found), outcome)
         self._hosts = KnownHosts(len(wanted) > 1)
         try:
@@ -143,10 +143,10 @@ class Fleet(GroupCall):
             return []
         return lease.doubts(reached.pod, reached.lease, reached.stage in LOGINS)
 
-    def _works(self) -> dict[str, Work]:
+    def _works(self) -> dict[str, PodContext]:
         return {name: side.work for name, side in self.sides.items()}
 
-    def _shown(self, found: Found) -> dict[str, Any]:
+    def _shown(self, found: FoundPods) -> dict[str, Any]:
         return {name: diff.managed(pods[0]) for name, pods in sorted(found.pods.items())}
 
     def _refuse_changes(self, name: str, pod: Pod) -> None:
@@ -174,7 +174,7 @@ class Fleet(GroupCall):
                 facts={"diff": {"before": diff.managed(pod), "after": diff.after(pod, changes)}},
             )
 
-    def _remark_strangers(self, found: Found) -> None:
+    def _remark_strangers(self, found: FoundPods) -> None:
         """A pod of the name without a number is none of several."""
         if self.names.count is not None and self.names.name in found.pods:
             self.note(
@@ -182,7 +182,7 @@ class Fleet(GroupCall):
                 "wanted; it is left alone and goes on costing money."
             )
 
-    def _too_many(self, found: Found) -> list[Pod]:
+    def _too_many(self, found: FoundPods) -> list[Pod]:
         """Those with numbers beyond the count, the highest first."""
         if self.names.count is None:
             return []
@@ -192,7 +192,7 @@ class Fleet(GroupCall):
         )
         return [pod for name in reversed(beyond) for pod in found.pods[name]]
 
-    def _keep(self, state: str, there: Mapping[str, Pod], outcome: Outcome) -> dict[str, Reached]:
+    def _keep(self, state: str, there: Mapping[str, Pod], outcome: GroupOutcome) -> dict[str, Reached]:
         """The pods that are there, waited for, and with ``running`` started."""
         stopped = [name for name, pod in there.items() if pod.phase == STOPPED]
         outcome.changed |= state == "running" and bool(stopped)
@@ -220,12 +220,12 @@ class Fleet(GroupCall):
 
     # -- stopped, absent -----------------------------------------------------------------------------------------------
 
-    def _stopped(self) -> Outcome:
+    def _stopped(self) -> GroupOutcome:
         """All pods of the name, stopped by their providers."""
         found = self._find(everywhere=True)
         if not found.pods:
             raise errors.NotFound(f"There is no pod named {self.names.name}, so none can be stopped.")
-        outcome = Outcome(before=self._shown(found))
+        outcome = GroupOutcome(before=self._shown(found))
         jobs = []
         order = sorted(found.pods, key=lambda name: self.names.number(name) or 0)
         for name in order:
@@ -244,7 +244,7 @@ class Fleet(GroupCall):
             outcome.after[name] = result.after
         return outcome
 
-    def _absent(self) -> Outcome:
+    def _absent(self) -> GroupOutcome:
         """All pods of the name ended and proved gone. A provider that cannot be asked is a failure once those of the
         others are ended: they cost money meanwhile.
         """
@@ -253,7 +253,7 @@ class Fleet(GroupCall):
             # A provider need not show a pod that was made moments ago in every answer.
             self.polls.pause(QUICK)
             found = self._asked()
-        outcome = Outcome(before=self._shown(found))
+        outcome = GroupOutcome(before=self._shown(found))
         pods = [pod for _name, several in sorted(found.pods.items()) for pod in several]
         if self.condemned and not self.check:
             for pod in pods:
@@ -267,7 +267,7 @@ class Fleet(GroupCall):
             raise error
         return outcome
 
-    def _remove(self, pods: Sequence[Pod], outcome: Outcome) -> None:
+    def _remove(self, pods: Sequence[Pod], outcome: GroupOutcome) -> None:
         """End these and prove it; a lock is respected."""
         for pod in pods:
             self._life(pod.name, pod.provider).standing().refuse_locked(pod, "ended")

@@ -11,13 +11,13 @@ from typing import Any, Callable
 
 from .._core import errors
 from .._core.pod import AUTHENTICATED, READY, RENTED, Pod
-from .._core.workers import Crew
+from .._core.workers import WorkerPool
 from .._providers.base import Provider
 from .bad_hosts import BadHosts
-from .create import Work
-from .group_find import KnownHosts, Names
+from .create import PodContext
+from .group_find import GroupNames, KnownHosts
 from .readiness import Reached, Readiness
-from .spec import Wanted
+from .spec import PodSpec
 from .terminate import require_gone
 
 #: Stages that need host keys.
@@ -25,7 +25,7 @@ LOGINS = (AUTHENTICATED, READY)
 
 
 @dataclass(frozen=True)
-class Side:
+class ProviderContext:
     """What the pods of a call are at one provider.
 
     :param work: the call's own connection; it is used by one thread at a time.
@@ -34,15 +34,15 @@ class Side:
     :param unfit: why no pod can be rented here; those that are there are found all the same.
     """
 
-    work: Work
+    work: PodContext
     connect: Callable[[], Provider]
-    wanted: Wanted
+    wanted: PodSpec
     readiness: Readiness | None = None
     unfit: str = ""
 
 
 @dataclass
-class Outcome:
+class GroupOutcome:
     """What ``Fleet.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff, by name."""
 
     changed: bool = False
@@ -77,8 +77,8 @@ class GroupCall:
     :param condemned: why the machines of pods that are ended are not to be rented again.
     """
 
-    names: Names
-    sides: Mapping[str, Side]
+    names: GroupNames
+    sides: Mapping[str, ProviderContext]
     bad_hosts: BadHosts
     most: int = 5
     deadline: float = 3600.0
@@ -92,7 +92,7 @@ class GroupCall:
         self.polls, self.progress = first.polls, first.progress
         self.grace = first.grace
         self._until = self.polls.clock.monotonic() + self.deadline
-        self.crew = Crew(self.polls.clock)
+        self.crew = WorkerPool(self.polls.clock)
         self._hosts = KnownHosts(several=False)
 
     def note(self, text: str) -> None:
@@ -123,7 +123,7 @@ class GroupCall:
         """End these at their providers, all at the same time. :raises NotProvedGone: for those that may be there."""
         by_provider = {name: [pod for pod in pods if pod.provider == name] for name in self.sides}
         names = [name for name, theirs in by_provider.items() if theirs]
-        crew = Crew(self.polls.clock)
+        crew = WorkerPool(self.polls.clock)
         jobs = [(lambda name=name: self.sides[name].work.end(by_provider[name], settle=settle)) for name in names]
         unproved: list[errors.NotProvedGone] = []
         for name, results in zip(names, crew.work(jobs)):

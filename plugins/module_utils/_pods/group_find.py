@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from .._core import errors
 from .._core.names import PodName
 from .._core.pod import GONE, Pod
-from .._core.workers import Crew
+from .._core.workers import WorkerPool
 from . import create, ssh
-from .create import Work
+from .create import PodContext
 from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
 
 
@@ -56,7 +56,7 @@ REFUSED_KEY = (errors.AuthError, errors.Forbidden, errors.Blocked)
 
 
 @dataclass(frozen=True)
-class Names:
+class GroupNames:
     """The names of the pods of one name: itself, and with a count ``<name>-0``, ``<name>-1``, …"""
 
     name: str
@@ -85,7 +85,7 @@ class Names:
 
 
 @dataclass
-class Found:
+class FoundPods:
     """What there is: ``pods`` by the name they stand for, ``listed`` (every name in the lists, also of ended pods), and
     the providers that could not be asked.
     """
@@ -105,17 +105,17 @@ class Found:
             )
         return pods[0] if pods else None
 
-    def next_attempt(self, names: Names, name: str, works: Mapping[str, Work]) -> int:
+    def next_attempt(self, names: GroupNames, name: str, works: Mapping[str, PodContext]) -> int:
         """The number after every attempt that a list or the ledger knows of this name."""
         known = [*self.listed, *(each for work in works.values() for each in work.ledger.names())]
         parsed = [PodName.parse(each) for each in known if names.of(each) == name]
         return max((each.attempt for each in parsed if each is not None), default=0) + 1
 
 
-def find(names: Names, works: Mapping[str, Work], crew: Crew, check: bool) -> Found:
+def find(names: GroupNames, works: Mapping[str, PodContext], crew: WorkerPool, check: bool) -> FoundPods:
     """Ask all providers at the same time. What the run's ledger knows of and a list does not show is looked for."""
     listing = {name: (lambda work=work: _list(names, work, check)) for name, work in works.items()}
-    found = Found()
+    found = FoundPods()
     for name, result in zip(listing, crew.work(list(listing.values()))):
         if isinstance(result, errors.CloudError):
             found.down[name] = result
@@ -129,9 +129,9 @@ def find(names: Names, works: Mapping[str, Work], crew: Crew, check: bool) -> Fo
     return found
 
 
-def _list(names: Names, work: Work, check: bool) -> tuple[list[Pod], list[str]]:
+def _list(names: GroupNames, work: PodContext, check: bool) -> tuple[list[Pod], list[str]]:
     """The living pods of this name at one provider, and every name that it lists."""
-    everything = work.provider.list()
+    everything = work.provider.list_pods()
     living = [pod for pod in everything if pod.phase != GONE and names.is_ours(pod.name)]
     for name in [] if check else create.unsettled(work, names.is_ours, living):
         settled = create.settle(work, name)
@@ -140,7 +140,7 @@ def _list(names: Names, work: Work, check: bool) -> tuple[list[Pod], list[str]]:
     return living, [pod.name for pod in everything]
 
 
-def elsewhere(names: Names, ledger: Ledger, asked: Collection[str]) -> list[str]:
+def elsewhere(names: GroupNames, ledger: Ledger, asked: Collection[str]) -> list[str]:
     """Providers that are not asked, and where the run's ledger says that a pod of this name may be."""
     last = {event["name"]: event for event in ledger.read()}
     found = {
@@ -151,6 +151,6 @@ def elsewhere(names: Names, ledger: Ledger, asked: Collection[str]) -> list[str]
     return [provider for provider in found if provider not in asked]
 
 
-def may_be_there(names: Names, work: Work) -> bool:
+def may_be_there(names: GroupNames, work: PodContext) -> bool:
     """Whether the run's ledger says that a pod of this name may be at a provider that cannot be asked."""
     return bool(create.unsettled(work, names.is_ours, []))

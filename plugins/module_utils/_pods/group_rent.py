@@ -16,28 +16,28 @@ from .._core.workers import Interrupted
 from .._market import search
 from . import attempts as attempt_log
 from . import readiness as pod_readiness
-from .attempts import History
-from .group_call import GroupCall, Outcome, Side
+from .attempts import AttemptLog
+from .group_call import GroupCall, GroupOutcome, ProviderContext
 from .group_find import REFUSED_KEY
-from .lifecycle import Lifecycle
+from .lifecycle import PodLifecycle
 from .readiness import Reached
-from .rent import Supply, Terms, rent_any
+from .rent import OfferPool, RentLimits, rent_any
 
 #: Remarks on the market that are shown; a market of single machines has thousands.
 TOLD = 10
 
 
-class Renting:
+class GroupRental:
     """What is missing.
 
     :param first: name -> the number of its first create.
     """
 
-    def __init__(self, call: GroupCall, sides: Mapping[str, Side], first: Mapping[str, int]) -> None:
+    def __init__(self, call: GroupCall, sides: Mapping[str, ProviderContext], first: Mapping[str, int]) -> None:
         self._call, self._sides, self._first = call, dict(sides), first
-        self._lives: dict[str, Lifecycle] = {}
+        self._lives: dict[str, PodLifecycle] = {}
         self._offers: Sequence[Offer] = ()
-        self._histories: list[History] = []
+        self._histories: list[AttemptLog] = []
 
     def prepare(self) -> None:
         """Everything that can be checked for nothing, and the offers. A provider that cannot serve is left out.
@@ -48,7 +48,7 @@ class Renting:
         self._refuse_no_wish()
         name = max(self._first, key=len)
         for provider, side in self._sides.items():
-            life = Lifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._call.check)
+            life = PodLifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._call.check)
             try:
                 self._lives[provider] = life.prepared()
             except REFUSED_KEY:
@@ -104,7 +104,7 @@ class Renting:
             return "does not say its least bid (option bid)"
         return self._call.bad_hosts.why(offer)
 
-    def rent(self, outcome: Outcome) -> dict[str, Reached]:
+    def rent(self, outcome: GroupOutcome) -> dict[str, Reached]:
         """Rent all that are missing; when one cannot be had, what was rented for the others is given back.
 
         :raises CloudError: then; ``facts`` hold all attempts and all pods that were ended.
@@ -113,9 +113,9 @@ class Renting:
         if self._call.check:
             return self._predicted(offers)
         with self._call.crew.hearing():
-            return self._all(Supply(offers, self._again, self._remember, len(self._first)), outcome)
+            return self._all(OfferPool(offers, self._again, self._remember, len(self._first)), outcome)
 
-    def _all(self, supply: Supply, outcome: Outcome) -> dict[str, Reached]:
+    def _all(self, supply: OfferPool, outcome: GroupOutcome) -> dict[str, Reached]:
         """All at the same time."""
         crew = self._call.crew
         jobs = [(lambda name=name: self._one(name, supply)) for name in self._first]
@@ -131,7 +131,7 @@ class Renting:
 
     def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
         """The pods that would be rented."""
-        supply = Supply(offers, pods=len(self._first))
+        supply = OfferPool(offers, pods=len(self._first))
         made: dict[str, Reached] = {}
         for name, number in self._first.items():
             offer = supply.take()
@@ -159,10 +159,10 @@ class Renting:
     def _remember(self, offer: Offer, region: str | None, reason: str) -> None:
         self._call.note(self._call.bad_hosts.add(offer.provider, offer.host, offer.gpu, region, reason))
 
-    def _one(self, name: str, supply: Supply) -> Reached:
+    def _one(self, name: str, supply: OfferPool) -> Reached:
         """One pod, in a thread with connections of its own."""
         call = self._call
-        history = History(clock=call.polls.clock)
+        history = AttemptLog(clock=call.polls.clock)
         self._histories.append(history)
         lives = {provider: self._own(provider, name, history) for provider in self._lives}
         desks = {}
@@ -171,7 +171,7 @@ class Renting:
             desks[provider] = life.desk(waits)
         wanted = next(iter(lives.values())).wanted
         seconds = pod_readiness.rented(next(iter(lives.values())).readiness)
-        terms = Terms(wanted.max_price, call.most, seconds, True, call.before_try)
+        terms = RentLimits(wanted.max_price, call.most, seconds, True, call.before_try)
         reached = rent_any(desks, supply, self._first[name], terms, history)
         try:
             for life in lives.values() if history.uncertain else ():
@@ -183,7 +183,7 @@ class Renting:
         call.progress.say(attempt_log.told(history.attempts[-1]))
         return reached
 
-    def _own(self, provider: str, name: str, history: History) -> Lifecycle:
+    def _own(self, provider: str, name: str, history: AttemptLog) -> PodLifecycle:
         """The pod of this name at this provider, with a connection of its own."""
         call, life = self._call, self._lives[provider]
         work = replace(life.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
@@ -193,7 +193,7 @@ class Renting:
         return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
 
     def _given_up(
-        self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: Outcome
+        self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: GroupOutcome
     ) -> BaseException:
         """Give back what this call has rented; the first failure, with all that was tried."""
         call = self._call

@@ -19,18 +19,18 @@ from .._core.pod import AUTHENTICATED, GONE, RENTED, STAGES, Pod, PodRequest
 from .._market import search
 from . import bootstrap, create, diff, rent
 from . import lease as pod_lease
-from .attempts import History
-from .create import Work, create_once
-from .existing import Outcome, Standing
+from .attempts import AttemptLog
+from .create import PodContext, create_once
+from .existing import ExistingPod, PodOutcome
 from .readiness import Reached, Readiness, rented
-from .spec import CLOUDS, Wanted, refuse_impossible, refuse_unreachable, resolve
+from .spec import CLOUDS, PodSpec, refuse_impossible, refuse_unreachable, resolve
 from .terminate import QUICK, give_back_run, pods_of_run, require_gone, terminate_and_prove
 
 __all__ = [
-    "Lifecycle",
-    "Outcome",
-    "Wanted",
-    "Work",
+    "PodContext",
+    "PodLifecycle",
+    "PodOutcome",
+    "PodSpec",
     "create_once",
     "give_back_run",
     "pods_of_run",
@@ -48,7 +48,7 @@ ALL_STATES = (*STATES[:-1], "recycled", "absent")
 
 
 @dataclass
-class Lifecycle:
+class PodLifecycle:
     """One pod and its wanted state.
 
     :param readiness: how far to wait; None: not at all.
@@ -57,14 +57,14 @@ class Lifecycle:
     :param lease: that of a pod that is rented or logged in to, once ``ensure`` has read the wish.
     """
 
-    work: Work
-    wanted: Wanted
+    work: PodContext
+    wanted: PodSpec
     readiness: Readiness | None = None
     most: int = 1
     check: bool = False
     lease: pod_lease.Lease | None = None
 
-    def ensure(self, state: str) -> Outcome:
+    def ensure(self, state: str) -> PodOutcome:
         """Bring the pod into ``state`` (one of ALL_STATES).
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
@@ -80,7 +80,7 @@ class Lifecycle:
         provider = self.work.provider
         return pod_lease.lease(self.wanted.lease, provider.capabilities.own_end, provider.name)
 
-    def _ensure(self, state: str) -> Outcome:
+    def _ensure(self, state: str) -> PodOutcome:
         refuse_impossible(self.wanted)
         if state == "absent":
             with self.work.provider.urgently():
@@ -104,7 +104,7 @@ class Lifecycle:
             self._refuse_taken(pods[0])
             self.wanted = resolve(self.wanted, self.work.provider, pods[0])
         standing = self._standing()
-        steps: Mapping[str, Callable[[Pod], Outcome]] = {
+        steps: Mapping[str, Callable[[Pod], PodOutcome]] = {
             "present": standing.present,
             "running": standing.running,
             "stopped": standing.stopped,
@@ -113,9 +113,9 @@ class Lifecycle:
         }
         return steps[state](pods[0])
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> ExistingPod:
         readiness = replace(self.readiness, lease=self.lease) if self.readiness is not None else None
-        return Standing(self.work, self.wanted, readiness, self.check)
+        return ExistingPod(self.work, self.wanted, readiness, self.check)
 
     def find(self) -> list[Pod]:
         """The living pods that are meant: by id, else by name: all of one identity, or of exactly that name.
@@ -142,7 +142,7 @@ class Lifecycle:
         name = self.wanted.name
         if not self.wanted.id or not name or name == pod.name:
             return
-        for other in self.work.provider.list():
+        for other in self.work.provider.list_pods():
             if other.name == name and other.id != pod.id and other.phase != GONE:
                 raise errors.Conflict(
                     f"The pod {pod.label()} was not renamed: {other.label()} is called {name} already (option name). "
@@ -151,7 +151,7 @@ class Lifecycle:
 
     def _by_id(self, pod_id: str) -> list[Pod]:
         try:
-            pod = self.work.provider.get(pod_id)
+            pod = self.work.provider.get_pod(pod_id)
         except errors.NotFound:
             return []
         return [pod] if pod.phase != GONE else []
@@ -161,7 +161,7 @@ class Lifecycle:
         meant = self.wanted.id
         return [
             pod
-            for pod in self.work.provider.list()
+            for pod in self.work.provider.list_pods()
             if pod.phase != GONE and (pod.id == meant if meant else self._mine(pod.name))
         ]
 
@@ -186,7 +186,7 @@ class Lifecycle:
         parsed = PodName.parse(name)
         return parsed is not None and parsed.identity == identity.identity
 
-    def _missing(self, state: str) -> Outcome:
+    def _missing(self, state: str) -> PodOutcome:
         """There is no such pod."""
         if self.wanted.id:
             raise errors.NotFound(
@@ -203,7 +203,7 @@ class Lifecycle:
     # -- renting
     # ------------------------------------------------------------------------------------------------------------
 
-    def _create(self) -> Outcome:
+    def _create(self) -> PodOutcome:
         """Rent, after everything that can be checked for nothing."""
         self.wanted = self.wanted.completed()
         self._refuse_early()
@@ -214,9 +214,9 @@ class Lifecycle:
             work.provider.check(self._request(offer, first))
         if self.check:
             pod = self.predicted(offers[0], first)
-            return Outcome(True, Reached(RENTED, pod), {}, diff.managed(pod))
-        history = History(clock=work.polls.clock)
-        terms = rent.Terms(wanted.max_price, self.most, rented(self.readiness))
+            return PodOutcome(True, Reached(RENTED, pod), {}, diff.managed(pod))
+        history = AttemptLog(clock=work.polls.clock)
+        terms = rent.RentLimits(wanted.max_price, self.most, rented(self.readiness))
         try:
             reached = rent.rent(work, offers, self._request, first, self._accept, terms, history)
         except errors.NoCapacity as error:
@@ -231,7 +231,7 @@ class Lifecycle:
             # The task fails, so nobody would use the pod that was kept: it is given back too.
             error.facts["pods_gone"] = [*error.facts.get("pods_gone", []), *work.end([reached.pod])]
             raise
-        outcome = Outcome(True, reached, {}, {}, history.attempts, history.gone)
+        outcome = PodOutcome(True, reached, {}, {}, history.attempts, history.gone)
         if wanted.locked:
             self._lock(reached, outcome)
         if wanted.max_price is not None and not reached.pod.usd_per_hour:
@@ -241,7 +241,7 @@ class Lifecycle:
         outcome.after = diff.managed(outcome.reached.pod if outcome.reached is not None else reached.pod)
         return outcome
 
-    def prepared(self) -> Lifecycle:
+    def prepared(self) -> PodLifecycle:
         """The same, ready to rent: with what settings and templates say, and everything checked that needs no offer.
 
         :raises BadRequest: for what this provider has not, or does not take.
@@ -252,9 +252,9 @@ class Lifecycle:
         life._refuse_early()
         return life
 
-    def desk(self, waits: Work) -> rent.Desk:
+    def desk(self, waits: PodContext) -> rent.RentTarget:
         """Where this pod is rented; ``waits`` is the work whose clock its waits have."""
-        return rent.Desk(self.work, self._request, replace(self, work=waits)._accept)
+        return rent.RentTarget(self.work, self._request, replace(self, work=waits)._accept)
 
     def predicted(self, offer: Offer, attempt: int) -> Pod:
         """The pod that would be rented on this offer. :raises BadRequest: when it would be refused."""
@@ -267,7 +267,7 @@ class Lifecycle:
         refuse_impossible(self.wanted)
         return diff.compare(pod, resolve(self.wanted, self.work.provider, pod))
 
-    def standing(self) -> Standing:
+    def standing(self) -> ExistingPod:
         """A pod that is there, with the wishes of this one."""
         self.lease = self._leased()
         return self._standing()
@@ -287,7 +287,7 @@ class Lifecycle:
         self.wanted = resolve(wanted, self.work.provider)
         refuse_unreachable(self.wanted, target)
 
-    def _lock(self, reached: Reached, outcome: Outcome) -> None:
+    def _lock(self, reached: Reached, outcome: PodOutcome) -> None:
         """A pod is locked when nothing stands in the way of giving it back any more."""
         try:
             locked = self.work.provider.update(reached.pod.id, {"locked": True})
@@ -321,7 +321,7 @@ class Lifecycle:
 
     def _first_attempt(self) -> int:
         """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""
-        names = [pod.name for pod in self.work.provider.list()] if PodName.parse_identity(self.wanted.name) else []
+        names = [pod.name for pod in self.work.provider.list_pods()] if PodName.parse_identity(self.wanted.name) else []
         parsed = [PodName.parse(name) for name in [*names, *self.work.ledger.names()] if self._mine(name)]
         return max((name.attempt for name in parsed if name is not None), default=0) + 1
 
@@ -329,14 +329,16 @@ class Lifecycle:
         """Wait for a pod that was rented by this call."""
         return self._standing().climb(pod, grace=self.work.grace)
 
-    def end_twins(self, kept: Pod, history: History) -> Sequence[dict[str, Any]]:
+    def end_twins(self, kept: Pod, history: AttemptLog) -> Sequence[dict[str, Any]]:
         """After an ambiguous create a second pod may have turned up late: it is ended, if its name is of our own
         pattern. :raises NotProvedGone: when it may still cost money.
         """
         if not history.uncertain or PodName.parse(kept.name) is None:
             return []
         twins = [
-            pod for pod in self.work.provider.list() if pod.id != kept.id and pod.phase != GONE and self._mine(pod.name)
+            pod
+            for pod in self.work.provider.list_pods()
+            if pod.id != kept.id and pod.phase != GONE and self._mine(pod.name)
         ]
         results = self.work.end(twins)
         require_gone(self.work.provider, results)
@@ -345,7 +347,7 @@ class Lifecycle:
     # -- giving back
     # --------------------------------------------------------------------------------------------------------
 
-    def _absent(self, pods: list[Pod]) -> Outcome:
+    def _absent(self, pods: list[Pod]) -> PodOutcome:
         """All pods of the identity ended and proved gone; of any other name, only one is."""
         if len(pods) > 1 and PodName.parse_identity(self.wanted.name) is None:
             listed = ", ".join(f"{pod.id} ({pod.phase})" for pod in pods)
@@ -356,7 +358,7 @@ class Lifecycle:
         for pod in pods:
             standing.refuse_locked(pod, "ended")
         before = diff.managed(pods[0]) if pods else {}
-        outcome = Outcome(bool(pods), None, before, {})
+        outcome = PodOutcome(bool(pods), None, before, {})
         if self.check or not pods:
             return outcome
         for pod in pods:

@@ -16,13 +16,13 @@ from typing import Any
 
 from .._core import errors
 from .._core import pod as pod_states
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.pod import Pod, usd
 from .._providers.base import Provider
 from .holder import Holder, doubt
 from .ledger import GONE, Ledger
 from .progress import Progress
-from .watch import Looks
+from .watch import PodWatcher
 
 #: Seconds for a pod to be proved gone. Ending takes seconds; two minutes also ride out a full window of the rate limit.
 PATIENCE = 120.0
@@ -79,22 +79,22 @@ class Ending:
     """
 
     provider: Provider
-    polls: Polls = field(default_factory=Polls)
+    polls: PollInterval = field(default_factory=PollInterval)
     progress: Progress = field(default_factory=Progress)
     ledger: Ledger = field(default_factory=lambda: Ledger(None))
     patience: float = PATIENCE
     settle: float = 0.0
-    looks: Looks = field(init=False)
+    looks: PodWatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "looks", Looks(self.provider, self.polls.clock))
+        object.__setattr__(self, "looks", PodWatcher(self.provider, self.polls.clock))
 
 
 def terminate_and_prove(
     provider: Provider,
     pods: Sequence[Pod],
     *,
-    polls: Polls | None = None,
+    polls: PollInterval | None = None,
     progress: Progress | None = None,
     ledger: Ledger | None = None,
     patience: float = PATIENCE,
@@ -105,7 +105,7 @@ def terminate_and_prove(
     :returns: of each pod {"provider", "id", "name", "usd_per_hour", "gone_proved", "gone_at" (RFC 3339 UTC or None),
         "reason" (why it is not proved, or None)}. ``require_gone`` turns what is not proved into an error.
     """
-    ending = Ending(provider, polls or Polls(), progress or Progress(), ledger or Ledger(None), patience, settle)
+    ending = Ending(provider, polls or PollInterval(), progress or Progress(), ledger or Ledger(None), patience, settle)
     renters = {(event["provider"], event["id"]): Holder.of(event) for event in ending.ledger.made()}
     targets = [Target(pod, renters.get((pod.provider, pod.id)), pod.phase != pod_states.UNKNOWN) for pod in pods]
     prove(ending, targets)
@@ -141,7 +141,7 @@ def prove(ending: Ending, targets: Sequence[Target]) -> None:
             target.reason = f"it was still there after {patience + settle:.0f} s"
 
 
-def _pause(polls: Polls, looks: int, at_most: float) -> None:
+def _pause(polls: PollInterval, looks: int, at_most: float) -> None:
     """The first looks come quickly, the later ones politely."""
     if looks < QUICK_LOOKS:
         polls = replace(polls, interval=min(QUICK, polls.interval) if polls.interval is not None else QUICK)
@@ -195,7 +195,7 @@ def _look(ending: Ending, targets: Sequence[Target], elapsed: float) -> None:
 def _absent(provider: Provider, target: Target) -> bool:
     """True when ``get`` says that the pod does not exist, or that it has ended."""
     try:
-        phase = provider.get(target.pod.id).phase
+        phase = provider.get_pod(target.pod.id).phase
     except errors.NotFound:
         return True
     target.seen = True

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from .._core import errors, pod
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.pod import (
     ADDRESSED,
     AUTHENTICATED,
@@ -37,8 +37,8 @@ from .._providers.base import Provider
 from . import bootstrap, logs, ssh
 from .lease import ARMED, Lease
 from .progress import Progress
-from .ssh import Trust
-from .watch import Looks
+from .ssh import HostKeyTrust
+from .watch import PodWatcher
 
 #: Seconds for each stage, counted from the one before it; the first one from the first order, or from the last pod that
 #: was given back.
@@ -167,7 +167,7 @@ def stage_of(pod: Pod) -> str:
     return ADDRESSED if pod.endpoint is not None else RUNNING
 
 
-class Ladder:
+class ReadinessWaiter:
     """One climb of one pod.
 
     :param grace: seconds for which "no such pod" is not believed: the pod was made moments ago.
@@ -179,7 +179,7 @@ class Ladder:
         self,
         provider: Provider,
         readiness: Readiness,
-        polls: Polls,
+        polls: PollInterval,
         progress: Progress,
         *,
         grace: float = 0.0,
@@ -193,7 +193,7 @@ class Ladder:
         self._before = before
         # What was seen before this moment is older than the action that is waited for.
         self._begun = polls.clock.monotonic()
-        self._looks = Looks(provider, polls.clock)
+        self._looks = PodWatcher(provider, polls.clock)
         self._reached = RENTED
         self._seen = grace == 0.0
         self._absences = 0
@@ -205,7 +205,7 @@ class Ladder:
         self._route, self._failures = 0, 0
         self._revived_at: float | None = None
         keep, clock = grace == 0.0 and before is None, polls.clock
-        self._trust = Trust(provider, readiness.run, readiness.known_hosts, clock, progress, keep)
+        self._trust = HostKeyTrust(provider, readiness.run, readiness.known_hosts, clock, progress, keep)
 
     def climb(self, pod: Pod) -> Reached:
         """Wait until the target stage.
@@ -336,7 +336,7 @@ class Ladder:
         if pod.phase != STOPPED:
             return
         now = self._polls.clock.monotonic()
-        if self._revived_at is None and self._reached == RENTED and self._provider.revive(pod):
+        if self._revived_at is None and self._reached == RENTED and self._provider.start_once(pod):
             self._revived_at = now
             self._progress.say(f"{pod.label()} sat stopped although it was made to run; it was started once")
         if self._revived_at is None or now - self._revived_at > REVIVAL:
@@ -433,11 +433,11 @@ class Ladder:
         return quoted, errors.EVERYWHERE if everywhere else None
 
 
-def climb(
+def wait_until_ready(
     provider: Provider,
     pod: Pod,
     readiness: Readiness,
-    polls: Polls,
+    polls: PollInterval,
     progress: Progress,
     *,
     grace: float = 0.0,
@@ -446,4 +446,4 @@ def climb(
     """One climb; see Ladder. A target of ``rented`` is reached already."""
     if readiness.target == RENTED:
         return Reached(RENTED, readiness.named(pod))
-    return Ladder(provider, readiness, polls, progress, grace=grace, before=before).climb(pod)
+    return ReadinessWaiter(provider, readiness, polls, progress, grace=grace, before=before).climb(pod)

@@ -19,8 +19,8 @@ from .._core.offer import Offer
 from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest, usd
 from .._market.search import over
 from . import attempts
-from .attempts import History
-from .create import Work, create_once
+from .attempts import AttemptLog
+from .create import PodContext, create_once
 from .readiness import ADVICE, DEADLINES, Reached
 from .terminate import require_gone
 
@@ -28,7 +28,7 @@ from .terminate import require_gone
 MOST_REFUSED = 10
 
 
-class Supply:
+class OfferPool:
     """Offers that several threads take from.
 
     The offer of a single machine is taken once; one that stands for many machines stays until it is refused.
@@ -137,20 +137,20 @@ FINAL = (errors.AuthError, errors.Fenced, errors.Ambiguous, errors.NotProvedGone
 
 
 @dataclass(frozen=True)
-class Desk:
+class RentTarget:
     """Where the pods of one provider are rented.
 
     :param request: the request for an offer and the number of the create.
     :param accept: waits for the pod and says how far it got; a CloudError means that the pod is no good.
     """
 
-    work: Work
+    work: PodContext
     request: Callable[[Offer, int], PodRequest]
     accept: Accept
 
 
 @dataclass(frozen=True)
-class Terms:
+class RentLimits:
     """What a pod may cost in money, tries and time.
 
     :param cap: USD per hour at most.
@@ -168,20 +168,22 @@ class Terms:
 
 
 def rent(
-    work: Work,
+    work: PodContext,
     offers: Sequence[Offer],
     make_request: Callable[[Offer, int], PodRequest],
     first_attempt: int,
     accept: Accept,
-    terms: Terms,
-    history: History,
+    terms: RentLimits,
+    history: AttemptLog,
 ) -> Reached:
     """``rent_any`` where all offers are of one provider."""
-    desks = {offer.provider: Desk(work, make_request, accept) for offer in offers}
-    return rent_any(desks, Supply(offers), first_attempt, terms, history)
+    desks = {offer.provider: RentTarget(work, make_request, accept) for offer in offers}
+    return rent_any(desks, OfferPool(offers), first_attempt, terms, history)
 
 
-def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, terms: Terms, history: History) -> Reached:
+def rent_any(
+    desks: Mapping[str, RentTarget], supply: OfferPool, first_attempt: int, terms: RentLimits, history: AttemptLog
+) -> Reached:
     """Rent on the best offer that can be had, and keep the pod that is accepted.
 
     An offer that is refused is left out from then on. A pod that is not accepted (it does not get ready, or its
@@ -216,7 +218,7 @@ def rent_any(desks: Mapping[str, Desk], supply: Supply, first_attempt: int, term
 class _Tries:
     """What came of the tries for one pod so far, and whether there is another one."""
 
-    def __init__(self, supply: Supply, terms: Terms, history: History) -> None:
+    def __init__(self, supply: OfferPool, terms: RentLimits, history: AttemptLog) -> None:
         self._supply, self._terms, self._history = supply, terms, history
         self.refusals: list[errors.CloudError] = []
         self._given_up = 0
@@ -260,7 +262,7 @@ class _Tries:
         return self._history.meter.made is not None and isinstance(error, broken)
 
 
-def _tried(desk: Desk, request: PodRequest, offer: Offer, cap: float | None, history: History) -> Reached:
+def _tried(desk: RentTarget, request: PodRequest, offer: Offer, cap: float | None, history: AttemptLog) -> Reached:
     """One try on one offer."""
     pod = _asked(desk.work, request, offer, history)
     history.reach(pod, RENTED)
@@ -270,7 +272,7 @@ def _tried(desk: Desk, request: PodRequest, offer: Offer, cap: float | None, his
     return result
 
 
-def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> Pod:
+def _asked(work: PodContext, request: PodRequest, offer: Offer, history: AttemptLog) -> Pod:
     """One create; a refusal is recorded and shown. :raises CloudError: the refusal."""
     try:
         return create_once(work, request, history)
@@ -288,7 +290,13 @@ def _asked(work: Work, request: PodRequest, offer: Offer, history: History) -> P
 
 
 def _accepted(
-    work: Work, pod: Pod, request: PodRequest, offer: Offer, accept: Accept, cap: float | None, history: History
+    work: PodContext,
+    pod: Pod,
+    request: PodRequest,
+    offer: Offer,
+    accept: Accept,
+    cap: float | None,
+    history: AttemptLog,
 ) -> Reached:
     """What ``accept`` makes of the pod; a pod that is no good is given back before its error goes on.
 
@@ -296,7 +304,7 @@ def _accepted(
     """
     try:
         said = pod.usd_per_hour
-        pod = work.provider.settle(pod, request)
+        pod = work.provider.finish_create(pod, request)
         if said is None and pod.usd_per_hour is not None:
             work.progress.say(f"The contract of {pod.label()} says {usd(pod.usd_per_hour)} per hour")
         _within_cap(pod, cap)
@@ -318,7 +326,9 @@ def _within_cap(pod: Pod, cap: float | None) -> None:
         )
 
 
-def _give_back(work: Work, pod: Pod, request: PodRequest, offer: Offer, error: BaseException, history: History) -> None:
+def _give_back(
+    work: PodContext, pod: Pod, request: PodRequest, offer: Offer, error: BaseException, history: AttemptLog
+) -> None:
     """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
     too.
     """
@@ -376,6 +386,6 @@ def nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
     )
 
 
-def _with_facts(error: errors.CloudError, history: History) -> errors.CloudError:
+def _with_facts(error: errors.CloudError, history: AttemptLog) -> errors.CloudError:
     error.facts.update(history.facts())
     return error

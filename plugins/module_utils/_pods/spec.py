@@ -25,7 +25,7 @@ MOUNT_PATH = "/workspace"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PodSpec:
     """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
     compared. ``template_id``, ``registry`` and the id of ``network_volume`` may be names until ``resolve`` has made ids
     of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
@@ -84,7 +84,7 @@ class Wanted:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     for_new: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def completed(self) -> Wanted:
+    def completed(self) -> PodSpec:
         """With what settings of the environment say of a new pod."""
         return replace(self, for_new={}, **self.for_new)
 
@@ -164,7 +164,7 @@ def _mounted(mount: Mount | None) -> Mount | None:
     return replace(mount, path=mount.path or MOUNT_PATH) if mount is not None else None
 
 
-def refuse_impossible(wanted: Wanted) -> None:
+def refuse_impossible(wanted: PodSpec) -> None:
     """What excludes each other whatever the provider says, and what is no key: a pod that is there would pass over it
     silently, and its next one be out of reach.
 
@@ -202,7 +202,7 @@ def refuse_impossible(wanted: Wanted) -> None:
         )
 
 
-def refuse_no_keys(wanted: Wanted) -> None:
+def refuse_no_keys(wanted: PodSpec) -> None:
     """Texts that are no public keys. :raises BadRequest: with one sentence, which repeats no private key."""
     wrong = no_public_key(wanted.public_keys)
     if wrong is not None:
@@ -210,7 +210,7 @@ def refuse_no_keys(wanted: Wanted) -> None:
         raise BadRequest(f"Nothing was rented or changed{f' for the pod {name}' if name else ''}: {wrong}")
 
 
-def refuse_unreachable(wanted: Wanted, target: str) -> None:
+def refuse_unreachable(wanted: PodSpec, target: str) -> None:
     """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
 
     :param target: the stage to wait for.
@@ -234,7 +234,7 @@ def refuse_unreachable(wanted: Wanted, target: str) -> None:
         )
 
 
-def resolve(wanted: Wanted, provider: Provider, pod: Pod | None = None) -> Wanted:
+def resolve(wanted: PodSpec, provider: Provider, pod: Pod | None = None) -> PodSpec:
     """Names of templates, network volumes and registries as ids; for a new pod also the place of its volume.
 
     :param pod: the pod that is there: what it shows to be as wanted is not asked for, and its template is the past,

@@ -159,7 +159,7 @@ LOG_LAG = 2.0
 
 
 @dataclass
-class Trust:
+class HostKeyTrust:
     """The host keys of a pod's address, learned once.
 
     :param keep: leave what is known of the address already; a container that was just made has new keys by right.

@@ -15,7 +15,7 @@ from typing import Any
 
 from .._core import errors
 from .._core import pod as pod_states
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._core.names import PodName
 from .._core.pod import Pod, usd
 from .._providers.base import Provider
@@ -108,7 +108,7 @@ def give_back_run(
     *,
     grace: float = GRACE,
     ledger: Ledger | None = None,
-    polls: Polls | None = None,
+    polls: PollInterval | None = None,
     progress: Progress | None = None,
     patience: float = PATIENCE,
 ) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def give_back_run(
     :param prefix: ``podyard-<project>-<run_id>-`` (``_names.prefix_of_run``).
     :raises CloudError: when the pods cannot be listed: an error is never "nothing there".
     """
-    ending = Ending(provider, polls or Polls(), progress or Progress(), ledger or Ledger(None), patience)
+    ending = Ending(provider, polls or PollInterval(), progress or Progress(), ledger or Ledger(None), patience)
     return _GivingBack(ending, prefix, grace).all()
 
 
@@ -135,7 +135,7 @@ def end_known(
 
     :raises CloudError: when they cannot be listed; what the books know was told to end all the same.
     """
-    ending = Ending(provider, Polls(), progress or Progress(), ledger or Ledger(None))
+    ending = Ending(provider, PollInterval(), progress or Progress(), ledger or Ledger(None))
     run = _GivingBack(ending, prefix, 0.0)
     known = run.known({})
     with provider.urgently():
@@ -195,7 +195,7 @@ class _GivingBack:
         provider = self.ending.provider
         try:
             with provider.urgently():
-                return [pod for pod in provider.list() if _of_run(pod, self.prefix)]
+                return [pod for pod in provider.list_pods() if _of_run(pod, self.prefix)]
         except errors.CloudError as error:
             results = [target.to_result() for target in known]
             error.message += (
@@ -251,7 +251,7 @@ class _GivingBack:
 
 def pods_of_run(provider: Provider, prefix: str) -> list[dict[str, Any]]:
     """What ``give_back_run`` would end now, in the form of its results; nothing is done."""
-    return [Target(pod).to_result() for pod in provider.list() if _of_run(pod, prefix)]
+    return [Target(pod).to_result() for pod in provider.list_pods() if _of_run(pod, prefix)]
 
 
 def _of_run(pod: Pod, prefix: str) -> bool:

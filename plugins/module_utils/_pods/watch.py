@@ -37,7 +37,7 @@ URGENT_PATIENCE = 3.0
 SHARED_FAILURES = (errors.ServerError, errors.Unreachable, errors.RateLimited)
 
 
-class Looks:
+class PodWatcher:
     """The looks of one process at a provider's pods; for a provider without an ``account_mark`` they are not shared.
 
     What it returns never goes back in time: a look that is older than the one before is not taken.
@@ -63,7 +63,7 @@ class Looks:
         :raises NotFound: when the provider has no such pod, or (young) does not show it yet.
         """
         if self._file is None:
-            return self._provider.get(known.id)
+            return self._provider.get_pod(known.id)
         pods = self.pods(since=since)
         pod = next((pod for pod in pods if pod.id == known.id), None)
         if pod is not None:
@@ -71,7 +71,7 @@ class Looks:
         if young:
             raise errors.NotFound(f"The pod {known.label()} is not in the list yet.", status=404)
         begun = self._clock.monotonic()
-        pod = self._provider.get(known.id)
+        pod = self._provider.get_pod(known.id)
         self._newest = begun
         return pod
 
@@ -82,7 +82,7 @@ class Looks:
         :raises CloudError: when they cannot be listed, be it by this process or by the one that tried for all.
         """
         if self._file is None:
-            return self._provider.list()
+            return self._provider.list_pods()
         found = self._found(since)
         if found is None:
             with self._file.lock(URGENT_PATIENCE if urgent else PATIENCE):
@@ -95,7 +95,7 @@ class Looks:
         """List them for everybody."""
         begun = self._clock.monotonic()
         try:
-            pods = self._provider.list()
+            pods = self._provider.list_pods()
         except SHARED_FAILURES as error:
             file.write({"begun": begun, "failure": type(error).__name__, "message": error.message})
             raise

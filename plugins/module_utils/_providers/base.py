@@ -134,13 +134,13 @@ class Provider(abc.ABC):
         :raises BadRequest: for a region that does not exist.
         """
 
-    def nearly(self, query: OfferQuery) -> list[Offer]:
+    def near_offers(self, query: OfferQuery) -> list[Offer]:
         """What ``offers`` leaves out or shows as out of stock because the provider itself filters by some wishes, each
         with its ``objections``. Asked only when nothing fits, to say which wish excludes what.
         """
         return []
 
-    def known_places(self, words: Sequence[str]) -> tuple[str, ...]:
+    def known_regions(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of the words (capital letters, no countries) that are places of this provider."""
         return ()
 
@@ -193,14 +193,14 @@ class Provider(abc.ABC):
             raise BadRequest(f"The offers of {self.name} cannot be searched by {given!r}; leave the option search out.")
         return {}
 
-    def settle(self, pod: Pod, request: PodRequest) -> Pod:
+    def finish_create(self, pod: Pod, request: PodRequest) -> Pod:
         """What is left to do with a pod that was just made and recorded: its contract read back, keys attached.
 
         :raises CloudError: when the contract is not what was asked for; the pod is then given back.
         """
         return pod
 
-    def revive(self, pod: Pod) -> bool:
+    def start_once(self, pod: Pod) -> bool:
         """One try to start a pod that was made to run and never did. False: there is nothing to try."""
         return False
 
@@ -209,7 +209,7 @@ class Provider(abc.ABC):
         raise BadRequest(f"{self.name} cannot make the container of a pod anew; end it and rent another.")
 
     @abc.abstractmethod
-    def get(self, pod_id: str) -> Pod:
+    def get_pod(self, pod_id: str) -> Pod:
         """The pod with this id.
 
         :raises NotFound: when the provider has no such pod. Within the grace time after a create this proves nothing.
@@ -223,7 +223,7 @@ class Provider(abc.ABC):
         """
 
     @abc.abstractmethod
-    def list(self) -> list[Pod]:
+    def list_pods(self) -> list[Pod]:
         """All pods of the account, all pages. An error is raised, never returned as an empty or partial list."""
 
     @abc.abstractmethod

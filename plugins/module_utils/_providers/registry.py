@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from .._core.errors import BadRequest
-from .._resources.resource import Shelf
+from .._resources.resource import AccountApi
 from .base import Capabilities, Provider
 from .settings import Setting, Sources
 
@@ -21,7 +21,7 @@ from .settings import Setting, Sources
 ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
 
 Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
-OpenShelf = Callable[[Optional[str], Optional[str], Mapping[str, str]], Shelf]
+OpenShelf = Callable[[Optional[str], Optional[str], Mapping[str, str]], AccountApi]
 
 
 def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
@@ -32,7 +32,7 @@ def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
     return RunPod(find_key(api_key, environ), find_url(api_url, environ, api_key))
 
 
-def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
     from .runpod.account import RunPodShelf
     from .runpod.config import find_key, find_url
 
@@ -52,7 +52,7 @@ def _vastai(api_key: str | None, api_url: str | None, environ: Mapping[str, str]
     return Vast(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
 
 
-def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Shelf:
+def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
     from .vastai.account import VastShelf
     from .vastai.config import find_key, find_scale, find_url
 
@@ -105,7 +105,7 @@ def connect(
     return _DRIVERS[name](api_key or None, api_url or None, os.environ if environ is None else environ)
 
 
-def shelf(name: str, *, api_key: str | None = None, api_url: str | None = None) -> Shelf:
+def shelf(name: str, *, api_key: str | None = None, api_url: str | None = None) -> AccountApi:
     """What the account holds beside pods; key and address as for ``connect``, and no request is made yet."""
     return _SHELVES[name](api_key or None, api_url or None, os.environ)
 

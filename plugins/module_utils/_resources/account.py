@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .._http.shared_file import SharedFile
 
 
-class KeyList(abc.ABC):
+class SshKeyList(abc.ABC):
     """The SSH public keys of an account where they are one list, one line of type, blob and comment each."""
 
     @abc.abstractmethod
@@ -27,7 +27,7 @@ class KeyList(abc.ABC):
         """
 
 
-class Variables(abc.ABC):
+class EnvVarStore(abc.ABC):
     """Variables of the account, which get into every pod that is rented later."""
 
     @abc.abstractmethod

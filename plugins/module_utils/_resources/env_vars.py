@@ -9,15 +9,17 @@ import re
 from collections.abc import Mapping
 
 from .._core.errors import BadRequest
-from .account import Variables
-from .resource import MASK, NEW_MASK, Outcome
+from .account import EnvVarStore
+from .resource import MASK, NEW_MASK, ResourceResult
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: What a value may consist of, as the description of Vast.ai's API has it.
 _VALUE = re.compile(r"[A-Za-z0-9_.\-]+")
 
 
-def ensure(held: Variables, name: str, value: str | None, *, renew: bool = False, check: bool = False) -> Outcome:
+def ensure(
+    held: EnvVarStore, name: str, value: str | None, *, renew: bool = False, check: bool = False
+) -> ResourceResult:
     """The account has this variable with this value, or (for None) does not have it.
 
     :param renew: write a value that cannot be compared.
@@ -52,7 +54,7 @@ def ensure(held: Variables, name: str, value: str | None, *, renew: bool = False
     shown_after = shown(after)
     if changed and value is not None and known is not None:
         shown_after[known] = NEW_MASK
-    return Outcome(changed, shown(before), shown_after, f"The variable {name} {word}.", (), tuple(warnings))
+    return ResourceResult(changed, shown(before), shown_after, f"The variable {name} {word}.", (), tuple(warnings))
 
 
 def shown(variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .._core import errors
 from .._core.values import to_json
-from .resource import Field, Outcome, Store, Wanted
+from .resource import Field, ResourceResult, ResourceSpec, ResourceStore
 
 STATES = ("present", "absent")
 #: Looks past the grace that must all be empty before "it was not made" counts.
@@ -24,30 +24,32 @@ PROOF = 2
 SHORTEST_SECRET = 6
 
 
-def ensure(store: Store, wanted: Wanted, state: str, *, check: bool = False, patience: float = 0.0) -> Outcome:
+def ensure(
+    store: ResourceStore, wanted: ResourceSpec, state: str, *, check: bool = False, patience: float = 0.0
+) -> ResourceResult:
     """Bring one object into a state (of ``STATES``).
 
     :param check: predict only; nothing is changed.
     :param patience: seconds to wait for the users of an object to let go of it before it is deleted.
     :raises CloudError: one sentence; nothing was changed unless it says so.
     """
-    task = _Task(store, wanted, check, patience)
+    task = ResourceReconciler(store, wanted, check, patience)
     if state == "absent":
         return task.remove()
     return task.make()
 
 
-class _Task:
+class ResourceReconciler:
     """One object towards one state."""
 
-    def __init__(self, store: Store, wanted: Wanted, check: bool, patience: float) -> None:
+    def __init__(self, store: ResourceStore, wanted: ResourceSpec, check: bool, patience: float) -> None:
         self.store = store
         self.resource = store.resource
         self.wanted = wanted
         self.check = check
         self.patience = patience
 
-    def make(self) -> Outcome:
+    def make(self) -> ResourceResult:
         """The object exists afterwards, as it is wanted."""
         _refuse(f"the {self.resource.title} {self.wanted.label()}", self._wrong_values())
         now = self.store.lookup(self.wanted)
@@ -56,17 +58,17 @@ class _Task:
             return self._create()
         return self._renew(now) if self.wanted.renew else self._update(now)
 
-    def remove(self) -> Outcome:
+    def remove(self) -> ResourceResult:
         """The object does not exist afterwards."""
         now = self.store.lookup(self.wanted)
         if now is None:
-            return Outcome(False, None, None, f"There is no {self.resource.title} {self.wanted.label()}.")
+            return ResourceResult(False, None, None, f"There is no {self.resource.title} {self.wanted.label()}.")
         note = self._delete(now)
         return self._outcome("deleted", now, self.resource.read(now), None, notes=note)
 
     # -- create --------------------------------------------------------------------------------------------------
 
-    def _create(self, old: Mapping[str, Any] | None = None) -> Outcome:
+    def _create(self, old: Mapping[str, Any] | None = None) -> ResourceResult:
         """Make it. ``old`` is the object that it replaces and that was deleted."""
         values = self._values_of_new()
         before, done = (None, "made") if old is None else (self.resource.read(old), "deleted and made anew")
@@ -164,7 +166,7 @@ class _Task:
 
     # -- change --------------------------------------------------------------------------------------------------
 
-    def _update(self, now: Mapping[str, Any]) -> Outcome:
+    def _update(self, now: Mapping[str, Any]) -> ResourceResult:
         """Change what differs, and nothing else."""
         before = self.resource.read(now)
         different = self._different(now)
@@ -218,16 +220,16 @@ class _Task:
         try:
             raw = self._send(self.resource.update, now, body, f"change {label} on {self.store.api.title}")
         except errors.Ambiguous as error:
-            raw = self.store.lookup(Wanted(id=object_id))
+            raw = self.store.lookup(ResourceSpec(id=object_id))
             if raw is None or self._different(raw):
                 error.message += " Whether the change was made is unknown; run the task again, it compares first."
                 error.args = (error.message,)
                 raise
-        return raw or self.store.lookup(Wanted(id=object_id)) or {**now, **body}
+        return raw or self.store.lookup(ResourceSpec(id=object_id)) or {**now, **body}
 
     # -- delete --------------------------------------------------------------------------------------------------
 
-    def _renew(self, now: Mapping[str, Any]) -> Outcome:
+    def _renew(self, now: Mapping[str, Any]) -> ResourceResult:
         """Delete the object and make it anew, for what cannot be compared may have changed."""
         if self.wanted.id is not None:
             self.wanted = replace(self.wanted, id=None, name=self.wanted.name or self.resource.read(now)["name"])
@@ -355,7 +357,7 @@ class _Task:
         after: Mapping[str, Any] | None,
         changes: Sequence[str] = (),
         notes: Sequence[str] = (),
-    ) -> Outcome:
+    ) -> ResourceResult:
         label = self.resource.label(raw) if raw is not None else f"the {self.resource.title} {self.wanted.label()}"
         would = "would be" if self.check else "was"
         message = f"{_upper(label)} {would} {done}" if done else f"{_upper(label)} is as it was wanted"
@@ -363,7 +365,7 @@ class _Task:
         remark = self.resource.remark(after) if after is not None and done else ""
         shown = self.resource.show(after, before) if after is not None else None
         advice = self.resource.advice(after) if after is not None and done else ()
-        return Outcome(
+        return ResourceResult(
             changed=bool(done),
             before=self.resource.show(before) if before is not None else None,
             after=shown,

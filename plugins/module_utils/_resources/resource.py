@@ -16,9 +16,9 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from .._core import errors
-from .._core.clock import Polls
+from .._core.clock import PollInterval
 from .._http.session import ApiSession
-from .account import KeyList, Variables
+from .account import EnvVarStore, SshKeyList
 
 #: Seconds after a create in which a list may not show the new object yet: lists were seen to lag by up to a minute.
 GRACE = 60.0
@@ -81,9 +81,9 @@ class Page:
 
 
 #: (store, the options of what is to be made) -> nothing; raises when it may not be made.
-Guard = Callable[["Store", Mapping[str, Any]], None]
+Guard = Callable[["ResourceStore", Mapping[str, Any]], None]
 #: (store, the object) -> who uses it, as words for a message.
-Users = Callable[["Store", Mapping[str, Any]], Sequence[str]]
+Users = Callable[["ResourceStore", Mapping[str, Any]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def read_list(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ResourceResult:
     """What was done, or in check mode would be.
 
     ``before`` and ``after`` are in the words of our options with secrets masked, None where there is no object.
@@ -215,7 +215,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResourceSpec:
     """What somebody asks for.
 
     :param id: the object's id, if it is known by that.
@@ -234,7 +234,7 @@ class Wanted:
         return self.name or self.id or "without a name"
 
 
-class Store:
+class ResourceStore:
     """All objects of one kind in one account.
 
     :param kinds: all kinds of that provider, for a field that names an object of another kind.
@@ -247,12 +247,12 @@ class Store:
         resource: Resource,
         kinds: Mapping[str, Resource] | None = None,
         *,
-        polls: Polls | None = None,
+        polls: PollInterval | None = None,
         grace: float = GRACE,
     ) -> None:
         self.api = api
         self.resource = resource
-        self.polls = polls or Polls()
+        self.polls = polls or PollInterval()
         self.grace = grace
         self._kinds = kinds or {}
 
@@ -280,7 +280,7 @@ class Store:
         """The object of this id, of the account or, where that can be read, of others."""
         return self._with_id(self.all(), object_id) or self._foreign(object_id)
 
-    def lookup(self, wanted: Wanted) -> Mapping[str, Any] | None:
+    def lookup(self, wanted: ResourceSpec) -> Mapping[str, Any] | None:
         """The account's own object that is meant, or None when there is none.
 
         :raises BadRequest: when several have the name, or when another has the one that this shall get.
@@ -305,7 +305,7 @@ class Store:
         found = dict(values)
         for each in self.resource.fields:
             if each.refers and found.get(each.option):
-                other = Store(self.api, self._kinds[each.refers]).find(str(found[each.option]))
+                other = ResourceStore(self.api, self._kinds[each.refers]).find(str(found[each.option]))
                 found[each.option] = other.get(self._kinds[each.refers].id_key)
         return found
 
@@ -363,18 +363,18 @@ class BillQuery:
     end: str | None = None
 
 
-class Shelf(abc.ABC):
+class AccountApi(abc.ABC):
     """What one account holds beside pods."""
 
     @abc.abstractmethod
-    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
+    def store(self, kind: str, *, polls: PollInterval | None = None, grace: float = GRACE) -> ResourceStore:
         """All objects of a kind."""
 
     @abc.abstractmethod
-    def keys(self, pod_id: str | None = None) -> KeyList:
+    def keys(self, pod_id: str | None = None) -> SshKeyList:
         """The account's SSH keys; with an id, those of one pod, where a provider knows them."""
 
-    def variables(self) -> Variables:
+    def variables(self) -> EnvVarStore:
         """The account's variables. :raises BadRequest: where a provider has none."""
         raise errors.BadRequest("This provider keeps no variables for an account.")
 

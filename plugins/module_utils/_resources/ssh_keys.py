@@ -18,8 +18,8 @@ from typing import Any
 
 from .._core import errors
 from .._core.clock import Clock
-from .account import KeyList
-from .resource import Outcome
+from .account import SshKeyList
+from .resource import ResourceResult
 
 #: An entry of such a list, as RunPod's description of REST v2 asks for it.
 PATTERN = re.compile(r"^(ssh|ecdsa|sk)-[^\s]+ [^\s]+([ \t][^\n\r]*)?$")
@@ -30,14 +30,14 @@ SETTLE = (1.5, 3.0)
 WRITES = 5
 
 
-def read(keys: KeyList) -> list[dict[str, Any]]:
+def read(keys: SshKeyList) -> list[dict[str, Any]]:
     """Every key, as {"key", "type", "fingerprint", "comment"}."""
     return [described(line) for line in keys.read()]
 
 
 def ensure(
-    keys: KeyList, wanted: Sequence[str], state: str, *, check: bool = False, clock: Clock | None = None
-) -> Outcome:
+    keys: SshKeyList, wanted: Sequence[str], state: str, *, check: bool = False, clock: Clock | None = None
+) -> ResourceResult:
     """These keys are in the list (``present``) or not (``absent``), and all others stay as they are.
 
     :raises CloudError: one sentence.
@@ -49,17 +49,17 @@ def ensure(
     changes = tuple(title(known.get(id_, line)) for id_, line in ours.items() if differs(before, id_, state))
     if not changes:
         message = f"The SSH keys of the account are as wanted; it has {len(before)}."
-        return Outcome(False, shown(before), shown(before), message)
+        return ResourceResult(False, shown(before), shown(before), message)
     warnings: list[str] = []
     if not check:
         after, warnings = _write_until_true(keys, before, ours, state, clock or Clock())
     done = f"{'would be' if check else 'were'} {'added' if state == 'present' else 'removed'}"
     message = f"SSH keys of the account that {done}: {', '.join(changes)}. It then has {len(after)}."
-    return Outcome(True, shown(before), shown(after), message, changes, tuple(warnings))
+    return ResourceResult(True, shown(before), shown(after), message, changes, tuple(warnings))
 
 
 def _write_until_true(
-    keys: KeyList, before: Sequence[str], ours: Mapping[tuple[str, str], str], state: str, clock: Clock
+    keys: SshKeyList, before: Sequence[str], ours: Mapping[tuple[str, str], str], state: str, clock: Clock
 ) -> tuple[list[str], list[str]]:
     """Write, look, and repair what another writer undid; the list at the end, and what there is to say of it.
 
@@ -96,7 +96,7 @@ def _write_until_true(
     )
 
 
-def _put(keys: KeyList, lines: Sequence[str]) -> errors.CloudError | None:
+def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
     """Replace the whole list; an error when that was not done or nobody knows: then a look tells, which waits as long
     as the service has asked for, and the next write starts from what it shows.
 

@@ -59,7 +59,7 @@ def lists(
     def ask(name: str) -> None:
         try:
             provider = connect(name) if connect else registry.connect(name, environ=environ)
-            pods = tuple({**pod.to_result(), "end": provider.end_command(pod.id)} for pod in provider.list())
+            pods = tuple({**pod.to_result(), "end": provider.end_command(pod.id)} for pod in provider.list_pods())
             found[name] = PodList(name, pods, clock_ahead=provider.clock_ahead, holder=holder(provider))
         except CloudError as error:
             found[name] = PodList(name, error=error.message)

@@ -17,7 +17,7 @@ from . import text
 from .age import PodAge
 from .checkpoints import Checkpoints
 from .life import Life
-from .probe import MOST_BYTES, STREAMS, Eye, Keeper, NoAnswer
+from .probe import MOST_BYTES, STREAMS, NoAnswer, RunDirWriter, TrainingProbe
 
 # The first looks come quickly, since a training that fails mostly fails at once; then they get rarer up to the user's
 # interval.
@@ -65,8 +65,8 @@ class Follower:
     all that ran there, None where nothing did.
     """
 
-    eye: Eye
-    keeper: Keeper
+    eye: TrainingProbe
+    keeper: RunDirWriter
     checkpoints: Checkpoints
     limits: Limits
     request: dict[str, Any]

@@ -81,7 +81,7 @@ class NoAnswer(Exception):
     """The host could not be asked, with ssh's words. Only this is silence; a program that fails on the host is none."""
 
 
-class Eye:
+class TrainingProbe:
     """Asks a host about its training.
 
     It sends a program to the host's Python: one connection, no files. Where that fails, a shell tells the state.
@@ -147,7 +147,7 @@ class Eye:
         return found
 
 
-class Keeper:
+class RunDirWriter:
     """The run's directory on this machine, to which a training's files are appended as they grow.
 
     Their sizes are the places to go on from, so that no byte comes twice, whoever followed before. Only one follower
@@ -165,7 +165,7 @@ class Keeper:
         self.lease_ends_at: str | None = None
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[Keeper]:
+    def open(self) -> Iterator[RunDirWriter]:
         """Hold the right to write for the time of a with block, if nobody else holds it."""
         if self.writes:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -35,7 +35,7 @@ from .._record.guard_state import (
 )
 from .._record.record import RunError, RunRecord
 from . import main
-from .guard import Orders
+from .guard import GuardOrders
 
 # Starting Python takes a second; reaching the API may mean waiting out a full minute of its rate limit, twice at most.
 START_TIMEOUT = 150.0
@@ -81,7 +81,7 @@ def controller() -> dict[str, Any]:
         raise GuardError(f"The controller has ended already ({error}); nothing was rented.") from error
 
 
-def arm(orders: Orders) -> tuple[dict[str, Any], bool]:
+def arm(orders: GuardOrders) -> tuple[dict[str, Any], bool]:
     """Start the guard unless it watches this controller already; return guard.json and whether it was started.
 
     Raises GuardError when it does not stand: then nothing may be rented.
@@ -120,7 +120,7 @@ def replace_dead(run_dir: Path) -> str | None:
             f"{lost}, and no other one can be armed, since its key came from an option; call podyard.gpu.guard again."
         )
     try:
-        orders = Orders(
+        orders = GuardOrders(
             run_dir=run_dir,
             project=state["project"],
             run_id=state["run_id"],
@@ -164,7 +164,7 @@ class Tending:
                 self._say(said)
 
 
-def _refuse(state: dict[str, Any], orders: Orders) -> None:
+def _refuse(state: dict[str, Any], orders: GuardOrders) -> None:
     """Refuse to arm for a run that was given back, or that another controller works on."""
     if is_raised(orders.run_dir) or state.get("state") in (GIVING_BACK, GAVE_BACK, FAILED):
         raise GuardError(
@@ -179,7 +179,7 @@ def _refuse(state: dict[str, Any], orders: Orders) -> None:
         )
 
 
-def _start(orders: Orders, file: GuardFile) -> None:
+def _start(orders: GuardOrders, file: GuardFile) -> None:
     """Start the process, give it its orders through a pipe, and wait for its word."""
     log = os.open(file.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -207,7 +207,7 @@ def _start(orders: Orders, file: GuardFile) -> None:
         raise GuardError(f"The guard of run {orders.run_id} does not stand, so nothing was rented: {reason}")
 
 
-def _hand_over(guard: subprocess.Popen[bytes], orders: Orders) -> str:
+def _hand_over(guard: subprocess.Popen[bytes], orders: GuardOrders) -> str:
     """Write the orders to the guard and return what it answers, a line; an empty one when it ended without a word."""
     if guard.stdin is None or guard.stdout is None:
         raise OSError("no pipe to the guard")

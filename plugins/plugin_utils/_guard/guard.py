@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...module_utils._core.clock import Polls
+from ...module_utils._core.clock import PollInterval
 from ...module_utils._core.errors import CloudError
 from ...module_utils._core.names import prefix_of_run
 from ...module_utils._core.values import to_json
@@ -77,7 +77,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Orders:
+class GuardOrders:
     """What the guard is told. `controller` names the process to watch; `environ` is where keys are looked for."""
 
     run_dir: Path
@@ -92,7 +92,7 @@ class Orders:
     pace: Pace = Pace()
 
     @classmethod
-    def parse(cls, text: str) -> Orders:
+    def parse(cls, text: str) -> GuardOrders:
         """Orders from their JSON text (see `dump`)."""
         told = json.loads(text)
         told.update(run_dir=Path(told["run_dir"]), providers=tuple(told["providers"]), pace=Pace(**told["pace"]))
@@ -108,7 +108,7 @@ class Orders:
 class Guard:
     """Watches one controller for one run. Every trouble with a file is logged and borne: the pods come first."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: GuardOrders) -> None:
         self.orders = orders
         self.file = GuardFile(orders.run_dir)
         self.record = RunRecord(orders.run_dir)
@@ -148,7 +148,7 @@ class Guard:
                 name, api_key=self.orders.api_key, api_url=self.orders.api_url, environ=self.orders.environ
             )
             self.providers[name].tell(self.log)
-            self.providers[name].list()
+            self.providers[name].list_pods()
         if self._begins():
             # One that is missing later was lost, and then one empty list is no proof.
             Ledger(self.orders.run_dir).open()
@@ -274,7 +274,7 @@ class Guard:
                 self._prefix,
                 grace=self.orders.grace,
                 ledger=ledger,
-                polls=Polls(interval=self.orders.pace.poll),
+                polls=PollInterval(interval=self.orders.pace.poll),
                 progress=_Log(self),
             )
             self.gone.update({pod["id"]: pod for pod in results if pod["gone_proved"]})
@@ -370,7 +370,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     try:
-        guard = Guard(Orders.parse(sys.stdin.read()))
+        guard = Guard(GuardOrders.parse(sys.stdin.read()))
         guard.stand()
     except (CloudError, OSError) as error:
         print(str(error), flush=True)

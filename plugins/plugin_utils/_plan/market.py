@@ -20,9 +20,9 @@ from ...module_utils._http import session
 from ...module_utils._market import search
 from ...module_utils._module import pod as pod_options
 from ...module_utils._pods.bad_hosts import BadHosts, usual_path
-from ...module_utils._pods.create import Work
-from ...module_utils._pods.lifecycle import Lifecycle
-from ...module_utils._pods.spec import Wanted, resolve
+from ...module_utils._pods.create import PodContext
+from ...module_utils._pods.lifecycle import PodLifecycle
+from ...module_utils._pods.spec import PodSpec, resolve
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import NETWORK_VOLUME, Provider
 from ...module_utils._providers.settings import Sources
@@ -39,7 +39,7 @@ class Answers:
     key: tuple[str, str] | None = None
     account: Account | None = None
     pods: list[Pod] = field(default_factory=list)
-    wanted: Wanted | None = None
+    wanted: PodSpec | None = None
     volume: Reference | None = None
     error: CloudError | None = None
     notes: list[str] = field(default_factory=list)
@@ -132,7 +132,7 @@ def _look(answers: Answers, options: Mapping[str, Any]) -> None:
     provider = answers.asked()
     try:
         # First what must be known: one that does not answer is then waited for once, and not for its balance too.
-        answers.pods = [pod for pod in provider.list() if pod.phase != GONE]
+        answers.pods = [pod for pod in provider.list_pods() if pod.phase != GONE]
         answers.account = _account(provider, answers.notes)
         if options["network_volume"]:
             answers.volume = provider.find(NETWORK_VOLUME, options["network_volume"])
@@ -154,7 +154,7 @@ def _account(provider: Provider, notes: list[str]) -> Account:
     return account
 
 
-def pod_of(options: Mapping[str, Any], provider: Provider) -> Wanted:
+def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
     """The pod that the options describe, as the module pod would rent it from this provider.
 
     :raises BadRequest: for what this provider has not, or does not take.
@@ -178,7 +178,7 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> Wanted:
     if not wanted.image and not wanted.template_id:
         # Nothing that could be rented, but a question of what it would cost.
         return resolve(wanted, provider)
-    return Lifecycle(Work(provider), wanted, check=True).prepared().wanted
+    return PodLifecycle(PodContext(provider), wanted, check=True).prepared().wanted
 
 
 def _in_threads(works: list[Callable[[], None]]) -> None:

@@ -29,7 +29,7 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-def fate(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str, Any]:
+def diagnose_lost_pod(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str, Any]:
     """What became of ``pod``, of a run, by the complete list of its provider's pods as pod_info returns them.
 
     ``kind`` is one of the interruptions of _pod, ``gone``, ``stopped``, ``failed`` or ``restarted``; None where the

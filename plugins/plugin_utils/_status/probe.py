@@ -32,32 +32,32 @@ exit 127
 
 
 @dataclass(frozen=True)
-class Look:
+class ProbeAnswer:
     """What a pod said of its training (`found`, from ``_training_state.look``), or why it did not (`trouble`)."""
 
     found: dict[str, Any] | None = None
     trouble: str | None = None
 
 
-def _answer(outcome: Outcome, run: Run, seconds: float) -> Look:
+def _answer(outcome: Outcome, run: Run, seconds: float) -> ProbeAnswer:
     """What came of one ssh."""
     if isinstance(outcome, TooLong):
-        return Look(trouble=f"no answer within {seconds:.2g} s")
+        return ProbeAnswer(trouble=f"no answer within {seconds:.2g} s")
     if isinstance(outcome, Exception):
-        return Look(trouble=f"the pod {outcome}" if isinstance(outcome, TooMuch) else str(outcome))
+        return ProbeAnswer(trouble=f"the pod {outcome}" if isinstance(outcome, TooMuch) else str(outcome))
     words = outcome.errors.decode(errors="replace").split()
     _banner, mark, rest = outcome.output.partition(MARK)
     if outcome.code == SSH_FAILED or not mark:
-        return Look(trouble=" ".join(words)[-200:] or "ssh ended without a word")
+        return ProbeAnswer(trouble=" ".join(words)[-200:] or "ssh ended without a word")
     try:
-        return Look(read_answer(rest, _request(run)))
+        return ProbeAnswer(read_answer(rest, _request(run)))
     except BadAnswer:
-        return Look(trouble=" ".join(words)[-200:] or "its answer makes no sense")
+        return ProbeAnswer(trouble=" ".join(words)[-200:] or "its answer makes no sense")
 
 
-def looks(runs: Iterable[Run], seconds: float) -> dict[str, Look]:
+def looks(runs: Iterable[Run], seconds: float) -> dict[str, ProbeAnswer]:
     """Look at the trainings of runs that have a connection, all together for `seconds` at most; by run id."""
-    found: dict[str, Look] = {}
+    found: dict[str, ProbeAnswer] = {}
     left = [run for run in runs if run.connection is not None]
     deadline = time.monotonic() + seconds
     while left:
@@ -68,7 +68,7 @@ def looks(runs: Iterable[Run], seconds: float) -> dict[str, Look]:
     return found
 
 
-def _group(runs: list[Run], seconds: float) -> dict[str, Look]:
+def _group(runs: list[Run], seconds: float) -> dict[str, ProbeAnswer]:
     outcomes = run_all([_question(run, seconds) for run in runs], seconds)
     return {run.run_id: _answer(outcome, run, seconds) for run, outcome in zip(runs, outcomes, strict=True)}
 

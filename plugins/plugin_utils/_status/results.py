@@ -18,7 +18,7 @@ from ...module_utils._core.patterns import Patterns, exactly, to_regex
 from ...module_utils._training.metrics import json_lines, latest
 from .._common.ssh import SshHost
 from .._follow.checkpoints import checked_files, literal_base
-from .._follow.probe import MOST_BYTES, STREAMS, Eye, Keeper, NoAnswer
+from .._follow.probe import MOST_BYTES, STREAMS, NoAnswer, RunDirWriter, TrainingProbe
 from .._transfer.manifest import TreeError
 from .._transfer.progress import amount
 from .._transfer.pull import Pull
@@ -50,7 +50,7 @@ class Fetcher:
     """
 
     host: SshHost
-    eye: Eye
+    eye: TrainingProbe
     run_dir: Path
     request: dict[str, Any]
     checkpoints: Sequence[str]
@@ -75,7 +75,7 @@ class Fetcher:
 
     def _follow_up(self) -> None:
         """Bring log, metrics and GPU samples up to date, unless a follower does so."""
-        with Keeper(self.run_dir, write=not self.dry).open() as keeper:
+        with RunDirWriter(self.run_dir, write=not self.dry).open() as keeper:
             latest(self.results.metrics, keeper.metrics())
             while True:
                 # Without the right to write only the state is of interest.
@@ -91,7 +91,7 @@ class Fetcher:
                     self._tell(keeper, found)
                     return
 
-    def _tell(self, keeper: Keeper, found: dict[str, Any]) -> None:
+    def _tell(self, keeper: RunDirWriter, found: dict[str, Any]) -> None:
         """Say what could not be read there, or kept here."""
         for part, words in found["trouble"].items():
             self.show(f"fetch: {part} could not be read on {self.host.label}: {words}")

@@ -19,7 +19,7 @@ from ...module_utils._training.metrics import json_lines, latest, number
 from .._common.files import parse_time
 from .._common.pod_lists import PodList
 from .._follow.text import exit_words, metric_words
-from .probe import Look
+from .probe import ProbeAnswer
 from .runs import OPEN, Run
 
 HEADS = ("provider", "name", "run", "phase", "GPU", "USD/h", "USD", "age", "lease", "job")
@@ -246,7 +246,7 @@ class Found:
 
     lists: Sequence[PodList]
     runs: Sequence[Run]
-    looks: Mapping[str, Look]
+    looks: Mapping[str, ProbeAnswer]
     now: datetime
     only: Sequence[str] = ()
     runs_dir: str = "./runs"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
-from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock, Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock, PollInterval
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Offer, OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Account, Endpoint, Pod, PodRequest, StopCost
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.progress import Progress
@@ -41,8 +41,8 @@ class FakeTime:
         """A clock whose jitter is always the middle."""
         return Clock(monotonic=lambda: self.now, sleep=self.sleep, spread=lambda a, b: (a + b) / 2)
 
-    def polls(self, interval: float | None = 5.0) -> Polls:
-        return Polls(self.clock, interval)
+    def polls(self, interval: float | None = 5.0) -> PollInterval:
+        return PollInterval(self.clock, interval)
 
 
 class Lines(Progress):
@@ -169,7 +169,7 @@ class FakeCloud(Provider):
             raise errors.NotFound(f"no pod {pod_id}", status=404)
         return self.pods[pod_id]
 
-    def get(self, pod_id: str) -> Pod:
+    def get_pod(self, pod_id: str) -> Pod:
         return self._call("get", pod_id, lambda: self._get(pod_id))
 
     def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
@@ -212,5 +212,5 @@ class FakeCloud(Provider):
     def stop_cost(self, pod: Pod) -> StopCost:
         return StopCost("all", "nothing", 0.0)
 
-    def list(self) -> list[Pod]:
+    def list_pods(self) -> list[Pod]:
         return self._call("list", None, lambda: [*self.pods.values()])

@@ -12,12 +12,12 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.bad_hosts import BadHosts
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group import Fleet
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_call import Side
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import Names
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group import PodGroup
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_call import ProviderContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import GroupNames
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
     IDENTITY,
     IMAGE,
@@ -32,7 +32,7 @@ from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
 PYTHON = "podyard:begin\npodyard:python=3.12.3 /usr/bin/python3\npodyard:end\n"
 #: Verbs that change something.
 WRITES = ("create", "update", "start", "stop", "restart", "terminate")
-WANTED = Wanted(image=IMAGE, gpus=("4090", "A40"), public_keys=(KEY,))
+WANTED = PodSpec(image=IMAGE, gpus=("4090", "A40"), public_keys=(KEY,))
 
 
 class Cloud(FakeCloud):
@@ -99,11 +99,11 @@ class World:
         for cloud in (self.one, self.two):
             hosts = str(self.tmp_path / "known_hosts")
             ready = Readiness("ready", self.run, hosts, deadlines=timeouts or {}, read_banner=self.look)
-            work = Work(cloud, self.time.polls(), self.progress, self.run_dir)
+            work = PodContext(cloud, self.time.polls(), self.progress, self.run_dir)
             reason = "It has none of that." if cloud.name in unfit else ""
-            sides[cloud.name] = Side(work, lambda cloud=cloud: cloud, wish, ready, reason)
+            sides[cloud.name] = ProviderContext(work, lambda cloud=cloud: cloud, wish, ready, reason)
         bad = BadHosts(str(self.file), self.run_dir, now=lambda: self.epoch)
-        self.fleet = Fleet(Names(name, count), sides, bad, check=check, **options)
+        self.fleet = PodGroup(GroupNames(name, count), sides, bad, check=check, **options)
         return self.fleet
 
     def ensure(self, state="present", **options):

@@ -14,14 +14,24 @@ from typing import Any, Callable
 
 from ..._core.errors import BadAnswer, BadRequest
 from ..._http.session import ApiSession
-from ..._resources.account import KeyList
-from ..._resources.resource import GRACE, BillQuery, Field, Page, Polls, Resource, Shelf, Store, read_list
+from ..._resources.account import SshKeyList
+from ..._resources.resource import (
+    GRACE,
+    AccountApi,
+    BillQuery,
+    Field,
+    Page,
+    PollInterval,
+    Resource,
+    ResourceStore,
+    read_list,
+)
 from . import account, catalogue, wire
 
 PATH = "/v2/account/ssh-keys"
 
 
-class AccountKeys(KeyList):
+class AccountKeys(SshKeyList):
     """The account's keys, reached over an open session."""
 
     def __init__(self, api: ApiSession) -> None:
@@ -117,15 +127,15 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
 
 
-class RunPodShelf(Shelf):
+class RunPodShelf(AccountApi):
     """See Shelf."""
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None) -> None:
         self._api = session or ApiSession("RunPod", api_url, api_key)
 
-    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
+    def store(self, kind: str, *, polls: PollInterval | None = None, grace: float = GRACE) -> ResourceStore:
         """See Shelf."""
-        return Store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
+        return ResourceStore(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
     def keys(self, pod_id: str | None = None) -> AccountKeys:
         """See Shelf."""
@@ -179,10 +189,12 @@ def pods(api: ApiSession) -> list[Mapping[str, Any]]:
     return read_list(api, "/v2/pods", PODS, {"includeClusterPods": "true"})
 
 
-def _pods_that(uses: Callable[[Mapping[str, Any], Any], bool]) -> Callable[[Store, Mapping[str, Any]], list[str]]:
+def _pods_that(
+    uses: Callable[[Mapping[str, Any], Any], bool],
+) -> Callable[[ResourceStore, Mapping[str, Any]], list[str]]:
     """Who uses an object, among the pods: ``uses(pod, the object's id)``."""
 
-    def users(store: Store, raw: Mapping[str, Any]) -> list[str]:
+    def users(store: ResourceStore, raw: Mapping[str, Any]) -> list[str]:
         return [
             f"the pod {pod.get('name')} ({pod.get('id')}, {str(pod.get('status') or 'unknown').lower()})"
             for pod in pods(store.api)
@@ -197,12 +209,12 @@ def _mounts(pod: Mapping[str, Any], volume_id: Any) -> bool:
     return any(wire.mapping(mount).get("volumeId") == volume_id for mount in networks)
 
 
-def _users_of_registry(store: Store, raw: Mapping[str, Any]) -> list[str]:
+def _users_of_registry(store: ResourceStore, raw: Mapping[str, Any]) -> list[str]:
     """Pods that pull with it, and templates: they would lose it without a word, and pods made of them then fail."""
     found = _pods_that(lambda pod, id_: pod.get("registry") == id_)(store, raw)
     templates = [
         f"the template {template.get('name')} ({template.get('id')})"
-        for template in Store(store.api, TEMPLATE).all()
+        for template in ResourceStore(store.api, TEMPLATE).all()
         if template.get("registry") == raw.get("id")
     ]
     return [*found, *templates]
@@ -292,7 +304,7 @@ def _cost(values: Mapping[str, Any]) -> str:
     return f"It costs about {values['usd_per_month']:.2f} USD a month until it is deleted, used or not."
 
 
-def _place(store: Store, values: Mapping[str, Any]) -> None:
+def _place(store: ResourceStore, values: Mapping[str, Any]) -> None:
     """:raises BadRequest: when the data centre does not exist, or has no network volumes (of that type)."""
     listed = read_list(store.api, "/v2/catalog/datacenters", DATA_CENTERS)
     tiers = {str(place.get("id")): _texts(place.get("networkVolumeTypes")) for place in listed}
@@ -399,4 +411,4 @@ def find(api: ApiSession, kind: str, reference: str) -> Mapping[str, Any]:
 
     :raises BadRequest: when there is none (with the names there are), or when several have that name.
     """
-    return Store(api, RESOURCES[kind]).find(reference)
+    return ResourceStore(api, RESOURCES[kind]).find(reference)

@@ -49,8 +49,10 @@ def offers(api: ApiSession, query: OfferQuery, known: Mapping[str, Mapping[str, 
     return list(found.values())
 
 
-def nearly(api: ApiSession, query: OfferQuery, known: Mapping[str, Mapping[str, Any]] | None = None) -> list[Offer]:
-    """See ``Provider.nearly``: what is in stock when the other cloud, any place or any CUDA version will do.
+def near_offers(
+    api: ApiSession, query: OfferQuery, known: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Offer]:
+    """See ``Provider.near_offers``: what is in stock when the other cloud, any place or any CUDA version will do.
 
     The service filters by places and CUDA versions itself, so each is left out by itself, then both.
     """

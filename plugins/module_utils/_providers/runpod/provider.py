@@ -119,11 +119,11 @@ class RunPod(Provider):
         """See Provider."""
         return catalogue.offers(self._api, query, self._data_centers)
 
-    def nearly(self, query: OfferQuery) -> list[Offer]:
+    def near_offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
-        return catalogue.nearly(self._api, query, self._data_centers)
+        return catalogue.near_offers(self._api, query, self._data_centers)
 
-    def known_places(self, words: Sequence[str]) -> tuple[str, ...]:
+    def known_regions(self, words: Sequence[str]) -> tuple[str, ...]:
         """See Provider."""
         self._data_centers = self._data_centers or catalogue.data_centers(self._api)
         return tuple(word for word in words if word in self._data_centers)
@@ -177,7 +177,7 @@ class RunPod(Provider):
                 request_id=answer.request_id,
             ) from error
 
-    def get(self, pod_id: str) -> Pod:
+    def get_pod(self, pod_id: str) -> Pod:
         """See Provider."""
         return wire.pod(self._api.request("GET", _path(pod_id), attempted=f"read the pod {pod_id} on RunPod").data)
 
@@ -193,7 +193,7 @@ class RunPod(Provider):
         )
         return [_log_line(payload) for payload in payloads]
 
-    def list(self) -> list[Pod]:
+    def list_pods(self) -> list[Pod]:
         """See Provider. Follows ``nextCursor`` where there is one; older services send all pods at once."""
         pods: list[Pod] = []
         seen: set[str] = set()
@@ -213,7 +213,7 @@ class RunPod(Provider):
     def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
         """See Provider."""
         mounts = "volume_size_gb" in changes or "mount_path" in changes
-        now = self.get(pod_id) if mounts else Pod(self.name, pod_id, "", "unknown")
+        now = self.get_pod(pod_id) if mounts else Pod(self.name, pod_id, "", "unknown")
         secrets = _secrets(changes.get("env") or {})
         try:
             answer = self._api.request(

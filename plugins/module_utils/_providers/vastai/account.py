@@ -16,8 +16,8 @@ from typing import Any
 from ..._core import errors
 from ..._core.errors import BadRequest
 from ..._core.values import integer, listing, mapping, number, text, to_json
-from ..._resources.account import KeyList, Variables
-from ..._resources.resource import GRACE, BillQuery, Field, Page, Polls, Resource, Shelf, Store
+from ..._resources.account import EnvVarStore, SshKeyList
+from ..._resources.resource import GRACE, AccountApi, BillQuery, Field, Page, PollInterval, Resource, ResourceStore
 from . import account, instances, query, ssh_keys, wire
 from .session import VastSession
 from .volumes import TEMPLATES, VOLUMES, rows, templates, volumes
@@ -121,22 +121,22 @@ def _record(raw: Mapping[str, Any]) -> dict[str, Any]:
 SECRETS = "/api/v0/secrets/"
 
 
-class VastShelf(Shelf):
+class VastShelf(AccountApi):
     """See Shelf."""
 
     def __init__(self, api_key: str, api_url: str, *, scale: float = 1.0, session: VastSession | None = None) -> None:
         self._api = session or VastSession(api_url, api_key, scale=scale)
 
-    def store(self, kind: str, *, polls: Polls | None = None, grace: float = GRACE) -> Store:
+    def store(self, kind: str, *, polls: PollInterval | None = None, grace: float = GRACE) -> ResourceStore:
         """See Shelf."""
         store = _Templates if kind == TEMPLATE.kind else _Volumes
         return store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
-    def keys(self, pod_id: str | None = None) -> KeyList:
+    def keys(self, pod_id: str | None = None) -> SshKeyList:
         """See Shelf. With an id, those of one instance."""
         return _Keys(self._api, pod_id)
 
-    def variables(self) -> Variables:
+    def variables(self) -> EnvVarStore:
         """See Shelf."""
         return _Variables(self._api)
 
@@ -145,7 +145,7 @@ class VastShelf(Shelf):
         return account.bills(self._api, query)
 
 
-class _Templates(Store):
+class _Templates(ResourceStore):
     """The service lists everybody's templates; only those of the account are ours."""
 
     def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
@@ -158,7 +158,7 @@ class _Templates(Store):
         return TEMPLATES
 
 
-class _Volumes(Store):
+class _Volumes(ResourceStore):
     """The account's volumes, each with the name by which it is found."""
 
     def all(self, source: str | None = None) -> list[Mapping[str, Any]]:
@@ -170,7 +170,7 @@ class _Volumes(Store):
         return VOLUMES
 
 
-class _Keys(KeyList):
+class _Keys(SshKeyList):
     """Each key is an object of its own; a write adds what is missing and removes only what was read before, so that the
     keys of somebody who adds one at the same time stay.
     """
@@ -205,7 +205,7 @@ class _Keys(KeyList):
                 ssh_keys.remove(self._api, key_id)
 
 
-class _Variables(Variables):
+class _Variables(EnvVarStore):
     """The account's variables, which the service calls secrets. Some services show only stars for their values."""
 
     def __init__(self, api: VastSession) -> None:
@@ -328,7 +328,7 @@ def _made_volume(data: Any) -> Mapping[str, Any] | None:
     return {"id": int(number_)} if number_.isdigit() else None
 
 
-def volume_offers(store: Store, given: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
+def volume_offers(store: ResourceStore, given: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:
     """Machines that have room for a volume, the cheapest first."""
     asked = {**VOLUME_DEFAULTS, "disk_space": {"gte": size}, **query.filters(given)}
     body = {name: value for name, value in asked.items() if value is not None}
@@ -337,7 +337,7 @@ def volume_offers(store: Store, given: Mapping[str, Any], size: int) -> list[Map
     return sorted(rows(answer.data, "offers"), key=lambda offer: number(offer.get("storage_cost")) or 0.0)
 
 
-def _choose(store: Store, values: Mapping[str, Any]) -> None:
+def _choose(store: ResourceStore, values: Mapping[str, Any]) -> None:
     """Add the number of the cheapest offer that fits to what is sent. :raises BadRequest: when there is none."""
     if not isinstance(values, dict):
         return
@@ -363,7 +363,7 @@ def _choose(store: Store, values: Mapping[str, Any]) -> None:
     )
 
 
-def _users(store: Store, raw: Mapping[str, Any]) -> list[str]:
+def _users(store: ResourceStore, raw: Mapping[str, Any]) -> list[str]:
     """Instances that mount it."""
     return [f"the pod {text(mapping(each).get('id')) or each}" for each in listing(raw.get("instances"))]
 

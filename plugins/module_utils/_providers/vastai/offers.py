@@ -82,7 +82,8 @@ def _shown(value: Any, factor: float) -> str:
     if value is None:
         return "unknown"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value / factor:g}"
+        found = number(value)
+        return f"{found / factor:g}" if found is not None else "unknown"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -184,8 +185,8 @@ def named(query: OfferQuery, names: Sequence[str]) -> tuple[list[str], bool]:
     return list(wanted), strange
 
 
-def nearly(api: ApiSession, query: OfferQuery) -> list[Offer]:
-    """See ``Provider.nearly``: what is for rent when nothing counts but the GPU, what is still free, and the count; if
+def near_offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
+    """See ``Provider.near_offers``: what is for rent when nothing counts but the GPU, what is free, and the count; if
     that is nothing, any smaller count. What of the search's own filters each breaks is its objections.
     """
     wanted, strange = named(query, gpu_names(api) if query.gpus else [])

@@ -125,9 +125,9 @@ class Vast(Provider):
         """See Provider."""
         return offers.offers(self._api, query)
 
-    def nearly(self, query: OfferQuery) -> builtins.list[Offer]:
+    def near_offers(self, query: OfferQuery) -> builtins.list[Offer]:
         """See Provider."""
-        return offers.nearly(self._api, query)
+        return offers.near_offers(self._api, query)
 
     def check(self, request: PodRequest) -> None:
         """See Provider."""
@@ -230,7 +230,7 @@ class Vast(Provider):
         error.args = (error.message,)
         return error
 
-    def settle(self, pod: Pod, request: PodRequest) -> Pod:
+    def finish_create(self, pod: Pod, request: PodRequest) -> Pod:
         """See Provider. Attach the keys, then read the contract back."""
         self._pod_keys.belong_to(pod.id)
         if wire.runtype(request) != wire.RUNTYPES["args"]:
@@ -251,10 +251,10 @@ class Vast(Provider):
     def _read_back(self, pod: Pod) -> Pod:
         """The contract as the service has it now. It may not show it yet, neither here nor in the list."""
         with contextlib.suppress(errors.NotFound):
-            return self.get(pod.id)
-        return next((each for each in self.list() if each.id == pod.id), pod)
+            return self.get_pod(pod.id)
+        return next((each for each in self.list_pods() if each.id == pod.id), pod)
 
-    def revive(self, pod: Pod) -> bool:
+    def start_once(self, pod: Pod) -> bool:
         """See Provider. A contract on demand that sits stopped and never ran; one that can be taken away was."""
         row = instances.row(self._api, pod.id)
         if row is None or not wire.never_ran(row) or row.get("is_bid"):
@@ -268,14 +268,14 @@ class Vast(Provider):
     # -- looking
     # ------------------------------------------------------------------------------------------------------
 
-    def get(self, pod_id: str) -> Pod:
+    def get_pod(self, pod_id: str) -> Pod:
         """See Provider. "No such instance" is an answer of 200 that says null."""
         row = instances.row(self._api, pod_id)
         if row is None:
             raise errors.NotFound(f"Vast.ai has no pod {pod_id}.", status=404)
         return instances.explained(self._api, [wire.pod(row)])[0]
 
-    def list(self) -> builtins.list[Pod]:
+    def list_pods(self) -> builtins.list[Pod]:
         """See Provider."""
         return instances.explained(self._api, [wire.pod(row) for row in instances.rows(self._api)])
 
@@ -311,7 +311,7 @@ class Vast(Provider):
                 secrets=[value for value in (env or {}).values() if len(value) > 5],
                 attempted=attempted,
             )
-        return self.get(pod_id)
+        return self.get_pod(pod_id)
 
     def _template_body(self, pod_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Flags for ports and mounts stand in the environment, and go with it if they are not sent again."""
@@ -340,13 +340,13 @@ class Vast(Provider):
             error.args = (error.message,)
             raise
         self._api.turns.forget(instances.STOPPED_BY_US, key=pod_id)
-        return self.get(pod_id)
+        return self.get_pod(pod_id)
 
     def stop(self, pod_id: str) -> Pod:
         """See Provider. It is noted that the stop was ours: it looks like one by an outbid."""
         self._api.turns.note(instances.STOPPED_BY_US, pod_id)
         self._set_state(pod_id, "stopped", "stop")
-        return self.get(pod_id)
+        return self.get_pod(pod_id)
 
     def _set_state(self, pod_id: str, state: str, verb: str) -> None:
         self._api.request(
@@ -365,7 +365,7 @@ class Vast(Provider):
         # Sent once: a second one would stop what the first has just started.
         path = f"/api/v0/instances/{action}/{int(pod_id)}/"
         self._api.request("PUT", path, body={}, attempted=f"{action} the pod {pod_id} on Vast.ai", like="POST")
-        return self.get(pod_id)
+        return self.get_pod(pod_id)
 
     # -- giving back
     # ------------------------------------------------------------------------------------------------------

@@ -14,31 +14,31 @@ from typing import Any
 
 from ..._core import errors
 from ..._core.values import mapping, parse_json, text
-from ..._http.pacing import Pace, Turns
+from ..._http.pacing import PaceRule, RequestPacer
 from ..._http.retry import TOO_MANY, asked_pause
 from ..._http.session import ApiSession, Response, fetch_without_key, redact
 
 TITLE = "Vast.ai"
 #: Seconds between two requests of one kind: the documented thresholds. Of the search ten a minute are allowed.
 PACES = (
-    Pace("create", r"PUT /api/v0/asks/\d+/?", 4.5),
-    Pace("list", r"GET /api/v1/instances/?", 1.0),
-    Pace("search", r"POST /api/v0/(bundles|volumes/search)/?", 60.0, calls=10),
-    Pace("show", r"GET /api/v0/instances/\d+/?", 2.0),
-    Pace("manage", r"PUT /api/v0/instances/\d+/?", 1.0),
-    Pace("destroy", r"DELETE /api/v0/instances/\d+/?", 3.0),
-    Pace("bid", r"PUT /api/v0/instances/bid_price/\d+/?", 5.5),
-    Pace("reboot", r"PUT /api/v0/instances/(reboot|recycle|update_template)/\d+/?", 1.0),
-    Pace("new key", r"POST /api/v0/ssh/?", 1.0),
-    Pace("key", r"(PUT|DELETE) /api/v0/ssh/\d+/?", 1.0),
-    Pace("attach key", r"POST /api/v0/instances/\d+/ssh/?", 1.0),
-    Pace("detach key", r"DELETE /api/v0/instances/\d+/ssh/\d+/?", 2.0),
-    Pace("volumes", r"(PUT|DELETE|GET) /api/v0/volumes/?", 5.5),
-    Pace("templates", r"\S+ /api/v[01]/template/?", 3.0),
-    Pace("variables", r"(POST|PUT|DELETE) /api/v0/secrets/?", 3.0),
-    Pace("list variables", r"GET /api/v0/secrets/?", 5.0),
-    Pace("charges", r"GET /api/v0/charges/?", 1.0),
-    Pace("invoices", r"GET /api/v1/invoices/?", 3.0),
+    PaceRule("create", r"PUT /api/v0/asks/\d+/?", 4.5),
+    PaceRule("list", r"GET /api/v1/instances/?", 1.0),
+    PaceRule("search", r"POST /api/v0/(bundles|volumes/search)/?", 60.0, calls=10),
+    PaceRule("show", r"GET /api/v0/instances/\d+/?", 2.0),
+    PaceRule("manage", r"PUT /api/v0/instances/\d+/?", 1.0),
+    PaceRule("destroy", r"DELETE /api/v0/instances/\d+/?", 3.0),
+    PaceRule("bid", r"PUT /api/v0/instances/bid_price/\d+/?", 5.5),
+    PaceRule("reboot", r"PUT /api/v0/instances/(reboot|recycle|update_template)/\d+/?", 1.0),
+    PaceRule("new key", r"POST /api/v0/ssh/?", 1.0),
+    PaceRule("key", r"(PUT|DELETE) /api/v0/ssh/\d+/?", 1.0),
+    PaceRule("attach key", r"POST /api/v0/instances/\d+/ssh/?", 1.0),
+    PaceRule("detach key", r"DELETE /api/v0/instances/\d+/ssh/\d+/?", 2.0),
+    PaceRule("volumes", r"(PUT|DELETE|GET) /api/v0/volumes/?", 5.5),
+    PaceRule("templates", r"\S+ /api/v[01]/template/?", 3.0),
+    PaceRule("variables", r"(POST|PUT|DELETE) /api/v0/secrets/?", 3.0),
+    PaceRule("list variables", r"GET /api/v0/secrets/?", 5.0),
+    PaceRule("charges", r"GET /api/v0/charges/?", 1.0),
+    PaceRule("invoices", r"GET /api/v1/invoices/?", 3.0),
 )
 #: Seconds between two looks for a text that fills with a delay, as the vendor's tool has it.
 FETCH_PAUSE = 0.3
@@ -75,7 +75,7 @@ class VastSession(ApiSession):
     """
 
     def __init__(self, api_url: str, api_key: str, *, scale: float = 1.0, **kwargs: Any) -> None:
-        self.turns = kwargs.pop("turns", None) or Turns(
+        self.turns = kwargs.pop("turns", None) or RequestPacer(
             TITLE, api_url.rstrip("/"), api_key, PACES, clock=kwargs.get("clock"), scale=scale
         )
         super().__init__(TITLE, api_url, api_key, budget=self.turns, **kwargs)

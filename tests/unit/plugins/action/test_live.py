@@ -119,7 +119,7 @@ def test_where_no_module_can_be_started_pods_are_given_back_all_the_same(monkeyp
         return cloud
 
     monkeypatch.setattr(pod_termination.registry, "connect", connect)
-    monkeypatch.setattr(pod_termination, "Polls", lambda interval: FakeTime().polls())
+    monkeypatch.setattr(pod_termination, "PollInterval", lambda interval: FakeTime().polls())
     monkeypatch.setattr(LiveAction, "run", lambda *_arguments: dict(NO_SPACE) if how == "fails" else full())
     connected = []
     arguments = {"project": "digits", "run_id": RUN, "run_dir": str(tmp_path / "run"), "providers": ["runpod"]}

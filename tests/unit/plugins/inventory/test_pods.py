@@ -45,7 +45,7 @@ class Provider:
     def end_command(self, pod_id):
         return f"end {pod_id}"
 
-    def list(self):
+    def list_pods(self):
         self.lists += 1
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

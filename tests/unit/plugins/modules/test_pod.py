@@ -14,7 +14,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._module.pod import ARGUMENTS, OWN
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.modules import pod as module_pod
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IMAGE, KEY, offer
@@ -299,7 +299,7 @@ def test_memory_or_capability_is_a_wish(market, wish):
 
 
 def test_a_wish_of_nothing_is_nothing():
-    assert Wanted().query().interruptible is False
+    assert PodSpec().query().interruptible is False
 
 
 def test_a_path_for_a_key_is_told_before_the_private_key_is_held_against_it(market, tmp_path):

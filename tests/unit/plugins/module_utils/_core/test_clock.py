@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import clock as clock_module
-from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock, Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock, PollInterval
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 
 
@@ -39,27 +39,27 @@ def test_pauses_count_from_look_to_look(takes, looks):
 def test_pauses_are_spread(interval, least, most):
     asked = []
     clock = Clock(monotonic=lambda: 0.0, sleep=lambda _seconds: None, spread=lambda a, b: asked.append((a, b)) or a)
-    Polls(clock, interval).pause()
+    PollInterval(clock, interval).pause()
     assert asked == [(pytest.approx(least), pytest.approx(most))]
 
 
 def test_the_true_clock_is_the_default():
-    polls = Polls()
+    polls = PollInterval()
     before = clock_module.time.monotonic()
-    Polls(polls.clock, 0.01).pause()
+    PollInterval(polls.clock, 0.01).pause()
     assert 0.005 < clock_module.time.monotonic() - before < 5
 
 
 def test_no_pause_is_longer_than_the_interval():
     slept = []
     clock = Clock(monotonic=lambda: 0.0, sleep=slept.append, spread=lambda _a, b: b)
-    Polls(clock, 2.0).pause()
+    PollInterval(clock, 2.0).pause()
     assert slept == [2.0]
 
 
 def test_what_was_seen_some_seconds_ago_is_looked_at_again_so_much_sooner():
     slept = []
     clock = Clock(monotonic=lambda: 100.0, sleep=slept.append, spread=lambda a, b: (a + b) / 2)
-    looks = Polls(clock, 5.0).until(60.0, lambda: 97.0)
+    looks = PollInterval(clock, 5.0).until(60.0, lambda: 97.0)
     next(looks), next(looks)
     assert slept == [2.0]

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._http.pacing import JITTER, Pace, Turns
+from ansible_collections.podyard.gpu.plugins.module_utils._http.pacing import JITTER, PaceRule, RequestPacer
 from ansible_collections.podyard.gpu.plugins.module_utils._http.quota import GIVE_BACK, LOOK, MAKE
 from ansible_collections.podyard.gpu.plugins.module_utils._http.shared_file import SharedFile
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 
-PACES = (Pace("create", r"PUT /asks/\d+", 4.0), Pace("search", r"POST /search", 60.0, calls=2))
+PACES = (PaceRule("create", r"PUT /asks/\d+", 4.0), PaceRule("search", r"POST /search", 60.0, calls=2))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def process(tmp_path, time):
 
     def make(scale=1.0, key="k"):
         file = SharedFile("turns-0123456789abcdef0123456789abcdef", tmp_path)
-        return Turns("API", "http://127.0.0.1", key, PACES, clock=time.clock, scale=scale, file=file)
+        return RequestPacer("API", "http://127.0.0.1", key, PACES, clock=time.clock, scale=scale, file=file)
 
     return make
 
@@ -124,7 +124,7 @@ def test_threads_of_one_process_keep_the_pause_too(process, time):
     clock = replace(time.clock, monotonic=lambda: 1000.0, sleep=lambda seconds: None)
 
     def one():
-        own = Turns(
+        own = RequestPacer(
             "API", "http://127.0.0.1", "k", PACES, clock=clock, file=SharedFile(file._path.stem, file._path.parent)
         )
         moments.append(own.take(MAKE, 600.0, "PUT /asks/7")[0])

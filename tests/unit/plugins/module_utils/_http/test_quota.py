@@ -22,7 +22,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._http.quota import (
     LOOK,
     MAKE,
     PROVE,
-    Budget,
+    RequestQuota,
     kind_of,
 )
 from ansible_collections.podyard.gpu.plugins.module_utils._http.retry import Patience
@@ -34,7 +34,7 @@ from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, C
 
 
 def budget(time=None, url="https://api", key=KEY, **arguments):
-    return Budget("RunPod", url, key, clock=(time or FakeTime()).clock, **arguments)
+    return RequestQuota("RunPod", url, key, clock=(time or FakeTime()).clock, **arguments)
 
 
 def told(left, seconds=30, quota=60, hour="r=2900;t=1800"):
@@ -267,7 +267,7 @@ def test_waits_are_jittered():
     for seed in range(5):
         time = FakeTime()
         clock = replace(time.clock, spread=random.Random(seed).uniform)
-        shared = Budget("RunPod", f"https://{seed}", KEY, clock=clock)
+        shared = RequestQuota("RunPod", f"https://{seed}", KEY, clock=clock)
         spend(shared, LOOK)
         shared.take(LOOK, 90.0)
         slept.add(sum(time.slept))

@@ -25,11 +25,11 @@ class Clouds(FakeCloud):
     centres = ("EU-RO-1", "US-TX-3")
     near: tuple[Offer, ...] = ()
 
-    def nearly(self, query):
-        self.calls.append(("nearly", query))
+    def near_offers(self, query):
+        self.calls.append(("near_offers", query))
         return list(self.near)
 
-    def known_places(self, words):
+    def known_regions(self, words):
         return tuple(word for word in words if word in self.centres)
 
     def rates(self, offer, disk_gb, volume_gb):
@@ -330,7 +330,7 @@ def failing(error):
 
 def test_who_is_down_may_know_the_place():
     clouds, machines = both(PLACED, machine())
-    clouds.known_places = failing(errors.Unreachable("RunPod was not reached."))
+    clouds.known_regions = failing(errors.Unreachable("RunPod was not reached."))
     with pytest.raises(errors.Unreachable, match="RunPod was not reached"):
         survey(clouds, machines, regions=("EU-RO-1",))
 
@@ -439,7 +439,7 @@ def test_what_the_provider_filters_away_is_asked_for_only_when_nothing_fits():
     machines = Machines(offers=[machine()])
     machines.near = (machine(2, objections=(Objection("search", "has a reliability of 0.9", 0.05),)),)
     assert survey(machines).offers
-    assert machines.count("nearly") == 0
+    assert machines.count("near_offers") == 0
     gone = Machines(offers=[replace(machine(), id=None, availability="none", obstacle="is offered by no machine")])
     gone.near = machines.near
     found = survey(gone, gpus=("4090",))
@@ -457,7 +457,7 @@ def test_what_comes_near_and_fits_by_now_is_an_offer():
 
 def test_a_failure_to_look_around_is_no_failure():
     machines = Machines(offers=[machine()])
-    machines.nearly = failing(errors.RateLimited("too many searches today"))
+    machines.near_offers = failing(errors.RateLimited("too many searches today"))
     found = survey(machines, max_price=0.1)
     assert [miss.wishes for miss in found.misses] == [("max_price",)]
     assert any("too many searches today" in note for note in found.notes)

@@ -14,8 +14,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as lookup
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import History
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import AttemptLog
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
@@ -32,7 +32,7 @@ UNKNOWN = errors.Ambiguous("Could not rent: RunPod gave no answer.", detail="no 
 
 
 def work(cloud, time=None, run_dir=None, grace=60.0):
-    return Work(cloud, (time or FakeTime()).polls(), Lines(), run_dir, grace)
+    return PodContext(cloud, (time or FakeTime()).polls(), Lines(), run_dir, grace)
 
 
 def events(run_dir):
@@ -106,7 +106,7 @@ def test_a_refusal_is_final(tmp_path, error):
 
 
 def test_an_unknown_outcome_is_looked_up_and_the_pod_taken_on(tmp_path):
-    cloud, history, time = FakeCloud(), History(), FakeTime()
+    cloud, history, time = FakeCloud(), AttemptLog(), FakeTime()
 
     def drop(asked):
         cloud.make(asked)
@@ -214,7 +214,7 @@ class Renting:
         self.cloud = cloud or FakeCloud()
         self.accepts = list(accepts)
         self.offers = offers
-        self.history = History()
+        self.history = AttemptLog()
         self.work = work(self.cloud, run_dir=run_dir)
         self.cap = cap
         self.most = most
@@ -230,7 +230,7 @@ class Renting:
 
     def run(self):
         return rent.rent(
-            self.work, self.offers, self.make, 1, self.accept, rent.Terms(self.cap, self.most), self.history
+            self.work, self.offers, self.make, 1, self.accept, rent.RentLimits(self.cap, self.most), self.history
         )
 
     def outcomes(self):

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http.session import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import create, fence
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast
@@ -78,7 +78,7 @@ class Waiting:
         send = self.session._send
         self.session._send = lambda *arguments: self.tell("sends") or send(*arguments)
         self.prepare(kind)
-        work = Work(driver, cloud.Polls(clock, 5.0), cloud.Lines(), self.run_dir, 60.0)
+        work = PodContext(driver, cloud.PollInterval(clock, 5.0), cloud.Lines(), self.run_dir, 60.0)
         return create_once(work, request)
 
     def prepare(self, kind):

@@ -13,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import diff
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.diff import compare
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import Wanted
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IMAGE, KEY, offer, pod
 
 DISK = Mount("disk", "/workspace", 50)
@@ -21,7 +21,7 @@ NETWORK = Mount("network", "/workspace", volume_id="v1")
 
 
 def fields(made, **wanted):
-    return {change.field: change.value for change in compare(made, Wanted(name="x", **wanted))}
+    return {change.field: change.value for change in compare(made, PodSpec(name="x", **wanted))}
 
 
 def test_what_is_not_given_is_not_compared():
@@ -62,7 +62,7 @@ def test_what_is_as_wanted_is_no_change(wanted):
 )
 def test_what_differs_is_a_change_that_resets_the_container(wanted, change):
     assert fields(pod(), **wanted) == change
-    assert all(each.resets for each in compare(pod(), Wanted(name="x", **wanted)))
+    assert all(each.resets for each in compare(pod(), PodSpec(name="x", **wanted)))
 
 
 def test_the_order_of_ports_does_not_matter():
@@ -71,7 +71,7 @@ def test_the_order_of_ports_does_not_matter():
 
 def test_a_name_differs_only_for_a_pod_that_is_named_by_its_id():
     assert fields(pod()) == {}
-    (change,) = compare(pod(), Wanted(name="new", id="p1"))
+    (change,) = compare(pod(), PodSpec(name="new", id="p1"))
     assert (change.field, change.value, change.resets) == ("name", "new", False)
 
 
@@ -141,7 +141,7 @@ def test_a_pod_above_the_cap_is_refused_and_left_alone():
 def test_a_volume_grows_and_never_shrinks():
     made = pod(mounts=(DISK,))
     assert fields(made, volume=DISK) == {}
-    (change,) = compare(made, Wanted(name="x", volume=Mount("disk", "/workspace", 80)))
+    (change,) = compare(made, PodSpec(name="x", volume=Mount("disk", "/workspace", 80)))
     assert (change.field, change.before, change.value, change.resets) == ("volume_size_gb", 50, 80, False)
     with pytest.raises(errors.BadRequest, match="cannot shrink"):
         fields(made, volume=Mount("disk", "/workspace", 20))
@@ -154,7 +154,7 @@ def test_a_diff_shows_price_and_fields_but_no_secret():
     made = pod(env={"T": "hf_secret", "A": "1"}, args="run --token hf_secret", mounts=(DISK,))
     changes = compare(
         made,
-        Wanted(
+        PodSpec(
             name="x",
             image="other:1",
             env={"T": "hf_other", "A": "1", "B": "2"},
@@ -185,7 +185,7 @@ def test_no_pod_is_an_empty_side_of_the_diff():
 
 
 def test_defaults_hold_for_a_new_pod():
-    wanted = Wanted(name="x", image=IMAGE, gpus=("4090",))
+    wanted = PodSpec(name="x", image=IMAGE, gpus=("4090",))
     query = wanted.query()
     assert (query.gpu_count, query.clouds, query.regions) == (1, (), ())
     request = wanted.request(offer(), "x-1")
@@ -193,11 +193,11 @@ def test_defaults_hold_for_a_new_pod():
 
 
 def test_places_are_written_in_capitals():
-    assert Wanted(name="x", regions=("eu-ro-1",)).request(offer(), "x").regions == ("EU-RO-1",)
+    assert PodSpec(name="x", regions=("eu-ro-1",)).request(offer(), "x").regions == ("EU-RO-1",)
 
 
 def test_a_prediction_shows_what_is_known():
-    wanted = Wanted(name="x", image=IMAGE, env={"T": "s"}, public_keys=(KEY,), volume=DISK)
+    wanted = PodSpec(name="x", image=IMAGE, env={"T": "s"}, public_keys=(KEY,), volume=DISK)
     made = diff.predicted(wanted.request(offer(), "x-1"), "fake", offer())
     assert made.to_result()["id"] is None
     assert (made.name, made.phase, made.usd_per_hour, made.endpoint) == ("x-1", "provisioning", 0.69, None)
@@ -242,7 +242,7 @@ def test_a_processor_is_fixed_when_a_pod_is_rented(there, wanted, words):
 
 def test_the_mounts_path_shows_in_the_diff_and_in_the_prediction():
     there = pod(mounts=(DISK,))
-    changes = compare(there, Wanted(name="x", volume=Mount("disk", "/data", 80)))
+    changes = compare(there, PodSpec(name="x", volume=Mount("disk", "/data", 80)))
     assert [change.field for change in changes] == ["volume_size_gb", "mount_path"]
     assert diff.after(there, changes)["mounts"] == [Mount("disk", "/data", 80).to_result()]
     assert diff.after(there, changes)["effect"] == "resets the container: everything outside /workspace is lost"

@@ -454,7 +454,7 @@ def test_many_pods_are_followed_with_one_list(world, monkeypatch):
     monkeypatch.setattr(type(world.one), "account_mark", property(lambda cloud: f"mark-{cloud.name}"))
     world.two.catalogue = []
     world.one.next = [{"phase": "starting", "endpoint": None}] * 6
-    lists = world.one.list
+    lists = world.one.list_pods
 
     def running_after_eight_looks():
         if time.rounds == 8:
@@ -462,7 +462,7 @@ def test_many_pods_are_followed_with_one_list(world, monkeypatch):
             world.one.pods = {each.id: replace(each, **there) for each in world.one.pods.values()}
         return lists()
 
-    world.one.list = running_after_eight_looks
+    world.one.list_pods = running_after_eight_looks
     world.ensure(name="x", count=6)
     assert world.living() == [f"x-{number}" for number in range(6)]
     assert world.one.count("get") == 0

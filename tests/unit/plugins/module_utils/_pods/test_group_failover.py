@@ -52,7 +52,7 @@ def test_the_next_offer_then_the_next_provider_then_the_next_gpu(world):
 def test_the_next_region(world):
     world.one.catalogue = [offer("RTX 4090", 0.69, provider="one", regions={"EU-RO-1": "high", "EU-SE-1": "low"})]
     world.two.catalogue = []
-    world.one.known_places = tuple
+    world.one.known_regions = tuple
     world.one.plan("create", none_left())
     outcome = world.ensure(wanted={"gpus": ("4090",), "places": ("EU-RO-1", "EU-SE-1")})
     assert [each["region"] for each in outcome.attempts] == ["EU-RO-1", "EU-SE-1"]
@@ -226,7 +226,7 @@ def test_a_contract_above_the_cap_is_given_back_and_counts(world):
 
 def test_a_contract_of_the_wrong_kind_is_given_back_and_counts(world):
     """On demand where interruptible was asked for: the driver sees it when it reads the contract back."""
-    world.two.settle = lambda pod, request: wrong.pop(0)(pod) if wrong else pod
+    world.two.finish_create = lambda pod, request: wrong.pop(0)(pod) if wrong else pod
 
     def refuse(pod):
         raise errors.Conflict(f"The contract of the pod {pod.label()} says that it is on demand; it was given back.")
@@ -247,12 +247,12 @@ def test_a_contract_of_the_wrong_kind_is_given_back_and_counts(world):
 def test_a_contract_of_the_wrong_kind_is_told_with_its_own_price(world):
     """A bid of 0.30 that became a contract on demand of 0.90 costs 0.90 until it is given back."""
 
-    def settle(pod, _request):
+    def finish_create(pod, _request):
         wrong = errors.WrongContract("The contract says that it is on demand.")
         wrong.pod = replace(pod, usd_per_hour=0.90)
         raise wrong
 
-    world.two.settle = settle
+    world.two.finish_create = finish_create
     error = world.fails(errors.WrongContract, "on demand", most=1)
     assert [each["usd_per_hour"] for each in error.facts["attempts"]] == [0.90]
 
@@ -372,7 +372,7 @@ def test_a_condemned_pod_of_a_nameless_machine_makes_its_region_the_last(world, 
     world.one.catalogue = [
         offer("RTX 4090", 0.69, provider="one", regions={"EU-RO-1": "high", "EU-SE-1": "low"}),
     ]
-    world.one.known_places = tuple
+    world.one.known_regions = tuple
     wish = {"gpus": ("4090",), "places": ("EU-RO-1", "EU-SE-1")}
     assert world.ensure(wanted=wish).attempts[0]["region"] == "EU-RO-1"
     world.ensure("absent", condemned="no driver")

@@ -15,9 +15,9 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import workers
 from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock
-from ansible_collections.podyard.gpu.plugins.module_utils._core.workers import Crew, Interrupted
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import KnownHosts, Names
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import MOST_REFUSED, Supply
+from ansible_collections.podyard.gpu.plugins.module_utils._core.workers import Interrupted, WorkerPool
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import GroupNames, KnownHosts
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import MOST_REFUSED, OfferPool
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime, offer
 
 # -- names
@@ -42,12 +42,12 @@ from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime, off
     ],
 )
 def test_whose_pod_it_is(name, pod_name, stands_for):
-    assert Names(name).of(pod_name) == stands_for
+    assert GroupNames(name).of(pod_name) == stands_for
 
 
 def test_the_wanted_names():
-    assert Names("x").wanted() == ["x"]
-    assert Names("x", 2).wanted() == ["x-0", "x-1"]
+    assert GroupNames("x").wanted() == ["x"]
+    assert GroupNames("x", 2).wanted() == ["x-0", "x-1"]
 
 
 # -- threads
@@ -57,13 +57,13 @@ def test_results_come_in_the_order_of_the_jobs_and_faults_in_their_place():
     def fail():
         raise ValueError("this one")
 
-    first, second, third = Crew(Clock()).work([lambda: 1, fail, lambda: 3])
+    first, second, third = WorkerPool(Clock()).work([lambda: 1, fail, lambda: 3])
     assert (first, str(second), third) == (1, "this one", 3)
     assert isinstance(second, ValueError)
 
 
 def test_so_many_work_at_the_same_time_and_no_more():
-    crew, at_work, most = Crew(Clock(), size=3), [], []
+    crew, at_work, most = WorkerPool(Clock(), size=3), [], []
     lock, full = threading.Lock(), threading.Barrier(3, timeout=20)
 
     def job():
@@ -79,7 +79,7 @@ def test_so_many_work_at_the_same_time_and_no_more():
 
 
 def test_all_or_none_stops_those_that_ask():
-    crew = Crew(Clock(), size=2)
+    crew = WorkerPool(Clock(), size=2)
     failed = threading.Event()
 
     def fail():
@@ -98,7 +98,7 @@ def test_all_or_none_stops_those_that_ask():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_waits_and_not_the_process(number):
-    crew = Crew(Clock())
+    crew = WorkerPool(Clock())
 
     def wait():
         os.kill(os.getpid(), number)
@@ -115,7 +115,7 @@ def test_a_signal_ends_the_waits_and_not_the_process(number):
 
 def test_a_signal_that_is_not_to_be_heard_is_not():
     """``nohup`` and a shell's background jobs."""
-    crew = Crew(Clock())
+    crew = WorkerPool(Clock())
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert crew.work([lambda: os.kill(os.getpid(), signal.SIGHUP) or "done"]) == ["done"]
@@ -126,13 +126,13 @@ def test_a_signal_that_is_not_to_be_heard_is_not():
 
 def test_a_thread_may_have_a_crew_of_its_own():
     """Only the main thread can hear signals."""
-    outer = Crew(Clock())
-    assert outer.work([lambda: Crew(Clock()).work([lambda: 1])]) == [[1]]
+    outer = WorkerPool(Clock())
+    assert outer.work([lambda: WorkerPool(Clock()).work([lambda: 1])]) == [[1]]
 
 
 def test_time_that_is_not_true_passes_as_it_likes():
     fake = FakeTime()
-    crew = Crew(fake.clock)
+    crew = WorkerPool(fake.clock)
     crew.waiting().sleep(100)
     assert fake.now == 1100
     crew.stop()
@@ -151,14 +151,14 @@ MACHINES = [offer(id=f"o{n}", host=f"m{n // 2}", region="SE") for n in range(6)]
 
 
 def test_a_machines_offer_is_taken_once_by_whoever_comes_first():
-    supply = Supply(MACHINES)
+    supply = OfferPool(MACHINES)
     assert [supply.take().id for _each in MACHINES] == [each.id for each in MACHINES]
     assert supply.take() is None
 
 
 def test_an_offer_of_many_machines_stays_until_it_is_refused():
     many = offer("A40")
-    supply = Supply([many])
+    supply = OfferPool([many])
     assert supply.take() is supply.take() is many
     supply.refused(many)
     assert supply.take() is None
@@ -166,7 +166,7 @@ def test_an_offer_of_many_machines_stays_until_it_is_refused():
 
 def test_of_a_bad_machine_no_offer_is_left():
     told = []
-    supply = Supply(MACHINES, remember=lambda *what: told.append(what))
+    supply = OfferPool(MACHINES, remember=lambda *what: told.append(what))
     bad = supply.take()
     supply.failed(bad, "SE", "DEAD")
     assert supply.take().id == "o2"
@@ -174,7 +174,7 @@ def test_of_a_bad_machine_no_offer_is_left():
 
 
 def test_what_others_have_refused_counts_for_all():
-    supply = Supply([offer(id=f"o{n}") for n in range(3 * MOST_REFUSED)], lambda closed: [offer(id="new")], pods=2)
+    supply = OfferPool([offer(id=f"o{n}") for n in range(3 * MOST_REFUSED)], lambda closed: [offer(id="new")], pods=2)
     for _each in range(2 * MOST_REFUSED):
         supply.refused(supply.take())
     assert supply.take().id == "new"
@@ -182,7 +182,7 @@ def test_what_others_have_refused_counts_for_all():
 
 def test_the_second_search_leaves_out_what_was_had_and_what_is_bad():
     found = [*MACHINES, offer(id="new", host="m9"), offer(id="other", host="m0")]
-    supply = Supply(MACHINES[:2], lambda closed: found)
+    supply = OfferPool(MACHINES[:2], lambda closed: found)
     first = supply.take()
     supply.failed(first, "SE", "DEAD")
     assert [each.id for each in iter(supply.take, None)] == ["o1", "o2", "o3", "o4", "o5", "new"][1:]
@@ -191,7 +191,7 @@ def test_the_second_search_leaves_out_what_was_had_and_what_is_bad():
 def test_a_closed_provider_is_not_asked_again():
     asked = []
     elsewhere = replace(offer("A40"), provider="two")
-    supply = Supply([offer(), elsewhere], lambda closed: asked.append(closed) or [offer("L40S")])
+    supply = OfferPool([offer(), elsewhere], lambda closed: asked.append(closed) or [offer("L40S")])
     assert supply.close("fake")
     assert supply.take() is elsewhere
     supply.refused(elsewhere)
@@ -200,7 +200,7 @@ def test_a_closed_provider_is_not_asked_again():
 
 
 def test_where_nothing_is_left_a_closed_provider_is_the_end():
-    assert Supply([offer()]).close("fake") is False
+    assert OfferPool([offer()]).close("fake") is False
 
 
 # -- host keys

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as lookup
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.holder import Holder, holder
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.terminate import (
@@ -78,7 +78,7 @@ def test_the_account_is_in_the_ledger_before_the_create_leaves(tmp_path):
         return cloud.make(wanted)
 
     cloud.plan("create", create)
-    create_once(Work(cloud, FakeTime().polls(), Lines(), tmp_path), request(NAME))
+    create_once(PodContext(cloud, FakeTime().polls(), Lines(), tmp_path), request(NAME))
     assert cloud.count("account_id") == 0, "a run costs no request more"
     assert MINE not in (tmp_path / ledger_module.FILE).read_text()
 
@@ -155,7 +155,7 @@ def test_a_create_without_an_outcome_is_not_closed_by_another_account(tmp_path, 
 @pytest.mark.parametrize("outcome", [None, ledger_module.CREATED])
 def test_nothing_is_rented_in_the_place_of_another_accounts_pod(tmp_path, outcome):
     rented(tmp_path, Account("mine", MINE), outcome=outcome)
-    work = Work(Account("other", OTHER), FakeTime().polls(), Lines(), tmp_path)
+    work = PodContext(Account("other", OTHER), FakeTime().polls(), Lines(), tmp_path)
     with pytest.raises(errors.NotProvedGone, match="account mine"):
         lookup.settle(work, NAME)
 

@@ -14,7 +14,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, create, ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import Lifecycle, Wanted, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodContext, PodLifecycle, PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
@@ -52,8 +52,8 @@ class World:
         if wait_for is not None:
             hosts = str(self.tmp_path / "known_hosts")
             readiness = Readiness(wait_for, self.run, hosts, read_banner=lambda endpoint: self.banner)
-        work = Work(self.cloud, self.time.polls(), self.progress, run_dir)
-        return Lifecycle(work, Wanted(**{**WANTED, **wanted}), readiness, most, check).ensure(state)
+        work = PodContext(self.cloud, self.time.polls(), self.progress, run_dir)
+        return PodLifecycle(work, PodSpec(**{**WANTED, **wanted}), readiness, most, check).ensure(state)
 
     def writes(self):
         return [verb for verb, _argument in self.cloud.calls if verb in WRITES]
@@ -120,7 +120,7 @@ def test_two_tasks_do_not_rent_a_pod_of_one_name_at_once(shared, monkeypatch):
 @pytest.mark.parametrize(("state", "wanted"), [("absent", {}), ("present", {"name": "another"})])
 def test_what_rents_no_such_pod_waits_for_nobody(shared, monkeypatch, state, wanted):
     monkeypatch.setattr(create, "TURN", 0.0)
-    with create.alone(Work(shared.cloud), IDENTITY):
+    with create.alone(PodContext(shared.cloud), IDENTITY):
         assert shared.ensure(state, **wanted) is not None
         assert shared.ensure("present", check=True).changed
 

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, lease
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import Lifecycle, Wanted, Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodContext, PodLifecycle, PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import OwnEnd
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IDENTITY, IMAGE, KEY, FakeCloud, FakeTime, Lines, pod
@@ -44,8 +44,8 @@ class World:
         readiness = None
         if wait_for is not None:
             readiness = Readiness(wait_for, self.run, self.hosts, read_banner=lambda endpoint: (True, "SSH-2.0-x"))
-        work = Work(self.cloud, self.time.polls(), Lines())
-        return Lifecycle(work, Wanted(**{**WANTED, **wanted}), readiness, 1, check).ensure(state)
+        work = PodContext(self.cloud, self.time.polls(), Lines())
+        return PodLifecycle(work, PodSpec(**{**WANTED, **wanted}), readiness, 1, check).ensure(state)
 
     def created(self):
         (request,) = [argument for verb, argument in self.cloud.calls if verb == "create"]

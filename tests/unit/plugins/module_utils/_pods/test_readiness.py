@@ -80,7 +80,9 @@ class World:
             read_banner=self.controller.banner,
         )
         begun = pod(**(start if start is not None else PROVISIONING))
-        return readiness_module.climb(self.cloud, begun, readiness, self.time.polls(5.0), self.progress, **arguments)
+        return readiness_module.wait_until_ready(
+            self.cloud, begun, readiness, self.time.polls(5.0), self.progress, **arguments
+        )
 
 
 @pytest.fixture(name="world")
@@ -496,7 +498,7 @@ def test_a_pod_that_was_taken_away_is_said_to_be(world, interruption, words):
 def revivable(world, *answers):
     answers = list(answers)
     world.revived = []
-    world.cloud.revive = lambda pod: world.revived.append(pod.id) or answers.pop(0)
+    world.cloud.start_once = lambda pod: world.revived.append(pod.id) or answers.pop(0)
 
 
 def test_a_pod_that_sits_stopped_is_started_once(world):
@@ -564,7 +566,7 @@ def test_no_stage_is_noticed_later_than_a_poll_interval_and_a_second(world, stag
         reached=lambda _pod, reached: seen.append(time.now) if reached == stage else None,
     )
     begun = pod(**start) if start else look("")
-    readiness_module.climb(world.cloud, begun, readiness, time.polls(5.0), world.progress)
+    readiness_module.wait_until_ready(world.cloud, begun, readiness, time.polls(5.0), world.progress)
     assert due <= seen[0] <= due + 5.0 + 1.0
 
 
@@ -584,7 +586,7 @@ def test_nor_is_one_that_comes_right_after_the_list_of_another(world):
 
     time.now += 3.7
     readiness = Readiness("running", world.controller.run, str(world.controller.known_hosts))
-    ladder = readiness_module.Ladder(world.cloud, readiness, time.polls(5.0), world.progress)
+    ladder = readiness_module.ReadinessWaiter(world.cloud, readiness, time.polls(5.0), world.progress)
     ladder._looks = OthersLooks()
     ladder.climb(pod(**STARTING))
     assert time.now <= due + 5.0 + 1.0

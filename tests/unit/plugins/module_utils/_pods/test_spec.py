@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount, Reference
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import (
-    Wanted,
+    PodSpec,
     refuse_impossible,
     refuse_unreachable,
     resolve,
@@ -33,7 +33,7 @@ class Library(FakeCloud):
 
 
 def test_names_become_ids_and_the_volume_decides_the_place():
-    wanted = Wanted(name="x", template_id="torch", registry="hub", network_volume=VOLUME)
+    wanted = PodSpec(name="x", template_id="torch", registry="hub", network_volume=VOLUME)
     found = resolve(wanted, Library())
     assert (found.template_id, found.registry, found.network_volume.volume_id) == ("t1", "r1", "v1")
     assert found.regions == ("EU-1",)
@@ -41,22 +41,22 @@ def test_names_become_ids_and_the_volume_decides_the_place():
 
 
 def test_a_volume_keeps_one_of_the_listed_places_and_refuses_others():
-    assert resolve(Wanted(network_volume=VOLUME, regions=("US-1", "eu-1")), Library()).regions == ("EU-1",)
+    assert resolve(PodSpec(network_volume=VOLUME, regions=("US-1", "eu-1")), Library()).regions == ("EU-1",)
     with pytest.raises(errors.BadRequest, match=r"data \(v1\).*is in EU-1.*allows US-1, AP-1 only"):
-        resolve(Wanted(network_volume=VOLUME, regions=("us-1", "AP-1")), Library())
+        resolve(PodSpec(network_volume=VOLUME, regions=("us-1", "AP-1")), Library())
 
 
 def test_nothing_is_looked_up_that_need_not_be():
     cloud = Library()
-    resolve(Wanted(name="x", registry=""), cloud)
+    resolve(PodSpec(name="x", registry=""), cloud)
     there = pod(registry="r1", mounts=(Mount("network", "/w", volume_id="v1"),))
-    known = Wanted(registry="r1", network_volume=Mount("network", None, volume_id="v1"), template_id="torch")
+    known = PodSpec(registry="r1", network_volume=Mount("network", None, volume_id="v1"), template_id="torch")
     assert resolve(known, cloud, there) == known
     assert cloud.count("find") == 0
 
 
 def test_of_a_pod_that_is_there_a_name_becomes_an_id_and_no_place_is_wanted():
-    found = resolve(Wanted(registry="hub", network_volume=VOLUME, template_id="torch"), Library(), pod())
+    found = resolve(PodSpec(registry="hub", network_volume=VOLUME, template_id="torch"), Library(), pod())
     assert (found.registry, found.network_volume.volume_id, found.regions) == ("r1", "v1", None)
     assert found.template_id == "torch"
 
@@ -72,7 +72,7 @@ def test_of_a_pod_that_is_there_a_name_becomes_an_id_and_no_place_is_wanted():
 )
 def test_what_excludes_each_other_is_refused(wanted, words):
     with pytest.raises(errors.BadRequest, match=words):
-        refuse_impossible(Wanted(name="x", **wanted))
+        refuse_impossible(PodSpec(name="x", **wanted))
 
 
 @pytest.mark.parametrize(
@@ -85,42 +85,42 @@ def test_what_excludes_each_other_is_refused(wanted, words):
     ],
 )
 def test_what_goes_together_passes(wanted):
-    refuse_impossible(Wanted(name="x", **wanted))
+    refuse_impossible(PodSpec(name="x", **wanted))
 
 
 def test_the_ports_of_a_template_count_as_soon_as_they_are_known():
-    wanted = Wanted(name="x", template_id="t1", public_keys=(KEY,))
+    wanted = PodSpec(name="x", template_id="t1", public_keys=(KEY,))
     refuse_unreachable(wanted, "ready")
     known = resolve(wanted, Library())
     refuse_unreachable(known, "ready")
     with pytest.raises(errors.BadRequest, match="template t1 opens 8888/http"):
-        refuse_unreachable(Wanted(name="x", template_id="t1", template_ports=("8888/http",)), "addressed")
+        refuse_unreachable(PodSpec(name="x", template_id="t1", template_ports=("8888/http",)), "addressed")
     with pytest.raises(errors.BadRequest, match="without 22/tcp in ports it never"):
-        refuse_unreachable(Wanted(name="x", template_id="t1", template_ports=("22/tcp",), ports=()), "addressed")
+        refuse_unreachable(PodSpec(name="x", template_id="t1", template_ports=("22/tcp",), ports=()), "addressed")
 
 
 def test_the_place_of_the_offer_counts_where_it_has_one():
-    wanted = Wanted(name="x", regions=("eu-1", "us-1"))
+    wanted = PodSpec(name="x", regions=("eu-1", "us-1"))
     assert wanted.request(offer(region="US-1"), "x").regions == ("US-1",)
     assert wanted.request(offer(), "x").regions == ("EU-1", "US-1")
 
 
 def test_a_new_pod_gets_defaults_only_where_no_template_decides():
-    plain = Wanted(name="x", volume=Mount("disk", None, 50)).request(offer(), "x")
+    plain = PodSpec(name="x", volume=Mount("disk", None, 50)).request(offer(), "x")
     assert (plain.disk_gb, plain.ports, plain.volume.path) == (20, ("22/tcp",), "/workspace")
     assert (plain.start_ssh, plain.start_jupyter, plain.global_networking, plain.gpu_count) == (True, False, False, 1)
-    from_template = Wanted(name="x", template_id="t1").request(offer(), "x")
+    from_template = PodSpec(name="x", template_id="t1").request(offer(), "x")
     assert (from_template.disk_gb, from_template.ports, from_template.image) == (None, None, None)
-    said = Wanted(name="x", template_id="t1", disk_gb=5, ports=(), start_ssh=False).request(offer(), "x")
+    said = PodSpec(name="x", template_id="t1", disk_gb=5, ports=(), start_ssh=False).request(offer(), "x")
     assert (said.disk_gb, said.ports, said.start_ssh) == (5, (), False)
 
 
 def test_a_processor_has_no_gpu_and_empty_credentials_are_none():
-    request = Wanted(name="x", cpu=Cpu("cpu5c", 4), registry="", args="").request(None, "x")
+    request = PodSpec(name="x", cpu=Cpu("cpu5c", 4), registry="", args="").request(None, "x")
     assert (request.gpu_count, request.compute(), request.registry, request.args) == (0, "4 vCPUs of cpu5c", None, None)
 
 
 @pytest.mark.parametrize(("own", "sent"), [(None, "of-the-template"), ("mine", "mine")])
 def test_the_start_script_of_a_template_is_sent_where_none_is_given(own, sent):
     template = Reference("template", "t1", onstart="of-the-template")
-    assert Wanted(name="x", template_id="t1", template=template, onstart=own).request(None, "x").onstart == sent
+    assert PodSpec(name="x", template_id="t1", template=template, onstart=own).request(None, "x").onstart == sent

@@ -20,9 +20,9 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import pod as po
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Endpoint, Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._http.shared_file import SharedFile
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.progress import Progress
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness, climb
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness, wait_until_ready
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.terminate import terminate_and_prove
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import SEEN, Looks
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import SEEN, PodWatcher
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeCloud, FakeTime, pod
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
 
@@ -50,7 +50,7 @@ def time():
 @pytest.fixture
 def looks(time):
     """Looks of as many processes as a test wants: each call is another process's."""
-    return lambda provider: Looks(provider, time.clock)
+    return lambda provider: PodWatcher(provider, time.clock)
 
 
 def test_one_list_is_enough_for_all_who_look(time, looks):
@@ -208,17 +208,17 @@ def test_time_that_the_budget_took_is_given_to_the_proof(time):
     class Slow(SharedCloud):
         held_back = 0.0
 
-        def list(self):
+        def list_pods(self):
             time.sleep(100.0)
             self.held_back += 100.0
-            return super().list()
+            return super().list_pods()
 
     assert terminate_and_prove(Slow(pod("p1")), [pod("p1")], polls=time.polls(), patience=50.0)[0]["gone_proved"]
 
 
 def climbed(cloud, time, pod, deadlines=None, **arguments):
     readiness = Readiness("running", lambda _argv: (1, "", ""), "known_hosts", deadlines=deadlines or {})
-    return climb(cloud, pod, readiness, time.polls(), Progress(), **arguments).pod
+    return wait_until_ready(cloud, pod, readiness, time.polls(), Progress(), **arguments).pod
 
 
 def test_a_wait_looks_at_the_list_and_keeps_the_environment(time):
@@ -233,7 +233,7 @@ def test_a_wait_looks_at_the_list_and_keeps_the_environment(time):
 def test_a_wait_after_a_restart_does_not_take_a_look_from_before_it(time):
     before = pod("p1", endpoint=Endpoint("203.0.113.9", 1))
     cloud = SharedCloud(replace(before, started_at="2026-07-15T15:00:00Z", endpoint=Endpoint("203.0.113.9", 2)))
-    looks = Looks(SharedCloud(replace(before, started_at="old, but not the same")), time.clock)
+    looks = PodWatcher(SharedCloud(replace(before, started_at="old, but not the same")), time.clock)
     looks.pods(since=time.now)
     time.now += 0.1
     # The last look comes at the deadline, which is sooner than a look may be old.
@@ -245,8 +245,8 @@ LOOKS = """
 import sys
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import Clock
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import Looks
-looks = Looks(RunPod(sys.argv[2], sys.argv[1]), Clock())
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import PodWatcher
+looks = PodWatcher(RunPod(sys.argv[2], sys.argv[1]), Clock())
 print("ready", flush=True)
 since = float(sys.stdin.readline())
 print(len(looks.pods(since=since)))

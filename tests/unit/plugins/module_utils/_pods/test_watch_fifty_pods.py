@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors, pod
-from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import POLL_LEAST, POLL_MOST, Polls
+from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import POLL_LEAST, POLL_MOST, PollInterval
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._http.session import ApiSession
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import Looks
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.watch import PodWatcher
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY
@@ -86,9 +86,9 @@ class Watcher:
         session = ApiSession("RunPod", "https://api.example.test", KEY, clock=clock)
         session._session = service
         self.provider = RunPod(KEY, "https://api.example.test", session=session)
-        self.looks = Looks(self.provider, clock) if shared else None
+        self.looks = PodWatcher(self.provider, clock) if shared else None
         self.time = time
-        self.polls = Polls(clock, interval)
+        self.polls = PollInterval(clock, interval)
         self.pod = Pod("runpod", f"p{number}", f"n{number}", pod.STARTING)
         self.knew: float | None = None
 
@@ -96,7 +96,7 @@ class Watcher:
         """Look once; the seconds until the next look."""
         try:
             if self.looks is None:
-                self.pod = self.provider.get(self.pod.id)
+                self.pod = self.provider.get_pod(self.pod.id)
             else:
                 self.pod = self.looks.see(self.pod, since=self.time.now - self.polls.least)
         except errors.RateLimited:

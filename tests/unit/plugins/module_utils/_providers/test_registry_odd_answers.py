@@ -105,12 +105,12 @@ def one(driver: Any, request: Any) -> Pod:
 
 OPERATIONS: dict[str, Any] = {
     "offers": lambda driver, shelf, request: driver.offers(QUERY),
-    "nearly": lambda driver, shelf, request: driver.nearly(QUERY),
+    "near_offers": lambda driver, shelf, request: driver.near_offers(QUERY),
     "create": lambda driver, shelf, request: driver.create(request),
-    "settle": lambda driver, shelf, request: driver.settle(one(driver, request), request),
-    "revive": lambda driver, shelf, request: driver.revive(one(driver, request)),
-    "get": lambda driver, shelf, request: driver.get("12345678"),
-    "list": lambda driver, shelf, request: driver.list(),
+    "settle": lambda driver, shelf, request: driver.finish_create(one(driver, request), request),
+    "start_once": lambda driver, shelf, request: driver.start_once(one(driver, request)),
+    "get": lambda driver, shelf, request: driver.get_pod("12345678"),
+    "list": lambda driver, shelf, request: driver.list_pods(),
     "start": lambda driver, shelf, request: driver.start("12345678"),
     "stop": lambda driver, shelf, request: driver.stop("12345678"),
     "restart": lambda driver, shelf, request: driver.restart("12345678"),

@@ -14,8 +14,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource im
     Field,
     Page,
     Resource,
-    Store,
-    Wanted,
+    ResourceSpec,
+    ResourceStore,
 )
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
@@ -79,10 +79,10 @@ def bringing(time):
     def bring(
         *script, state="present", check=False, patience=0.0, name="x", id=None, renew=False, kind=THING, **values
     ):
-        wanted = Wanted(id=id, name=name, values=values, renew=renew)
+        wanted = ResourceSpec(id=id, name=name, values=values, renew=renew)
         with Conversation(*script) as api:
             session = ApiSession("Cloud", api.url, KEY, clock=time.clock)
-            store = Store(session, kind, {"owner": OWNER}, polls=time.polls(), grace=30.0)
+            store = ResourceStore(session, kind, {"owner": OWNER}, polls=time.polls(), grace=30.0)
             return ensure(store, wanted, state, check=check, patience=patience)
 
     return bring

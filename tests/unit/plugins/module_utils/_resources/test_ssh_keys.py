@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
-from ansible_collections.podyard.gpu.plugins.module_utils._resources.account import KeyList
+from ansible_collections.podyard.gpu.plugins.module_utils._resources.account import SshKeyList
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.ssh_keys import WRITES, described, ensure, read
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 
@@ -19,7 +19,7 @@ BERT = "ecdsa-sha2-nistp256 QkVSVA== bert"
 CARL = "sk-ssh-ed25519@openssh.com Q0FSTA=="
 
 
-class Account(KeyList):
+class Account(SshKeyList):
     """A list of keys. ``meanwhile`` are what other writers write, one after each write of ours; None: nobody does."""
 
     def __init__(self, *lines: str, meanwhile: list = ()) -> None:

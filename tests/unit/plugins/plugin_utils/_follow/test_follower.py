@@ -22,7 +22,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.checkpoints im
     Checkpoints,
     literal_base,
 )
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import Eye, Keeper, NoAnswer
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import NoAnswer, RunDirWriter, TrainingProbe
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.text import (
     LogView,
     duration,
@@ -39,7 +39,7 @@ NOTHING = {"data": b"", "offset": 0, "size": 0, "reset": False}
 STILL = {"cpu_seconds": 3.0, "io_bytes": 1000, "output": "1 5 1.0", "gpus": []}
 
 
-class Host(Eye):
+class Host(TrainingProbe):
     """A host whose training's files are bytes here, and whose looks follow a script.
 
     Each step is a dict of what changes (`log`, `metrics`, `gpu` append; the rest is set) or an exception; the last one
@@ -123,7 +123,7 @@ def _follow(tmp_path):
 
         follower = Watched(
             eye=host,
-            keeper=Keeper(tmp_path / "run"),
+            keeper=RunDirWriter(tmp_path / "run"),
             checkpoints=NoCheckpoints(),
             limits=module.Limits(**limits),
             request={"dir": "/run"},
@@ -525,7 +525,7 @@ def stream(data, offset, reset=False):
 
 
 def test_a_file_that_was_written_anew_is_kept_anew(tmp_path):
-    with Keeper(tmp_path).open() as keeper:
+    with RunDirWriter(tmp_path).open() as keeper:
         assert keeper.take({"log": stream(b"old", 3), "metrics": NOTHING, "gpu": NOTHING}) is True
         assert keeper.take({"log": stream(b"n", 1, reset=True), "metrics": NOTHING, "gpu": NOTHING}) is True
         assert keeper.take({"log": stream(b"", 1), "metrics": NOTHING, "gpu": NOTHING}) is False
@@ -539,7 +539,7 @@ def taken(**streams):
 def test_a_log_without_end_is_kept_up_to_a_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "MOST_KEPT", {"log": 10, "metrics": 10, "gpu": 10})
     monkeypatch.setattr(keeping, "LOG_END", 3)
-    with Keeper(tmp_path).open() as keeper:
+    with RunDirWriter(tmp_path).open() as keeper:
         keeper.take(taken(log=stream(b"12345678", 8)))
         assert keeper.full == {}
         found = taken(log={"data": b"90ab", "offset": 12, "size": 1000, "reset": False})
@@ -552,7 +552,7 @@ def test_a_log_without_end_is_kept_up_to_a_bound(tmp_path, monkeypatch):
 
 def test_a_file_written_anew_for_ever_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "MOST_RESETS", 3)
-    with Keeper(tmp_path).open() as keeper:
+    with RunDirWriter(tmp_path).open() as keeper:
         for number in range(9):
             keeper.take(taken(log=stream(b"%d" % number, 1, reset=True)))
         assert "anew" in keeper.full["log"]
@@ -562,7 +562,7 @@ def test_a_file_written_anew_for_ever_is_left_alone(tmp_path, monkeypatch):
 @pytest.mark.parametrize("writes", [True, False])
 def test_what_a_file_brings_is_bounded_whoever_looks(tmp_path, monkeypatch, writes):
     monkeypatch.setattr(keeping, "MOST_KEPT", {"log": 4, "metrics": 4, "gpu": 4})
-    with Keeper(tmp_path, write=writes).open() as keeper:
+    with RunDirWriter(tmp_path, write=writes).open() as keeper:
         for number in range(1, 10):
             found = taken(metrics={"data": b"x", "offset": number, "size": 99, "reset": False})
             keeper.take(found)
@@ -571,12 +571,12 @@ def test_what_a_file_brings_is_bounded_whoever_looks(tmp_path, monkeypatch, writ
 
 def test_a_disk_that_is_full_here_ends_nothing_there(tmp_path, monkeypatch):
     monkeypatch.setattr(keeping.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with Keeper(tmp_path).open() as keeper:
+    with RunDirWriter(tmp_path).open() as keeper:
         keeper.take(taken(log=stream(b"one", 3)))
         assert "512 MiB are free" in keeper.full["log"]
     monkeypatch.undo()
     (tmp_path / "metrics.jsonl").symlink_to(tmp_path / "elsewhere")
-    with Keeper(tmp_path).open() as keeper:
+    with RunDirWriter(tmp_path).open() as keeper:
         keeper.take(taken(metrics=stream(b"{}", 2)))
         assert "metrics.jsonl" in keeper.full["metrics"]
     assert not (tmp_path / "elsewhere").exists()
@@ -584,12 +584,12 @@ def test_a_disk_that_is_full_here_ends_nothing_there(tmp_path, monkeypatch):
 
 def test_only_one_follower_writes(tmp_path):
     found = {"log": stream(b"x", 1), "metrics": NOTHING, "gpu": NOTHING}
-    with Keeper(tmp_path).open() as first, Keeper(tmp_path).open() as second:
+    with RunDirWriter(tmp_path).open() as first, RunDirWriter(tmp_path).open() as second:
         assert (first.writes, second.writes) == (True, False)
         first.take(found)
         second.take(found)
     assert (tmp_path / "train.log").read_bytes() == b"x"
-    with Keeper(tmp_path).open() as third:
+    with RunDirWriter(tmp_path).open() as third:
         assert third.writes is True
         assert third.offsets["log"] == 1
 

@@ -28,7 +28,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Le
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import control, main
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import guard as guard_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.control import GuardError, Tending, arm, release
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.guard import Guard, Orders, Pace
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.guard import Guard, GuardOrders, Pace
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.renewal import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import (
     GuardFile,
@@ -52,12 +52,12 @@ spec = importlib.util.spec_from_file_location("boot", collection + "/plugins/plu
 boot = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(boot)
 boot.make_packages()
-from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.guard import Orders
+from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.guard import GuardOrders
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.control import arm
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
 if terminal:
     os.open(terminal, os.O_RDWR)  # the first terminal that a session's leader opens is the session's
-state, started = arm(Orders.parse(json.dumps({**orders, "controller": identity(os.getpid())})))
+state, started = arm(GuardOrders.parse(json.dumps({**orders, "controller": identity(os.getpid())})))
 print(json.dumps(state["pid"]), flush=True)
 while True:
     signal.pause()
@@ -78,7 +78,7 @@ def _run_dir(tmp_path):
 
 @pytest.fixture(name="orders")
 def _orders(cloud, run_dir):
-    return Orders(
+    return GuardOrders(
         run_dir=run_dir,
         project="digits",
         run_id="r1",
@@ -305,7 +305,7 @@ class TestArm:
 
     @pytest.fixture(name="own")
     def _own(self, orders):
-        return Orders(**{**vars(orders), "controller": identity(os.getpid())})
+        return GuardOrders(**{**vars(orders), "controller": identity(os.getpid())})
 
     def test_twice_is_once(self, own):
         first, started = arm(own)
@@ -340,7 +340,7 @@ class TestArm:
 
     def test_no_key(self, own, monkeypatch, tmp_path):
         monkeypatch.chdir(tmp_path)
-        orders = Orders(**{**vars(own), "environ": {**own.environ, "RUNPOD_API_KEY": "", "HOME": str(tmp_path)}})
+        orders = GuardOrders(**{**vars(own), "environ": {**own.environ, "RUNPOD_API_KEY": "", "HOME": str(tmp_path)}})
         with pytest.raises(GuardError, match=r"nothing was rented: .*RUNPOD_API_KEY"):
             arm(orders)
 
@@ -349,7 +349,7 @@ class TestArm:
         who = identity(ended.pid)
         ended.wait()
         with pytest.raises(GuardError, match=r"has ended"):
-            arm(Orders(**{**vars(own), "controller": who}))
+            arm(GuardOrders(**{**vars(own), "controller": who}))
 
     def test_a_guard_that_cannot_run(self, own, monkeypatch, tmp_path):
         broken = tmp_path / "broken.py"
@@ -361,7 +361,7 @@ class TestArm:
     def test_a_run_directory_that_cannot_be_made(self, own, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(GuardError, match=r"cannot be started.*Nothing was rented"):
-            arm(Orders(**{**vars(own), "run_dir": tmp_path / "file" / "r1"}))
+            arm(GuardOrders(**{**vars(own), "run_dir": tmp_path / "file" / "r1"}))
 
 
 def test_the_pauses_between_tries(orders, monkeypatch):
@@ -377,14 +377,16 @@ def test_the_pauses_between_tries(orders, monkeypatch):
         account_mark = None
         urgently = contextlib.nullcontext
 
-        def list(self):
+        def list_pods(self):
             raise errors.ServerError("RunPod answered 503: try later.")
 
     monkeypatch.setattr(guard_module.time, "sleep", sleep)
     monkeypatch.setattr(guard_module.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(guard_module.random, "uniform", lambda low, high: 1.0)
     guard = Guard(
-        Orders(**{**vars(orders), "pace": Pace(first=1, most=60, patience=600), "controller": identity(os.getpid())})
+        GuardOrders(
+            **{**vars(orders), "pace": Pace(first=1, most=60, patience=600), "controller": identity(os.getpid())}
+        )
     )
     guard.providers = {"runpod": Stubborn()}
     assert guard.give_back() is False
@@ -403,7 +405,9 @@ def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
     quickly = functools.partial(guard_module.give_back_run, patience=0.2)
     monkeypatch.setattr(guard_module, "give_back_run", quickly)
     guard = Guard(
-        Orders(**{**vars(orders), "pace": Pace(poll=0.05, first=0.05, patience=1), "controller": identity(os.getpid())})
+        GuardOrders(
+            **{**vars(orders), "pace": Pace(poll=0.05, first=0.05, patience=1), "controller": identity(os.getpid())}
+        )
     )
     orders.run_dir.mkdir(parents=True)
     guard.stand()
@@ -439,7 +443,7 @@ def test_a_process_that_has_ended_and_was_not_collected(monkeypatch, with_descri
 
 def test_orders_keep_the_key_out_of_their_text(orders):
     assert KEY not in repr(orders)
-    assert Orders.parse(orders.dump()) == orders
+    assert GuardOrders.parse(orders.dump()) == orders
     assert json.loads(orders.dump())["environ"]["RUNPOD_API_KEY"] == KEY
 
 
@@ -481,7 +485,7 @@ class TestBooks:
         def make(**pace):
             quick = Pace(poll=0.05, first=0.05, patience=20, fence=0.2, books=0.05, grace=0.05)
             told = {**vars(orders), "controller": identity(os.getpid()), "pace": replace(quick, **pace)}
-            made = Guard(Orders(**told))
+            made = Guard(GuardOrders(**told))
             orders.run_dir.mkdir(parents=True, exist_ok=True)
             made.stand()
             return made
@@ -619,7 +623,7 @@ class TestTending:
         me = identity(os.getpid())
         monkeypatch.setattr(control, "controller", lambda: me)
         monkeypatch.setattr(control, "environment", lambda _env_file: dict(orders.environ))
-        return Orders(**{**vars(orders), "controller": me})
+        return GuardOrders(**{**vars(orders), "controller": me})
 
     def test_a_dead_guard_is_replaced(self, own, run_dir):
         said, warned = [], []

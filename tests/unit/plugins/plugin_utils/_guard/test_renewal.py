@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._training import state
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common import ssh as ssh_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.files import parse_time
-from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import Keeper
+from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import RunDirWriter
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.renewal import ANSWER_SECONDS, Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import Watched, identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
@@ -253,7 +253,7 @@ def test_the_follower_writes_it_down_at_most_once_a_minute(tmp_path):
     record = RunRecord(run_dir)
     gone = {**POD, "id": "old", "gone_at": "2026-11-22T10:00:00Z", "gone_proved": True}
     record.apply(begin="follow", values={"pods": [gone, POD]})
-    keeper = Keeper(run_dir)
+    keeper = RunDirWriter(run_dir)
     keeper.lease(None)
     assert keeper.lease_ends_at is None
     keeper.lease(7200.0)
@@ -265,11 +265,11 @@ def test_the_follower_writes_it_down_at_most_once_a_minute(tmp_path):
 
 def test_who_only_watches_and_who_has_no_record_write_nothing(tmp_path):
     run_dir = tmp_path / "runs" / "r1"
-    Keeper(run_dir).lease(7200.0)
+    RunDirWriter(run_dir).lease(7200.0)
     assert not run_dir.exists()
     record = RunRecord(run_dir)
     record.apply(begin="follow", values={"pods": [POD]})
-    Keeper(run_dir, write=False).lease(7200.0)
+    RunDirWriter(run_dir, write=False).lease(7200.0)
     assert record.read()["pods"][0]["lease_ends_at"] is None
 
 

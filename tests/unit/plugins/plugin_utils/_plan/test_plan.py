@@ -48,7 +48,7 @@ class Cloud(FakeCloud):
     #: What the account spends an hour, and may spend.
     spending: tuple[float, ...] = ()
 
-    def known_places(self, words):
+    def known_regions(self, words):
         return tuple(words)
 
     def account(self) -> Account:

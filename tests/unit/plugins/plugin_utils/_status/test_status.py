@@ -18,7 +18,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists impo
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import status as table_module
-from ansible_collections.podyard.gpu.plugins.plugin_utils._status.probe import Look
+from ansible_collections.podyard.gpu.plugins.plugin_utils._status.probe import ProbeAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import known
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.status import Found, Status, status
 
@@ -41,7 +41,7 @@ def said(state="running", **changes):
     streams["metrics"]["data"] = b'{"epoch": 3, "loss": 0.25}\n'
     streams["gpu"]["data"] = b'{"index": 0, "utilization_percent": 80}\n{"index": 1, "utilization_percent": 60}\n'
     told = {"state": state, "stopped": False, "exit_code": None, "seconds": 750.0, "heartbeat_age": 2.0}
-    return Look({**streams, **told, "lease_ends_in": 3600.0, **changes})
+    return ProbeAnswer({**streams, **told, "lease_ends_in": 3600.0, **changes})
 
 
 @pytest.fixture(name="run")
@@ -95,7 +95,7 @@ def test_a_pod_without_a_lease_says_so_whatever_the_record_says(run):
 
 
 def test_a_pod_that_does_not_answer_is_told_by_its_record(run):
-    found = told(run, looks={RUN: Look(trouble="no answer within 8 s")})
+    found = told(run, looks={RUN: ProbeAnswer(trouble="no answer within 8 s")})
     job = found.pods[0]["job"]
     assert (job["source"], job["state"], job["stage"], job["why"]) == (
         "record",

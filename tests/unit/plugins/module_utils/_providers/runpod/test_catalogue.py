@@ -211,16 +211,16 @@ def test_countries_and_data_centres_are_two_questions_and_either_will_do():
     assert (found.availability, found.regions) == ("high", {"EU-RO-1": "low", "EU-FR-1": "high"})
 
 
-def nearly(*script, **query):
+def near_offers(*script, **query):
     with Conversation(*script) as api:
-        return catalogue.nearly(ApiSession("RunPod", api.url, KEY), OfferQuery(**{"clouds": ("SECURE",), **query}))
+        return catalogue.near_offers(ApiSession("RunPod", api.url, KEY), OfferQuery(**{"clouds": ("SECURE",), **query}))
 
 
 def test_what_comes_near_is_in_the_other_cloud_when_nothing_else_was_filtered():
     other = expect("GET", GPUS, query={**COUNTRY, "cloud": "COMMUNITY"}).reply({"gpus": [examples.gpu()]})
-    (found,) = nearly(other)
+    (found,) = near_offers(other)
     assert (found.cloud, found.objections) == ("COMMUNITY", ())
-    assert nearly(clouds=("SECURE", "COMMUNITY")) == []
+    assert near_offers(clouds=("SECURE", "COMMUNITY")) == []
 
 
 def test_what_comes_near_is_elsewhere_or_on_an_older_driver_and_that_is_its_objection():
@@ -243,7 +243,7 @@ def test_what_comes_near_is_elsewhere_or_on_an_older_driver_and_that_is_its_obje
         every.reply({"gpus": []}),
         *asked({}, {"gpus": [old]}),
     )
-    secure, community = nearly(*script, countries=("FR",), min_cuda_version="12.8")
+    secure, community = near_offers(*script, countries=("FR",), min_cuda_version="12.8")
     assert (secure.cloud, community.cloud) == ("SECURE", "COMMUNITY")
     assert [(each.wish, each.words) for each in secure.objections] == [
         ("regions", "is left in US-IL-1 and EU-RO-1 and not in FR"),

@@ -114,18 +114,18 @@ def test_a_refusal_does_not_repeat_the_environment():
 
 def test_a_pod_is_read_by_its_id_and_nothing_else():
     with Conversation(expect("GET", "/v2/pods/..%2Faccount").reply(examples.RUNNING)) as api:
-        assert driver(api).get("../account").id == "7h9k2m4n6p"
+        assert driver(api).get_pod("../account").id == "7h9k2m4n6p"
 
 
 def test_a_pod_that_does_not_exist_is_not_found():
     with Conversation(expect("GET", POD).problem(404, "resource not found")) as api, pytest.raises(errors.NotFound):
-        driver(api).get("7h9k2m4n6p")
+        driver(api).get_pod("7h9k2m4n6p")
 
 
 @pytest.mark.parametrize("body", ["", {}, [], "<html>"])
 def test_a_pod_that_cannot_be_read_is_an_error(body):
     with Conversation(expect("GET", POD).reply(body)) as api, pytest.raises(errors.BadAnswer):
-        driver(api).get("7h9k2m4n6p")
+        driver(api).get_pod("7h9k2m4n6p")
 
 
 def page(*ids, cursor=None, **fields):
@@ -140,7 +140,7 @@ def test_a_list_is_followed_to_its_end():
         expect("GET", PODS, query={"cursor": "c2"}).reply(page()),
     )
     with Conversation(*script) as api:
-        assert [pod.id for pod in driver(api).list()] == ["p1", "p2", "p3"]
+        assert [pod.id for pod in driver(api).list_pods()] == ["p1", "p2", "p3"]
 
 
 @pytest.mark.parametrize("pagination", [..., None, {}, {"hasNextPage": False}])
@@ -149,7 +149,7 @@ def test_a_list_without_pages_is_complete(pagination):
     if pagination is ...:
         del body["pagination"]
     with Conversation(expect("GET", PODS).reply(body)) as api:
-        assert len(driver(api).list()) == 1
+        assert len(driver(api).list_pods()) == 1
 
 
 def test_a_list_that_goes_round_in_circles_is_refused():
@@ -158,12 +158,12 @@ def test_a_list_that_goes_round_in_circles_is_refused():
         expect("GET", PODS, query={"cursor": "c1"}).reply(page("p2", cursor="c1")),
     )
     with Conversation(*script) as api, pytest.raises(errors.BadAnswer, match="circles"):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 def test_a_list_that_promises_more_without_saying_where_is_refused():
     with Conversation(expect("GET", PODS).reply(page("p1", hasNextPage=True))) as api, pytest.raises(errors.BadAnswer):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_list_that_promises_more_without_saying_where_is_refused():
 )
 def test_an_error_from_a_list_is_never_an_empty_list(answer, kind):
     with Conversation(answer) as api, pytest.raises(kind):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 def test_an_error_on_a_later_page_is_no_shorter_list():
@@ -189,7 +189,7 @@ def test_an_error_on_a_later_page_is_no_shorter_list():
         expect("GET", PODS).problem(422, "cursor does not belong to this list"),
     )
     with Conversation(*script) as api, pytest.raises(errors.BadRequest):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 # -- changing

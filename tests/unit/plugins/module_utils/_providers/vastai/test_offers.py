@@ -222,14 +222,14 @@ def test_a_gpu_that_another_provider_may_have_is_no_error():
 
 def near(*raws, **wishes):
     with Conversation(GPUS, found(*raws)) as api:
-        return driver(api).nearly(query(**wishes))
+        return driver(api).near_offers(query(**wishes))
 
 
 def test_a_second_search_asks_for_the_gpu_and_nothing_else():
     plain = {"gpu_name", "rentable", "rented", "external", "verified", "num_gpus"}
     asked = expect("POST", SEARCH, body=lambda body: set(body) == plain | set(offers.CONTROLS))
     with Conversation(GPUS, asked.reply({"offers": [rows.offer()]})) as api:
-        (offer,) = driver(api).nearly(query(min_cuda_version="13.0", regions=("DE",), hours=10))
+        (offer,) = driver(api).near_offers(query(min_cuda_version="13.0", regions=("DE",), hours=10))
     assert (offer.id, offer.objections) == ("21530011", ())
 
 
@@ -276,7 +276,7 @@ def test_each_filter_that_an_offer_breaks_is_an_objection(raw, wishes, wish, wor
 def test_fewer_gpus_to_a_pod_come_near_where_there_are_not_so_many():
     fewer = expect("POST", SEARCH, body=lambda body: body["num_gpus"] == {"lt": 8})
     with Conversation(GPUS, found(), fewer.reply({"offers": [rows.offer(num_gpus=4)]})) as api:
-        (offer,) = driver(api).nearly(query(gpu_count=8))
+        (offer,) = driver(api).near_offers(query(gpu_count=8))
     assert offer.gpu_count == 4
 
 

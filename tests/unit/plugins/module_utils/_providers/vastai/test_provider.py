@@ -12,10 +12,10 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import History
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import Work
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import AttemptLog
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import Terms, rent
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import RentLimits, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime, Lines
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
@@ -85,7 +85,7 @@ def test_the_key_is_on_the_account_before_the_create_and_off_it_after_the_end():
         expect("DELETE", f"{KEYS}9/").reply({"success": True}),
     ) as api:
         vast = driver(api)
-        vast.settle(vast.create(request()), request())
+        vast.finish_create(vast.create(request()), request())
         assert vast.terminate("12345678") is True
 
 
@@ -170,17 +170,17 @@ def test_a_contract_that_came_with_an_error_is_ended_before_the_next_offer_is_tr
         expect("POST", "/api/v0/instances/9/ssh/").reply(ATTACHED),
         expect("GET", "/api/v0/instances/9/").reply({"instances": other}),
     ) as api:  # fmt: skip
-        work = Work(driver(api, time), time.polls(), Lines(), None, 0.0)
+        work = PodContext(driver(api, time), time.polls(), Lines(), None, 0.0)
         found = [
             Offer("vastai", "RTX 4090", "RTX 4090", 1, 24, 0.4, None, id=number, host=number)
             for number in ("21530011", "2")
         ]
-        history = History()
+        history = AttemptLog()
 
         def make(offer, attempt):
             return request(offer_id=offer.id, name=f"podyard-digits-r1-0-{attempt}")
 
-        reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), Terms(1.0, 2), history)
+        reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), RentLimits(1.0, 2), history)
     assert reached.pod.id == "9"
     assert [attempt["outcome"] for attempt in history.attempts] == ["given back", "rented"]
     assert history.gone[0]["gone_proved"] is True
@@ -244,7 +244,7 @@ def test_a_message_repeats_no_secret():
     assert "hunter" not in caught.value.message
 
 
-# -- settle and revive
+# -- settle and start_once
 
 
 def test_the_contract_is_read_back_where_it_is_shown_first():
@@ -254,7 +254,7 @@ def test_the_contract_is_read_back_where_it_is_shown_first():
         attach, expect("GET", ONE).reply({"instances": None}), expect("GET", LIST).reply(listed(row))
     ) as api:
         vast = driver(api)
-        pod = vast.settle(made(), request())
+        pod = vast.finish_create(made(), request())
     assert pod.usd_per_hour == 0.5
 
 
@@ -327,7 +327,7 @@ def test_a_pod_may_be_made_stopped_and_that_is_nobody_elses_doing():
     ) as api:
         vast = driver(api)
         wish = request(bid=0.2, extra={"target_state": "stopped"})
-        pod = vast.settle(vast.create(wish), wish)
+        pod = vast.finish_create(vast.create(wish), wish)
     assert (pod.phase, pod.interruption, pod.billing) == ("stopped", None, "disk")
 
 
@@ -339,16 +339,16 @@ def made():
 def test_a_contract_of_the_other_kind_is_not_kept():
     attach = expect("POST", SSH).reply({"success": True})
     with Conversation(attach, shown(is_bid=False)) as api, pytest.raises(errors.WrongContract, match="on demand"):
-        driver(api).settle(made(), request(bid=0.2))
+        driver(api).finish_create(made(), request(bid=0.2))
     with Conversation(attach, shown(is_bid=True)) as api, pytest.raises(errors.WrongContract, match="is interruptible"):
-        driver(api).settle(made(), request())
+        driver(api).finish_create(made(), request())
 
 
 def test_a_key_that_cannot_be_attached_is_no_reason_to_give_up():
     lost = expect("POST", SSH).reply({"error": "no_such_instance"}, 404)
     with Conversation(lost, lost, lost, shown()) as api:
         vast = driver(api)
-        vast.settle(made(), request())
+        vast.finish_create(made(), request())
     assert "in its start script only" in vast.notes[0]
 
 
@@ -356,10 +356,10 @@ def test_a_contract_that_sits_stopped_gets_one_start():
     start = expect("PUT", ONE, body={"state": "running"}).reply({"success": True})
     row = rows.stopped(actual_status="loading")
     with Conversation(expect("GET", ONE).reply({"instances": row}), start, shown()) as api:
-        assert driver(api).revive(made()) is True
+        assert driver(api).start_once(made()) is True
     for row in (rows.instance(), rows.stopped(actual_status="loading", is_bid=True), rows.stopped(), None):
         with Conversation(expect("GET", ONE).reply({"instances": row})) as api:
-            assert driver(api).revive(made()) is False
+            assert driver(api).start_once(made()) is False
 
 
 # -- looking
@@ -367,13 +367,13 @@ def test_a_contract_that_sits_stopped_gets_one_start():
 
 def test_none_is_not_found_and_unreadable_is_neither():
     with Conversation(expect("GET", ONE).reply({"instances": None})) as api, pytest.raises(errors.NotFound):
-        driver(api).get("12345678")
+        driver(api).get_pod("12345678")
     with Conversation(expect("GET", ONE).reply("")) as api, pytest.raises(errors.BadAnswer):
-        driver(api).get("12345678")
+        driver(api).get_pod("12345678")
     with Conversation(expect("GET", ONE).reply(AUTH, 404)) as api, pytest.raises(errors.AuthError):
-        driver(api).get("12345678")
+        driver(api).get_pod("12345678")
     with Conversation() as api, pytest.raises(errors.NotFound, match="ids are numbers"):
-        driver(api).get("../users")
+        driver(api).get_pod("../users")
 
 
 def test_the_list_is_read_to_its_end():
@@ -383,7 +383,7 @@ def test_the_list_is_read_to_its_end():
         expect("GET", LIST, query=PAGE).reply(first),
         expect("GET", LIST, query={**PAGE, "after_token": "abc"}).reply(second),
     ) as api:
-        assert len(driver(api).list()) == 26
+        assert len(driver(api).list_pods()) == 26
 
 
 @pytest.mark.parametrize(
@@ -391,21 +391,21 @@ def test_the_list_is_read_to_its_end():
 )
 def test_an_answer_that_cannot_be_read_is_not_an_empty_list(body):
     with Conversation(expect("GET", LIST).reply(body)) as api, pytest.raises(errors.BadAnswer):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 def test_a_list_that_goes_round_is_refused():
     page = expect("GET", LIST).reply(listed(rows.instance(), next_token="x"))
     with Conversation(page, page) as api, pytest.raises(errors.BadAnswer, match="in circles"):
-        driver(api).list()
+        driver(api).list_pods()
 
 
 def test_a_stop_is_explained_by_the_credit_or_by_ourselves():
     stopped = expect("GET", ONE).reply({"instances": rows.stopped(is_bid=True)})
     with Conversation(stopped, expect("GET", USER).reply({"id": 1, "credit": -0.02})) as api:
-        assert driver(api).get("12345678").interruption == "no credit"
+        assert driver(api).get_pod("12345678").interruption == "no credit"
     with Conversation(stopped, expect("GET", USER).reply({"id": 1, "credit": 4})) as api:
-        assert driver(api).get("12345678").interruption == "outbid"
+        assert driver(api).get_pod("12345678").interruption == "outbid"
     stop = expect("PUT", ONE, body={"state": "stopped"}).reply({"success": True})
     with Conversation(stop, stopped) as api:
         pod = driver(api).stop("12345678")
@@ -485,7 +485,7 @@ def test_a_refused_key_is_not_gone():
 def test_what_a_stop_costs_is_the_disk():
     with Conversation(shown()) as api:
         vast = driver(api)
-        cost = vast.stop_cost(vast.get("12345678"))
+        cost = vast.stop_cost(vast.get_pod("12345678"))
     assert cost.usd_per_month == 9.0
     assert "its disk" in cost.keeps
 
@@ -519,7 +519,7 @@ def test_what_would_be_refused_is_found_for_nothing(changes, why):
 def test_what_cannot_be_changed_is_found_for_nothing():
     with Conversation(shown()) as api:
         vast = driver(api)
-        pod = vast.get("12345678")
+        pod = vast.get_pod("12345678")
         for changes, why in (({"disk_gb": 80}, "cannot be changed"), ({"bid": 0.2}, "takes no bid")):
             with pytest.raises(errors.BadRequest, match=why):
                 vast.check_changes(pod, changes)
