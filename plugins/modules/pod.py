@@ -208,57 +208,6 @@ options:
       - An hour is enough for three pods that pull a large image, of which only the last one comes up.
     type: float
     default: 3600
-  timeouts:
-    description:
-      - Seconds for the stages, each counted from the one before.
-    type: dict
-    suboptions:
-      rented:
-        description:
-          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
-            given, 600, in which some hundred offers can be asked for; who has none by then does better to change the
-            wishes.
-        type: float
-      running:
-        description:
-          - For the image to be pulled and the container to start. If not given, 900, since images of 6 to 12 GB were
-            seen to take more than ten minutes. Where every minute is billed, and images are small, less is better.
-        type: float
-      addressed:
-        description:
-          - For a public address. If not given, 120, since it comes seconds after the container, or on some hosts never.
-        type: float
-      port_open:
-        description:
-          - For an SSH server to answer. If not given, 180, twice what the slowest that came up were seen to take, and
-            240 more where O(bootstrap_ssh) has to install the server.
-        type: float
-      authenticated:
-        description:
-          - For the key to be accepted. If not given, 90, since keys are there before the server, and a refusal seldom
-            heals.
-        type: float
-      ready:
-        description:
-          - For a command to run. If not given, 30, since a host that cannot do that is no host to work on.
-        type: float
-  poll_interval:
-    description:
-      - Seconds between two looks at the pods at most, one for all of them. If not given, five to ten.
-    type: float
-  wait:
-    description:
-      - Wait for the pods. Otherwise the module returns as soon as they are rented or started.
-    type: bool
-    default: true
-  wait_for:
-    description:
-      - The stage to wait for, each later than the one before. V(running), the container has started. V(addressed),
-        it has a public address. V(port_open), an SSH server answers there. V(authenticated), the key opens it.
-        V(ready), it runs a command.
-    type: str
-    choices: [rented, running, addressed, port_open, authenticated, ready]
-    default: ready
   ports:
     description:
       - Ports to open, such as V(22/tcp). A new pod gets V(22/tcp) if this is not given, or what its template says.
@@ -278,27 +227,6 @@ options:
       - Shell text that runs at each start of the container. RunPod has no such thing and is left out; see
         O(vastai.onstart) for text that only Vast.ai gets.
     type: str
-  public_keys:
-    description:
-      - SSH public keys that may log in, one line each, as in files that end in C(.pub).
-    type: list
-    elements: str
-    default: []
-  private_key_file:
-    description:
-      - The private key to log in with, whose public half must be among O(public_keys). If not given, SSH uses its own.
-    type: path
-  ssh_user:
-    description:
-      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of
-        O(ssh_users) who is let in.
-    type: str
-  ssh_users:
-    description:
-      - The users to try when the provider's and V(root) are refused, in this order.
-    type: list
-    elements: str
-    default: []
   bootstrap_ssh:
     description:
       - Whether the start command of a new pod sets up an SSH server, where the provider does not put one into every
@@ -306,25 +234,6 @@ options:
     type: str
     choices: [auto, always, never]
     default: auto
-  known_hosts_file:
-    description:
-      - The file for the pods' host keys; never the user's own. If not given, what is learned is forgotten.
-    type: path
-  lease:
-    description:
-      - Hours for which a pod lives on without being renewed; then it ends itself. V(0), and no value, mean that it has
-        none. See M(podyard.gpu.runpod_pod) and M(podyard.gpu.vastai_instance).
-    type: float
-  run_dir:
-    description:
-      - The run's directory on the controller, for the record of what was asked for. After a run was given back, nothing
-        is rented for it any more.
-    type: path
-  consistency_grace:
-    description:
-      - Seconds after a create during which a provider may not show the pod yet.
-    type: float
-    default: 60
   settings:
     description:
       - Whether settings of the environment stand in for options that are not given; M(podyard.gpu.settings_info) lists
@@ -515,13 +424,12 @@ options:
               - Where it is mounted.
             type: str
             required: true
-  progress_file:
-    description:
-      - Set by the action plugin of this name, which shows the lines that are written there.
-    type: path
 extends_documentation_fragment:
   - podyard.gpu.attributes
   - podyard.gpu.api
+  - podyard.gpu.pod_wait
+  - podyard.gpu.pod_ssh
+  - podyard.gpu.pod_lease
 attributes:
   check_mode:
     support: full

@@ -163,12 +163,6 @@ options:
       - Environment variables of the container. At most 50, with the one that O(public_keys) takes.
       - They are secret, and appear in no result, diff or log.
     type: dict
-  public_keys:
-    description:
-      - SSH public keys that may log in, installed when the container starts.
-    type: list
-    elements: str
-    default: []
   registry:
     description:
       - The credentials for a private image, by id or name. Empty text takes them away from a pod that is there.
@@ -245,68 +239,6 @@ options:
       - The most that the whole pod may cost, in USD per hour. Checked against the offers, and again against the
         contract; a pod that costs more is given back at once.
     type: float
-  wait:
-    description:
-      - Wait for the pod. Otherwise the module returns as soon as the pod is rented, changed or started.
-    type: bool
-    default: true
-  wait_for:
-    description:
-      - The stage to wait for, each later than the one before. V(running), its container has started. V(addressed),
-        it has a public address. V(port_open), an SSH server answers there. V(authenticated), the key opens it.
-        V(ready), it runs a command.
-    type: str
-    choices: [rented, running, addressed, port_open, authenticated, ready]
-    default: ready
-  timeouts:
-    description:
-      - Seconds for the stages, each counted from the one before.
-    type: dict
-    suboptions:
-      rented:
-        description:
-          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
-            given, 600.
-        type: float
-      running:
-        description:
-          - For the image to be pulled and the container to start. If not given, 900.
-        type: float
-      addressed:
-        description:
-          - For a public address. If not given, 120.
-        type: float
-      port_open:
-        description:
-          - For an SSH server to answer. If not given, 180.
-        type: float
-      authenticated:
-        description:
-          - For the key to be accepted. If not given, 90.
-        type: float
-      ready:
-        description:
-          - For a command to run, from the accepted key on. If not given, 30.
-        type: float
-  poll_interval:
-    description:
-      - Seconds between two looks at the pod. If not given, five to ten.
-    type: float
-  private_key_file:
-    description:
-      - The private key to log in with, whose public half must be among O(public_keys). If not given, SSH uses its own.
-    type: path
-  ssh_user:
-    description:
-      - The user to log in as. If not given, the one that the provider names, else V(root), else the first of
-        O(ssh_users) who is let in. The answer is in RV(pod.endpoint).
-    type: str
-  ssh_users:
-    description:
-      - The users to try when the provider's and V(root) are refused, in this order.
-    type: list
-    elements: str
-    default: []
   bootstrap_ssh:
     description:
       - Whether the start command of a new pod sets up an SSH server, prints its host keys, and then runs O(args).
@@ -326,10 +258,6 @@ options:
       - The key and the address of the API are looked for in any case.
     type: bool
     default: true
-  known_hosts_file:
-    description:
-      - The file for the pod's host keys; never the user's own. If not given, what is learned is forgotten.
-    type: path
   attempts:
     description:
       - How many pods may be rented, one after the other, until one gets ready. Offers that are refused do not count.
@@ -346,37 +274,12 @@ options:
       - RunPod no longer rents pods that may be taken away (spot pods). V(true) is refused before anything is asked for.
     type: bool
     default: false
-  lease:
-    description:
-      - Hours for which the pod lives on without being renewed. After that it ends itself, with the key that the
-        provider has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has
-        none.
-      - It is renewed by each task of this module that logs in (O(wait_for=authenticated) and later), and by what
-        M(podyard.gpu.training_progress), M(podyard.gpu.transfer) and M(podyard.gpu.exec) do on the pod. A lease that is
-        shorter than a pause between two of them ends the pod in the middle of its work. M(podyard.gpu.guard) renews the
-        lease of a run's pod meanwhile.
-      - It counts from the container's start where O(bootstrap_ssh) makes the start command ours, at first for one hour
-        at most, else from the first login on, since an image's own start command is left alone.
-      - What a pod's own key may do on RunPod is not documented, except that RunPod's own program ends a pod with it. So
-        this is a last resort and no promise; what was tried stands in C(/tmp/podyard-lease/log) on the pod.
-    type: float
-  run_dir:
-    description:
-      - The run's directory on the controller, for the record of what was asked for. After a run was given back, nothing
-        is rented for it any more.
-    type: path
-  consistency_grace:
-    description:
-      - Seconds after a create during which the provider may not show the pod yet.
-    type: float
-    default: 60
-  progress_file:
-    description:
-      - Set by the action plugin of this name, which shows the lines that are written there.
-    type: path
 extends_documentation_fragment:
   - podyard.gpu.attributes
   - podyard.gpu.api
+  - podyard.gpu.pod_wait
+  - podyard.gpu.pod_ssh
+  - podyard.gpu.pod_lease
 attributes:
   check_mode:
     support: full

@@ -260,77 +260,6 @@ options:
       - Put O(public_keys) on the account before the pod is rented. Accounts of teams take none, which is only remarked.
     type: bool
     default: true
-  public_keys:
-    description:
-      - SSH public keys that may log in, one line each, as in files that end in C(.pub).
-    type: list
-    elements: str
-    default: []
-  wait:
-    description:
-      - Wait until the pod can be used.
-    type: bool
-    default: true
-  wait_for:
-    description:
-      - The stage to wait for. V(rented), the contract exists; V(running), its container runs; V(addressed), it has an
-        address; V(port_open), an SSH server answers there; V(authenticated), the key is accepted; V(ready), a command
-        ran.
-    type: str
-    choices: [rented, running, addressed, port_open, authenticated, ready]
-    default: ready
-  timeouts:
-    description:
-      - Seconds for each stage, counted from the one before.
-    type: dict
-    suboptions:
-      rented:
-        description:
-          - For one of the offers to be had, from the first order on, or from the last pod that was given back. If not
-            given, 600.
-        type: float
-      running:
-        description:
-          - From the order to the running container. Without it 900.
-        type: float
-      addressed:
-        description:
-          - From the running container to an address. Without it 120.
-        type: float
-      port_open:
-        description:
-          - From the address to an answer at the SSH port. Without it 180.
-        type: float
-      authenticated:
-        description:
-          - From the open port to an accepted key. Without it 90.
-        type: float
-      ready:
-        description:
-          - For a command to run, from the accepted key on. If not given, 30.
-        type: float
-  poll_interval:
-    description:
-      - Seconds between two looks at the pod, spread by a quarter. Without it 5 to 10.
-    type: float
-  private_key_file:
-    description:
-      - The private key to log in with. Without it those of the SSH agent and the user's own.
-    type: path
-  ssh_user:
-    description:
-      - The user to log in as. Without it V(root).
-    type: str
-  ssh_users:
-    description:
-      - Users to try when that one is refused.
-    type: list
-    elements: str
-    default: []
-  known_hosts_file:
-    description:
-      - Where the pod's host keys are kept. Without it nowhere.
-    type: path
   attempts:
     description:
       - How many pods may be rented, one after the other, until one of them gets ready.
@@ -342,36 +271,12 @@ options:
         and what is on its disk is lost.
     type: bool
     default: false
-  lease:
-    description:
-      - Hours for which the pod lives on without being renewed. After that it ends itself, with the key that the
-        provider has put into it, whatever became of the computer that rented it. V(0), and no value, mean that it has
-        none.
-      - It is renewed by each task of this module that logs in (O(wait_for=authenticated) and later), and by what
-        M(podyard.gpu.training_progress), M(podyard.gpu.transfer) and M(podyard.gpu.exec) do on the pod. A lease that is
-        shorter than a pause between two of them ends the pod in the middle of its work. M(podyard.gpu.guard) renews the
-        lease of a run's pod meanwhile.
-      - It counts from the container's start, at first for one hour at most, since it becomes a part of the script that
-        Vast.ai runs at each start, before O(onstart). Where that would get longer than Vast.ai takes, and with
-        O(runtype=args), it counts from the first login on.
-      - What was done stands in C(/tmp/podyard-lease/log) on the pod.
-    type: float
-  run_dir:
-    description:
-      - The directory of a run, where the module keeps the ledger of its creates.
-    type: path
-  consistency_grace:
-    description:
-      - Seconds after a create in which Vast.ai may not show the pod yet.
-    type: float
-    default: 60
-  progress_file:
-    description:
-      - Set by the action plugin of this name, which shows the lines that are written there.
-    type: path
 extends_documentation_fragment:
   - podyard.gpu.attributes
   - podyard.gpu.api
+  - podyard.gpu.pod_wait
+  - podyard.gpu.pod_ssh
+  - podyard.gpu.pod_lease
 attributes:
   check_mode:
     support: full
