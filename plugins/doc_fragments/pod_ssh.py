@@ -36,7 +36,7 @@ options:
     default: []
   known_hosts_file:
     description:
-      - The file that keeps the pods' host keys. It is never the user's own. If not given, the host keys are
-        forgotten after the task.
+      - The file that keeps the pods' host keys. It is never the user's own. If not given, the host keys are forgotten
+        after the task.
     type: path
 """

@@ -18,9 +18,9 @@ options:
     suboptions:
       rented:
         description:
-          - For a provider to accept one of the offers, counted from the first order, or from the last pod that was given
-            back. If not given, 600, enough to try about a hundred offers. If none was accepted by then, change the
-            requirements.
+          - For a provider to accept one of the offers, counted from the first order, or from the last pod that was
+            given back. If not given, 600, enough to try about a hundred offers. If none was accepted by then, change
+            the requirements.
         type: float
       running:
         description:
@@ -34,13 +34,13 @@ options:
         type: float
       port_open:
         description:
-          - For an SSH server to answer. If not given, 180, twice what the slowest server has taken, and 240 more
-            where the start command has to install the server.
+          - For an SSH server to answer. If not given, 180, twice what the slowest server has taken, and 240 more where
+            the start command has to install the server.
         type: float
       authenticated:
         description:
-          - For the key to be accepted. If not given, 90, because keys are there before the server, and a refusal
-            seldom turns into an acceptance.
+          - For the key to be accepted. If not given, 90, because keys are there before the server, and a refusal seldom
+            turns into an acceptance.
         type: float
       ready:
         description:
@@ -58,8 +58,8 @@ options:
   wait_for:
     description:
       - The stage to wait for, each later than the one before. V(rented), the provider has accepted the order.
-        V(running), the container has started. V(addressed), it has a public address. V(port_open), an SSH server answers
-        there. V(authenticated), the server accepts the key. V(ready), a command runs.
+        V(running), the container has started. V(addressed), it has a public address. V(port_open), an SSH server
+        answers there. V(authenticated), the server accepts the key. V(ready), a command runs.
     type: str
     choices: [rented, running, addressed, port_open, authenticated, ready]
     default: ready

@@ -33,9 +33,9 @@ options:
     description:
       - The pods' name. Without O(count) there is one pod, called so; with it the pods are called C(<name>-0),
         C(<name>-1) and so on.
-      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and
-        stands for all its attempts. Any other name means itself. So with O(count), C(podyard-<project>-<run>) is the
-        name of all pods of a run.
+      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and stands
+        for all its attempts. Any other name means itself. So with O(count), C(podyard-<project>-<run>) is the name of
+        all pods of a run.
     type: str
     required: true
   count:
@@ -81,8 +81,8 @@ options:
     type: str
   registry:
     description:
-      - The credentials for a private image that are kept at the provider, by id or name. Vast.ai keeps none; there
-        give O(vastai.registry_login).
+      - The credentials for a private image that are kept at the provider, by id or name. Vast.ai keeps none; there give
+        O(vastai.registry_login).
     type: str
   gpus:
     description:
@@ -332,9 +332,9 @@ options:
         type: str
       runtype:
         description:
-          - How the container is started. V(direct), with SSH by the machine's own address and by the gateway;
-            V(proxy), by the gateway only; V(jupyter) and V(jupyter_proxy), the same with Jupyter; V(args), with the
-            image's own entrypoint and no SSH. A new pod gets V(direct), or V(args) with O(args).
+          - How the container is started. V(direct), with SSH by the machine's own address and by the gateway; V(proxy),
+            by the gateway only; V(jupyter) and V(jupyter_proxy), the same with Jupyter; V(args), with the image's own
+            entrypoint and no SSH. A new pod gets V(direct), or V(args) with O(args).
         type: str
         choices: [direct, proxy, jupyter, jupyter_proxy, args]
       args_list:

@@ -22,8 +22,8 @@ options:
   name:
     description:
       - The pod's name, by which it is found again.
-      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and
-        stands for all its attempts. Any other name means itself, and must be unique.
+      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and stands
+        for all its attempts. Any other name means itself, and must be unique.
     type: str
   id:
     description:
@@ -46,8 +46,8 @@ options:
     type: str
   gpus:
     description:
-      - The GPUs that will do, in order of preference, by display name, by id, or loosely spelled (V(4090),
-        V(rtx4090) and V(RTX 4090) are the same). Needed to rent a pod, unless O(cpu) is given.
+      - The GPUs that will do, in order of preference, by display name, by id, or loosely spelled (V(4090), V(rtx4090)
+        and V(RTX 4090) are the same). Needed to rent a pod, unless O(cpu) is given.
       - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
     type: list
     elements: str
@@ -561,8 +561,8 @@ pod:
       type: str
       sample: 3.12.3
     host_key_checking:
-      description: V(strict) when the host keys were learned from the pod's log, V(accept-new) when the image does
-        not print them; V(none) when there was no login.
+      description: V(strict) when the host keys were learned from the pod's log, V(accept-new) when the image does not
+        print them; V(none) when there was no login.
       type: str
       sample: strict
     lease_ends_at:

@@ -25,8 +25,8 @@ options:
   name:
     description:
       - The pod's label, by which it is found again.
-      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and
-        stands for all its attempts. Any other name means itself, and must be unique.
+      - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and stands
+        for all its attempts. Any other name means itself, and must be unique.
     type: str
     aliases: [label]
   id:
