@@ -16,8 +16,8 @@ from typing import Any
 
 from podyard_sandbox.home import write_text
 from podyard_sandbox.meter import Meter
-from podyard_sandbox.moment import exact_time
 from podyard_sandbox.stages import shown
+from podyard_sandbox.timestamps import exact_time
 
 _TIMES = ("created_at", "started_at", "gone_at")
 

@@ -19,12 +19,12 @@ from podyard_sandbox.control import Control
 from podyard_sandbox.faults import Faults, bad_hosts
 from podyard_sandbox.home import Home
 from podyard_sandbox.ledger import Ledger
-from podyard_sandbox.moment import exact_time
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.runpod.app import Shell
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.settings import AlreadyUp, Settings
+from podyard_sandbox.timestamps import exact_time
 from podyard_sandbox.traffic import Traffic
 from podyard_sandbox.vastai.app import VastShell
 from podyard_sandbox.vastai.cloud import VastCloud

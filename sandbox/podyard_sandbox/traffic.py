@@ -24,7 +24,7 @@ from aiohttp import web
 
 from podyard_sandbox import strict_json
 from podyard_sandbox.exchange import current
-from podyard_sandbox.moment import exact_time
+from podyard_sandbox.timestamps import exact_time
 
 _logger = logging.getLogger(__name__)
 

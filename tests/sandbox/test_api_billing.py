@@ -13,10 +13,10 @@ import pytest
 from stand_in import Api, until
 
 from podyard_sandbox.meter import Meter, VolumeMeter
-from podyard_sandbox.moment import parse_time
 from podyard_sandbox.runpod import billing
 from podyard_sandbox.runpod.pod import CpuShare
 from podyard_sandbox.runpod.problems import Problem
+from podyard_sandbox.timestamps import parse_time
 
 NOW = parse_time("2026-06-10T12:30:00Z")  # a Wednesday
 HOUR = 3600.0

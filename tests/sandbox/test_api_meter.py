@@ -12,7 +12,7 @@ from stand_in import Api, ServerThread, until
 
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.meter import Meter, stopped_disk_price
-from podyard_sandbox.moment import parse_time
+from podyard_sandbox.timestamps import parse_time
 
 
 def test_meter_bills_by_the_second_from_the_rent_on() -> None:

@@ -14,8 +14,8 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType
 from stand_in import CAPACITY, Api, ServerThread
 from test_graphql import DEPLOY, RTX_4090, ask, data, deployed, pod, refused, wanted
 
-from podyard_sandbox.runpod.answers import dumps
 from podyard_sandbox.runpod.graphql.engine import schema
+from podyard_sandbox.runpod.responses import dumps
 
 RTX_3090, H100 = "NVIDIA GeForce RTX 3090", "NVIDIA H100 80GB HBM3"
 

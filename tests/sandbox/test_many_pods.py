@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from stand_in import Api, ServerThread
 
-from podyard_sandbox.runpod.paper import paper_pods
+from podyard_sandbox.runpod.fake_pods import paper_pods
 from podyard_sandbox.settings import Settings
 
 MANY = 2500

@@ -148,7 +148,9 @@ def test_a_kernel_without_namespaces_is_named(lab: Lab, monkeypatch: pytest.Monk
     refusing.parent.mkdir()
     refusing.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     refusing.chmod(0o755)
-    monkeypatch.setattr("podyard_sandbox.pods.machine.BARE_ENVIRONMENT", {"PATH": f"{refusing.parent}:/usr/bin:/bin"})
+    monkeypatch.setattr(
+        "podyard_sandbox.pods.host_support.BARE_ENVIRONMENT", {"PATH": f"{refusing.parent}:/usr/bin:/bin"}
+    )
     with pytest.raises(
         PodError,
         match=r"^this kernel does not let .* make the namespaces that pods live in "

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from podyard_sandbox.faults import of_pods, of_requests, of_vastai
+from podyard_sandbox.faults import pod_faults, request_faults, vastai_faults
 from podyard_sandbox.faults.kind import OPERATIONS, SKIP, FaultKind, Param
 
 __all__ = ["KINDS", "OPERATIONS", "SKIP", "FaultKind", "Param"]
 
-KINDS: Mapping[str, FaultKind] = {kind.name: kind for kind in (*of_pods.KINDS, *of_requests.KINDS, *of_vastai.KINDS)}
+_ALL = (*pod_faults.KINDS, *request_faults.KINDS, *vastai_faults.KINDS)
+KINDS: Mapping[str, FaultKind] = {kind.name: kind for kind in _ALL}

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import container, disk, images, launch, leftovers, machine
+from . import container, disk, host_support, images, launch, leftovers
 from .log import PodLog
 from .ports import PublicPorts
 from .spec import PodError, PodSpec, RunningPod, Utilisation
@@ -63,14 +63,14 @@ class PodRuntime:
         self._programs = images.Programs(self._folder / ".images")
         self._pods: dict[str, _Pod] = {}
         self._logs: dict[tuple[str, str], PodLog] = {}
-        self._machine: machine.Machine | None = None
+        self._machine: host_support.Machine | None = None
         self._examining = asyncio.Lock()
 
     async def check(self) -> None:
         """Raise PodError, with one sentence, when this machine cannot make pods."""
         async with self._examining:
             if self._machine is None:
-                self._machine = await _finish(machine.examine())
+                self._machine = await _finish(host_support.examine())
 
     async def start(self, spec: PodSpec) -> RunningPod:
         """Start a pod in a fresh container: new disk, new public port, new host keys; its volume is kept.
@@ -179,7 +179,7 @@ class PodRuntime:
         pod.container = await container.Container.start(pod.folder, arguments, words, self.log(spec.id))
         return pod.container
 
-    def _prepare(self, pod: _Pod, ports: PublicPorts, found: machine.Machine) -> list[str]:
+    def _prepare(self, pod: _Pod, ports: PublicPorts, found: host_support.Machine) -> list[str]:
         """Blocking part of a start: directories and bubblewrap's options."""
         # Pods' secrets are on these disks; on a shared machine they are nobody else's to read.
         for folder in (self._root, self._folder):
@@ -193,7 +193,7 @@ class PodRuntime:
             pod.built = pod.spec.launch is not None  # a container of RunPod's never finds its disk again
         return container.options(pod.spec, place, volume, self._programs, self._environment(pod, ports, found))
 
-    def _environment(self, pod: _Pod, ports: PublicPorts, found: machine.Machine) -> dict[str, str]:
+    def _environment(self, pod: _Pod, ports: PublicPorts, found: host_support.Machine) -> dict[str, str]:
         """What a container's environment says of its ports; what Vast.ai tells one beside lies ready afterwards."""
         if pod.spec.launch is None or ports.gateway is None:
             return ports.environment()

@@ -16,13 +16,13 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access, RawAnswer, operation, page_of
-from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.handlers import Handlers
-from podyard_sandbox.runpod.looking import LookingHandlers
+from podyard_sandbox.runpod.handlers.catalogue import LookingHandlers
+from podyard_sandbox.runpod.handlers.pods import Handlers
+from podyard_sandbox.runpod.handlers.resources import ResourceHandlers
+from podyard_sandbox.runpod.handlers.secrets import SecretHandlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
-from podyard_sandbox.runpod.resources.handlers import ResourceHandlers
-from podyard_sandbox.runpod.resources.secret_handlers import SecretHandlers
+from podyard_sandbox.runpod.responses import json_answer
 
 _logger = logging.getLogger(__name__)
 

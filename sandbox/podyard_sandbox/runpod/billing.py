@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from podyard_sandbox.moment import api_time, parse_time
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem, invalid
 from podyard_sandbox.runpod.resources import Volume
 from podyard_sandbox.runpod.validation import number, one_of
+from podyard_sandbox.timestamps import api_time, parse_time
 
 _SIZES = ("hour", "day", "week", "month", "year")
 _DEFAULT_DAYS = 30

@@ -17,12 +17,12 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
+from podyard_sandbox.runpod.fake_pods import paper_pods
 from podyard_sandbox.runpod.lifecycle import Lifecycle, lag
-from podyard_sandbox.runpod.paper import paper_pods
 from podyard_sandbox.runpod.placement import Placement, machine_words
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, conflict, locked, no_network, not_found, on_paper
-from podyard_sandbox.runpod.resources.holdings import Holdings
+from podyard_sandbox.runpod.resources.account_resources import Holdings
 from podyard_sandbox.runpod.rules import changed_config, cpu_share, new_config, resets
 from podyard_sandbox.runpod.stock import Stock
 

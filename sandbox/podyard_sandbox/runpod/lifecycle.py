@@ -29,7 +29,7 @@ from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
 from podyard_sandbox.runpod.environment import container_env, ending, pod_spec
-from podyard_sandbox.runpod.image_troubles import image_trouble
+from podyard_sandbox.runpod.image_errors import image_trouble
 from podyard_sandbox.runpod.pod import SSH_PORT, Lag, Pod
 from podyard_sandbox.runpod.stock import Stock
 from podyard_sandbox.stages import ADDRESSED, RUNNING, Stages

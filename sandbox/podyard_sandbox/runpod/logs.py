@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from podyard_sandbox.moment import parse_time
 from podyard_sandbox.pods import LogLine, PodLog
 from podyard_sandbox.runpod.problems import invalid
 from podyard_sandbox.runpod.validation import number, one_of
+from podyard_sandbox.timestamps import parse_time
 from podyard_sandbox.traffic import note_event
 
 _SOURCES = ("container", "system")

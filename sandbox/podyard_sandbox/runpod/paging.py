@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.runpod.problems import invalid
-from podyard_sandbox.runpod.resources.shelf import Numbered
+from podyard_sandbox.runpod.resources.store import Numbered
 from podyard_sandbox.runpod.validation import number
 
 _MOST = 1000  # a page

@@ -12,8 +12,8 @@ from podyard_sandbox.faults import Fact, Faults
 from podyard_sandbox.faults.bad_hosts import spreading
 from podyard_sandbox.runpod.bodies import CreatePod
 from podyard_sandbox.runpod.cpus import CPUS
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS
-from podyard_sandbox.runpod.places import DATA_CENTERS
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import NO_DISK, Problem, capacity
 from podyard_sandbox.runpod.resources import Volumes

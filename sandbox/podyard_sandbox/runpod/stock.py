@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.cpus import CPU_RACKS
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS, RACKS
-from podyard_sandbox.runpod.places import DATA_CENTERS
 
 _LOW, _MEDIUM = 2, 12  # GPUs left, up to which stock counts as LOW or MEDIUM
 _DISK = {"SECURE": 8_000, "COMMUNITY": 2_000}  # GB that a host has for one pod's disks; made up

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from podyard_sandbox.moment import api_time
 from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.runpod.bodies import NEWER_FIELDS
 from podyard_sandbox.runpod.commands import shown as command_shown
 from podyard_sandbox.runpod.environment import vcpus
 from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.pod import Pod
+from podyard_sandbox.timestamps import api_time
 
 _PROXY_HOST = "ssh.runpod.io"
 

@@ -15,9 +15,9 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.vastai.account import ApiKey
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, DroppedLine, bad_key, refusal
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.operations import NO_KEY, OPERATIONS, PREFIX, Operation
-from podyard_sandbox.vastai.problems import ApiError, DroppedLine, bad_key, refusal
 
 _TOO_FREQUENT = "API requests too frequent"
 

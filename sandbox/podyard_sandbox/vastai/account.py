@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from podyard_sandbox.meter import Meter
-from podyard_sandbox.vastai.keys import SshKey, identity
+from podyard_sandbox.vastai.ssh_keys import SshKey, identity
 
 RIGHTS = (
     "misc", "user_read", "user_write", "instance_read", "instance_write", "billing_read", "billing_write",

@@ -16,15 +16,15 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.vastai.access import Access
 from podyard_sandbox.vastai.cloud import VastCloud
-from podyard_sandbox.vastai.handlers_account import AccountHandlers
-from podyard_sandbox.vastai.handlers_instances import InstanceHandlers
-from podyard_sandbox.vastai.handlers_keys import KeyHandlers
-from podyard_sandbox.vastai.handlers_market import MarketHandlers
-from podyard_sandbox.vastai.handlers_shelves import ShelfHandlers
-from podyard_sandbox.vastai.logs import LogHandlers
+from podyard_sandbox.vastai.errors import ApiError, DroppedLine, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.handlers.account import AccountHandlers
+from podyard_sandbox.vastai.handlers.instances import InstanceHandlers
+from podyard_sandbox.vastai.handlers.logs import LogHandlers
+from podyard_sandbox.vastai.handlers.market import MarketHandlers
+from podyard_sandbox.vastai.handlers.resources import ShelfHandlers
+from podyard_sandbox.vastai.handlers.ssh_keys import KeyHandlers
 from podyard_sandbox.vastai.operations import OPERATIONS, PREFIX
-from podyard_sandbox.vastai.problems import ApiError, DroppedLine, refusal
-from podyard_sandbox.vastai.striking import strike
 
 _logger = logging.getLogger(__name__)
 

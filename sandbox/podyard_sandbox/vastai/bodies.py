@@ -15,8 +15,8 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox import strict_json
+from podyard_sandbox.vastai.errors import ApiError, refusal
 from podyard_sandbox.vastai.instance import Config
-from podyard_sandbox.vastai.problems import ApiError, refusal
 
 _MOST_LABEL, _MOST_IMAGE, _MOST_ONSTART, _MOST_VARIABLES, _MOST_ENV = 256, 1024, 16_384, 256, 32_768
 _DEFAULT_DISK, _DEFAULT_VOLUME = 10.0, 15.0

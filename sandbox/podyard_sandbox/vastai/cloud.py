@@ -18,15 +18,15 @@ from podyard_sandbox.meter import Meter
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.vastai.account import Account
+from podyard_sandbox.vastai.errors import ApiError, no_such_instance, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.gateway import Entrance
 from podyard_sandbox.vastai.instance import Config, Instance
-from podyard_sandbox.vastai.keys import SshKey, identity
 from podyard_sandbox.vastai.lifecycle import LAST_WORDS, LIVING, Lifecycle
 from podyard_sandbox.vastai.market import Market, Offer
-from podyard_sandbox.vastai.problems import ApiError, no_such_instance, refusal
-from podyard_sandbox.vastai.shelves import Volumes
-from podyard_sandbox.vastai.striking import strike
+from podyard_sandbox.vastai.ssh_keys import SshKey, identity
 from podyard_sandbox.vastai.templates import Templates
+from podyard_sandbox.vastai.volumes import Volumes
 
 _logger = logging.getLogger(__name__)
 

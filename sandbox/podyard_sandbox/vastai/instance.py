@@ -16,9 +16,9 @@ from podyard_sandbox.meter import Interval, Meter
 from podyard_sandbox.pods import RunningPod
 from podyard_sandbox.stages import Stages
 from podyard_sandbox.vastai.gateway import Entrance
-from podyard_sandbox.vastai.keys import SshKey, identity
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.market import disk_price
+from podyard_sandbox.vastai.ssh_keys import SshKey, identity
 
 SSH_PORT = "22/tcp"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from podyard_sandbox.vastai.machines import OTHERS, Machine, machines
-from podyard_sandbox.vastai.shelves import volume_offer
+from podyard_sandbox.vastai.volumes import volume_offer
 
 HOURS_PER_MONTH = 720  # by which the service's own clients turn a price per month into one per hour
 DEFAULT_STORAGE = 8.0  # GB that a search prices when it names no size

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from podyard_sandbox import strict_json
-from podyard_sandbox.vastai.problems import ApiError, refusal
+from podyard_sandbox.vastai.errors import ApiError, refusal
 
 Row = Mapping[str, Any]
 

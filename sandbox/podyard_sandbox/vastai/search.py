@@ -10,8 +10,8 @@ from typing import Any
 
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.market import DEFAULT_STORAGE, Market, driver_number, offer_json
-from podyard_sandbox.vastai.striking import strike
 
 _CONTROLS = ("order", "type", "limit", "allocated_storage", "disable_bundling", "q", "select_cols", "sort_option")
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {

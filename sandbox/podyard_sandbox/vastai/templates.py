@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from podyard_sandbox.vastai import bodies
-from podyard_sandbox.vastai.problems import refusal
+from podyard_sandbox.vastai.errors import refusal
 
 # What a template holds where nothing was said, and so of what type it is.
 _EMPTY: Mapping[str, Any] = {

@@ -12,7 +12,7 @@ from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.vastai import gateway
 from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 from podyard_sandbox.vastai.market import hardware, per_hour
-from podyard_sandbox.vastai.shelves import number_at
+from podyard_sandbox.vastai.volumes import number_at
 
 # By what a list can be searched and ordered: what is stored. What is computed, like dph_total or num_gpus, is not.
 STORED = (

@@ -10,8 +10,8 @@ from typing import Any
 
 from podyard_sandbox.runpod.account import SPEND_LIMIT
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.graphql.keeping import show_registry, show_template, show_volume
 from podyard_sandbox.runpod.graphql.pods import list_pods
+from podyard_sandbox.runpod.graphql.resources import show_registry, show_template, show_volume
 from podyard_sandbox.runpod.problems import Problem
 
 _NOTICES = ("notifyPodsStale", "notifyPodsGeneral", "notifyLowBalance")

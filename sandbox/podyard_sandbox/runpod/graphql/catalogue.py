@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from podyard_sandbox.runpod import catalog
+from podyard_sandbox.runpod import catalogue
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.cpus import CPUS, CpuType
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
-from podyard_sandbox.runpod.graphql.scope import Scope
-from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
+from podyard_sandbox.runpod.graphql.machine_filter import Scope
 from podyard_sandbox.runpod.stock import Wanted, level
 
 # Asked by price lists that have no key.
@@ -101,7 +101,7 @@ def _flavour(cloud: Cloud, cpu: CpuType) -> dict[str, Any]:
             return {}
         places = (given["dataCenterId"],) if given.get("dataCenterId") else ()
         machines = cloud.stock.fitting(Wanted(cpu.id, count, data_centers=places))
-        left = catalog.left(cloud, machines)
+        left = catalogue.left(cloud, machines)
         return {
             "stockStatus": level(left, count).capitalize() if machines else None,
             "securePrice": cpu.price(count),

@@ -36,16 +36,16 @@ from graphql import (
 from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod.access import RawAnswer
-from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.graphql.account import account_fields
 from podyard_sandbox.runpod.graphql.catalogue import PUBLIC, catalogue_fields
-from podyard_sandbox.runpod.graphql.changing import changing_fields
-from podyard_sandbox.runpod.graphql.deploying import deploying_fields
-from podyard_sandbox.runpod.graphql.keeping import keeping_fields
+from podyard_sandbox.runpod.graphql.deploy import deploying_fields
+from podyard_sandbox.runpod.graphql.parse import read
+from podyard_sandbox.runpod.graphql.pod_mutations import changing_fields
 from podyard_sandbox.runpod.graphql.pods import get_pod
-from podyard_sandbox.runpod.graphql.reading import read
+from podyard_sandbox.runpod.graphql.resources import keeping_fields
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, no_key
+from podyard_sandbox.runpod.responses import json_answer
 
 _logger = logging.getLogger(__name__)
 

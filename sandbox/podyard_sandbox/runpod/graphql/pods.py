@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS
-from podyard_sandbox.runpod.places import DATA_CENTERS
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.wire import pod_json

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.bodies import CreateRegistry
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import Shelf, short_id
 
 
 @dataclass(eq=False)

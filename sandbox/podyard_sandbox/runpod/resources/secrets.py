@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.bodies import CreateSecret, UpdateSecret
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import Shelf, short_id
 
 _MENTION = re.compile(r"\{\{\s*RUNPOD_SECRET_([^\s}]+)\s*\}\}")
 

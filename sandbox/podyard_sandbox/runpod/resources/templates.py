@@ -11,7 +11,7 @@ from typing import Any
 from podyard_sandbox.runpod.bodies import CreateTemplate, UpdateTemplate
 from podyard_sandbox.runpod.commands import folded, shown
 from podyard_sandbox.runpod.problems import not_found
-from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import Shelf, short_id
 
 
 @dataclass(eq=False)

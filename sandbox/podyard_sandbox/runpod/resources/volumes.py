@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from podyard_sandbox.meter import VolumeMeter
 from podyard_sandbox.runpod.bodies import CreateVolume, UpdateVolume
-from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.shelf import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import Shelf, short_id
 
 
 @dataclass(eq=False)

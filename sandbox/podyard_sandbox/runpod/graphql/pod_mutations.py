@@ -13,7 +13,7 @@ from graphql import GraphQLError
 from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod.bodies import UpdatePod
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.graphql.deploying import settings
+from podyard_sandbox.runpod.graphql.deploy import settings
 from podyard_sandbox.runpod.graphql.pods import show_pod
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import INTERNAL, Problem

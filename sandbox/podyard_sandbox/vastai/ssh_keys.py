@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from podyard_sandbox.moment import api_time
+from podyard_sandbox.timestamps import api_time
 
 
 @dataclass

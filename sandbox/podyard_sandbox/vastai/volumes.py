@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from podyard_sandbox.vastai.errors import refusal
 from podyard_sandbox.vastai.machines import Machine
-from podyard_sandbox.vastai.problems import refusal
 
 # With it begins the name of a volume for the pods' runtime.
 _PLACE = "vast-"

@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from podyard_sandbox.runpod import catalog
+from podyard_sandbox.runpod import catalogue
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
-from podyard_sandbox.runpod.places import DATA_CENTERS
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.stock import Machine, Wanted, level, malformed_version
 
@@ -87,12 +87,12 @@ class Scope:
         """The word for what is left: None if no machine passes the filters, "None" if all are rented."""
         if not machines and self.narrowed:
             return None
-        return level(catalog.left(self._cloud, machines), self.count).capitalize()
+        return level(catalogue.left(self._cloud, machines), self.count).capitalize()
 
     def lowest_price(self, gpu: GpuType) -> dict[str, Any]:
         """What is left of a GPU and at what price per GPU; with spot withdrawn nobody can bid."""
         machines = self.machines(gpu)
-        rest = catalog.left(self._cloud, machines)
+        rest = catalogue.left(self._cloud, machines)
         frees = [machine.free for machine in rest]
         best = min(machines, key=lambda machine: (gpu.price(machine.cloud), -machine.free), default=None)
         offered = [gpu.price(machine.cloud) for machine in machines if gpu.offered(machine.cloud)]

@@ -17,9 +17,9 @@ from podyard_sandbox.runpod.bodies import (
     UpdateVolume,
 )
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.graphql.catalogue import data_center
-from podyard_sandbox.runpod.graphql.deploying import settings
-from podyard_sandbox.runpod.places import DATA_CENTERS
+from podyard_sandbox.runpod.graphql.deploy import settings
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources import Registry, Template, Volume
 from podyard_sandbox.runpod.rules import check_settings

@@ -14,8 +14,8 @@ from podyard_sandbox.pods import PodRuntime
 from podyard_sandbox.runpod.account import Account
 from podyard_sandbox.runpod.bodies import CreatePod, CreateVolume, UpdatePod
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.resources.merging import changed_by, created_from
 from podyard_sandbox.runpod.resources.registries import Registries
+from podyard_sandbox.runpod.resources.template_merge import changed_by, created_from
 from podyard_sandbox.runpod.resources.templates import Templates
 from podyard_sandbox.runpod.resources.volumes import Volume, Volumes
 

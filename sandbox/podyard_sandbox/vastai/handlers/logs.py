@@ -15,9 +15,9 @@ from podyard_sandbox.exchange import begin
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, answer, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.instance import Instance
-from podyard_sandbox.vastai.problems import ApiError, answer, refusal
-from podyard_sandbox.vastai.striking import strike
 
 _COMMANDS = ("ls", "rm", "du")
 _MOST_COMMAND = 512

@@ -10,15 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.exchange import current
-from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, CreateVolume, UpdateTemplate, UpdateVolume
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.making import made
+from podyard_sandbox.runpod.resources.create_faults import made
 from podyard_sandbox.runpod.resources.registries import Registry
 from podyard_sandbox.runpod.resources.templates import Template
 from podyard_sandbox.runpod.resources.volumes import Volume
+from podyard_sandbox.runpod.responses import json_answer
 from podyard_sandbox.runpod.rules import check_settings
 from podyard_sandbox.runpod.validation import not_empty, one_of, parse, read_json
 from podyard_sandbox.runpod.wire import older_json

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podyard_sandbox.runpod.catalog import left, place_levels
+from podyard_sandbox.runpod.catalogue import left, place_levels
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.cpus import CPUS, CpuType
 from podyard_sandbox.runpod.problems import Problem, not_found

@@ -11,17 +11,17 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from podyard_sandbox.moment import parse_time
 from podyard_sandbox.runpod.bodies import CreatePod, Mounts, NetworkMount, PersistentMount
 from podyard_sandbox.runpod.cloud import Cloud, machine_words
+from podyard_sandbox.runpod.graphql.machine_filter import CLOUDS, places_of
 from podyard_sandbox.runpod.graphql.pods import show_pod
-from podyard_sandbox.runpod.graphql.scope import CLOUDS, places_of
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem, capacity
-from podyard_sandbox.runpod.renting import rent
+from podyard_sandbox.runpod.rent import rent
 from podyard_sandbox.runpod.stock import Wanted
 from podyard_sandbox.runpod.validation import parse
 from podyard_sandbox.runpod.wire import pod_json
+from podyard_sandbox.timestamps import parse_time
 
 _WITHDRAWN = "Spot pods are no longer offered"
 _SMALLEST_CPU = "cpu3c-2-4"

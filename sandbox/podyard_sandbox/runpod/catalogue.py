@@ -10,8 +10,8 @@ from typing import Any
 
 from podyard_sandbox.runpod.cloud import Cloud, machine_words
 from podyard_sandbox.runpod.cpus import CPUS
+from podyard_sandbox.runpod.data_centers import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
-from podyard_sandbox.runpod.places import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.problems import Problem, not_found
 from podyard_sandbox.runpod.stock import Machine, Wanted, level, version
 from podyard_sandbox.runpod.validation import number, one_of, words

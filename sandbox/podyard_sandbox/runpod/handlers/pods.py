@@ -13,13 +13,13 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
 from podyard_sandbox.runpod import graphql
 from podyard_sandbox.runpod.access import Access
-from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreatePod, PodAction, UpdatePod, UpdateSshKeys
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.logs import stream
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.renting import rent
+from podyard_sandbox.runpod.rent import rent
+from podyard_sandbox.runpod.responses import json_answer
 from podyard_sandbox.runpod.rules import check_update
 from podyard_sandbox.runpod.validation import parse, read_json
 from podyard_sandbox.runpod.wire import example_json, older_json, pod_json

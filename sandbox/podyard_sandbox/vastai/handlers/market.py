@@ -14,14 +14,14 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, DroppedLine, answer, no_such_ask, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.instance import Config, Instance
 from podyard_sandbox.vastai.lifecycle import OCI, PORT_TAKEN
 from podyard_sandbox.vastai.machines import GPUS
 from podyard_sandbox.vastai.market import Offer
-from podyard_sandbox.vastai.problems import ApiError, DroppedLine, answer, no_such_ask, refusal
 from podyard_sandbox.vastai.search import search
-from podyard_sandbox.vastai.shelves import volume_offer
-from podyard_sandbox.vastai.striking import strike
+from podyard_sandbox.vastai.volumes import volume_offer
 
 _NO_CREDIT = "Your account lacks credit; see the billing page."
 

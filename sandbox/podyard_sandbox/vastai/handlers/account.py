@@ -15,8 +15,8 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.account import RIGHTS, ApiKey
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, answer, refusal
 from podyard_sandbox.vastai.instance import Instance
-from podyard_sandbox.vastai.problems import ApiError, answer, refusal
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_VARIABLES, _MOST_VALUE = 100, 4096

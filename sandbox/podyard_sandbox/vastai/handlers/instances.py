@@ -18,9 +18,9 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, answer, invalid_id, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.instance import Instance
-from podyard_sandbox.vastai.problems import ApiError, answer, invalid_id, refusal
-from podyard_sandbox.vastai.striking import strike
 from podyard_sandbox.vastai.wire import STORED, instance_json
 
 _PAGE, _LEAST_PAGE = 25, 5

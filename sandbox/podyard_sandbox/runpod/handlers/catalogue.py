@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.exchange import current
-from podyard_sandbox.runpod import billing, catalog, catalog_cpus
-from podyard_sandbox.runpod.answers import json_answer
+from podyard_sandbox.runpod import billing, catalogue, catalogue_cpus
 from podyard_sandbox.runpod.cloud import Cloud
+from podyard_sandbox.runpod.responses import json_answer
 
 _LIST, _ONE = "/v2/catalog/{}", "/v2/catalog/{}/{{id}}"
 
@@ -28,12 +28,12 @@ class LookingHandlers:
     def routes(self) -> list[web.RouteDef]:
         """Method, path and operation of everything that is served."""
         return [
-            self._list("gpus", "listGpuTypes", catalog.list_gpus),
-            self._one("gpus", "getGpuType", catalog.get_gpu),
-            self._list("cpus", "listCpuTypes", catalog_cpus.list_cpus),
-            self._one("cpus", "getCpuType", catalog_cpus.get_cpu),
-            self._list("datacenters", "listDataCenters", catalog.list_data_centers),
-            self._one("datacenters", "getDataCenter", catalog.get_data_center),
+            self._list("gpus", "listGpuTypes", catalogue.list_gpus),
+            self._one("gpus", "getGpuType", catalogue.get_gpu),
+            self._list("cpus", "listCpuTypes", catalogue_cpus.list_cpus),
+            self._one("cpus", "getCpuType", catalogue_cpus.get_cpu),
+            self._list("datacenters", "listDataCenters", catalogue.list_data_centers),
+            self._one("datacenters", "getDataCenter", catalogue.get_data_center),
             web.get("/v2/billing", self.list_billing, name="listBilling", allow_head=False),
             web.get("/v2/billing/pods", self.list_pod_billing, name="listPodBilling", allow_head=False),
             web.get(

@@ -15,10 +15,10 @@ from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import ApiError, answer, refusal
+from podyard_sandbox.vastai.fault_hooks import strike
 from podyard_sandbox.vastai.instance import Instance
-from podyard_sandbox.vastai.keys import SshKey
-from podyard_sandbox.vastai.problems import ApiError, answer, refusal
-from podyard_sandbox.vastai.striking import strike
+from podyard_sandbox.vastai.ssh_keys import SshKey
 
 _NO_KEY = "No ssh key provided"
 _KNOWN = "SSH key already associated with instance."

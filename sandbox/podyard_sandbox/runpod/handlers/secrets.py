@@ -10,15 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from podyard_sandbox.exchange import current
-from podyard_sandbox.moment import api_time
-from podyard_sandbox.runpod.answers import json_answer
 from podyard_sandbox.runpod.bodies import CreateSecret, UpdateSecret
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.making import made
+from podyard_sandbox.runpod.resources.create_faults import made
 from podyard_sandbox.runpod.resources.secrets import Secret
+from podyard_sandbox.runpod.responses import json_answer
 from podyard_sandbox.runpod.validation import not_empty, parse, read_json
+from podyard_sandbox.timestamps import api_time
 
 _PATH = "/v2/secrets"
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from podyard_sandbox.vastai import bodies, query, templates
 from podyard_sandbox.vastai.cloud import VastCloud
+from podyard_sandbox.vastai.errors import answer, refusal
 from podyard_sandbox.vastai.machines import Machine
-from podyard_sandbox.vastai.problems import answer, refusal
-from podyard_sandbox.vastai.shelves import volume_offer
+from podyard_sandbox.vastai.volumes import volume_offer
 
 _DONE = {"success": True}
 _PAGE = 64
