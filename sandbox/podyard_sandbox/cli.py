@@ -23,7 +23,7 @@ from podyard_sandbox.client import ControlError
 from podyard_sandbox.home import Home, default_home
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodError
-from podyard_sandbox.process import ProcessError, down, living, status, up
+from podyard_sandbox.process import ProcessError, down, running_daemon, status, up
 from podyard_sandbox.settings import TRAFFIC_VARIABLE, AlreadyUp, Settings
 
 _DEFAULTS = Settings()
@@ -103,18 +103,18 @@ def up_command(home: Home, foreground: bool, ready_fd: int | None, **options: An
         _foreground(home, settings, ready_fd)
         return
     sent = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    facts, started = _or_fail(lambda: up(home, settings, sent))
+    facts, started = _or_exit(lambda: up(home, settings, sent))
     click.echo(
         f"The sandbox is up{'' if started else ' already'}: {facts['url']} (pid {facts['pid']}), state in {home.root}"
     )
-    _say_network(facts)
+    _echo_network_notice(facts)
 
 
 @main.command("down")
 @click.pass_obj
 def down_command(home: Home) -> None:
     """End the sandbox and remove every process and directory of its pods."""
-    if _or_fail(lambda: down(home)):
+    if _or_exit(lambda: down(home)):
         click.echo("The sandbox is down.")
     else:
         click.echo("The sandbox was not up; nothing is left of it.")
@@ -125,7 +125,7 @@ def down_command(home: Home) -> None:
 @click.pass_obj
 def status_command(home: Home, as_json: bool) -> None:
     """Show whether it is up, and every pod that was ever made."""
-    found = _or_fail(lambda: status(home))
+    found = _or_exit(lambda: status(home))
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -133,7 +133,7 @@ def status_command(home: Home, as_json: bool) -> None:
         click.echo(f"The sandbox is down; state in {home.root}")
     else:
         click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
-        _say_network(found)
+        _echo_network_notice(found)
         click.echo(f"Balance: {found['balance_usd']:.4f} USD at RunPod, {found['vast_credit_usd']:.4f} USD at Vast.ai")
     if found["many_pods"]:
         click.echo(f"Beside the pods below there are {found['many_pods']} on paper at RunPod")
@@ -153,7 +153,7 @@ def _hardware(pod: dict[str, Any]) -> str:
 @click.pass_obj
 def env_command(home: Home) -> None:
     """Print the exports by which a client finds the sandbox: ``eval "$(podyard-sandbox env)"``."""
-    facts = _or_fail(lambda: living(home))
+    facts = _or_exit(lambda: running_daemon(home))
     if facts is None:
         raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
     click.echo(f"export RUNPOD_API_KEY={shlex.quote(home.api_key())}")
@@ -161,7 +161,7 @@ def env_command(home: Home) -> None:
     click.echo(f"export VAST_API_KEY={shlex.quote(home.vast_api_key())}")
     click.echo(f"export VAST_URL={shlex.quote(facts['url'])}")
     # Else who talks to Vast.ai's stand-in would keep the pauses of the service, and be as slow as there.
-    click.echo(f"export PODYARD_VAST_THRESHOLD_SCALE={_or_fail(lambda: status(home))['vast_limits']:g}")
+    click.echo(f"export PODYARD_VAST_THRESHOLD_SCALE={_or_exit(lambda: status(home))['vast_limits']:g}")
 
 
 main.add_command(fault)
@@ -181,7 +181,7 @@ def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
                 pipe.write(json.dumps(message) + "\n")
         elif "url" in message:
             click.echo(_up_line("is up", message["url"], os.getpid(), home))
-            _say_network(home.daemon() or {})
+            _echo_network_notice(home.daemon() or {})
 
     try:
         home.create()
@@ -197,13 +197,13 @@ def _up_line(what: str, url: str, pid: int, home: Home) -> str:
     return f"The sandbox {what}: {url} (pid {pid}), state in {home.root}"
 
 
-def _say_network(facts: dict[str, Any]) -> None:
+def _echo_network_notice(facts: dict[str, Any]) -> None:
     """Say what the pods reach; a daemon that is older than this command does not tell."""
     if (said := _NETWORKS.get(facts.get("pod_network", ""))) is not None:
         click.echo(said)
 
 
-def _or_fail(work: Any) -> Any:
+def _or_exit(work: Any) -> Any:
     """Do something; what fails becomes one sentence and exit code 1."""
     try:
         return work()

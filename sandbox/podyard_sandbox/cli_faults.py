@@ -14,7 +14,7 @@ from podyard_sandbox.client import Client, ControlError
 from podyard_sandbox.faults import KINDS, FaultError, FaultKind, Faults, Param
 from podyard_sandbox.faults.kinds import SKIP
 from podyard_sandbox.home import Home
-from podyard_sandbox.process import ProcessError, living
+from podyard_sandbox.process import ProcessError, running_daemon
 
 
 @click.group()
@@ -76,7 +76,7 @@ def _split(param: str) -> tuple[str, str]:
 
 def _ask(home: Home, question: Any) -> Any:
     try:
-        facts = living(home)
+        facts = running_daemon(home)
         if facts is None:
             raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
         return question(Client(facts["url"], home.api_key()))

@@ -81,7 +81,7 @@ class Control:
                 "pace": self._cloud.pace.name,
                 "balance_usd": self._cloud.balance(),
                 "vast_credit_usd": self._vast.credit(),
-                "many_pods": sum(pod.on_paper for pod in self._cloud),
+                "many_pods": sum(pod.is_fake for pod in self._cloud),
                 "vast_limits": self._vast.scale,
                 "pods": self._ledger.pods(),
                 "requests": self._ledger.requests(),
@@ -145,9 +145,9 @@ class Control:
         if "vast_limits" in body:
             self._vast.limits = _amount(body["vast_limits"])
         if "bad_hosts" in body:
-            bad_hosts.switch(self._faults, _amount(body["bad_hosts"]), int(body.get("seed", self._cloud.seed)))
+            bad_hosts.set_bad_hosts(self._faults, _amount(body["bad_hosts"]), int(body.get("seed", self._cloud.seed)))
         if "many_pods" in body:
-            self._cloud.put_on_paper(int(body["many_pods"]))
+            self._cloud.set_fake_pods(int(body["many_pods"]))
         if "wheels" in body:
             self.serve_wheels(Path(body["wheels"]), self._facts()["url"])
         if "traffic" in body:

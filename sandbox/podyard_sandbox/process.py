@@ -25,10 +25,10 @@ from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.settings import Settings
 
 # Long enough to examine the machine and to sweep what a killed daemon left, on a busy machine.
-_READY_WITHIN = 90.0
+_READY_TIMEOUT = 90.0
 # Long enough to end a handful of pods in good order; then the daemon is killed and swept up after.
-_DOWN_WITHIN = 30.0
-_LOOK_AGAIN = 0.05
+_DOWN_TIMEOUT = 30.0
+_POLL_INTERVAL = 0.05
 # The daemon hands its environment on to nobody, but what it does not have it cannot leak.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "VIRTUAL_ENV")
 
@@ -49,10 +49,10 @@ def up(home: Home, settings: Settings, given: dict[str, Any]) -> tuple[dict[str,
     home.create()
     home.api_key()
     with home.lock("up"):
-        facts = living(home)
+        facts = running_daemon(home)
         if facts is None:
             _spawn(home, settings)
-            facts = living(home)
+            facts = running_daemon(home)
             if facts is None:
                 raise ProcessError(f"The sandbox ended right after its start; {home.log} says why.")
             return facts, True
@@ -70,7 +70,7 @@ def down(home: Home) -> bool:
     if not home.root.is_dir():
         return False
     with home.lock("up"):
-        facts = living(home)
+        facts = running_daemon(home)
         if facts is not None:
             _end(home, facts["pid"])
         try:
@@ -83,20 +83,20 @@ def down(home: Home) -> bool:
     return facts is not None
 
 
-def living(home: Home) -> dict[str, Any] | None:
+def running_daemon(home: Home) -> dict[str, Any] | None:
     """What the living daemon says of itself, or None; waits for one that is just starting.
 
     Raises:
         ProcessError: one holds the lock, but never says that it serves.
     """
-    until = time.monotonic() + _READY_WITHIN
+    until = time.monotonic() + _READY_TIMEOUT
     while home.locked("daemon"):
         facts = home.daemon()
         if facts is not None:
             return facts
         if time.monotonic() > until:
             raise ProcessError(f"A sandbox is starting in {home.root} and does not get ready; see {home.log}.")
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_INTERVAL)
     return None
 
 
@@ -131,9 +131,9 @@ def _spawn(home: Home, settings: Settings) -> None:
         os.close(writing)
         os.close(log)
     with os.fdopen(reading, encoding="utf-8") as pipe:
-        if not select.select([pipe], [], [], _READY_WITHIN)[0]:
+        if not select.select([pipe], [], [], _READY_TIMEOUT)[0]:
             process.kill()
-            raise ProcessError(f"The sandbox did not come up within {_READY_WITHIN:.0f} s; {home.log} says why.")
+            raise ProcessError(f"The sandbox did not come up within {_READY_TIMEOUT:.0f} s; {home.log} says why.")
         said = pipe.readline()
     if not said:
         raise ProcessError(f"The sandbox ended before it served (exit code {process.wait()}); {home.log} says why.")
@@ -155,14 +155,14 @@ def _end(home: Home, pid: int) -> None:
         process.send_signal(signal.SIGTERM)
     except psutil.NoSuchProcess:
         return
-    until = time.monotonic() + _DOWN_WITHIN
+    until = time.monotonic() + _DOWN_TIMEOUT
     # The lock is free a moment before the process is gone, and who is told "down" may look for either.
     while home.locked("daemon") or not _has_ended(process):
         if time.monotonic() > until:
             process.kill()
-            process.wait(_DOWN_WITHIN)
+            process.wait(_DOWN_TIMEOUT)
             return
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_INTERVAL)
 
 
 def _has_ended(process: psutil.Process) -> bool:
@@ -179,7 +179,7 @@ def status(home: Home) -> dict[str, Any]:
     Raises:
         ProcessError: the daemon does not answer.
     """
-    facts = living(home)
+    facts = running_daemon(home)
     if facts is not None:
         try:
             return Client(facts["url"], home.api_key()).status()

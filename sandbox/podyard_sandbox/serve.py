@@ -21,16 +21,16 @@ from podyard_sandbox.home import Home
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import PACES
 from podyard_sandbox.pods import PodRuntime
-from podyard_sandbox.runpod.app import Shell
+from podyard_sandbox.runpod.app import RunpodApi
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.settings import AlreadyUp, Settings
 from podyard_sandbox.timestamps import exact_time
 from podyard_sandbox.traffic import Traffic
-from podyard_sandbox.vastai.app import VastShell
+from podyard_sandbox.vastai.app import VastApi
 from podyard_sandbox.vastai.cloud import VastCloud
 
 # A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
-_LAST_ANSWERS = 1.0
+_SHUTDOWN_TIMEOUT = 1.0
 # What a body may hold before the server itself stops reading; the API's own limit is far below.
 _BODY_LIMIT = 1_048_576
 # Others look at the daemon's lock for an instant to see whether it lives; that must not keep a new one from starting.
@@ -63,17 +63,17 @@ class Server:
         self.faults = faults
         self.cloud = Cloud(self._runtime, faults, ledger, PACES[self._settings.pace], self._settings.balance)
         self.cloud.seed = self._settings.seed
-        bad_hosts.switch(faults, self._settings.bad_hosts, self._settings.seed)
-        self.cloud.put_on_paper(self._settings.many_pods)
+        bad_hosts.set_bad_hosts(faults, self._settings.bad_hosts, self._settings.seed)
+        self.cloud.set_fake_pods(self._settings.many_pods)
         self.app = app = web.Application(client_max_size=_BODY_LIMIT)
-        Shell(self.cloud, faults, ledger, key).install(app)
+        RunpodApi(self.cloud, faults, ledger, key).install(app)
         self.vast = self._vast(faults, ledger, app)
         self._traffic = Traffic(self._settings.traffic)
         control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic, self.vast)
         control.install(app)
         self._traffic.install(app)
         # A packed body is refused as no JSON, by the API and in its words.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS, auto_decompress=False)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -89,7 +89,7 @@ class Server:
         cloud = VastCloud(self._runtime, faults, ledger, PACES[settings.pace], settings.balance, settings.seed)
         cloud.account.main_key.key = self._home.vast_api_key()
         cloud.limits = settings.vast_limits
-        VastShell(cloud, faults, ledger).install(app)
+        VastApi(cloud, faults, ledger).install(app)
         return cloud
 
     async def stop(self) -> None:

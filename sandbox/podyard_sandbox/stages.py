@@ -11,9 +11,9 @@ from pathlib import Path
 
 RENTED, RUNNING, ADDRESSED, PORT_OPEN, AUTHENTICATED = "rented", "running", "addressed", "port_open", "authenticated"
 # Seconds between two looks at the kernel's table: a small part of the shortest stage.
-_LOOK = 0.03
+_POLL_INTERVAL = 0.03
 # Seconds after which nobody waits any more for a server that is overdue.
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 _TABLE = Path("/proc/net/tcp")
 _LISTENS = "0A"
 
@@ -32,7 +32,7 @@ class Stages:
         """Note a stage, once."""
         self.moments.setdefault(stage, time.time() if at is None else at)
 
-    def key_there(self) -> None:
+    def key_installed(self) -> None:
         """A key may log in from now on, or from when the server answers."""
         self.keyed = True
         if PORT_OPEN in self.moments:
@@ -41,7 +41,7 @@ class Stages:
     async def follow(self, port: int, delay: float) -> None:
         """Note when somebody listens at a port of this machine, which should be after ``delay`` seconds."""
         try:
-            await asyncio.wait_for(DOORS.opened(port), delay + _PATIENCE)
+            await asyncio.wait_for(LISTENING_PORTS.opened(port), delay + _TIMEOUT)
         except TimeoutError:
             return
         self.reach(PORT_OPEN)
@@ -49,7 +49,7 @@ class Stages:
             self.reach(AUTHENTICATED)
 
 
-class Doors:
+class ListeningPorts:
     """The ports of this machine. The kernel's table is read once for all who wait, and no server notices it."""
 
     def __init__(self) -> None:
@@ -59,11 +59,11 @@ class Doors:
     async def opened(self, port: int) -> None:
         """Return when somebody listens there."""
         while port not in self._table():
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
 
     def _table(self) -> set[int]:
         now = time.monotonic()
-        if now - self._read >= _LOOK:
+        if now - self._read >= _POLL_INTERVAL:
             self._open, self._read = _listening(), now
         return self._open
 
@@ -78,7 +78,7 @@ def _listening() -> set[int]:
     return found
 
 
-DOORS = Doors()
+LISTENING_PORTS = ListeningPorts()
 
 
 def shown(moments: dict[str, float] | None) -> dict[str, float]:

@@ -14,8 +14,8 @@ import math
 from typing import Any
 
 # Far beyond what any client sends; Python's own limit depends on its version and on who asks.
-MOST_DEPTH = 64
-_MOST_INTEGER = 2**63
+MAX_DEPTH = 64
+_MAX_INTEGER = 2**63
 
 
 def loads(raw: bytes | str) -> Any:
@@ -47,14 +47,14 @@ def _check(value: Any) -> None:
         elif isinstance(each, (int, float)):
             _check_number(each)
         elif isinstance(each, (dict, list)):
-            if depth > MOST_DEPTH:
+            if depth > MAX_DEPTH:
                 raise ValueError("it is nested too deeply")
             inside = [*each, *each.values()] if isinstance(each, dict) else each
             left.extend((one, depth + 1) for one in inside)
 
 
 def _check_number(number: int | float) -> None:
-    if not math.isfinite(number) if isinstance(number, float) else abs(number) >= _MOST_INTEGER:
+    if not math.isfinite(number) if isinstance(number, float) else abs(number) >= _MAX_INTEGER:
         raise ValueError("a number is too large")
 
 

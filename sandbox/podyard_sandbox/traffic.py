@@ -44,7 +44,7 @@ _VAST_KEY = re.compile("[0-9a-f]{64}")
 _NO_BODIES = "/graphql"
 _SECRET_QUERY = "api_key"
 # Of an endless stream the beginning is enough, and of a page that is no JSON some words.
-_MOST_EVENTS, _MOST_TEXT = 200, 300
+_MAX_EVENTS, _MAX_TEXT = 200, 300
 # The stream with which the present request is answered, if it is one, and its events so far.
 _stream: ContextVar[tuple[web.StreamResponse, list[str]] | None] = ContextVar("stream", default=None)
 
@@ -57,7 +57,7 @@ def note_event(response: web.StreamResponse, event: bytes) -> None:
     if known is None or known[0] is not response:
         known = (response, [])
         _stream.set(known)
-    if len(known[1]) < _MOST_EVENTS:
+    if len(known[1]) < _MAX_EVENTS:
         known[1].append(event.decode())
 
 
@@ -169,7 +169,7 @@ def _body(path: str, raw: bytes | None) -> dict[str, Any]:
     try:
         return {"json": _masked(strict_json.loads(raw))}
     except ValueError:
-        return {"text": raw.decode(errors="replace")[:_MOST_TEXT]}
+        return {"text": raw.decode(errors="replace")[:_MAX_TEXT]}
 
 
 def _hidden(event: str) -> str:

@@ -13,23 +13,23 @@ from stand_in import IMAGE, Api, ServerThread, banner, until
 from vast_stand_in import KEY, Vast
 
 from podyard_sandbox.faults import FaultError, Faults
-from podyard_sandbox.faults.bad_hosts import switch, trouble_of
+from podyard_sandbox.faults.bad_hosts import host_problem, set_bad_hosts
 
 HOSTS = 2_000
 
 
 def bad(faults: Faults, provider: str = "vastai", hosts: int = HOSTS) -> dict[int, str]:
     """The bad ones of so many hosts."""
-    found = {host: trouble_of(faults, provider, host, "a name") for host in range(hosts)}
+    found = {host: host_problem(faults, provider, host, "a name") for host in range(hosts)}
     return {host: trouble for host, trouble in found.items() if trouble is not None}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
 def test_a_share_of_the_hosts_is_bad_and_it_is_the_same_ones_for_a_seed(share: float) -> None:
     faults, again, other = Faults(), Faults(), Faults()
-    switch(faults, share, 7)
-    switch(again, share, 7)
-    switch(other, share, 8)
+    set_bad_hosts(faults, share, 7)
+    set_bad_hosts(again, share, 7)
+    set_bad_hosts(other, share, 8)
     found = bad(faults)
     assert abs(len(found) / HOSTS - share) < 0.04
     assert found == bad(again) == bad(faults), "whoever asks, and how often"
@@ -42,7 +42,7 @@ def test_which_troubles_and_whose_hosts() -> None:
     faults = Faults()
     faults.add("bad-hosts", {"trouble": "oci, no-ssh", "provider": "runpod"}, share=0.5)
     assert bad(faults) == {} and set(bad(faults, "runpod").values()) == {"oci", "no-ssh"}
-    switch(faults, 0, 1)
+    set_bad_hosts(faults, 0, 1)
     assert faults.to_json() == []
     faults.add("bad-hosts", {})
     assert len(bad(faults, hosts=20)) == 20, "without a share all are"

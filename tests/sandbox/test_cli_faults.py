@@ -39,7 +39,7 @@ def fault(sandbox: ServerThread) -> Command:
 @pytest.fixture
 def served(sandbox: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server of this process count as the home's daemon."""
-    monkeypatch.setattr("podyard_sandbox.cli_faults.living", lambda home: {"url": sandbox.url, "pid": 1})
+    monkeypatch.setattr("podyard_sandbox.cli_faults.running_daemon", lambda home: {"url": sandbox.url, "pid": 1})
 
 
 @pytest.mark.usefixtures("served")

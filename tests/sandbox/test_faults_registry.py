@@ -15,7 +15,7 @@ README = Path(__file__).resolve().parents[2] / "sandbox" / "README.md"
 
 
 def strikes(faults: Faults, kind: str, chances: int, **facts: str | tuple[str, ...]) -> list[bool]:
-    return [faults.strike(kind, **facts) is not None for _chance in range(chances)]
+    return [faults.trigger(kind, **facts) is not None for _chance in range(chances)]
 
 
 def test_every_time() -> None:
@@ -63,7 +63,7 @@ def test_two_faults_of_a_name_strike_one_after_the_other() -> None:
     faults = Faults()
     faults.add("rate-limited", {"retry_after": "1"}, times=1)
     faults.add("rate-limited", {"retry_after": "2"}, times=1)
-    struck = [faults.strike("rate-limited", operation="getPod") for _chance in range(3)]
+    struck = [faults.trigger("rate-limited", operation="getPod") for _chance in range(3)]
     assert [fault.params["retry_after"] if fault else None for fault in struck] == [1, 2, None]
 
 

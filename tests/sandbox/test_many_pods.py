@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from stand_in import Api, ServerThread
 
-from podyard_sandbox.runpod.fake_pods import paper_pods
+from podyard_sandbox.runpod.fake_pods import make_fake_pods
 from podyard_sandbox.settings import Settings
 
 MANY = 2500
@@ -73,7 +73,7 @@ def _shape(value: Any) -> Any:
 
 def test_the_same_seed_gives_the_same_pods() -> None:
     def told(seed: int) -> list[Any]:
-        return [(pod.id, pod.config, pod.status, pod.address, pod.ssh_port()) for pod in paper_pods(200, seed, 1)]
+        return [(pod.id, pod.config, pod.status, pod.address, pod.ssh_port()) for pod in make_fake_pods(200, seed, 1)]
 
     assert told(1) == told(1)
     assert told(1) != told(2)

@@ -57,7 +57,7 @@ _IDS = ("0", "-1", "x", "²", "١٢", "%ff", "%00", "9" * 4400, "1.5", "V.1", "%
 def _fields(pattern: re.Pattern[str]) -> list[str]:
     """The names that stand in the handlers where they look at what was sent."""
     folder = Path(vastai.__file__).parent
-    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))]
     found = {"".join(name) for text in texts for name in pattern.findall(text)}
     return sorted(found | set(templates.COLUMNS))
 

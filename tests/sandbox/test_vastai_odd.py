@@ -62,7 +62,7 @@ def test_bodies_that_cannot_be_worked_with(vast: Vast, body: bytes) -> None:
 
 def test_what_is_deep_and_odd_but_can_be_worked_with() -> None:
     nested: Any = 1
-    for _level in range(strict_json.MOST_DEPTH):
+    for _level in range(strict_json.MAX_DEPTH):
         nested = [nested]
     assert strict_json.loads(json.dumps(nested)) == nested
     with pytest.raises(ValueError, match="nested too deeply"):

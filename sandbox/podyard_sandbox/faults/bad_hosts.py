@@ -13,22 +13,22 @@ LOADING, NO_SSH, OCI, NO_GPU = "loading", "no-ssh", "oci", "no-gpu"
 NEVER = 86_400.0
 
 
-def trouble_of(faults: Faults, provider: str, host: object, name: Fact) -> str | None:
+def host_problem(faults: Faults, provider: str, host: object, name: Fact) -> str | None:
     """What is wrong with a host, None if nothing is."""
     for fault in faults.on(NAME):
         if fault.fits({"provider": provider, "name": name}):
-            dice = fault.strikes_host(f"{provider} {host}")
-            if dice is not None:
-                return dice.choice([each.strip() for each in fault.params["trouble"].split(",")])
+            rng = fault.triggers_on_host(f"{provider} {host}")
+            if rng is not None:
+                return rng.choice([each.strip() for each in fault.params["trouble"].split(",")])
     return None
 
 
-def spreading(faults: Faults, provider: str) -> Fault | None:
+def placement_spread(faults: Faults, provider: str) -> Fault | None:
     """The fault, if it is on: then who rents without naming a host is given any, and not the same one each time."""
     return faults.peek(NAME, provider=provider)
 
 
-def switch(faults: Faults, share: float, seed: int) -> None:
+def set_bad_hosts(faults: Faults, share: float, seed: int) -> None:
     """Have this share of the hosts bad; 0: none."""
     faults.clear(NAME)
     if share > 0:

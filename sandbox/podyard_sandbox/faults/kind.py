@@ -56,19 +56,19 @@ class FaultKind:
     params: Mapping[str, Param] = field(default_factory=dict)
 
 
-def only(what: str) -> Param:
+def name_filter(what: str) -> Param:
     """A filter of pods, GPUs, ..."""
     return Param(str, "*", f"only for {what} like this (* and ? stand for anything)", filter=True)
 
 
-def operation(default: str) -> Param:
+def operation_filter(default: str) -> Param:
     """A filter of the API's operations."""
     return Param(str, default, "only for these operations of the API, by comma, * for all", filter=True)
 
 
 SKIP = Param(int, 0, "let the first so many chances pass")
-POD = only("pods with a name or id")
-NAME = only("pods with a name")
+POD = name_filter("pods with a name or id")
+NAME = name_filter("pods with a name")
 AFTER = Param(float, 0.0, "seconds from RUNNING, or from now for a pod that runs already, until it happens")
 BODIES = ("json", "html", "empty")
 READ_COUNT = "how many reads (get or list)"

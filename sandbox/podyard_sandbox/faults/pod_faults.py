@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from podyard_sandbox.faults.kind import AFTER, NAME, POD, READ_COUNT, FaultKind, Param, only, operation
+from podyard_sandbox.faults.kind import AFTER, NAME, POD, READ_COUNT, FaultKind, Param, name_filter, operation_filter
 
 KINDS = (
     # What a create meets
@@ -13,39 +13,39 @@ KINDS = (
         "no-capacity",
         "Creates are refused with the capacity text, on machines of this GPU, data centre and cloud.",
         {
-            "gpu": only("a GPU id"),
-            "data_center": only("a data centre id"),
-            "cloud": only("a cloud"),
+            "gpu": name_filter("a GPU id"),
+            "data_center": name_filter("a data centre id"),
+            "cloud": name_filter("a cloud"),
             "catalogue": Param(bool, False, "whether the catalogue says NONE too; else it still shows the stock"),
         },
     ),
     FaultKind(
         "create-500-but-made",
         "The create answers 500 although it was made (and a pod bills).",
-        {"name": NAME, "operation": operation("createPod")},
+        {"name": NAME, "operation": operation_filter("createPod")},
     ),
     FaultKind(
         "create-drops-line",
         "It is made, and the connection dropped without an answer.",
-        {"name": NAME, "operation": operation("createPod")},
+        {"name": NAME, "operation": operation_filter("createPod")},
     ),
     FaultKind(
         "create-drops-line-unmade",
         "The connection is dropped without an answer, and nothing is made.",
-        {"name": NAME, "operation": operation("createPod")},
+        {"name": NAME, "operation": operation_filter("createPod")},
     ),
     FaultKind(
         "create-refused",
         "The create is refused with this status and text, and makes no pod; GraphQL goes on, as in the real outage.",
         {
-            "operation": operation("createPod"),
+            "operation": operation_filter("createPod"),
             "status": Param(int, 400, "HTTP status"),
             "detail": Param(
                 str,
                 'Field "objectMounts" is not defined by type "PodFindAndDeployOnDemandInput".',
                 "the server's words",
             ),
-            "gpu": only("a GPU id"),
+            "gpu": name_filter("a GPU id"),
         },
     ),
     FaultKind(
@@ -56,7 +56,7 @@ KINDS = (
     FaultKind(
         "price-above",
         "The contract's price is the catalogue's price times this factor.",
-        {"factor": Param(float, 2.0, "contract price / catalogue price"), "gpu": only("a GPU id")},
+        {"factor": Param(float, 2.0, "contract price / catalogue price"), "gpu": name_filter("a GPU id")},
     ),
     FaultKind(
         "low-balance",
@@ -72,7 +72,7 @@ KINDS = (
     FaultKind(
         "slow-stage",
         "A stage on the pod's way lasts so much longer: provisioning, starting, restarting, direct or sshd.",
-        {"seconds": Param(float, 5.0, "seconds"), "stage": only("a stage"), "name": NAME},
+        {"seconds": Param(float, 5.0, "seconds"), "stage": name_filter("a stage"), "name": NAME},
     ),
     FaultKind(
         "no-direct-ssh",
@@ -88,26 +88,26 @@ KINDS = (
         "image-not-found",
         "The image cannot be pulled: the pod ends in ERROR, or the create is refused with 422.",
         {
-            "image": only("an image"),
+            "image": name_filter("an image"),
             "reading": Param(str, "error", "error: the pod ends in ERROR; refused: 422", ("error", "refused")),
         },
     ),
     FaultKind(
         "image-needs-credentials",
         "The image is private: without a registry credential it cannot be pulled, and the pod ends in ERROR.",
-        {"image": only("an image")},
+        {"image": name_filter("an image")},
     ),
     FaultKind(
         "pull-rate-limited",
         "The registry has had too many pulls: without a registry credential the pod ends in ERROR.",
-        {"image": only("an image")},
+        {"image": name_filter("an image")},
     ),
     FaultKind(
         "image-store-broken",
         "The host cannot unpack the image; the system log says why, and the pod ends in ERROR.",
         {
             "reading": Param(str, "layer", "layer: the host's store is damaged; uid: the image's", ("layer", "uid")),
-            "image": only("an image"),
+            "image": name_filter("an image"),
             "name": NAME,
         },
     ),
@@ -119,7 +119,7 @@ KINDS = (
     FaultKind(
         "cuda-too-old",
         "The host's driver is too old for the image: the container never starts and the pod ends in ERROR.",
-        {"image": only("an image")},
+        {"image": name_filter("an image")},
     ),
     FaultKind(
         "public-key-null",
@@ -168,7 +168,7 @@ KINDS = (
                 among=("loading", "no-ssh", "oci", "no-gpu"),
             ),
             "seed": Param(int, 1, "which hosts are bad"),
-            "provider": only("a provider (runpod or vastai)"),
+            "provider": name_filter("a provider (runpod or vastai)"),
             "name": NAME,
         },
     ),

@@ -37,8 +37,8 @@ class Fault:
     times: int | None
     share: float | None
     hits: int = 0
-    chances: int = 0
-    dice: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
+    matches: int = 0
+    rng: random.Random = field(default_factory=lambda: random.Random(1), repr=False)
 
     @property
     def spent(self) -> bool:
@@ -53,28 +53,28 @@ class Fault:
             if param.filter and name in facts
         )
 
-    def strikes(self) -> bool:
+    def triggers(self) -> bool:
         """Count this chance, and say whether the fault strikes now."""
-        self.chances += 1
-        if self.spent or self.chances <= self.params["skip"]:
+        self.matches += 1
+        if self.spent or self.matches <= self.params["skip"]:
             return False
-        if self.share is not None and self.dice.random() >= self.share:
+        if self.share is not None and self.rng.random() >= self.share:
             return False
         self.hits += 1
         return True
 
-    def strikes_host(self, host: str) -> random.Random | None:
+    def triggers_on_host(self, host: str) -> random.Random | None:
         """The same for a host: whether its share has it is decided once for all by the seed, and so is what it does
-        there, by the dice that are returned. None: it does not strike.
+        there, by the rng that are returned. None: it does not strike.
         """
-        self.chances += 1
-        if self.spent or self.chances <= self.params["skip"]:
+        self.matches += 1
+        if self.spent or self.matches <= self.params["skip"]:
             return None
-        dice = random.Random(f"{self.params['seed']} {host}")
-        if self.share is not None and dice.random() >= self.share:
+        rng = random.Random(f"{self.params['seed']} {host}")
+        if self.share is not None and rng.random() >= self.share:
             return None
         self.hits += 1
-        return dice
+        return rng
 
     def to_json(self) -> dict[str, Any]:
         """The fault as the control API shows it."""
@@ -119,7 +119,7 @@ class Faults:
         self._count += 1
         fault = Fault(self._count, kind, values, times, share)
         if "seed" in values:
-            fault.dice = random.Random(values["seed"])
+            fault.rng = random.Random(values["seed"])
         self._faults.append(fault)
         return fault
 
@@ -143,9 +143,9 @@ class Faults:
         """All faults of that name that are not spent, without counting a chance."""
         return [fault for fault in self._faults if fault.kind.name == name and not fault.spent]
 
-    def strike(self, name: str, /, **facts: Fact) -> Fault | None:
+    def trigger(self, name: str, /, **facts: Fact) -> Fault | None:
         """The first fault of that name that fits and strikes now; a chance is counted for each that fits."""
-        return next((fault for fault in self.on(name) if fault.fits(facts) and fault.strikes()), None)
+        return next((fault for fault in self.on(name) if fault.fits(facts) and fault.triggers()), None)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Every fault that is on or spent."""

@@ -5,25 +5,25 @@
 
 from __future__ import annotations
 
-from podyard_sandbox.faults.kind import BODIES, NAME, READS, FaultKind, Param, only, operation
+from podyard_sandbox.faults.kind import BODIES, NAME, READS, FaultKind, Param, name_filter, operation_filter
 
 KINDS = (
     # What any request meets
     FaultKind(
         "unauthorized",
         "Requests are answered 401, as if the key had been deleted.",
-        {"operation": operation("*")},
+        {"operation": operation_filter("*")},
     ),
     FaultKind(
         "forbidden",
         "Requests are answered 403, as if the key lacked the right.",
-        {"operation": operation("*")},
+        {"operation": operation_filter("*")},
     ),
     FaultKind(
         "rate-limited",
         "Requests are answered 429.",
         {
-            "operation": operation("*"),
+            "operation": operation_filter("*"),
             "retry_after": Param(int, 1, "Retry-After, seconds"),
             "header": Param(bool, True, "whether the Retry-After header is sent; else only RateLimit tells"),
         },
@@ -41,7 +41,7 @@ KINDS = (
         "server-error",
         "Reads are answered 5xx; nothing is done.",
         {
-            "operation": operation(READS),
+            "operation": operation_filter(READS),
             "status": Param(int, 503, "HTTP status", (500, 502, 503, 504)),
             "body": Param(str, "json", "json: a problem document; html: a proxy's page; empty", BODIES),
         },
@@ -50,7 +50,7 @@ KINDS = (
         "odd-body",
         "What was asked is done, and the answer has its status, but the body is a proxy's page or empty.",
         {
-            "operation": operation("*"),
+            "operation": operation_filter("*"),
             "body": Param(str, "empty", "html: a proxy's page; empty", ("html", "empty")),
         },
     ),
@@ -58,17 +58,17 @@ KINDS = (
         "agent-refused",
         "The front refuses clients whose User-Agent is like this with 403 and its own text, as it always does "
         "Python-urllib's.",
-        {"agent": only("a User-Agent")},
+        {"agent": name_filter("a User-Agent")},
     ),
     FaultKind(
         "drops-line",
         "The connection is dropped before anything is done.",
-        {"operation": operation("*")},
+        {"operation": operation_filter("*")},
     ),
     FaultKind(
         "latency",
         "Answers come this much later.",
-        {"operation": operation("*"), "seconds": Param(float, 1.0, "seconds")},
+        {"operation": operation_filter("*"), "seconds": Param(float, 1.0, "seconds")},
     ),
     FaultKind(
         "graphql-gone",

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from podyard_sandbox.faults.kind import FaultKind, Param, only, operation
+from podyard_sandbox.faults.kind import FaultKind, Param, name_filter, operation_filter
 
-_POD = only("instances with a label or id")
-_NAME = only("instances with a label")
+_POD = name_filter("instances with a label or id")
+_NAME = name_filter("instances with a label")
 _AFTER = Param(float, 0.0, "seconds from running, or from now for an instance that runs already, until it happens")
 
 _REQUESTS = (
@@ -23,14 +23,14 @@ _REQUESTS = (
                 ("401", "403", "404", "tfa", "expired"),
             ),
             "revoked": Param(bool, False, "whether good keys are none, either"),
-            "operation": operation("*"),
+            "operation": operation_filter("*"),
         },
     ),
     FaultKind(
         "vast-throttle",
         "Vast.ai's requests are answered 429.",
         {
-            "operation": operation("*"),
+            "operation": operation_filter("*"),
             "shape": Param(
                 str,
                 "detail",
@@ -43,7 +43,7 @@ _REQUESTS = (
     FaultKind(
         "vast-quota",
         "Vast.ai's searches are answered 429 search_quota_exceeded, which lasts until midnight UTC.",
-        {"operation": operation("vast.search*")},
+        {"operation": operation_filter("vast.search*")},
     ),
     FaultKind(
         "vast-instance-key-no-rights",
@@ -75,8 +75,8 @@ _CREATES = (
         "The offer is gone when it is rented, with this status.",
         {
             "status": Param(int, 410, "HTTP status", (400, 404, 410)),
-            "offer": only("an offer's id"),
-            "gpu": only("a GPU name"),
+            "offer": name_filter("an offer's id"),
+            "gpu": name_filter("a GPU name"),
             "name": _NAME,
         },
     ),
@@ -143,7 +143,7 @@ _STARTS = (
         {
             "seconds": Param(float, 2.0, "seconds until intended_status is stopped; minutes in real life"),
             "text": Param(str, "manifest", "manifest: not found; denied: no access", ("manifest", "denied")),
-            "image": only("an image"),
+            "image": name_filter("an image"),
             "name": _NAME,
         },
     ),

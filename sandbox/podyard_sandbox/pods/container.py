@@ -49,7 +49,7 @@ NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts
 BARE_ENVIRONMENT = {"PATH": images.PATH, "LANG": "C.UTF-8"}
 MARK = "PODYARD_SANDBOX_PODS"
 # How often to look whether bubblewrap became the pod's command: it takes some 20 ms to set up the namespaces.
-_LOOK = 0.005
+_POLL_INTERVAL = 0.005
 # Bytes per read of the pod's output; only a size.
 _CHUNK = 65_536
 
@@ -80,7 +80,7 @@ def system_folders(*, bin_folder: Path = Path("/usr/bin"), sbin_folder: Path = P
             yield from ("--ro-bind", str(beside), str(beside))
 
 
-def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, extra: dict[str, str]) -> list[str]:
+def options(spec: PodSpec, disk: Path, volume: Path, programs: images.ProgramDirs, extra: dict[str, str]) -> list[str]:
     """All of bubblewrap's options for a pod; `extra` is environment known only at the start (ports)."""
     found = [*NAMESPACES, *privileges(), "--hostname", spec.hostname, "--clearenv"]
     for name, value in {**images.environment(spec), **extra}.items():
@@ -106,7 +106,7 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.Programs, 
     return [*found, "--chdir", "/"]
 
 
-def _programs(spec: PodSpec, disk: Path, programs: images.Programs) -> Iterator[str]:
+def _programs(spec: PodSpec, disk: Path, programs: images.ProgramDirs) -> Iterator[str]:
     """Options for the pod's programs, and for those that it could install."""
     links = programs.of(spec.profile, gpu=spec.gpu_count > 0)
     yield from system_folders(bin_folder=links / "bin", sbin_folder=links / "sbin")
@@ -142,26 +142,24 @@ class Container:
         if threading.current_thread() is not threading.main_thread():
             # The kernel ties "die with parent" to the thread that forked, not to its process.
             raise PodError("a pod can only be started from the main thread of the sandbox")
-        # Between the birth of its child and letting it go, bubblewrap must not be killed: the child would wait for
+        # Between the spawning of its child and letting it go, bubblewrap must not be killed: the child would wait for
         # ever, in nobody's care. So this part is always finished, and then all is ended through PID 1.
-        birth = asyncio.ensure_future(cls._give_birth(folder, arguments, command, log))
+        spawning = asyncio.ensure_future(cls._spawn(folder, arguments, command, log))
         try:
-            container = await asyncio.shield(birth)
+            container = await asyncio.shield(spawning)
             await container._wait_for_command()
         except BaseException:
-            await asyncio.wait([birth])
-            if birth.exception() is None:
-                await birth.result().kill()
+            await asyncio.wait([spawning])
+            if spawning.exception() is None:
+                await spawning.result().kill()
             raise
         return container
 
     @classmethod
-    async def _give_birth(
-        cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog
-    ) -> Container:
+    async def _spawn(cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
         """Start bubblewrap and learn the number of its child, PID 1 of the pod, which then makes the sandbox."""
         status, report = os.pipe()
-        options_file = _nameless_file(arguments)
+        options_file = _anonymous_file(arguments)
         stream = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(status, "rb", 0)
@@ -217,7 +215,7 @@ class Container:
         while self._process.returncode is None:
             if self.pid and _name_of(self.pid) not in ("bwrap", None):
                 return
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
         # bubblewrap tells the exit code only of a command that it did start; one that is not in the image ends at once.
         if b"exit-code" not in await self._status.read():
             await self._reader
@@ -240,7 +238,7 @@ class Container:
             self._pidfd = None
 
 
-def _nameless_file(arguments: Sequence[str]) -> int:
+def _anonymous_file(arguments: Sequence[str]) -> int:
     """A file in memory, without a name, that holds the arguments, each ended by a zero byte; open at its start."""
     number = os.memfd_create("options", 0)
     with os.fdopen(os.dup(number), "wb") as out:

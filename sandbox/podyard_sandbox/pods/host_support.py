@@ -34,13 +34,13 @@ _PENALTIES_SINCE = (9, 8)
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostSupport:
     """What was found out about this machine: whether its sshd has penalties to be switched off."""
 
     penalties: bool
 
 
-async def examine() -> Machine:
+async def check_host() -> HostSupport:
     """Look for the needed programs and try to make an empty sandbox.
 
     Raises PodError with one sentence that says what is missing and how to get it.
@@ -60,7 +60,7 @@ async def examine() -> Machine:
         raise PodError(_cannot(said))
     _code, version = await _run("ssh", "-V")
     found = re.search(r"OpenSSH_(\d+)\.(\d+)", version)
-    return Machine(penalties=found is not None and (int(found[1]), int(found[2])) >= _PENALTIES_SINCE)
+    return HostSupport(penalties=found is not None and (int(found[1]), int(found[2])) >= _PENALTIES_SINCE)
 
 
 def _cannot(said: str) -> str:

@@ -131,7 +131,7 @@ def script(name: str) -> str:
     return text.replace("#!/usr/bin/env bash", "#!/bin/bash", 1)
 
 
-class Programs:
+class ProgramDirs:
     """The link directories of the profiles, made when first asked for, below `directory`."""
 
     def __init__(self, directory: Path) -> None:

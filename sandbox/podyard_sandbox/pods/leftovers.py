@@ -20,8 +20,8 @@ from . import disk
 from .container import MARK
 
 # A killed process is gone within milliseconds; a machine under load may take its time to tear namespaces down.
-_PATIENCE = 20.0
-_LOOK = 0.02
+_TIMEOUT = 20.0
+_POLL_INTERVAL = 0.02
 
 
 async def sweep(folder: Path) -> list[int]:
@@ -30,17 +30,17 @@ async def sweep(folder: Path) -> list[int]:
     Returns the ended processes' numbers. Raises TimeoutError when a process did not end.
     """
     ended: set[int] = set()
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    deadline = asyncio.get_running_loop().time() + _TIMEOUT
     while left := [pid for pid in _processes() if _belongs(pid, folder)]:
         if asyncio.get_running_loop().time() > deadline:
             raise TimeoutError(
-                f"processes {left} of earlier pods in {folder} did not end within {_PATIENCE:g} s "
+                f"processes {left} of earlier pods in {folder} did not end within {_TIMEOUT:g} s "
                 "after SIGKILL; look at them with ps"
             )
         for pid in left:
             _kill(pid, folder)
         ended.update(left)
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL_INTERVAL)
     await asyncio.to_thread(disk.remove, folder)
     return sorted(ended)
 

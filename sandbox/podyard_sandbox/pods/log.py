@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 # Lines kept for each log. A pod that prints without end must not eat the sandbox's memory.
 _KEPT_LINES = 10_000
 # Characters of one line. A progress bar without line ends would otherwise be one line that grows for ever.
-_LONGEST_LINE = 16_384
+_MAX_LINE = 16_384
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PodLog:
     def add(self, text: str) -> LogLine:
         """Append one line and wake everybody who follows."""
         self._seq += 1
-        line = LogLine(self._seq, datetime.now(UTC), self.source, text[:_LONGEST_LINE])
+        line = LogLine(self._seq, datetime.now(UTC), self.source, text[:_MAX_LINE])
         self._lines.append(line)
         self._wake()
         return line
@@ -96,7 +96,7 @@ class LineSplitter:
         """The lines that `data` completes."""
         parts = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
         self._rest = parts.pop()
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > _MAX_LINE:
             parts.append(self._rest)
             self._rest = b""
         return [part.decode("utf-8", "replace") for part in parts]

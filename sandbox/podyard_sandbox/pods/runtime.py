@@ -17,11 +17,11 @@ from . import container, disk, host_support, images, launch, leftovers
 from .log import PodLog
 from .ports import PublicPorts
 from .spec import PodError, PodSpec, RunningPod, Utilisation
-from .usage import IDLE, Meter
+from .usage import IDLE, UsageMeter
 
 # Seconds between the end of a container and its restart: at first short, since people watch for it, then growing, so
 # that a command that always fails does not keep the machine busy.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 8.0
 # A container that lived so long (seconds) did start; its end is a new story.
 _SETTLED = 10.0
 # Seconds between two looks at a pod's processes: the API's readers poll no faster than that.
@@ -44,7 +44,7 @@ class _Pod:
     built: bool = False
     running: RunningPod | None = None
     container: container.Container | None = None
-    meter: Meter | None = None
+    meter: UsageMeter | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -60,17 +60,17 @@ class PodRuntime:
         self._root = home / "pods"
         # A name that exists only once: by it `sweep` knows the processes that belong here.
         self._folder = self._root / f"podyard-{secrets.token_hex(8)}"
-        self._programs = images.Programs(self._folder / ".images")
+        self._programs = images.ProgramDirs(self._folder / ".images")
         self._pods: dict[str, _Pod] = {}
         self._logs: dict[tuple[str, str], PodLog] = {}
-        self._machine: host_support.Machine | None = None
-        self._examining = asyncio.Lock()
+        self._host_support: host_support.HostSupport | None = None
+        self._checking = asyncio.Lock()
 
     async def check(self) -> None:
         """Raise PodError, with one sentence, when this machine cannot make pods."""
-        async with self._examining:
-            if self._machine is None:
-                self._machine = await _finish(host_support.examine())
+        async with self._checking:
+            if self._host_support is None:
+                self._host_support = await _finish(host_support.check_host())
 
     async def start(self, spec: PodSpec) -> RunningPod:
         """Start a pod in a fresh container: new disk, new public port, new host keys; its volume is kept.
@@ -92,7 +92,7 @@ class PodRuntime:
             except BaseException:
                 await self._end(pod)
                 raise
-            pod.meter = Meter(spec)
+            pod.meter = UsageMeter(spec)
             pod.running = RunningPod(
                 spec.id, dict(pod.ports.ports), datetime.now(UTC), made.pid, gateway=pod.ports.gateway
             )
@@ -171,15 +171,15 @@ class PodRuntime:
 
     async def _launch(self, pod: _Pod, words: list[str]) -> container.Container:
         """Make the disk and start the container on it."""
-        assert pod.ports is not None and self._machine is not None
+        assert pod.ports is not None and self._host_support is not None
         spec, system = pod.spec, self.log(pod.spec.id, "system")
         system.add(f"create container for {spec.id}")
-        arguments = await _in_thread(self._prepare, pod, pod.ports, self._machine)
+        arguments = await _in_thread(self._prepare, pod, pod.ports, self._host_support)
         system.add(f"start container for {spec.id}: begin")
         pod.container = await container.Container.start(pod.folder, arguments, words, self.log(spec.id))
         return pod.container
 
-    def _prepare(self, pod: _Pod, ports: PublicPorts, found: host_support.Machine) -> list[str]:
+    def _prepare(self, pod: _Pod, ports: PublicPorts, found: host_support.HostSupport) -> list[str]:
         """Blocking part of a start: directories and bubblewrap's options."""
         # Pods' secrets are on these disks; on a shared machine they are nobody else's to read.
         for folder in (self._root, self._folder):
@@ -193,7 +193,7 @@ class PodRuntime:
             pod.built = pod.spec.launch is not None  # a container of RunPod's never finds its disk again
         return container.options(pod.spec, place, volume, self._programs, self._environment(pod, ports, found))
 
-    def _environment(self, pod: _Pod, ports: PublicPorts, found: host_support.Machine) -> dict[str, str]:
+    def _environment(self, pod: _Pod, ports: PublicPorts, found: host_support.HostSupport) -> dict[str, str]:
         """What a container's environment says of its ports; what Vast.ai tells one beside lies ready afterwards."""
         if pod.spec.launch is None or ports.gateway is None:
             return ports.environment()
@@ -222,7 +222,7 @@ class PodRuntime:
             pause = _FIRST_PAUSE if clock() - began > _SETTLED else pause
             system.add(f"restarting container in {pause:g} s")
             await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, 2 * pause)
+            pause = min(_MAX_PAUSE, 2 * pause)
             try:
                 made = await self._launch(pod, words)
             except (PodError, OSError) as error:

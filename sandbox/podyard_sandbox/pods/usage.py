@@ -36,7 +36,7 @@ class _Process:
     memory: int
 
 
-class Meter:
+class UsageMeter:
     """Measures one pod between two calls of `sample`."""
 
     def __init__(self, spec: PodSpec) -> None:

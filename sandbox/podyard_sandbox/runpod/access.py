@@ -50,21 +50,21 @@ class Access:
             DroppedLine: a fault drops the connection.
         """
         asked = operation(request)
-        if (fault := self._strike("latency", asked)) is not None:
+        if (fault := self._trigger("latency", asked)) is not None:
             await asyncio.sleep(fault.params["seconds"])
-        if self._strike("drops-line", asked):
+        if self._trigger("drops-line", asked):
             raise DroppedLine
-        if self._strike("unauthorized", asked):
+        if self._trigger("unauthorized", asked):
             raise Problem(401, "invalid api key")
         if _keyless(request):
             self._limit_rate(asked)  # what may be asked without a key, the fields themselves know
         else:
             self._authenticate(request, asked)
             current().authenticated = True
-            if self._strike("forbidden", asked):
+            if self._trigger("forbidden", asked):
                 raise Problem(403, "access denied")
             self._count(asked)
-        if (fault := self._strike("server-error", asked)) is not None:
+        if (fault := self._trigger("server-error", asked)) is not None:
             raise _server_error(fault)
 
     def _authenticate(self, request: web.Request, asked: str) -> None:
@@ -80,13 +80,13 @@ class Access:
             raise Problem(401, "invalid api key")  # the text is made up
         current().authenticated = True
         current().only_pod = pod.id
-        if asked not in _POD_OPERATIONS or self._strike("pod-key-no-rights", asked):
+        if asked not in _POD_OPERATIONS or self._trigger("pod-key-no-rights", asked):
             raise Problem(403, "access denied")
         if asked != "graphql" and request.match_info.get("id") != pod.id:
             raise not_found()
 
     def _count(self, asked: str) -> None:
-        small = self._faults.strike("small-quota")
+        small = self._faults.trigger("small-quota")
         self._limit.quota = (
             (small.params["minute"], small.params["hour"], small.params["day"]) if small else self._cloud.pace.quota
         )
@@ -94,13 +94,13 @@ class Access:
         self._limit_rate(asked)
 
     def _limit_rate(self, asked: str) -> None:
-        fault = self._strike("rate-limited", asked)
+        fault = self._trigger("rate-limited", asked)
         if fault is not None:
             current().empty_for = fault.params["retry_after"]
             raise exceeded("minute", fault.params["retry_after"], header=fault.params["header"])
 
-    def _strike(self, name: str, asked: str) -> Fault | None:
-        fault = self._faults.strike(name, operation=asked)
+    def _trigger(self, name: str, asked: str) -> Fault | None:
+        fault = self._faults.trigger(name, operation=asked)
         if fault is not None:
             current().fault = name
         return fault
@@ -112,7 +112,7 @@ def _keyless(request: web.Request) -> bool:
     return request.path == "/graphql" and not given
 
 
-class RawAnswer(Exception):
+class RawResponse(Exception):
     """An answer that is no problem document: a proxy's page, or nothing at all."""
 
     def __init__(self, status: int, text: str, kind: str = "text/html") -> None:
@@ -130,7 +130,7 @@ def _server_error(fault: Fault) -> Exception:
     status, body = fault.params["status"], fault.params["body"]
     if body == "json":
         return Problem(status, INTERNAL)
-    return RawAnswer(status, page_of(status) if body == "html" else "")
+    return RawResponse(status, page_of(status) if body == "html" else "")
 
 
 def page_of(status: int) -> str:

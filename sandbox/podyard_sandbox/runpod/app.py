@@ -15,14 +15,14 @@ from podyard_sandbox.exchange import Exchange, begin, current
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.runpod import graphql
-from podyard_sandbox.runpod.access import Access, RawAnswer, operation, page_of
+from podyard_sandbox.runpod.access import Access, RawResponse, operation, page_of
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.handlers.catalogue import LookingHandlers
-from podyard_sandbox.runpod.handlers.pods import Handlers
+from podyard_sandbox.runpod.handlers.catalogue import CatalogueHandlers
+from podyard_sandbox.runpod.handlers.pods import PodHandlers
 from podyard_sandbox.runpod.handlers.resources import ResourceHandlers
 from podyard_sandbox.runpod.handlers.secrets import SecretHandlers
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 
 _logger = logging.getLogger(__name__)
 
@@ -33,21 +33,21 @@ _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _NOT_SERVED = re.compile(r"/v2/(clusters|serverless|registries/delegations)(/|$)")
 
 
-class Shell:
+class RunpodApi:
     """What every request passes on its way in and out."""
 
     def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str) -> None:
         self._ledger = ledger
         self._faults = faults
         self._access = Access(cloud, faults, api_key)
-        self._handlers = Handlers(cloud, self._access)
-        self._rooms = (ResourceHandlers(cloud), SecretHandlers(cloud), LookingHandlers(cloud))
+        self._handlers = PodHandlers(cloud, self._access)
+        self._more_handlers = (ResourceHandlers(cloud), SecretHandlers(cloud), CatalogueHandlers(cloud))
 
     def install(self, app: web.Application) -> None:
         """Add the API to an application, beside whatever else it serves."""
         app.add_routes(self._handlers.routes())
-        for room in self._rooms:
-            app.add_routes(room.routes())
+        for group in self._more_handlers:
+            app.add_routes(group.routes())
         app.middlewares.append(self.middleware)
 
     @web.middleware
@@ -91,7 +91,7 @@ class Shell:
             return self._odd(request, await handler(request))
         except Problem as problem:
             return _refusal(request, problem)
-        except RawAnswer as raw:
+        except RawResponse as raw:
             return raw.response()
         except web.HTTPNotFound:
             return _no_route(request).response()
@@ -110,21 +110,22 @@ class Shell:
     def _edge(self, request: web.Request) -> web.Response | None:
         """What never reaches the API: an agent that the front refuses, and the API's first generation."""
         agent = request.headers.get("User-Agent", "")
-        if agent.startswith("Python-urllib/") or self._faults.strike("agent-refused", agent=agent):
+        if agent.startswith("Python-urllib/") or self._faults.trigger("agent-refused", agent=agent):
             return web.Response(status=403, text="error code: 1010", content_type="text/plain")
         if request.path == "/v1" or request.path.startswith("/v1/"):
-            return json_answer({"error": "REST API v1 has been retired", "status": 410}, status=410)
+            return json_response({"error": "REST API v1 has been retired", "status": 410}, status=410)
         return None
 
     def _odd(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """The answer, in whose place a fault may put a proxy's page or nothing."""
         if response.prepared or response.status >= 400:
             return response
-        fault = self._faults.strike("odd-body", operation=operation(request))
+        fault = self._faults.trigger("odd-body", operation=operation(request))
         if fault is None:
             return response
         current().fault = fault.kind.name
-        return RawAnswer(response.status, page_of(response.status) if fault.params["body"] == "html" else "").response()
+        page = page_of(response.status) if fault.params["body"] == "html" else ""
+        return RawResponse(response.status, page).response()
 
 
 def _refusal(request: web.Request, problem: Problem) -> web.Response:

@@ -18,7 +18,7 @@ from podyard_sandbox.timestamps import api_time, parse_time
 
 _SIZES = ("hour", "day", "week", "month", "year")
 _DEFAULT_DAYS = 30
-_MOST_BUCKETS = 10_000
+_MAX_BUCKETS = 10_000
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _POD = ("gpuAmount", "cpuAmount", "diskAmount")
 _VOLUME = ("standardAmount", "highPerformanceAmount")
@@ -68,7 +68,7 @@ class Window:
                 raise Problem(400, "lastN is mutually exclusive with startTime and endTime")  # made up
             start = _floor(today, size)
             end = _next(start, size)
-            for _bucket in range(number(query, "lastN", 1, low=1, high=_MOST_BUCKETS) - 1):
+            for _bucket in range(number(query, "lastN", 1, low=1, high=_MAX_BUCKETS) - 1):
                 start = _floor(start - timedelta(hours=1), size) if start > _FIRST else start
             return cls(start, end, size)
         start = _time(query, "startTime", today - timedelta(days=_DEFAULT_DAYS))
@@ -95,7 +95,7 @@ def pods(found: Sequence[Pod], query: Mapping[str, str], now: float) -> dict[str
     """``GET /v2/billing/pods``."""
     window, wanted = Window.of(query, now), query.get("podId")
     shown = [pod for pod in found if wanted in (None, pod.id)]
-    records = [record for pod in shown for record in _records(window, now, _pod_life(pod, now), "podId", pod.id)]
+    records = [record for pod in shown for record in _records(window, now, _billed_pod(pod, now), "podId", pod.id)]
     return _answer(window, records, _POD, ("podId", "uniquePodCount"), wanted)
 
 
@@ -106,7 +106,7 @@ def volumes(found: Sequence[Volume], query: Mapping[str, str], now: float) -> di
     records: list[dict[str, Any]] = []
     for volume in found:
         if wanted in (None, volume.id):
-            records += _records(window, now, _volume_life(volume, now), key, volume.id)
+            records += _records(window, now, _billed_volume(volume, now), key, volume.id)
     return _answer(window, records, _VOLUME, (key, "uniqueNetworkVolumeCount"), wanted)
 
 
@@ -122,9 +122,9 @@ def everything(
     """``GET /v2/billing``: one record a bucket that has cost anything."""
     window = Window.of(query, now)
     merged: dict[str, dict[str, Any]] = {}
-    lives = [_pod_life(pod, now) for pod in all_pods] + [_volume_life(volume, now) for volume in all_volumes]
-    for life in lives:
-        for record in _records(window, now, life, "", ""):
+    items = [_billed_pod(pod, now) for pod in all_pods] + [_billed_volume(volume, now) for volume in all_volumes]
+    for item in items:
+        for record in _records(window, now, item, "", ""):
             times = {name: record[name] for name in ("startTime", "endTime")}
             total = merged.setdefault(record["startTime"], {**times, **dict.fromkeys(_ALL, 0.0), "totalAmount": 0.0})
             for name, whole in _IN_ALL.items():
@@ -134,7 +134,7 @@ def everything(
 
 
 @dataclass(frozen=True)
-class _Life:
+class _BilledItem:
     """Something that was billed: from when to when, and what in a stretch of time."""
 
     since: float
@@ -142,29 +142,29 @@ class _Life:
     bill: Callable[[float, float], Amounts]
 
 
-def _pod_life(pod: Pod, now: float) -> _Life:
+def _billed_pod(pod: Pod, now: float) -> _BilledItem:
     compute = "cpuAmount" if pod.cpu is not None else "gpuAmount"
 
     def bill(start: float, end: float) -> Amounts:
         held, disk = pod.meter.between(start, end, now)
         return {**dict.fromkeys(_POD, 0.0), compute: held, "diskAmount": disk}
 
-    return _Life(pod.created_at, pod.gone_at or now, bill)
+    return _BilledItem(pod.created_at, pod.gone_at or now, bill)
 
 
-def _volume_life(volume: Volume, now: float) -> _Life:
+def _billed_volume(volume: Volume, now: float) -> _BilledItem:
     kind = "standardAmount" if volume.type == "STANDARD" else "highPerformanceAmount"
 
     def bill(start: float, end: float) -> Amounts:
         usd = sum(cost for moment, cost in volume.meter.hours(now) if start <= moment < end)
         return {**dict.fromkeys(_VOLUME, 0.0), kind: round(usd, 6)}
 
-    return _Life(volume.meter.changes[0][0], volume.meter.end or now, bill)
+    return _BilledItem(volume.meter.changes[0][0], volume.meter.end or now, bill)
 
 
-def _records(window: Window, now: float, life: _Life, key: str, value: str) -> Iterator[dict[str, Any]]:
-    for start, end in window.buckets(life.since, min(life.until, now)):
-        amounts = life.bill(start.timestamp(), end.timestamp())
+def _records(window: Window, now: float, item: _BilledItem, key: str, value: str) -> Iterator[dict[str, Any]]:
+    for start, end in window.buckets(item.since, min(item.until, now)):
+        amounts = item.bill(start.timestamp(), end.timestamp())
         total = round(sum(amounts.values()), 6)
         if total > 0:
             yield {**_range(start, end), **({key: value} if key else {}), "totalAmount": total, **amounts}

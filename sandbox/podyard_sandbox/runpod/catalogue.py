@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from podyard_sandbox.runpod.cloud import Cloud, machine_words
+from podyard_sandbox.runpod.cloud import Cloud, machine_facts
 from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
 from podyard_sandbox.runpod.problems import Problem, not_found
-from podyard_sandbox.runpod.stock import Machine, Wanted, level, version
+from podyard_sandbox.runpod.stock import Machine, MachineRequest, level, version
 from podyard_sandbox.runpod.validation import number, one_of, words
 
 _PRODUCTS = ("POD", "CLUSTER", "SERVERLESS")
-_SCOPES = ("count", "cloud", "countryCodes", "cudaVersions", "minCudaVersion", "product")
+_FILTERS = ("count", "cloud", "countryCodes", "cudaVersions", "minCudaVersion", "product")
 _REGIONS = (
     "NORTH_AMERICA", "SOUTH_AMERICA", "EUROPE", "ASIA", "MIDDLE_EAST", "AFRICA", "OCEANIA", "ANTARCTICA", "UNKNOWN",
 )  # fmt: skip
@@ -27,7 +27,7 @@ _COMPLIANCE = (
 )  # fmt: skip
 
 
-class _Scope:
+class _GpuFilter:
     """What a question to the GPU catalogue narrows availability to, or None if it asks for none.
 
     Raises:
@@ -46,7 +46,7 @@ class _Scope:
         self.min_cuda = floors[0] if floors else None
         if self.asked and not products:
             raise Problem(400, "product is required with include=AVAILABILITY")
-        for name in _SCOPES:
+        for name in _FILTERS:
             if not self.asked and name in query:
                 raise Problem(400, f"{name} is only valid with include=AVAILABILITY")
         if self.cuda_versions and self.min_cuda is not None:
@@ -55,10 +55,10 @@ class _Scope:
         self.pods = "POD" in products
 
     def machines(self, cloud: Cloud, gpu_id: str) -> list[Machine]:
-        """The machines that the scope leaves of a GPU type, full ones too."""
+        """The machines that the gpu_filter leaves of a GPU type, full ones too."""
         if not self.pods:
             return []
-        wanted = Wanted(
+        wanted = MachineRequest(
             gpu_id,
             self.count,
             self.cloud,
@@ -71,17 +71,17 @@ class _Scope:
 
 def list_gpus(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
     """``GET /v2/catalog/gpus``; with countryCodes, only what stands in those countries."""
-    scope = _Scope(query)
-    gpus = [gpu for gpu in GPUS.values() if not scope.countries or scope.machines(cloud, gpu.id)]
-    return {"gpus": [_gpu(cloud, gpu, scope) for gpu in gpus]}
+    gpu_filter = _GpuFilter(query)
+    gpus = [gpu for gpu in GPUS.values() if not gpu_filter.countries or gpu_filter.machines(cloud, gpu.id)]
+    return {"gpus": [_gpu(cloud, gpu, gpu_filter) for gpu in gpus]}
 
 
 def get_gpu(cloud: Cloud, gpu_id: str, query: Mapping[str, str]) -> dict[str, Any]:
     """``GET /v2/catalog/gpus/{id}``."""
-    scope = _Scope(query)
+    gpu_filter = _GpuFilter(query)
     if gpu_id not in GPUS:
         raise not_found()
-    return _gpu(cloud, GPUS[gpu_id], scope)
+    return _gpu(cloud, GPUS[gpu_id], gpu_filter)
 
 
 def list_data_centers(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _data_center_include(query: Mapping[str, str]) -> tuple[str, ...]:
     return one_of(query, "include", ("GPU_AVAILABILITY", "CPU_AVAILABILITY"))
 
 
-def _gpu(cloud: Cloud, gpu: GpuType, scope: _Scope) -> dict[str, Any]:
+def _gpu(cloud: Cloud, gpu: GpuType, gpu_filter: _GpuFilter) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": gpu.id,
         "name": gpu.name,
@@ -129,23 +129,23 @@ def _gpu(cloud: Cloud, gpu: GpuType, scope: _Scope) -> dict[str, Any]:
             "community": cloud.stock.max_count(gpu.id, "COMMUNITY"),
         },
     }
-    if not scope.asked:
+    if not gpu_filter.asked:
         return shown
-    machines = scope.machines(cloud, gpu.id)
+    machines = gpu_filter.machines(cloud, gpu.id)
     rest = left(cloud, machines)
-    shown["availability"] = level(rest, scope.count)
+    shown["availability"] = level(rest, gpu_filter.count)
     if shown["availability"] != "NONE":
-        shown["dataCenters"] = place_levels(cloud, machines, scope.count)
+        shown["dataCenters"] = data_center_levels(cloud, machines, gpu_filter.count)
     versions = sorted({machine.cuda for machine in machines if machine.cuda is not None}, key=version)
     if versions:
         shown["cudaVersions"] = [
-            {"version": cuda, "available": any(m.cuda == cuda and m.free >= scope.count for m in rest)}
+            {"version": cuda, "available": any(m.cuda == cuda and m.free >= gpu_filter.count for m in rest)}
             for cuda in versions
         ]
     return shown
 
 
-def place_levels(cloud: Cloud, machines: Sequence[Machine], count: int) -> list[dict[str, Any]]:
+def data_center_levels(cloud: Cloud, machines: Sequence[Machine], count: int) -> list[dict[str, Any]]:
     """What is left of some machines in each of their data centres."""
     rest = left(cloud, machines)
     return [
@@ -160,7 +160,7 @@ def left(cloud: Cloud, machines: Sequence[Machine]) -> list[Machine]:
 
 
 def _shown_full(cloud: Cloud, machine: Machine) -> bool:
-    fault = cloud.faults.peek("no-capacity", **machine_words(machine))
+    fault = cloud.faults.peek("no-capacity", **machine_facts(machine))
     return fault is not None and fault.params["catalogue"]
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podyard_sandbox.runpod.catalogue import left, place_levels
+from podyard_sandbox.runpod.catalogue import data_center_levels, left
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.cpus import CPUS, CpuType
 from podyard_sandbox.runpod.problems import Problem, not_found
-from podyard_sandbox.runpod.stock import Machine, Wanted, level
+from podyard_sandbox.runpod.stock import Machine, MachineRequest, level
 from podyard_sandbox.runpod.validation import number, one_of
 
 
-class _Scope:
+class _CpuFilter:
     """What a question narrows availability to.
 
     Raises:
@@ -37,39 +37,39 @@ class _Scope:
         self.pods = "POD" in products
 
     def machines(self, cloud: Cloud, flavour: CpuType) -> list[Machine]:
-        """The hosts that the scope leaves of a flavour, full ones too."""
+        """The hosts that the cpu_filter leaves of a flavour, full ones too."""
         if not self.pods or not flavour.fits(self.count):
             return []
-        return cloud.stock.fitting(Wanted(flavour.id, self.count))
+        return cloud.stock.fitting(MachineRequest(flavour.id, self.count))
 
 
 def list_cpus(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
     """``GET /v2/catalog/cpus``."""
-    scope = _Scope(query)
-    return {"cpus": [_cpu(cloud, flavour, scope) for flavour in CPUS.values()]}
+    cpu_filter = _CpuFilter(query)
+    return {"cpus": [_cpu(cloud, flavour, cpu_filter) for flavour in CPUS.values()]}
 
 
 def get_cpu(cloud: Cloud, cpu_id: str, query: Mapping[str, str]) -> dict[str, Any]:
     """``GET /v2/catalog/cpus/{id}``."""
-    scope = _Scope(query)
+    cpu_filter = _CpuFilter(query)
     if cpu_id not in CPUS:
         raise not_found()
-    return _cpu(cloud, CPUS[cpu_id], scope)
+    return _cpu(cloud, CPUS[cpu_id], cpu_filter)
 
 
-def _cpu(cloud: Cloud, flavour: CpuType, scope: _Scope) -> dict[str, Any]:
+def _cpu(cloud: Cloud, flavour: CpuType, cpu_filter: _CpuFilter) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": flavour.id,
         "name": flavour.name,
         "group": flavour.group,
-        "vcpu": {"min": flavour.least, "max": flavour.most},
+        "vcpu": {"min": flavour.min_vcpus, "max": flavour.max_vcpus},
         "ramGbPerVcpu": flavour.ram,
         "price": {"securePerVcpu": flavour.secure_price, "serverlessPerVcpu": flavour.serverless_price},
     }
-    if not scope.asked:
+    if not cpu_filter.asked:
         return shown
-    machines = scope.machines(cloud, flavour)
-    shown["availability"] = level(left(cloud, machines), scope.count)
+    machines = cpu_filter.machines(cloud, flavour)
+    shown["availability"] = level(left(cloud, machines), cpu_filter.count)
     if shown["availability"] != "NONE":
-        shown["dataCenters"] = place_levels(cloud, machines, scope.count)
+        shown["dataCenters"] = data_center_levels(cloud, machines, cpu_filter.count)
     return shown

@@ -17,23 +17,31 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.bodies import CreatePod, UpdatePod
-from podyard_sandbox.runpod.fake_pods import paper_pods
-from podyard_sandbox.runpod.lifecycle import Lifecycle, lag
-from podyard_sandbox.runpod.placement import Placement, machine_words
+from podyard_sandbox.runpod.fake_pods import make_fake_pods
+from podyard_sandbox.runpod.lifecycle import Lifecycle, visibility_delay
+from podyard_sandbox.runpod.placement import Placement, machine_facts
 from podyard_sandbox.runpod.pod import Pod
-from podyard_sandbox.runpod.problems import GPU_TAKEN, Problem, conflict, locked, no_network, not_found, on_paper
-from podyard_sandbox.runpod.resources.account_resources import Holdings
+from podyard_sandbox.runpod.problems import (
+    GPU_TAKEN,
+    Problem,
+    conflict,
+    fake_pod_refusal,
+    locked,
+    no_network,
+    not_found,
+)
+from podyard_sandbox.runpod.resources.account_resources import AccountResources
 from podyard_sandbox.runpod.rules import changed_config, cpu_share, new_config, resets
 from podyard_sandbox.runpod.stock import Stock
 
-__all__ = ["Cloud", "machine_words"]
+__all__ = ["Cloud", "machine_facts"]
 
 _logger = logging.getLogger(__name__)
 # How often the balance is looked at. The service charges every five minutes; a test wants to see it sooner.
 _BALANCE_INTERVAL = 1.0
 
 
-class Cloud(Holdings):
+class Cloud(AccountResources):
     """The stand-in's state; what the API does to it, it does through these methods."""
 
     def __init__(self, runtime: PodRuntime, faults: Faults, ledger: Ledger, pace: Pace, balance: float) -> None:
@@ -66,10 +74,10 @@ class Cloud(Holdings):
         fault = self.faults.peek("low-balance")
         return fault.params["usd"] if fault else self.money()
 
-    def put_on_paper(self, count: int) -> None:
+    def set_fake_pods(self, count: int) -> None:
         """Have so many pods on paper, in the place of those that are there."""
-        self._pods = {pod_id: pod for pod_id, pod in self._pods.items() if not pod.on_paper}
-        self._pods.update((pod.id, pod) for pod in paper_pods(count, self.seed, self._made + 1))
+        self._pods = {pod_id: pod for pod_id, pod in self._pods.items() if not pod.is_fake}
+        self._pods.update((pod.id, pod) for pod in make_fake_pods(count, self.seed, self._made + 1))
         self._made += count
 
     # Rent
@@ -81,11 +89,11 @@ class Cloud(Holdings):
             Problem: 402 if the balance does not cover an hour, 400 if no machine is to be had.
         """
         if self.balance() < self._placement.price(body):
-            self.faults.strike("low-balance")
+            self.faults.trigger("low-balance")
             raise Problem(402, "insufficient balance")  # the text is made up
         lower = any(place != place.upper() for place in body.dataCenterIds)
-        doomed = lower and self.faults.strike("lower-case-data-center") is not None
-        machine = self._placement.place(body, any_case=doomed)
+        never_placed = lower and self.faults.trigger("lower-case-data-center") is not None
+        machine = self._placement.place(body, any_case=never_placed)
         self._made += 1
         return Pod(
             seq=self._made,
@@ -99,15 +107,15 @@ class Cloud(Holdings):
             jupyter_password=secrets.token_urlsafe(12) if body.startJupyter else None,
             template_id=body.templateId if body.given("templateId") else None,
             cpu=cpu_share(body),
-            doomed=doomed,
+            never_placed=never_placed,
         )
 
     def admit(self, pod: Pod) -> None:
         """Take a rented pod in, and bring it up."""
-        pod.hidden = lag(self.faults.strike("invisible-after-create", name=pod.words))
+        pod.hidden = visibility_delay(self.faults.trigger("invisible-after-create", name=pod.id_and_name))
         self._pods[pod.id] = pod
         self._meters.append(pod.meter)
-        self.rented.append(pod)
+        self.pod_history.append(pod)
         self._life.begin(pod)
 
     def drop(self, pod: Pod) -> None:
@@ -148,15 +156,15 @@ class Cloud(Holdings):
     async def _seen(self, pod: Pod) -> bool:
         """Count a read of the pod; False if the read does not show it."""
         if pod.leaving is not None:
-            if pod.leaving.over():
+            if pod.leaving.is_over():
                 self._forget(pod, "TERMINATED")
                 return False
             return True
-        if pod.stopping is not None and pod.stopping.over():
+        if pod.stopping is not None and pod.stopping.is_over():
             pod.stopping = None
             await self._life.stop(pod)
         if pod.hidden is not None:
-            if not pod.hidden.over():
+            if not pod.hidden.is_over():
                 return False
             pod.hidden = None
         return True
@@ -171,16 +179,16 @@ class Cloud(Holdings):
         """
         if action not in pod.actions or pod.leaving is not None:
             raise conflict(action, pod.status)
-        if pod.on_paper:
-            raise on_paper(pod.id)
+        if pod.is_fake:
+            raise fake_pod_refusal(pod.id)
         if pod.config.locked and action in ("stop", "restart"):
             raise locked()
         if action == "start":
             self._start(pod)
         elif action == "restart":
             await self._life.restart(pod)
-        elif (fault := self.faults.strike("stop-late", name=pod.words)) is not None:
-            pod.stopping = lag(fault)
+        elif (fault := self.faults.trigger("stop-late", name=pod.id_and_name)) is not None:
+            pod.stopping = visibility_delay(fault)
         else:
             await self._life.stop(pod)
 
@@ -190,8 +198,8 @@ class Cloud(Holdings):
         Raises:
             Problem: 409 if the pod is locked, 400 if its data centre has no global networking.
         """
-        if pod.on_paper:
-            raise on_paper(pod.id)
+        if pod.is_fake:
+            raise fake_pod_refusal(pod.id)
         old, new = pod.config, changed_config(pod.config, body)
         if old.locked and new.locked and pod.status == "RUNNING" and resets(old, new):
             raise locked()
@@ -209,15 +217,15 @@ class Cloud(Holdings):
         Args:
             shown: the pod as reads show it now, and may go on showing it for a while.
         """
-        if (fault := self.faults.strike("terminate-ignored", name=pod.words)) is not None:
+        if (fault := self.faults.trigger("terminate-ignored", name=pod.id_and_name)) is not None:
             return fault
         if pod.leaving is not None:
             return None
-        fault = self.faults.strike("terminate-late", name=pod.words)
+        fault = self.faults.trigger("terminate-late", name=pod.id_and_name)
         if fault is not None:
             pod.last_shown = shown if fault.params["shown"] == "before" else None
-            pod.leaving = lag(fault)
-        if pod.on_paper:
+            pod.leaving = visibility_delay(fault)
+        if pod.is_fake:
             pod.status = "TERMINATED"
         else:
             await self._life.end(pod)
@@ -227,15 +235,15 @@ class Cloud(Holdings):
 
     def lose_host(self, fault: Fault) -> int:
         """Let the host die under the running pods that the fault is for; returns under how many."""
-        living = [pod for pod in self if pod.status == "RUNNING" and not pod.on_paper]
-        running = [pod for pod in living if fault.fits({"pod": pod.words})]
-        struck = [pod for pod in running if not fault.spent and fault.strikes()]
+        living = [pod for pod in self if pod.status == "RUNNING" and not pod.is_fake]
+        running = [pod for pod in living if fault.fits({"pod": pod.id_and_name})]
+        struck = [pod for pod in running if not fault.spent and fault.triggers()]
         for pod in struck:
             self._life.lose_host(pod, fault)
         return len(struck)
 
     def _start(self, pod: Pod) -> None:
-        fault = self.faults.strike("gpu-taken", name=pod.words)
+        fault = self.faults.trigger("gpu-taken", name=pod.id_and_name)
         if fault is not None or not self._life.start(pod):
             raise Problem(fault.params["status"] if fault else 400, GPU_TAKEN)
 
@@ -248,7 +256,7 @@ class Cloud(Holdings):
             if self.money() > 0:
                 continue
             for pod in self:
-                if pod.leaving is None and not pod.on_paper:
+                if pod.leaving is None and not pod.is_fake:
                     await self._run_out(pod)
 
     async def _run_out(self, pod: Pod) -> None:
@@ -263,7 +271,7 @@ class Cloud(Holdings):
     async def close(self) -> None:
         """End every pod; the sandbox goes down."""
         await self._life.close()
-        await asyncio.gather(*(self._end(pod) for pod in self if not pod.on_paper))
+        await asyncio.gather(*(self._end(pod) for pod in self if not pod.is_fake))
 
     async def _end(self, pod: Pod) -> None:
         """End a pod without having been asked to; what cannot be removed is left to the sweep."""
@@ -281,7 +289,7 @@ class Cloud(Holdings):
         if self._pods.pop(pod.id, None) is not None:
             pod.status = state
             pod.gone_at = time.time()
-            if not pod.on_paper:
+            if not pod.is_fake:
                 self._note(pod)
 
     def _note(self, pod: Pod) -> None:

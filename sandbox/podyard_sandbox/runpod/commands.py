@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from podyard_sandbox.runpod.problems import Problem
 
 
-class Named(Protocol):
+class CommandBody(Protocol):
     """A body that may name them."""
 
     args: str
@@ -56,7 +56,7 @@ class Command:
         return shlex.join(self.cmd)
 
 
-def folded(body: Named, old: str) -> str:
+def merge_args(body: CommandBody, old: str) -> str:
     """``args`` after a create or a change, into which ``cmd`` and ``entrypoint`` are folded.
 
     What the body does not name stays as it was; empty is cleared, and says nothing beside the others.

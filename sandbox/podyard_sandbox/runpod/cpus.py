@@ -22,8 +22,8 @@ class CpuType:
     ram: float
     secure_price: float
     serverless_price: float
-    least: int = 2
-    most: int = 32
+    min_vcpus: int = 2
+    max_vcpus: int = 32
 
     def price(self, count: int) -> float:
         """USD per hour of a pod with so many vCPUs."""
@@ -35,7 +35,7 @@ class CpuType:
 
     def fits(self, count: int) -> bool:
         """Whether a pod can have so many vCPUs."""
-        return self.least <= count <= self.most and count & (count - 1) == 0
+        return self.min_vcpus <= count <= self.max_vcpus and count & (count - 1) == 0
 
 
 @dataclass(frozen=True)

@@ -34,46 +34,46 @@ _IMAGES = (
 # Names that people type in the console: several pods share one, and not all are fit for a host name.
 _BY_HAND = ("jupyter", "test", "my pod", "Llama 3 (try 2)", "comfyui", "worker", "do not delete!", "débruitage")
 # A run's pods follow each other; so many at most.
-_MOST_OF_A_RUN = 16
+_MAX_OF_A_RUN = 16
 
 
-def paper_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
+def make_fake_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
     """So many pods, in the order of their creation.
 
     Args:
         first: the number of the first one; the others count on from there.
     """
-    chance = random.Random(f"{seed}/{count}")
+    rng = random.Random(f"{seed}/{count}")
     racks = [(gpu_id, rack) for gpu_id, racks in RACKS.items() for rack in racks]
     # The more machines of a kind there are, the more often it is rented.
     weights = [rack.machines * rack.gpus for _gpu_id, rack in racks]
-    names = _names(chance)
+    names = _names(rng)
     for number, name in zip(range(count), names, strict=False):
-        gpu_id, rack = chance.choices(racks, weights)[0]
-        yield _pod(chance, first + number, name, gpu_id, rack)
+        gpu_id, rack = rng.choices(racks, weights)[0]
+        yield _pod(rng, first + number, name, gpu_id, rack)
 
 
-def _names(chance: random.Random) -> Iterator[str]:
+def _names(rng: random.Random) -> Iterator[str]:
     """Four of five pods are of runs, the others have names that a person gave."""
     while True:
-        if chance.random() < 0.2:
-            yield chance.choice(_BY_HAND)
+        if rng.random() < 0.2:
+            yield rng.choice(_BY_HAND)
             continue
-        moment = datetime.fromtimestamp(_EPOCH - chance.random() * _MONTH, UTC)
-        run = f"{moment:%Y%m%d_%H%M%S}_{chance.getrandbits(16):04x}"
-        project = chance.choice(_PROJECTS)
-        for index in range(chance.choice((1, 1, 1, 2, 4, 8, _MOST_OF_A_RUN))):
-            yield f"podyard-{project}-{run}-{index}-{chance.choice((1, 1, 1, 2))}"
+        moment = datetime.fromtimestamp(_EPOCH - rng.random() * _MONTH, UTC)
+        run = f"{moment:%Y%m%d_%H%M%S}_{rng.getrandbits(16):04x}"
+        project = rng.choice(_PROJECTS)
+        for index in range(rng.choice((1, 1, 1, 2, 4, 8, _MAX_OF_A_RUN))):
+            yield f"podyard-{project}-{run}-{index}-{rng.choice((1, 1, 1, 2))}"
 
 
-def _pod(chance: random.Random, seq: int, name: str, gpu_id: str, rack: Rack) -> Pod:
-    status = chance.choices(list(_STATUSES), list(_STATUSES.values()))[0]
-    gpus = min(rack.gpus, chance.choice((1, 1, 1, 1, 2, 4, 8)))
-    created = _EPOCH - chance.random() * _MONTH
-    started = created + 20 + chance.random() * 120 if status == "RUNNING" else None
+def _pod(rng: random.Random, seq: int, name: str, gpu_id: str, rack: Rack) -> Pod:
+    status = rng.choices(list(_STATUSES), list(_STATUSES.values()))[0]
+    gpus = min(rack.gpus, rng.choice((1, 1, 1, 1, 2, 4, 8)))
+    created = _EPOCH - rng.random() * _MONTH
+    started = created + 20 + rng.random() * 120 if status == "RUNNING" else None
     pod = Pod(
         seq=seq,
-        config=_config(chance, name),
+        config=_config(rng, name),
         cloud=rack.cloud,
         gpu_id=gpu_id,
         gpu_count=gpus,
@@ -81,37 +81,37 @@ def _pod(chance: random.Random, seq: int, name: str, gpu_id: str, rack: Rack) ->
         usd_per_hour=round(GPUS[gpu_id].price(rack.cloud) * gpus, 4),
         start_ssh=True,
         jupyter_password=None,
-        id="".join(chance.choices(_ID_LETTERS, k=14)),
-        host_suffix=f"{chance.getrandbits(32):08x}",
+        id="".join(rng.choices(_ID_LETTERS, k=14)),
+        host_suffix=f"{rng.getrandbits(32):08x}",
         status=status,
         holds_gpu=False,
         assigned=status != "PROVISIONING",
         created_at=created,
         started_at=started,
-        on_paper=True,
-        address=f"198.{chance.randint(18, 19)}.{chance.randint(0, 255)}.{chance.randint(1, 254)}",
+        is_fake=True,
+        address=f"198.{rng.randint(18, 19)}.{rng.randint(0, 255)}.{rng.randint(1, 254)}",
     )
     if started is not None:
-        _run(chance, pod, started)
+        _run(rng, pod, started)
     return pod
 
 
-def _run(chance: random.Random, pod: Pod, started: float) -> None:
+def _run(rng: random.Random, pod: Pod, started: float) -> None:
     """Give it ports; one of thirty has no public address for SSH."""
-    ports = {entry: chance.randint(10_000, 60_000) for entry in pod.config.ports if entry.endswith("/tcp")}
+    ports = {entry: rng.randint(10_000, 60_000) for entry in pod.config.ports if entry.endswith("/tcp")}
     pod.running = RunningPod(pod.id, ports, datetime.fromtimestamp(started, UTC), 0)
-    pod.direct_at = 0.0 if chance.random() > 1 / 30 else None
+    pod.direct_at = 0.0 if rng.random() > 1 / 30 else None
 
 
-def _config(chance: random.Random, name: str) -> Config:
-    size = chance.choice((0, 20, 50, 200))
+def _config(rng: random.Random, name: str) -> Config:
+    size = rng.choice((0, 20, 50, 200))
     return Config(
         name=name,
-        image=chance.choice(_IMAGES),
+        image=rng.choice(_IMAGES),
         args="",
-        disk=chance.choice((20, 40, 80, 200)),
-        ports=[SSH_PORT, *chance.choice(((), ("8888/http",), ("8888/http", "6006/http")))],
-        env={"PUBLIC_KEY": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPaper paper", "STAGE": chance.choice(("a", "b"))},
+        disk=rng.choice((20, 40, 80, 200)),
+        ports=[SSH_PORT, *rng.choice(((), ("8888/http",), ("8888/http", "6006/http")))],
+        env={"PUBLIC_KEY": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPaper paper", "STAGE": rng.choice(("a", "b"))},
         registry=None,
         mounts={"persistent": {"size": size, "path": "/workspace"}} if size else {},
     )

@@ -19,22 +19,22 @@ _STORE = {
 }
 
 
-def image_trouble(faults: Faults, pod: Pod) -> str | None:
+def image_error(faults: Faults, pod: Pod) -> str | None:
     """What goes wrong with the pod's image at this start; None if nothing does."""
     image = pod.config.image
     fault = faults.peek("image-not-found", image=image)
-    if fault is not None and fault.params["reading"] == "error" and fault.strikes():
+    if fault is not None and fault.params["reading"] == "error" and fault.triggers():
         return f"failed to pull image {image}: manifest unknown: manifest unknown"
-    if pod.config.registry is None and faults.strike("image-needs-credentials", image=image):
+    if pod.config.registry is None and faults.trigger("image-needs-credentials", image=image):
         return (
             f"failed to pull image {image}: pull access denied, repository does not exist or may require "
             "authorization: authorization failed: no basic auth credentials"
         )
-    if pod.config.registry is None and faults.strike("pull-rate-limited", image=image):
+    if pod.config.registry is None and faults.trigger("pull-rate-limited", image=image):
         return f"failed to pull image {image}: toomanyrequests: You have reached your unauthenticated pull rate limit."
-    if (fault := faults.strike("image-store-broken", image=image, name=pod.words)) is not None:
+    if (fault := faults.trigger("image-store-broken", image=image, name=pod.id_and_name)) is not None:
         return _STORE[fault.params["reading"]]
-    if faults.strike("cuda-too-old", image=image):
+    if faults.trigger("cuda-too-old", image=image):
         wanted = ".".join(image_versions(image).get("CUDA_VERSION", "12.8").split(".")[:2])
         return (
             "OCI runtime create failed: nvidia-container-cli: requirement error: "

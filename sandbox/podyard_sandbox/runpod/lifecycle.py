@@ -24,13 +24,13 @@ from dataclasses import replace
 from typing import Any
 
 from podyard_sandbox.faults import Fault, Faults, bad_hosts
-from podyard_sandbox.faults.bad_hosts import trouble_of
+from podyard_sandbox.faults.bad_hosts import host_problem
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.runpod.account import Account
 from podyard_sandbox.runpod.environment import container_env, ending, pod_spec
-from podyard_sandbox.runpod.image_errors import image_trouble
-from podyard_sandbox.runpod.pod import SSH_PORT, Lag, Pod
+from podyard_sandbox.runpod.image_errors import image_error
+from podyard_sandbox.runpod.pod import SSH_PORT, Pod, VisibilityDelay
 from podyard_sandbox.runpod.stock import Stock
 from podyard_sandbox.stages import ADDRESSED, RUNNING, Stages
 
@@ -142,7 +142,9 @@ class Lifecycle:
     async def _booting(self, pod: Pod, generation: int, fresh: bool) -> None:
         try:
             if await self._reach_start(pod, generation, fresh):
-                await self._run(pod, generation, trouble_of(self._faults, "runpod", pod.machine.number, pod.words))
+                await self._run(
+                    pod, generation, host_problem(self._faults, "runpod", pod.machine.number, pod.id_and_name)
+                )
         except PodError as error:
             self._fail(pod, generation, str(error))
         except Exception:
@@ -151,10 +153,10 @@ class Lifecycle:
 
     async def _reach_start(self, pod: Pod, generation: int, fresh: bool) -> bool:
         """Pass the stages before the container starts; False if the pod goes no further."""
-        hang = self._faults.strike("never-ready", name=pod.words)
+        hang = self._faults.trigger("never-ready", name=pod.id_and_name)
         if fresh:
             await asyncio.sleep(self._seconds(pod, "provisioning"))
-            if pod.generation != generation or pod.doomed or (hang and hang.params["status"] == "PROVISIONING"):
+            if pod.generation != generation or pod.never_placed or (hang and hang.params["status"] == "PROVISIONING"):
                 return False
             pod.assigned = True
             self._become(pod, "STARTING")
@@ -162,7 +164,7 @@ class Lifecycle:
         await asyncio.sleep(self._seconds(pod, "starting" if fresh else "restarting"))
         if pod.generation != generation or hang:
             return False
-        if (trouble := image_trouble(self._faults, pod)) is not None:
+        if (trouble := image_error(self._faults, pod)) is not None:
             self._fail(pod, generation, trouble)
             return False
         return True
@@ -172,15 +174,15 @@ class Lifecycle:
             if host == bad_hosts.OCI:
                 self._fail(pod, generation, _OCI)
             return
-        late = self._faults.strike("sshd-late", name=pod.words)
-        literal_null = pod.start_ssh and self._faults.strike("public-key-null", name=pod.words) is not None
-        env = self._account.secrets.told(container_env(pod, self._account.ssh_keys, literal_null))
+        late = self._faults.trigger("sshd-late", name=pod.id_and_name)
+        literal_null = pod.start_ssh and self._faults.trigger("public-key-null", name=pod.id_and_name) is not None
+        env = self._account.secrets.resolve(container_env(pod, self._account.ssh_keys, literal_null))
         direct = self._seconds(pod, "direct")
         delay = direct + self._seconds(pod, "sshd") + (late.params["seconds"] if late else 0.0)
-        packages = self._faults.strike("package-mirror-down", name=pod.words) is None
+        packages = self._faults.trigger("package-mirror-down", name=pod.id_and_name) is None
         delay = bad_hosts.NEVER if host == bad_hosts.NO_SSH else delay
         spec = replace(pod_spec(pod, env, delay, self.find_links, packages), gpu_lost=host == bad_hosts.NO_GPU)
-        if self._faults.strike("restart-loop", name=pod.words):
+        if self._faults.trigger("restart-loop", name=pod.id_and_name):
             spec = ending(spec)
         if pod.mounted_gb:
             self._system(pod, f"mount volume of {pod.mounted_gb} GB at {pod.config.mount_path}")
@@ -194,7 +196,7 @@ class Lifecycle:
         self._show_port(pod, direct)
         self._follow(pod, direct, delay)
         self._become(pod, "RUNNING")
-        if (fault := self._faults.strike("host-lost", pod=pod.words)) is not None:
+        if (fault := self._faults.trigger("host-lost", pod=pod.id_and_name)) is not None:
             self.lose_host(pod, fault)
 
     def _follow(self, pod: Pod, direct: float, delay: float) -> None:
@@ -215,19 +217,19 @@ class Lifecycle:
 
     def _seconds(self, pod: Pod, stage: str) -> float:
         """How long a stage lasts."""
-        slow = self._faults.strike("slow-stage", name=pod.words, stage=stage)
+        slow = self._faults.trigger("slow-stage", name=pod.id_and_name, stage=stage)
         return getattr(self.pace, stage) + (slow.params["seconds"] if slow else 0.0)
 
     def _show_port(self, pod: Pod, after: float) -> None:
-        if self._faults.strike("no-direct-ssh", name=pod.words):
+        if self._faults.trigger("no-direct-ssh", name=pod.id_and_name):
             pod.direct_at = None
         else:
             pod.direct_at = time.monotonic() + after
-        told = self._faults.strike("ssh-user-told", name=pod.words)
+        told = self._faults.trigger("ssh-user-told", name=pod.id_and_name)
         user = told.params["user"] if told else "root"
         pod.ssh_user = None if user == "null" else user
         if pod.old_port is not None:
-            fault = self._faults.strike("stale-port", name=pod.words)
+            fault = self._faults.trigger("stale-port", name=pod.id_and_name)
             pod.stale_reads = fault.params["reads"] if fault else _STALE_READS
 
     async def _halt(self, pod: Pod) -> None:
@@ -279,6 +281,6 @@ class Lifecycle:
         task.add_done_callback(self._tasks.discard)
 
 
-def lag(fault: Fault | None) -> Lag | None:
+def visibility_delay(fault: Fault | None) -> VisibilityDelay | None:
     """The delay that a fault with reads and seconds asks for."""
-    return None if fault is None else Lag(fault.params["reads"], fault.params.get("seconds", 0.0))
+    return None if fault is None else VisibilityDelay(fault.params["reads"], fault.params.get("seconds", 0.0))

@@ -22,13 +22,13 @@ from podyard_sandbox.traffic import note_event
 
 _SOURCES = ("container", "system")
 _SEQ = re.compile("[0-9]{1,15}")
-_MOST_LINES = 5000
+_MAX_LINES = 5000
 # A comment now and then shows us that the reader has gone, and proxies that the stream lives.
 _KEEP_ALIVE = 15.0
 
 
 @dataclass(frozen=True)
-class _Question:
+class _LogQuery:
     """What the reader wants: from which sources, and where to begin."""
 
     sources: tuple[str, ...]
@@ -36,14 +36,14 @@ class _Question:
     after: tuple[float, int] | None  # time and number of the last line the reader has seen
 
     @classmethod
-    def of(cls, request: web.Request) -> _Question:
-        """The question of a request: Last-Event-ID goes before since, since before tail.
+    def of(cls, request: web.Request) -> _LogQuery:
+        """The query of a request: Last-Event-ID goes before since, since before tail.
 
         Raises:
             Problem: 422 if a parameter is malformed.
         """
         sources = one_of(request.query, "source", _SOURCES) or _SOURCES
-        tail = number(request.query, "tail", 100, low=0, high=_MOST_LINES)
+        tail = number(request.query, "tail", 100, low=0, high=_MAX_LINES)
         last, since = request.headers.get("Last-Event-ID"), request.query.get("since")
         if last is not None:
             text, _slash, seq = last.partition("/")
@@ -66,7 +66,7 @@ async def stream(request: web.Request, logs: dict[str, PodLog], headers: dict[st
     Raises:
         Problem: 422 if a parameter is malformed.
     """
-    question = _Question.of(request)
+    query = _LogQuery.of(request)
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream",
@@ -78,16 +78,16 @@ async def stream(request: web.Request, logs: dict[str, PodLog], headers: dict[st
     )
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):  # the reader goes when it has enough
-        async for event in _events(question, [logs[source] for source in question.sources]):
+        async for event in _events(query, [logs[source] for source in query.sources]):
             await response.write(event)
             note_event(response, event)
     return response
 
 
-async def _events(question: _Question, logs: list[PodLog]) -> AsyncIterator[bytes]:
+async def _events(query: _LogQuery, logs: list[PodLog]) -> AsyncIterator[bytes]:
     old = sorted((line for log in logs for line in log.lines()), key=_moment)
     last = {log.source: max((line.seq for line in log.lines()), default=0) for log in logs}
-    for line in question.backfill(old):
+    for line in query.backfill(old):
         yield _event(line)
     async for new in _follow(logs, last):
         yield b": keep-alive\n\n" if new is None else _event(new)

@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.runpod.problems import invalid
-from podyard_sandbox.runpod.resources.store import Numbered
+from podyard_sandbox.runpod.resources.store import Pageable
 from podyard_sandbox.runpod.validation import number
 
-_MOST = 1000  # a page
+_MAX = 1000  # a page
 
-Thing = TypeVar("Thing", bound=Numbered)
+Item = TypeVar("Item", bound=Pageable)
 
 
 def page(
-    query: Mapping[str, str], faults: Faults, name: str, things: Sequence[Thing]
-) -> tuple[list[Thing], dict[str, Any]]:
-    """The things of the page that was asked for, and what the answer has beside them.
+    query: Mapping[str, str], faults: Faults, name: str, items: Sequence[Item]
+) -> tuple[list[Item], dict[str, Any]]:
+    """The items of the page that was asked for, and what the answer has beside them.
 
     Args:
         name: of the list, as the answer has it; a cursor of another list is refused.
@@ -32,20 +32,20 @@ def page(
     Raises:
         Problem: 422 if limit or cursor is malformed.
     """
-    limit = number(query, "limit", _MOST, low=1, high=_MOST)
+    limit = number(query, "limit", _MAX, low=1, high=_MAX)
     after = _number(query["cursor"], name) if "cursor" in query else 0
-    if (fault := faults.strike("small-pages")) is not None:
+    if (fault := faults.trigger("small-pages")) is not None:
         limit = min(limit, max(1, fault.params["size"]))
-    if faults.strike("older-service") is not None:
-        return list(things), {}
-    rest = [thing for thing in things if thing.seq > after]
+    if faults.trigger("older-service") is not None:
+        return list(items), {}
+    rest = [item for item in items if item.seq > after]
     shown, more = rest[:limit], len(rest) > limit
     cursor = base64.urlsafe_b64encode(f"{name}:{shown[-1].seq}".encode()).decode() if more else None
     return shown, {"pagination": {"hasNextPage": more, "nextCursor": cursor}}
 
 
 def _number(cursor: str, name: str) -> int:
-    """The number of the thing after which a page begins."""
+    """The number of the item after which a page begins."""
     try:
         plain = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from podyard_sandbox.faults import Fact, Faults
-from podyard_sandbox.faults.bad_hosts import spreading
+from podyard_sandbox.faults.bad_hosts import placement_spread
 from podyard_sandbox.runpod.bodies import CreatePod
 from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS
@@ -17,10 +17,10 @@ from podyard_sandbox.runpod.gpus import GPUS
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import NO_DISK, Problem, capacity
 from podyard_sandbox.runpod.resources import Volumes
-from podyard_sandbox.runpod.stock import Machine, Stock, Wanted
+from podyard_sandbox.runpod.stock import Machine, MachineRequest, Stock
 
 
-def machine_words(machine: Machine) -> dict[str, Fact]:
+def machine_facts(machine: Machine) -> dict[str, Fact]:
     """By what a fault may single out a machine."""
     name = GPUS[machine.gpu_id].name if machine.gpu_id in GPUS else machine.gpu_id
     return {"gpu": (machine.gpu_id, name), "data_center": machine.data_center, "cloud": machine.cloud}
@@ -58,7 +58,7 @@ class Placement:
         """The price that the pod is billed by, USD per hour."""
         gpu = GPUS[body.gpu.id] if body.gpu is not None else None
         words: Fact = (gpu.id, gpu.name) if gpu is not None else body.cpu.id if body.cpu is not None else ""
-        fault = self._faults.strike("price-above", gpu=words)
+        fault = self._faults.trigger("price-above", gpu=words)
         return round(self.price(body) * (fault.params["factor"] if fault else 1.0), 4)
 
     def place(self, body: CreatePod, any_case: bool = False) -> Machine:
@@ -70,7 +70,7 @@ class Placement:
         Raises:
             Problem: 400 if no machine is to be had.
         """
-        wanted = _wanted(body, any_case)
+        wanted = _machine_request(body, any_case)
         homes = {self._volumes.find(mount.volumeId).data_center for mount in body.mounts.network}
         faults = self._faults.on("no-capacity")
         decided: dict[int, bool] = {}  # a create is one chance for each fault, however many machines there are
@@ -80,25 +80,25 @@ class Placement:
                 return True
             if body.globalNetworking and not DATA_CENTERS[machine.data_center].global_network:
                 return True
-            fitting = [fault for fault in faults if fault.fits(machine_words(machine))]
+            fitting = [fault for fault in faults if fault.fits(machine_facts(machine))]
             for fault in fitting:
                 if fault.number not in decided:
-                    decided[fault.number] = fault.strikes()
+                    decided[fault.number] = fault.triggers()
             return any(decided[fault.number] for fault in fitting)
 
-        spread = spreading(self._faults, "runpod")
-        machine = self._stock.place(wanted, refuse, spread.dice if spread is not None else None)
+        spread = placement_spread(self._faults, "runpod")
+        machine = self._stock.place(wanted, refuse, spread.rng if spread is not None else None)
         if machine is None:
             raise self._nothing_left(wanted, refuse)
         return machine
 
-    def _nothing_left(self, wanted: Wanted, refuse: Callable[[Machine], bool]) -> Problem:
+    def _nothing_left(self, wanted: MachineRequest, refuse: Callable[[Machine], bool]) -> Problem:
         """The refusal, which says it apart if only the disks are too large."""
         others = [machine for machine in self._stock.fitting(replace(wanted, disk=0)) if machine.free >= wanted.count]
         return Problem(400, NO_DISK) if wanted.disk and any(not refuse(machine) for machine in others) else capacity()
 
 
-def _wanted(body: CreatePod, any_case: bool) -> Wanted:
+def _machine_request(body: CreatePod, any_case: bool) -> MachineRequest:
     places = tuple(place.upper() if any_case else place for place in body.dataCenterIds)
     ordered = body.dataCenterPriority == "custom"
     disk = body.disk + (body.mounts.persistent.size if body.mounts.persistent is not None else 0)
@@ -107,12 +107,13 @@ def _wanted(body: CreatePod, any_case: bool) -> Wanted:
             flavour = CPUS[body.cpu.id]
             raise Problem(  # made up
                 400,
-                f"cpu.vcpuCount must be a power of two from {flavour.least} to {flavour.most} for {flavour.id}",
+                f"cpu.vcpuCount must be a power of two "
+                f"from {flavour.min_vcpus} to {flavour.max_vcpus} for {flavour.id}",
             )
-        return Wanted(body.cpu.id, body.cpu.vcpuCount, body.cloud, places, disk=disk, ordered=ordered)
+        return MachineRequest(body.cpu.id, body.cpu.vcpuCount, body.cloud, places, disk=disk, ordered=ordered)
     gpu = body.gpu
     assert gpu is not None
-    return Wanted(
+    return MachineRequest(
         gpu_id=gpu.id,
         count=gpu.count,
         cloud=body.cloud,

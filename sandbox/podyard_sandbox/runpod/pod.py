@@ -37,14 +37,14 @@ def new_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _letter in range(14))
 
 
-class Lag:
+class VisibilityDelay:
     """Something that becomes visible only after so many reads, and not before so many seconds."""
 
     def __init__(self, reads: int, seconds: float = 0.0) -> None:
         self._reads = reads
         self._until = time.monotonic() + seconds
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Count a read, and say whether the lag was over before it."""
         if self._reads > 0:
             self._reads -= 1
@@ -105,7 +105,7 @@ class Pod:
         template_id: the template it was made from, which the API does not show.
         holds_gpu: whether GPUs of the machine are its own now.
         assigned: whether the API shows the machine yet.
-        doomed: whatever comes, it is never placed.
+        never_placed: whatever comes, it is never placed.
         mounted_gb: the size that the volume disk's file system has, which grows at a start after a stop only.
         generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
         direct_at: monotonic time from which the public SSH port is shown; None: never.
@@ -117,7 +117,7 @@ class Pod:
         leaving: while it lasts, reads still show the terminated pod.
         last_shown: how they show it, if not as TERMINATED.
         stopping: while it lasts, a stop has not taken effect yet.
-        on_paper: nothing runs behind it; it can be read and ended, and bills nothing.
+        is_fake: nothing runs behind it; it can be read and ended, and bills nothing.
         address: the public one of its ports.
     """
 
@@ -132,7 +132,7 @@ class Pod:
     jupyter_password: str | None
     template_id: str | None = None
     cpu: CpuShare | None = None
-    doomed: bool = False
+    never_placed: bool = False
     id: str = field(default_factory=new_id)
     host_suffix: str = field(default_factory=lambda: secrets.token_hex(4))
     key: str = field(default_factory=lambda: "rpa_pod" + secrets.token_hex(20), repr=False)
@@ -151,13 +151,13 @@ class Pod:
     network_at_start: bool = False
     mounted_gb: int = 0
     lost: bool = False
-    hidden: Lag | None = None
-    leaving: Lag | None = None
+    hidden: VisibilityDelay | None = None
+    leaving: VisibilityDelay | None = None
     last_shown: dict[str, Any] | None = None
-    stopping: Lag | None = None
+    stopping: VisibilityDelay | None = None
     generation: int = 0
     stages: Stages = field(default_factory=Stages)
-    on_paper: bool = False
+    is_fake: bool = False
     address: str = "127.0.0.1"
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -172,7 +172,7 @@ class Pod:
         return ACTIONS[self.status]
 
     @property
-    def words(self) -> tuple[str, str]:
+    def id_and_name(self) -> tuple[str, str]:
         """Its id and name: by either a fault may single it out."""
         return (self.id, self.config.name)
 

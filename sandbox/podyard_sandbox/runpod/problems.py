@@ -97,7 +97,7 @@ def locked() -> Problem:
     return Problem(409, "pod is locked")
 
 
-def on_paper(pod_id: str) -> Problem:
+def fake_pod_refusal(pod_id: str) -> Problem:
     """What only the sandbox has: a pod that can be read and ended and nothing else."""
     return Problem(409, f"pod {pod_id} is one of the many on paper; it can be read and ended, and nothing else")
 

@@ -26,41 +26,41 @@ def rent(cloud: Cloud, body: CreatePod, operation: str = "createPod") -> Pod:
     """
     faults, name = cloud.faults, body.name
     current().name = name
-    body = cloud.completed(body)
+    body = cloud.create_with_template(body)
     check_create(body)
     cloud.check_references(body)
     _refuse_by_fault(cloud, body, operation)
-    if _struck(faults.strike("create-drops-line-unmade", name=name, operation="createPod")):
+    if _note_fault(faults.trigger("create-drops-line-unmade", name=name, operation="createPod")):
         raise DroppedLine
     pod = cloud.rent(body)
     current().pod_id = pod.id
-    if _struck(faults.strike("phantom", name=name)):
+    if _note_fault(faults.trigger("phantom", name=name)):
         cloud.drop(pod)
         return pod
     cloud.admit(pod)
-    if _struck(faults.strike("create-drops-line", name=name, operation="createPod")):
+    if _note_fault(faults.trigger("create-drops-line", name=name, operation="createPod")):
         raise DroppedLine
-    if _struck(faults.strike("create-500-but-made", name=name, operation="createPod")):
+    if _note_fault(faults.trigger("create-500-but-made", name=name, operation="createPod")):
         raise Problem(500, INTERNAL)
     return pod
 
 
 def _refuse_by_fault(cloud: Cloud, body: CreatePod, operation: str) -> None:
     gpu = body.gpu.id if body.gpu is not None else ""
-    fault = _struck(cloud.faults.strike("create-refused", gpu=gpu, operation=operation))
+    fault = _note_fault(cloud.faults.trigger("create-refused", gpu=gpu, operation=operation))
     if fault is not None:
         raise Problem(fault.params["status"], fault.params["detail"])
-    cap = cloud.faults.strike("cpu-disk-cap") if body.cpu is not None else None
+    cap = cloud.faults.trigger("cpu-disk-cap") if body.cpu is not None else None
     if cap is not None and body.cpu is not None and body.disk > cap.params["gb"] * body.cpu.vcpuCount:
-        _struck(cap)
+        _note_fault(cap)
         raise Problem(400, f"disk must be at most {cap.params['gb'] * body.cpu.vcpuCount} GB")  # made up
     image = cloud.faults.peek("image-not-found", image=body.image)
-    if image is not None and image.params["reading"] == "refused" and image.strikes():
-        _struck(image)
+    if image is not None and image.params["reading"] == "refused" and image.triggers():
+        _note_fault(image)
         raise Problem(422, f"image {body.image} was not found in the registry")  # the text is made up
 
 
-def _struck(fault: Fault | None) -> Fault | None:
+def _note_fault(fault: Fault | None) -> Fault | None:
     """Note in the ledger that a fault struck this request."""
     if fault is not None:
         current().fault = fault.kind.name

@@ -15,7 +15,7 @@ from aiohttp import web
 _PLAIN = 1e21
 
 
-def json_answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """An answer with this document."""
     return web.json_response(document, status=status, headers=headers, dumps=dumps)
 

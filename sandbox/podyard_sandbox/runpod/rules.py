@@ -9,13 +9,13 @@ import re
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, CreateTemplate, Mounts, UpdatePod, UpdateTemplate
-from podyard_sandbox.runpod.commands import folded
+from podyard_sandbox.runpod.commands import merge_args
 from podyard_sandbox.runpod.cpus import CPUS
 from podyard_sandbox.runpod.pod import Config, CpuShare
 from podyard_sandbox.runpod.problems import Problem, no_network
 
-_MOST_ENV = 50
-_MOST_HTTP_PORTS = 10
+_MAX_ENV = 50
+_MAX_HTTP_PORTS = 10
 _PORT = re.compile(r"[0-9]{1,5}/(tcp|http)")
 
 
@@ -70,13 +70,13 @@ def check_settings(body: CreatePod | UpdatePod | CreateTemplate | UpdateTemplate
     Raises:
         Problem: 400 for a broken rule.
     """
-    if len(body.env) > _MOST_ENV:
-        raise Problem(400, f"a pod can have at most {_MOST_ENV} environment variables")
+    if len(body.env) > _MAX_ENV:
+        raise Problem(400, f"a pod can have at most {_MAX_ENV} environment variables")
     for port in body.ports:
         if not _PORT.fullmatch(port):
             raise Problem(400, f"port {port!r} is not of the form <port>/tcp or <port>/http")
-    if sum(port.endswith("/http") for port in body.ports) > _MOST_HTTP_PORTS:
-        raise Problem(400, f"a pod can expose at most {_MOST_HTTP_PORTS} HTTP ports")
+    if sum(port.endswith("/http") for port in body.ports) > _MAX_HTTP_PORTS:
+        raise Problem(400, f"a pod can expose at most {_MAX_HTTP_PORTS} HTTP ports")
 
 
 def new_config(body: CreatePod) -> Config:
@@ -84,7 +84,7 @@ def new_config(body: CreatePod) -> Config:
     return Config(
         name=body.name,
         image=body.image,
-        args=folded(body, ""),
+        args=merge_args(body, ""),
         disk=body.disk,
         ports=list(body.ports),
         env=dict(body.env),
@@ -109,7 +109,7 @@ def changed_config(config: Config, body: UpdatePod) -> Config:
             values[name] = getattr(body, name)
     if body.given("globalNetworking"):
         values["global_networking"] = body.globalNetworking
-    values["args"] = folded(body, config.args)
+    values["args"] = merge_args(body, config.args)
     values["mounts"] = {**config.mounts, **_mounts(body.mounts)}
     return Config(**values)
 

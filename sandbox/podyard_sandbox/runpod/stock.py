@@ -39,14 +39,14 @@ class Machine:
         """GB that a pod's container disk and volume disk may have together."""
         return _DISK[self.cloud]
 
-    def roomy(self, ram: int, vcpus: int) -> bool:
+    def has_room(self, ram: int, vcpus: int) -> bool:
         """Whether each of its GPUs comes with so many GB of the host's memory and so many vCPUs."""
         kind = GPUS.get(self.gpu_id)
         return kind is None or (kind.host_ram >= ram and kind.host_vcpus >= vcpus)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MachineRequest:
     """What a pod, or a question to the catalogue, asks of a machine; an empty tuple or None asks for nothing.
 
     ``ordered`` makes the order of the data centres a preference, which it is not otherwise.
@@ -73,7 +73,7 @@ class Wanted:
             and (not self.data_centers or machine.data_center in self.data_centers)
             and (not self.countries or DATA_CENTERS[machine.data_center].country in self.countries)
             and self._cuda_fits(machine.cuda)
-            and machine.roomy(self.min_ram, self.min_vcpus)
+            and machine.has_room(self.min_ram, self.min_vcpus)
             and machine.disk >= self.disk
         )
 
@@ -116,19 +116,19 @@ class Stock:
         for number, machine in enumerate(self.machines):
             machine.number = number
 
-    def fitting(self, wanted: Wanted) -> list[Machine]:
+    def fitting(self, wanted: MachineRequest) -> list[Machine]:
         """Machines of the kind that was asked for, full ones too."""
         return [machine for machine in self.machines if wanted.fits(machine)]
 
     def place(
         self,
-        wanted: Wanted,
+        wanted: MachineRequest,
         refuse: Callable[[Machine], bool] = lambda machine: False,
-        dice: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> Machine | None:
         """Take GPUs for a pod: the emptiest machine that fits, of those the newest driver, or None.
 
-        The data centres that were named are a filter, and a preference only if it is said so. With dice, it is any
+        The data centres that were named are a filter, and a preference only if it is said so. With rng, it is any
         machine that fits.
         """
         candidates = [m for m in self.fitting(wanted) if m.free >= wanted.count and not refuse(m)]
@@ -136,10 +136,10 @@ class Stock:
             return None
         places = wanted.data_centers if wanted.ordered else ()
         order = {place: -number for number, place in enumerate(places)}
-        chance = {m.number: dice.random() for m in candidates} if dice is not None else {}
+        draw = {m.number: rng.random() for m in candidates} if rng is not None else {}
         best = max(
             candidates,
-            key=lambda m: (order.get(m.data_center, 0), chance.get(m.number, 0.0), m.free, version(m.cuda or "0")),
+            key=lambda m: (order.get(m.data_center, 0), draw.get(m.number, 0.0), m.free, version(m.cuda or "0")),
         )
         best.free -= wanted.count
         return best

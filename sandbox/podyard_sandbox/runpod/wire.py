@@ -92,7 +92,7 @@ def _direct(pod: Pod) -> dict[str, Any] | None:
 def _runtime(pod: Pod, runtime: PodRuntime) -> dict[str, Any] | None:
     if pod.running is None or pod.started_at is None:
         return None
-    use = None if pod.lost or pod.on_paper else runtime.utilisation(pod.id)
+    use = None if pod.lost or pod.is_fake else runtime.utilisation(pod.id)
     gpus = use.gpus if use is not None else ()
     return {
         "uptime": int(time.time() - pod.started_at),

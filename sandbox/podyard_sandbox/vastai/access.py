@@ -60,13 +60,13 @@ class Access:
             DroppedLine: a fault drops the connection.
         """
         operation = OPERATIONS[asked]
-        if (fault := self._strike("latency", asked)) is not None:
+        if (fault := self._trigger("latency", asked)) is not None:
             await asyncio.sleep(fault.params["seconds"])
-        if self._strike("drops-line", asked):
+        if self._trigger("drops-line", asked):
             raise DroppedLine
         who = self._authenticate(request, asked, operation)
         self._throttle(asked, who)
-        if (fault := self._strike("server-error", asked)) is not None:
+        if (fault := self._trigger("server-error", asked)) is not None:
             raise _server_error(fault)
 
     def _authenticate(self, request: web.Request, asked: str, operation: Operation) -> str:
@@ -78,7 +78,7 @@ class Access:
                 return request.remote or ""
             raise bad_key(403)
         known = self._known(key)
-        if style is not None and (known is None or style.params["revoked"]) and style.strikes():
+        if style is not None and (known is None or style.params["revoked"]) and style.triggers():
             current().fault = style.kind.name
             raise _styled(style.params["style"])
         if isinstance(known, Instance) and operation.right != NO_KEY:
@@ -98,16 +98,16 @@ class Access:
 
     def _own(self, request: web.Request, asked: str, instance: Instance) -> None:
         """The key that lies in a container may do a few things to that instance, and nothing else."""
-        powerless = self._strike("vast-instance-key-no-rights", asked)
+        powerless = self._trigger("vast-instance-key-no-rights", asked)
         mine = request.match_info.get("id") == str(instance.id)
         if powerless or not OPERATIONS[asked].own or not mine:
             raise refusal(401, "auth_error", "This API key is not authorized for this action.")
 
     def _throttle(self, asked: str, who: str) -> None:
-        if self._strike("vast-quota", asked):
+        if self._trigger("vast-quota", asked):
             text = "Daily search quota exceeded; it resets at midnight UTC."
             raise refusal(429, "search_quota_exceeded", text)
-        fault = self._strike("vast-throttle", asked)
+        fault = self._trigger("vast-throttle", asked)
         if fault is not None:
             wait = fault.params["retry_after"]
             headers = {"Retry-After": str(wait)} if wait else {}
@@ -116,8 +116,8 @@ class Access:
         if scale > 0 and not self._limits.passes(asked, who, scale):
             raise _too_frequent("json" if asked == "destroyInstance" else "detail", OPERATIONS[asked], scale, {})
 
-    def _strike(self, name: str, asked: str) -> Fault | None:
-        fault = self._faults.strike(name, operation=PREFIX + asked)
+    def _trigger(self, name: str, asked: str) -> Fault | None:
+        fault = self._faults.trigger(name, operation=PREFIX + asked)
         if fault is not None:
             current().fault = name
         return fault

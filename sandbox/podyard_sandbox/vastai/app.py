@@ -17,12 +17,12 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.vastai.access import Access
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.errors import ApiError, DroppedLine, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.handlers.account import AccountHandlers
 from podyard_sandbox.vastai.handlers.instances import InstanceHandlers
 from podyard_sandbox.vastai.handlers.logs import LogHandlers
 from podyard_sandbox.vastai.handlers.market import MarketHandlers
-from podyard_sandbox.vastai.handlers.resources import ShelfHandlers
+from podyard_sandbox.vastai.handlers.resources import ResourceHandlers
 from podyard_sandbox.vastai.handlers.ssh_keys import KeyHandlers
 from podyard_sandbox.vastai.operations import OPERATIONS, PREFIX
 
@@ -32,7 +32,7 @@ ROOTS = ("/api/", "/vastai/")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class VastShell:
+class VastApi:
     """What every request passes on its way in and out."""
 
     def __init__(self, cloud: VastCloud, faults: Faults, ledger: Ledger) -> None:
@@ -42,9 +42,9 @@ class VastShell:
         self._logs = LogHandlers(cloud, faults)
         groups = (
             MarketHandlers(cloud, faults), InstanceHandlers(cloud, faults), KeyHandlers(cloud, faults),
-            AccountHandlers(cloud, faults), ShelfHandlers(cloud), self._logs,
+            AccountHandlers(cloud, faults), ResourceHandlers(cloud), self._logs,
         )  # fmt: skip
-        self._table: dict[str, Any] = {name: each for group in groups for name, each in group.table().items()}
+        self._operations: dict[str, Any] = {name: each for group in groups for name, each in group.operations().items()}
 
     def install(self, app: web.Application) -> None:
         """Add the API to an application, beside whatever else it serves."""
@@ -52,7 +52,9 @@ class VastShell:
         # A fixed path before one with a place for a number in it: the first that fits is taken.
         for name in sorted(OPERATIONS, key=lambda name: ("{" in OPERATIONS[name].path, name)):
             operation = OPERATIONS[name]
-            api.router.add_route(operation.method, operation.path + "{slash:/?}", self._table[name], name=PREFIX + name)
+            api.router.add_route(
+                operation.method, operation.path + "{slash:/?}", self._operations[name], name=PREFIX + name
+            )
         app.add_subapp("/api", api)
         app.router.add_get("/vastai/results/{token}", self._logs.result, allow_head=False)
 
@@ -102,7 +104,7 @@ class VastShell:
         """The answer, in whose place a fault may put a proxy's page or nothing."""
         if not asked or response.prepared or response.status >= 400:
             return response
-        fault = strike(self._faults, "odd-body", operation=PREFIX + asked)
+        fault = trigger(self._faults, "odd-body", operation=PREFIX + asked)
         if fault is None:
             return response
         page = f"<html><body><h1>{response.status}</h1></body></html>" if fault.params["body"] == "html" else ""

@@ -18,19 +18,19 @@ from podyard_sandbox import strict_json
 from podyard_sandbox.vastai.errors import ApiError, refusal
 from podyard_sandbox.vastai.instance import Config
 
-_MOST_LABEL, _MOST_IMAGE, _MOST_ONSTART, _MOST_VARIABLES, _MOST_ENV = 256, 1024, 16_384, 256, 32_768
+_MAX_LABEL, _MAX_IMAGE, _MAX_ONSTART, _MAX_VARIABLES, _MAX_ENV = 256, 1024, 16_384, 256, 32_768
 _DEFAULT_DISK, _DEFAULT_VOLUME = 10.0, 15.0
 _RUNTYPES = frozenset(
     ("args", *(f"{kind}{how}" for kind in ("ssh", "jupyter") for how in ("", "_proxy", "_direc", "_direct")))
 )
-_LEAST_BID, _MOST_BID = 0.001, 128.0
+_MIN_BID, _MAX_BID = 0.001, 128.0
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _ID = re.compile(r"[0-9]{1,18}")
-_MOST_SHOWN = 80
+_MAX_SHOWN = 80
 _MOUNT = re.compile(r"-v V\.[0-9]{1,18}:/\S+")
 # Host's and container's port, and what it speaks; a number above all ports asks for one that is the same on both sides.
 _PORT_FLAG = re.compile(r"-p +(?:[0-9]{1,5}:)?([0-9]{1,5})(?:/(?:tcp|udp))?")
-_MOST_PORTS = 64
+_MAX_PORTS = 64
 
 
 async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def amount(value: Any) -> float:
 def shown(value: Any) -> str:
     """What somebody sent, short enough for a refusal."""
     text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def identifier(text: str) -> int | None:
@@ -176,13 +176,13 @@ def config(body: Mapping[str, Any]) -> Config:
     Raises:
         ApiError: 400.
     """
-    image = _text(body, "image", _MOST_IMAGE)
+    image = _text(body, "image", _MAX_IMAGE)
     if not image:
         raise invalid("image is required")
-    label = _text(body, "label", _MOST_LABEL)
-    onstart = _text(body, "onstart", _MOST_ONSTART)
+    label = _text(body, "label", _MAX_LABEL)
+    onstart = _text(body, "onstart", _MAX_ONSTART)
     env, args = _env(body.get("env")), _args(body)
-    if len(env) > _MOST_VARIABLES or sum(len(name) + len(value) for name, value in env.items()) > _MOST_ENV:
+    if len(env) > _MAX_VARIABLES or sum(len(name) + len(value) for name, value in env.items()) > _MAX_ENV:
         raise invalid("env is too large")
     runtype = _text(body, "runtype", 256) or ("args" if args else "ssh")
     if unknown := set(runtype.split()) - _RUNTYPES:
@@ -204,8 +204,8 @@ def config(body: Mapping[str, Any]) -> Config:
 def _check_flags(env: Mapping[str, str]) -> None:
     """See that what ``env`` maps and mounts can be."""
     ports = [flag for flag in env if flag.startswith("-p ")]
-    if len(ports) > _MOST_PORTS:
-        raise invalid(f"more than {_MOST_PORTS} ports")
+    if len(ports) > _MAX_PORTS:
+        raise invalid(f"more than {_MAX_PORTS} ports")
     for flag in ports:
         inside = _PORT_FLAG.fullmatch(flag)
         if inside is None or int(inside[1]) == 0:
@@ -230,7 +230,7 @@ def name(body: Mapping[str, Any]) -> str | None:
     Raises:
         ApiError: 400.
     """
-    return _text(body, "name", _MOST_LABEL)
+    return _text(body, "name", _MAX_LABEL)
 
 
 def bid(body: Mapping[str, Any]) -> float | None:
@@ -242,8 +242,8 @@ def bid(body: Mapping[str, Any]) -> float | None:
     if body.get("price") is None:
         return None
     usd = _number(body, "price", 0.0)
-    if not _LEAST_BID <= usd <= _MOST_BID:
-        raise refusal(400, "invalid_price", f"Please set a bid price between {_LEAST_BID} and {_MOST_BID:g}.")
+    if not _MIN_BID <= usd <= _MAX_BID:
+        raise refusal(400, "invalid_price", f"Please set a bid price between {_MIN_BID} and {_MAX_BID:g}.")
     return usd
 
 

@@ -19,10 +19,10 @@ from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.vastai.account import Account
 from podyard_sandbox.vastai.errors import ApiError, no_such_instance, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
-from podyard_sandbox.vastai.gateway import Entrance
+from podyard_sandbox.vastai.fault_hooks import trigger
+from podyard_sandbox.vastai.gateway import GatewayPorts
 from podyard_sandbox.vastai.instance import Config, Instance
-from podyard_sandbox.vastai.lifecycle import LAST_WORDS, LIVING, Lifecycle
+from podyard_sandbox.vastai.lifecycle import LIVE_FAULT_NAMES, REPLY_DELAY, Lifecycle
 from podyard_sandbox.vastai.market import Market, Offer
 from podyard_sandbox.vastai.ssh_keys import SshKey, identity
 from podyard_sandbox.vastai.templates import Templates
@@ -31,7 +31,7 @@ from podyard_sandbox.vastai.volumes import Volumes
 _logger = logging.getLogger(__name__)
 
 # How often bids, credit and containers that ended by themselves are looked at.
-_LOOK = 0.2
+_POLL_INTERVAL = 0.2
 UNAVAILABLE = "Required resources are currently unavailable, state change queued."
 
 
@@ -86,7 +86,7 @@ class VastCloud:
         """Pay in or take out, so that so much is left."""
         self.account.deposit += usd - self.account.credit(self._meters, time.time())
 
-    def everything(self) -> list[Instance]:
+    def all_instances(self) -> list[Instance]:
         """Every contract of this daemon, past ones too, for the charges."""
         return [*{**self._past, **self._instances}.values()]
 
@@ -100,7 +100,7 @@ class VastCloud:
             machine=offer.machine,
             slots=offer.slots,
             bid=bid,
-            entrance=Entrance(),
+            gateway=GatewayPorts(),
             price=offer.price,
         )
         instance.ends_at = instance.created_at + offer.machine.ends_in
@@ -111,7 +111,7 @@ class VastCloud:
         self._meters.append(instance.meter)
         if config.volume is not None:
             self.volumes.use(config.volume, instance.id)
-        if (fault := strike(self.faults, "vast-null-after-create", name=instance.words)) is not None:
+        if (fault := trigger(self.faults, "vast-null-after-create", name=instance.id_and_label)) is not None:
             instance.hidden_until = time.monotonic() + fault.params["seconds"]
             instance.hidden_in = fault.params["reading"]
         return instance
@@ -124,7 +124,7 @@ class VastCloud:
         """A contract whose start failed, or was not asked for: its disk is there and billed."""
         instance.machine.give_back(instance.id)
         instance.holds_gpu = False
-        instance.actual, instance.wish = shown, "stopped"
+        instance.actual, instance.wanted_state = shown, "stopped"
         instance.intended = instance.cur = instance.next = "stopped"
         instance.bill()
         self._note(instance)
@@ -166,8 +166,8 @@ class VastCloud:
 
     # Change
 
-    async def change_state(self, instance: Instance, state: str, *, own: bool = False) -> None:
-        """Start, stop or freeze an instance; ``own`` says that it asks itself.
+    async def change_state(self, instance: Instance, state: str, *, from_inside: bool = False) -> None:
+        """Start, stop or freeze an instance; ``from_inside`` says that it asks itself.
 
         Raises:
             ApiError: 200 with success false, if its GPUs are with somebody else.
@@ -175,9 +175,9 @@ class VastCloud:
         if state == "running":
             self._start(instance)
         elif state == "stopped":
-            instance.intended = instance.wish = "stopped"
-            if own:  # it is to hear the answer
-                self._life.later(LAST_WORDS, lambda: self._life.stop(instance))
+            instance.intended = instance.wanted_state = "stopped"
+            if from_inside:  # it is to hear the answer
+                self._life.schedule(REPLY_DELAY, lambda: self._life.stop(instance))
             else:
                 await self._life.stop(instance)
         elif state == "frozen":
@@ -187,7 +187,7 @@ class VastCloud:
 
     def _start(self, instance: Instance) -> None:
         if instance.actual == "frozen":
-            instance.actual = instance.intended = instance.wish = "running"
+            instance.actual = instance.intended = instance.wanted_state = "running"
             self.note(instance)
             return
         if instance.intended == "running" and instance.cur == "running":
@@ -196,19 +196,19 @@ class VastCloud:
             raise refusal(400, "invalid_args", "error 400/3467: Invalid args: the contract has expired")
         if self.credit() <= 0:
             raise refusal(400, "missing_billing", "Your account lacks credit; see the billing page.")
-        fault = strike(self.faults, "vast-start-unavailable", name=instance.words)
+        fault = trigger(self.faults, "vast-start-unavailable", name=instance.id_and_label)
         if fault is None and self._life.start(instance):
             return
         if fault is not None:
             # Whether a start that was queued stays so, or falls back, users disagree.
             instance.queued = fault.params["reading"] == "queued"
-            instance.intended = instance.wish = "running" if instance.queued else "stopped"
+            instance.intended = instance.wanted_state = "running" if instance.queued else "stopped"
         self.note(instance)
         raise refusal(200, "resources_unavailable", UNAVAILABLE)
 
-    async def restart(self, instance: Instance, *, anew: bool) -> None:
+    async def restart(self, instance: Instance, *, recreate: bool) -> None:
         """Reboot or recycle an instance."""
-        await self._life.restart(instance, anew=anew)
+        await self._life.restart(instance, recreate=recreate)
 
     def change_bid(self, instance: Instance, usd: float) -> None:
         """Bid another price, which may end a run or begin one."""
@@ -217,7 +217,7 @@ class VastCloud:
 
     def attach(self, instance: Instance, key: SshKey) -> bool:
         """Let a key in to one instance; False if it is known there."""
-        if any(identity(line) == identity(key.line) for line in instance.lines()):
+        if any(identity(line) == identity(key.line) for line in instance.key_lines()):
             return False
         instance.keys.append(key)
         instance.detached.discard(identity(key.line))
@@ -240,7 +240,7 @@ class VastCloud:
 
     async def destroy(self, instance: Instance) -> None:
         """End an instance for good."""
-        fault = strike(self.faults, "vast-destroy-flaky", name=instance.words)
+        fault = trigger(self.faults, "vast-destroy-flaky", name=instance.id_and_label)
         reading = fault.params["reading"] if fault else ""
         if fault is not None and reading == "429":
             raise refusal(429, "rate_limit_exceeded", "API requests too frequent endpoint threshold=3.0")
@@ -262,7 +262,7 @@ class VastCloud:
         self._life.end(instance)
         if linger > 0:
             instance.leaving_until = time.monotonic() + linger
-            self._life.later(linger, lambda: self._drop(instance))
+            self._life.schedule(linger, lambda: self._drop(instance))
         else:
             await self._drop(instance)
 
@@ -271,12 +271,12 @@ class VastCloud:
 
     def fault_added(self, fault: Fault) -> None:
         """Let what befalls running instances befall those that the fault names."""
-        if fault.kind.name not in LIVING or fault.params["pod"] == "*":
+        if fault.kind.name not in LIVE_FAULT_NAMES or fault.params["pod"] == "*":
             return
         for instance in self:
-            fits = instance.actual == "running" and fault.fits({"pod": instance.words})
-            if fits and not fault.spent and fault.strikes():
-                self._life.befall(instance, fault)
+            fits = instance.actual == "running" and fault.fits({"pod": instance.id_and_label})
+            if fits and not fault.spent and fault.triggers():
+                self._life.apply_fault(instance, fault)
 
     def note(self, instance: Instance) -> None:
         """Write an instance down as it is now, and bill it so."""
@@ -292,16 +292,16 @@ class VastCloud:
         """Let the market move, bids win and lose, money end, and queued starts begin."""
         moved = time.monotonic()
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
             if 0 < self.pace.market <= time.monotonic() - moved:
                 moved = time.monotonic()
                 self.market.move()
             broke = self.credit() <= 0
             for instance in self:
                 if instance.gone_at is None and instance.lost is None:
-                    await self._look_after(instance, broke)
+                    await self._check_on(instance, broke)
 
-    async def _look_after(self, instance: Instance, broke: bool) -> None:
+    async def _check_on(self, instance: Instance, broke: bool) -> None:
         try:
             self._life.notice_exit(instance)
             runs = instance.cur == "running"
@@ -319,9 +319,9 @@ class VastCloud:
 
     def _resume(self, instance: Instance) -> None:
         """An instance that waits for its GPUs, or whose bid wins again, starts by itself."""
-        fault = self.faults.peek("vast-start-unavailable", name=instance.words)
-        outbid = self.faults.peek("vast-outbid", pod=instance.words)
-        if instance.wish != "running" or instance.expired or fault is not None or outbid is not None:
+        fault = self.faults.peek("vast-start-unavailable", name=instance.id_and_label)
+        outbid = self.faults.peek("vast-outbid", pod=instance.id_and_label)
+        if instance.wanted_state != "running" or instance.expired or fault is not None or outbid is not None:
             return
         if instance.machine.free(instance.slots):
             self._life.start(instance)

@@ -36,7 +36,7 @@ def container_env(instance: Instance, account: Mapping[str, str]) -> dict[str, s
         "CONTAINER_API_KEY": instance.key,
         "VAST_CONTAINERLABEL": f"C.{instance.id}",
         "PUBLIC_IPADDR": "127.0.0.1",
-        "SSH_PUBLIC_KEY": "\n".join(instance.lines()),
+        "SSH_PUBLIC_KEY": "\n".join(instance.key_lines()),
         "GPU_COUNT": str(instance.size),
         "DATA_DIRECTORY": "/workspace",
     }

@@ -10,9 +10,9 @@ from podyard_sandbox.faults import Fault, Faults
 from podyard_sandbox.faults.registry import Fact
 
 
-def strike(faults: Faults, fault_name: str, /, **facts: Fact) -> Fault | None:
+def trigger(faults: Faults, fault_name: str, /, **facts: Fact) -> Fault | None:
     """The fault of that name if it strikes now, which the records then tell of the request."""
-    fault = faults.strike(fault_name, **facts)
+    fault = faults.trigger(fault_name, **facts)
     if fault is not None:
         current().fault = fault_name
     return fault

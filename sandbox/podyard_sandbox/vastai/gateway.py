@@ -21,7 +21,7 @@ HOST = "127.0.0.2"
 _CHUNK = 65_536  # bytes at a time; only a size
 
 
-class Entrance:
+class GatewayPorts:
     """One instance's two ports at the gateway, for as long as the instance lives."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Entrance:
         self._server: asyncio.Server | None = None
         self._target: Callable[[], int | None] = lambda: None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._nobody = Reservation()
+        self._unused = Reservation()
 
     @property
-    def nobody(self) -> int:
+    def unused_port(self) -> int:
         """A port of 127.0.0.1 at which nobody will ever listen."""
-        return self._nobody.port
+        return self._unused.port
 
     async def open(self, *, second: bool, target: Callable[[], int | None]) -> None:
         """Take connections on the first port or the second, for whatever port of 127.0.0.1 the target names then."""
@@ -58,7 +58,7 @@ class Entrance:
         await self.shut()
         for held in self._sockets:
             held.close()
-        self._nobody.release()
+        self._unused.release()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

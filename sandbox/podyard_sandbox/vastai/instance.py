@@ -15,7 +15,7 @@ from typing import Any
 from podyard_sandbox.meter import Interval, Meter
 from podyard_sandbox.pods import RunningPod
 from podyard_sandbox.stages import Stages
-from podyard_sandbox.vastai.gateway import Entrance
+from podyard_sandbox.vastai.gateway import GatewayPorts
 from podyard_sandbox.vastai.machines import Machine
 from podyard_sandbox.vastai.market import disk_price
 from podyard_sandbox.vastai.ssh_keys import SshKey, identity
@@ -100,11 +100,11 @@ class Instance:
     Attributes:
         bid: USD per hour for the GPUs if it is interruptible, else None.
         actual, intended, cur, next, status_msg: what the API shows under these names.
-        wish: what the owner wants: running, stopped or frozen; the platform may intend otherwise.
+        wanted_state: what the owner wants: running, stopped or frozen; the platform may intend otherwise.
         queued: it waits for its GPUs.
         holds_gpu: whether the GPUs of its offer are its own now.
         running: the container, while it runs.
-        boots: counts starts, stops and ends, so that a start under way notices that it was overtaken.
+        generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
         keys: the keys that are attached to it; account_keys: the account's of its last start; detached: those that it
             is not to get from the account again.
         hidden_until: monotonic time until which show answers null, or the list lacks it (``hidden_in``).
@@ -116,7 +116,7 @@ class Instance:
     machine: Machine
     slots: range
     bid: float | None
-    entrance: Entrance
+    gateway: GatewayPorts
     price: float
     key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     jupyter_token: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -125,13 +125,13 @@ class Instance:
     cur: str = "running"
     next: str = "running"
     status_msg: str | None = None
-    wish: str = "running"
+    wanted_state: str = "running"
     queued: bool = False
     holds_gpu: bool = False
     lost: str | None = None
     expired: bool = False
-    made: bool = False
-    boots: int = 0
+    has_container: bool = False
+    generation: int = 0
     keys: list[SshKey] = field(default_factory=list)
     account_keys: tuple[SshKey, ...] = ()
     detached: set[tuple[str, ...]] = field(default_factory=set)
@@ -157,7 +157,7 @@ class Instance:
         return str(self.id)
 
     @property
-    def words(self) -> tuple[str, str]:
+    def id_and_label(self) -> tuple[str, str]:
         """Its id and label: by either a fault may single it out."""
         return (self.pod_id, self.config.label or "")
 
@@ -185,11 +185,11 @@ class Instance:
         """The keys that may log in: the account's of its last start, and those attached since."""
         return list({key.line: key for key in (*self.account_keys, *self.keys)}.values())
 
-    def lines(self) -> tuple[str, ...]:
+    def key_lines(self) -> tuple[str, ...]:
         """Their lines."""
         return tuple(key.line for key in self.all_keys())
 
-    def take_over(self, keys: Iterable[SshKey]) -> None:
+    def adopt_account_keys(self, keys: Iterable[SshKey]) -> None:
         """Let in the account's keys as they are now, but none that was detached."""
         self.account_keys = tuple(replace(key) for key in keys if identity(key.line) not in self.detached)
 

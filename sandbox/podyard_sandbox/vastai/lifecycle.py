@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import Any
 
 from podyard_sandbox.faults import Fault, Faults, bad_hosts
-from podyard_sandbox.faults.bad_hosts import trouble_of
+from podyard_sandbox.faults.bad_hosts import host_problem
 from podyard_sandbox.pace import Pace
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.stages import ADDRESSED, RUNNING, Stages
@@ -37,7 +37,7 @@ from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 _logger = logging.getLogger(__name__)
 
 # An instance that ends itself still hears the answer (seconds).
-LAST_WORDS = 0.1
+REPLY_DELAY = 0.1
 MANIFEST = "Error response from daemon: manifest for {image} not found: manifest unknown: manifest unknown"
 DENIED = "Error response from daemon: pull access denied for {image}, repository does not exist or may require login"
 OCI = (
@@ -50,7 +50,7 @@ PORT_TAKEN = (
 )
 
 
-class Overtaken(Exception):
+class Superseded(Exception):
     """A stop, an end or another start came in between."""
 
 
@@ -77,7 +77,7 @@ class Lifecycle:
 
     def start(self, instance: Instance) -> bool:
         """Start a stopped instance; False if its GPUs are with another, and it has to wait."""
-        instance.intended = instance.wish = "running"
+        instance.intended = instance.wanted_state = "running"
         if not instance.holds_gpu:
             if not instance.machine.free(instance.slots):
                 instance.queued = True
@@ -96,25 +96,25 @@ class Lifecycle:
         instance.holds_gpu = False
         instance.intended = instance.cur = instance.next = "stopped"
         instance.started_at = None
-        instance.actual = "exited" if instance.made else "stopped"
+        instance.actual = "exited" if instance.has_container else "stopped"
         if why is not None:
             instance.status_msg = why
         self._note(instance)
 
-    async def restart(self, instance: Instance, *, anew: bool) -> None:
+    async def restart(self, instance: Instance, *, recreate: bool) -> None:
         """Restart the container in its place, or make a new one and pull its image again."""
-        await self._halt(instance, wipe=anew)
-        self._boot(instance, first="recycling" if anew else "rebooting", pull=anew)
+        await self._halt(instance, wipe=recreate)
+        self._boot(instance, first="recycling" if recreate else "rebooting", pull=recreate)
 
     def freeze(self, instance: Instance) -> None:
         """Pause an instance: its GPUs stay its own and are billed."""
-        instance.intended = instance.wish = "frozen"
+        instance.intended = instance.wanted_state = "frozen"
         instance.actual = "frozen"
         self._note(instance)
 
     def end(self, instance: Instance) -> None:
         """End an instance for good: nothing is billed from now on, and soon nothing is left of it."""
-        instance.boots += 1
+        instance.generation += 1
         instance.bill()
         instance.gone_at = time.time()
         instance.meter.close(instance.gone_at)
@@ -122,11 +122,11 @@ class Lifecycle:
         instance.holds_gpu = False
         instance.cur = instance.next = "unloaded"
         self._changed(instance)
-        self.later(LAST_WORDS, lambda: self.remove(instance))
+        self.schedule(REPLY_DELAY, lambda: self.remove(instance))
 
     async def remove(self, instance: Instance) -> None:
         """Remove what an instance was made of, disk and all."""
-        await instance.entrance.close()
+        await instance.gateway.close()
         async with instance.lock:
             await self._runtime.destroy(instance.pod_id)
             instance.running = None
@@ -134,11 +134,11 @@ class Lifecycle:
     def set_keys(self, instance: Instance, *, rewrite: bool = False) -> None:
         """Let the running container know which keys may log in."""
         if instance.running is not None and instance.config.launched:
-            self._runtime.set_keys(instance.pod_id, instance.lines(), rewrite=rewrite)
-            if instance.lines():
-                instance.stages.key_there()
+            self._runtime.set_keys(instance.pod_id, instance.key_lines(), rewrite=rewrite)
+            if instance.key_lines():
+                instance.stages.key_installed()
 
-    def later(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def schedule(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do something in a while."""
 
         async def wait() -> None:
@@ -158,83 +158,83 @@ class Lifecycle:
     def _boot(
         self, instance: Instance, *, first: str | None = None, pull: bool = True, broken: str | None = None
     ) -> None:
-        instance.boots += 1
+        instance.generation += 1
         instance.queued = False
         instance.started_at = None
-        instance.stages = Stages(instance.created_at if instance.boots == 1 else None)
+        instance.stages = Stages(instance.created_at if instance.generation == 1 else None)
         instance.cur = instance.next = instance.intended = "running"
         instance.actual, instance.status_msg = first, None
         self._note(instance)
-        self._spawn(self._booting(instance, instance.boots, pull and not instance.made, broken))
+        self._spawn(self._booting(instance, instance.generation, pull and not instance.has_container, broken))
 
-    async def _booting(self, instance: Instance, boot: int, pull: bool, broken: str | None) -> None:
+    async def _booting(self, instance: Instance, generation: int, pull: bool, broken: str | None) -> None:
         try:
-            host = await self._load(instance, boot, pull)
+            host = await self._load(instance, generation, pull)
             if broken is None:
-                await self._run(instance, boot, host)
+                await self._run(instance, generation, host)
             else:
-                self._become(instance, boot, "created", broken)
-        except Overtaken:
+                self._become(instance, generation, "created", broken)
+        except Superseded:
             return
         except PodError as error:
             self._log(instance, str(error))
-            self._become(instance, boot, "created", f"Error: OCI runtime create failed: {error}")
+            self._become(instance, generation, "created", f"Error: OCI runtime create failed: {error}")
         except Exception:
             _logger.exception("instance %s could not be brought up", instance.id)
 
-    async def _load(self, instance: Instance, boot: int, pull: bool) -> str | None:
+    async def _load(self, instance: Instance, generation: int, pull: bool) -> str | None:
         """Pass the stages before the container starts; returns what is wrong with the host that only shows later."""
         image = instance.config.image
-        await self._pause(instance, boot, self.pace.provisioning)
-        self._become(instance, boot, "loading", f"Pulling from {image.split(':')[0]}")
+        await self._pause(instance, generation, self.pace.provisioning)
+        self._become(instance, generation, "loading", f"Pulling from {image.split(':')[0]}")
         self._log(instance, f"pulling image {image}")
-        if pull and (fault := self._faults.strike("vast-slow-pull", name=instance.words)):
-            await self._pause(instance, boot, fault.params["seconds"])
-        await self._pause(instance, boot, self.pace.starting if pull else self.pace.restarting)
-        if (fault := self._faults.strike("vast-bad-image", name=instance.words, image=image)) is not None:
+        if pull and (fault := self._faults.trigger("vast-slow-pull", name=instance.id_and_label)):
+            await self._pause(instance, generation, fault.params["seconds"])
+        await self._pause(instance, generation, self.pace.starting if pull else self.pace.restarting)
+        if (fault := self._faults.trigger("vast-bad-image", name=instance.id_and_label, image=image)) is not None:
             text = (DENIED if fault.params["text"] == "denied" else MANIFEST).format(image=image)
-            self._become(instance, boot, "loading", text)
-            await self._pause(instance, boot, fault.params["seconds"])
+            self._become(instance, generation, "loading", text)
+            await self._pause(instance, generation, fault.params["seconds"])
             instance.intended = "stopped"
             self._note(instance)
-            raise Overtaken
-        host = trouble_of(self._faults, "vastai", instance.machine.id, instance.words)
+            raise Superseded
+        host = host_problem(self._faults, "vastai", instance.machine.id, instance.id_and_label)
         if host == bad_hosts.LOADING:
-            raise Overtaken
-        if host == bad_hosts.OCI or self._faults.strike("vast-oci-fail", name=instance.words):
-            self._become(instance, boot, "created", OCI)
-            raise Overtaken
+            raise Superseded
+        if host == bad_hosts.OCI or self._faults.trigger("vast-oci-fail", name=instance.id_and_label):
+            self._become(instance, generation, "created", OCI)
+            raise Superseded
         return host
 
-    async def _run(self, instance: Instance, boot: int, host: str | None) -> None:
-        self._become(instance, boot, "created", "Status: Image is up to date")
-        await self._pause(instance, boot, self.pace.direct / 2)
-        late = self._faults.strike("vast-key-late", name=instance.words)
-        never = self._faults.strike("vast-key-never", name=instance.words)
+    async def _run(self, instance: Instance, generation: int, host: str | None) -> None:
+        self._become(instance, generation, "created", "Status: Image is up to date")
+        await self._pause(instance, generation, self.pace.direct / 2)
+        late = self._faults.trigger("vast-key-late", name=instance.id_and_label)
+        never = self._faults.trigger("vast-key-never", name=instance.id_and_label)
         absent = never is not None and never.params["reading"] == "absent"
-        instance.take_over([] if absent else self._account.ssh_keys)
-        keys = () if late or absent else instance.lines()
+        instance.adopt_account_keys([] if absent else self._account.ssh_keys)
+        keys = () if late or absent else instance.key_lines()
         spoiled = never is not None and never.params["reading"] == "mode"
-        refused = self._faults.strike("vast-direct-refused", name=instance.words) is not None
+        refused = self._faults.trigger("vast-direct-refused", name=instance.id_and_label) is not None
         env = container_env(instance, self._account.variables)
         delay = bad_hosts.NEVER if host == bad_hosts.NO_SSH else self.pace.sshd
         spec = pod_spec(instance, env, delay, self.find_links, keys, spoiled)
         spec = replace(spec, gpu_lost=host == bad_hosts.NO_GPU)
         async with instance.lock:
-            self._check(instance, boot)
+            self._check(instance, generation)
             instance.running = await self._runtime.start(spec)
-        self._check(instance, boot)
-        instance.made = True
-        await self._open_entrance(instance)
+        self._check(instance, generation)
+        instance.has_container = True
+        await self._open_gateway(instance)
         if refused:
-            instance.running.ports[SSH_PORT] = instance.entrance.nobody
+            instance.running.ports[SSH_PORT] = instance.gateway.unused_port
         instance.started_at = time.time()
         image, mode = instance.config.image.replace(":", "_", 1), "ssh" if instance.config.launched else "args"
         self._follow(instance, keyed=bool(keys) and not spoiled)
-        self._become(instance, boot, "running", f"success, running {image}/{mode}")
+        self._become(instance, generation, "running", f"success, running {image}/{mode}")
         if late is not None:
-            self.later(late.params["seconds"], lambda: self._keys_arrive(instance, boot))
-        self._strike_running(instance)
+            self.schedule(late.params["seconds"], lambda: self._keys_arrive(instance, generation))
+        self._trigger_while_running(instance)
 
     def _follow(self, instance: Instance, *, keyed: bool) -> None:
         """Note what it has reached, and what it will."""
@@ -252,57 +252,57 @@ class Lifecycle:
         if port is not None and instance.config.launched:
             self._spawn(follow())
 
-    async def _keys_arrive(self, instance: Instance, boot: int) -> None:
-        if instance.boots == boot:
+    async def _keys_arrive(self, instance: Instance, generation: int) -> None:
+        if instance.generation == generation:
             self.set_keys(instance)
 
-    async def _open_entrance(self, instance: Instance) -> None:
+    async def _open_gateway(self, instance: Instance) -> None:
         """Have the gateway lead to the instance: in jupyter modes by the second of its ports, else by the first."""
         config, running = instance.config, instance.running
         assert running is not None
-        if not config.launched or self._faults.strike("vast-proxy-refused", name=instance.words):
+        if not config.launched or self._faults.trigger("vast-proxy-refused", name=instance.id_and_label):
             return
-        fault = self._faults.strike("vast-jupyter-plus-one", name=instance.words)
+        fault = self._faults.trigger("vast-jupyter-plus-one", name=instance.id_and_label)
         second = config.jupyter if fault is None else fault.params["reading"] == "everywhere"
         port = running.gateway if running.gateway is not None else running.ports.get(SSH_PORT)
-        await instance.entrance.open(second=second, target=lambda: port)
+        await instance.gateway.open(second=second, target=lambda: port)
 
-    def _strike_running(self, instance: Instance) -> None:
+    def _trigger_while_running(self, instance: Instance) -> None:
         """Faults that wait for the next instance that runs."""
-        instance.ports_null = self._faults.strike("vast-ports-null", name=instance.words) is not None
-        instance.proxy_only = self._faults.strike("vast-proxy-only", name=instance.words) is not None
-        instance.newline = self._faults.strike("vast-ip-with-newline", name=instance.words) is not None
-        if (fault := self._faults.strike("vast-key-vanishes", name=instance.words)) is not None:
-            boot = instance.boots
-            self.later(fault.params["after"], lambda: self._vanish(instance, boot))
-        for name in LIVING:
-            if (fault := self._faults.strike(name, pod=instance.words)) is not None:
-                self.befall(instance, fault)
+        instance.ports_null = self._faults.trigger("vast-ports-null", name=instance.id_and_label) is not None
+        instance.proxy_only = self._faults.trigger("vast-proxy-only", name=instance.id_and_label) is not None
+        instance.newline = self._faults.trigger("vast-ip-with-newline", name=instance.id_and_label) is not None
+        if (fault := self._faults.trigger("vast-key-vanishes", name=instance.id_and_label)) is not None:
+            generation = instance.generation
+            self.schedule(fault.params["after"], lambda: self._vanish(instance, generation))
+        for name in LIVE_FAULT_NAMES:
+            if (fault := self._faults.trigger(name, pod=instance.id_and_label)) is not None:
+                self.apply_fault(instance, fault)
 
-    async def _vanish(self, instance: Instance, boot: int) -> None:
-        if instance.boots == boot:
+    async def _vanish(self, instance: Instance, generation: int) -> None:
+        if instance.generation == generation:
             self.set_keys(instance, rewrite=True)
 
     # What befalls a running instance
 
-    def befall(self, instance: Instance, fault: Fault) -> None:
+    def apply_fault(self, instance: Instance, fault: Fault) -> None:
         """Let something happen to an instance that runs, when the fault says."""
-        boot = instance.boots
+        generation = instance.generation
 
-        async def strike() -> None:
-            if instance.boots == boot and instance.gone_at is None:
-                await BEFALL[fault.kind.name](self, instance, fault)
+        async def apply() -> None:
+            if instance.generation == generation and instance.gone_at is None:
+                await LIVE_FAULTS[fault.kind.name](self, instance, fault)
 
-        self.later(fault.params["after"], strike)
+        self.schedule(fault.params["after"], apply)
 
     async def _outbid(self, instance: Instance, fault: Fault) -> None:
         await self.stop(instance)
         if fault.params["seconds"] > 0:
-            boot = instance.boots
-            self.later(fault.params["seconds"], lambda: self._win(instance, boot))
+            generation = instance.generation
+            self.schedule(fault.params["seconds"], lambda: self._win(instance, generation))
 
-    async def _win(self, instance: Instance, boot: int) -> None:
-        if instance.boots == boot and instance.gone_at is None and instance.wish == "running":
+    async def _win(self, instance: Instance, generation: int) -> None:
+        if instance.generation == generation and instance.gone_at is None and instance.wanted_state == "running":
             self.start(instance)
 
     async def _expire(self, instance: Instance, _fault: Fault) -> None:
@@ -312,21 +312,21 @@ class Lifecycle:
     async def _lose(self, instance: Instance, fault: Fault) -> None:
         """The host does not answer; what runs there goes on, out of reach, and may come back."""
         instance.lost = fault.params["status"]
-        await instance.entrance.shut()
+        await instance.gateway.shut()
         if fault.params["dead"]:
             async with instance.lock:
                 await self._runtime.stop(instance.pod_id, wipe=False)
                 instance.running = None
         self._note(instance)
         if fault.params["seconds"] > 0:
-            boot = instance.boots
-            self.later(fault.params["seconds"], lambda: self._find(instance, boot))
+            generation = instance.generation
+            self.schedule(fault.params["seconds"], lambda: self._find(instance, generation))
 
-    async def _find(self, instance: Instance, boot: int) -> None:
-        if instance.boots == boot and instance.gone_at is None:
+    async def _find(self, instance: Instance, generation: int) -> None:
+        if instance.generation == generation and instance.gone_at is None:
             instance.lost = None
             if instance.running is not None:
-                await self._open_entrance(instance)
+                await self._open_gateway(instance)
             self._note(instance)
 
     # Small things
@@ -340,27 +340,27 @@ class Lifecycle:
             self._note(instance)
 
     async def _halt(self, instance: Instance, *, wipe: bool) -> None:
-        instance.boots += 1
-        await instance.entrance.shut()
+        instance.generation += 1
+        await instance.gateway.shut()
         async with instance.lock:
             if instance.running is not None:
                 await self._runtime.stop(instance.pod_id, wipe=wipe)
                 instance.running = None
-            elif wipe and instance.made:
+            elif wipe and instance.has_container:
                 await self._runtime.destroy(instance.pod_id)
         if wipe:
-            instance.made = False
+            instance.has_container = False
 
-    async def _pause(self, instance: Instance, boot: int, seconds: float) -> None:
+    async def _pause(self, instance: Instance, generation: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._check(instance, boot)
+        self._check(instance, generation)
 
-    def _check(self, instance: Instance, boot: int) -> None:
-        if instance.boots != boot:
-            raise Overtaken
+    def _check(self, instance: Instance, generation: int) -> None:
+        if instance.generation != generation:
+            raise Superseded
 
-    def _become(self, instance: Instance, boot: int, actual: str, text: str) -> None:
-        self._check(instance, boot)
+    def _become(self, instance: Instance, generation: int, actual: str, text: str) -> None:
+        self._check(instance, generation)
         instance.actual, instance.status_msg = actual, text
         self._note(instance)
 
@@ -377,9 +377,9 @@ class Lifecycle:
         task.add_done_callback(self._tasks.discard)
 
 
-BEFALL: dict[str, Callable[[Lifecycle, Instance, Fault], Coroutine[Any, Any, None]]] = {
+LIVE_FAULTS: dict[str, Callable[[Lifecycle, Instance, Fault], Coroutine[Any, Any, None]]] = {
     "vast-outbid": Lifecycle._outbid,
     "vast-expired": Lifecycle._expire,
     "vast-offline": Lifecycle._lose,
 }
-LIVING = tuple(BEFALL)
+LIVE_FAULT_NAMES = tuple(LIVE_FAULTS)

@@ -69,7 +69,7 @@ GPUS: Mapping[str, Gpu] = {
 }
 
 # How many machines there are of a kind, and how many GPUs each has.
-_PARK: tuple[tuple[str, tuple[int, ...]], ...] = (
+_MACHINES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("RTX 3060", (1, 2, 4)), ("RTX 3090", (1, 1, 2, 4, 4)), ("RTX 4080", (1, 2)),
     ("RTX 4090", (1, 1, 1, 2, 2, 4, 4, 8)), ("RTX 5090", (1, 2, 4, 8)), ("RTX A4000", (1, 4)),
     ("RTX A6000", (1, 2, 4, 8)), ("RTX 6000Ada", (1, 2, 4)), ("L4", (1, 4)), ("L40S", (1, 2, 4, 8)),
@@ -139,49 +139,49 @@ class Machine:
 
 def machines(seed: int) -> list[Machine]:
     """The park that a seed gives."""
-    dice = random.Random(seed)
-    return list(_machines(dice))
+    rng = random.Random(seed)
+    return list(_machines(rng))
 
 
-def _machines(dice: random.Random) -> Iterator[Machine]:
+def _machines(rng: random.Random) -> Iterator[Machine]:
     number, offer = 18_000, 21_530_000
-    for name, counts in _PARK:
+    for name, counts in _MACHINES:
         for position, count in enumerate(counts):
-            number += dice.randrange(1, 40)
-            offer += dice.randrange(100, 400)
+            number += rng.randrange(1, 40)
+            offer += rng.randrange(100, 400)
             # The first of each kind keeps still and is a good one, so that there is always something to be had.
-            machine = _machine(dice, number, offer, GPUS[name], count, steady=position == 0)
+            machine = _machine(rng, number, offer, GPUS[name], count, steady=position == 0)
             machine.held = [None] * count
             offer += 4 * count
             yield machine
 
 
-def _machine(dice: random.Random, number: int, offer: int, gpu: Gpu, count: int, *, steady: bool) -> Machine:
-    cuda, driver = dice.choice(_DRIVERS[:2] if steady else _DRIVERS)
-    cpu, cores = dice.choice(_CPUS)
-    price = gpu.price * (1.0 if steady else dice.uniform(0.85, 1.6))
+def _machine(rng: random.Random, number: int, offer: int, gpu: Gpu, count: int, *, steady: bool) -> Machine:
+    cuda, driver = rng.choice(_DRIVERS[:2] if steady else _DRIVERS)
+    cpu, cores = rng.choice(_CPUS)
+    price = gpu.price * (1.0 if steady else rng.uniform(0.85, 1.6))
     return Machine(
         id=number,
-        host_id=60_000 + dice.randrange(9_000),
+        host_id=60_000 + rng.randrange(9_000),
         gpu=gpu,
         count=count,
-        place=dice.choice(_PLACES[:2] if steady else _PLACES),
+        place=rng.choice(_PLACES[:2] if steady else _PLACES),
         cuda=cuda,
         driver=driver,
         cpu=cpu,
         cores=cores,
-        disk=round(dice.uniform(300, 3000), 1) * max(1, count // 2),
-        reliability=round(0.9975 if steady else dice.uniform(0.88, 0.9995), 4),
-        verified=steady or dice.random() < 0.75,
-        direct_ports=124 if steady else dice.choice((0, 0, 15, 99, 249)),
+        disk=round(rng.uniform(300, 3000), 1) * max(1, count // 2),
+        reliability=round(0.9975 if steady else rng.uniform(0.88, 0.9995), 4),
+        verified=steady or rng.random() < 0.75,
+        direct_ports=124 if steady else rng.choice((0, 0, 15, 99, 249)),
         price=round(price, 4),
-        min_bid=round(price * dice.uniform(0.4, 0.7), 4),
-        inet_up=round(dice.uniform(80, 2000), 1),
-        inet_down=round(905.2 if steady else dice.uniform(60, 6000), 1),
-        inet_cost=dice.choice((0.0, 0.001, 0.002, 0.01, 0.02)),
-        storage_cost=dice.choice((0.1, 0.15, 0.2)),
-        datacenter=dice.random() < 0.2,
-        ends_in=2_592_000.0 if steady else dice.choice((43_200.0, 604_800.0, 2_592_000.0, 7_776_000.0)),
+        min_bid=round(price * rng.uniform(0.4, 0.7), 4),
+        inet_up=round(rng.uniform(80, 2000), 1),
+        inet_down=round(905.2 if steady else rng.uniform(60, 6000), 1),
+        inet_cost=rng.choice((0.0, 0.001, 0.002, 0.01, 0.02)),
+        storage_cost=rng.choice((0.1, 0.15, 0.2)),
+        datacenter=rng.random() < 0.2,
+        ends_in=2_592_000.0 if steady else rng.choice((43_200.0, 604_800.0, 2_592_000.0, 7_776_000.0)),
         restless=not steady,
         first_offer=offer,
     )

@@ -57,7 +57,7 @@ class Market:
 
     def __init__(self, seed: int) -> None:
         self.machines = machines(seed)
-        self._dice = random.Random(seed + 1)
+        self._rng = random.Random(seed + 1)
         self._offers = {offer.id: offer for machine in self.machines for offer in _offers(machine)}
 
     def __iter__(self) -> Iterator[Offer]:
@@ -69,15 +69,15 @@ class Market:
 
     def move(self) -> None:
         """Something happens on a restless machine: others rent or give back, or the host changes its prices."""
-        machine = self._dice.choice([each for each in self.machines if each.restless])
-        chance = self._dice.random()
+        machine = self._rng.choice([each for each in self.machines if each.restless])
+        chance = self._rng.random()
         free = [slot for slot, holder in enumerate(machine.held) if holder is None]
         if chance < 0.35 and free:
             machine.take(range(free[0], free[0] + 1), OTHERS)
         elif chance < 0.65:
             machine.give_back(OTHERS)
         else:
-            factor = self._dice.uniform(0.9, 1.12)
+            factor = self._rng.uniform(0.9, 1.12)
             low, high = 0.6 * machine.gpu.price, 2.5 * machine.gpu.price
             machine.price = round(min(high, max(low, machine.price * factor)), 4)
             machine.min_bid = round(min(0.9 * machine.price, max(0.2 * low, machine.min_bid * factor)), 4)

@@ -10,7 +10,7 @@ from typing import Any
 
 from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.market import DEFAULT_STORAGE, Market, driver_number, offer_json
 
 _CONTROLS = ("order", "type", "limit", "allocated_storage", "disable_bundling", "q", "select_cols", "sort_option")
@@ -32,7 +32,7 @@ _VIRTUAL = ("verified", "datacenter", "allocated_storage")
 # Without a filter on compute_cap, a search by CUDA was seen to lose the newest kinds.
 _LOST_BY_CUDA = ("H100", "H200")
 _DEFAULT_LIMIT = 64
-_MOST = 4_000
+_MAX = 4_000
 
 
 def search(market: Market, faults: Faults, body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def search(market: Market, faults: Faults, body: Mapping[str, Any]) -> list[dict
     filters = query.check({**_DEFAULTS, **given}, known)
     order = _order(body.get("order"), known)
     found = [row for row in rows if query.matches(row, filters, _value)]
-    if "cuda_max_good" in filters and "compute_cap" not in filters and strike(faults, "vast-cuda-filter-drops"):
+    if "cuda_max_good" in filters and "compute_cap" not in filters and trigger(faults, "vast-cuda-filter-drops"):
         found = [row for row in found if not row["gpu_name"].startswith(_LOST_BY_CUDA)]
     return query.ordered(found, order)[:limit]
 
@@ -100,8 +100,8 @@ def _limit(body: Mapping[str, Any], faults: Faults) -> int:
     limit = int(_number(body, "limit", _DEFAULT_LIMIT))
     if limit < 1:
         raise query.unfit(f"limit {limit} is not valid")
-    fault = strike(faults, "vast-search-cap")
-    return min(limit, fault.params["size"] if fault else _MOST)
+    fault = trigger(faults, "vast-search-cap")
+    return min(limit, fault.params["size"] if fault else _MAX)
 
 
 def _order(given: Any, known: set[str]) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ def _use(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
         "mem_limit": round(machine.ram * instance.size / machine.count / 1024, 1),
         "mem_usage": None,
         "disk_space": instance.config.disk,
-        "disk_usage": 0.4 if instance.made else 0.0,
+        "disk_usage": 0.4 if instance.has_container else 0.0,
         "disk_util": -1,
     }
 
@@ -121,8 +121,8 @@ def _address(instance: Instance) -> dict[str, Any]:
     return {
         "ssh_idx": str(instance.id % 9 + 1),
         "ssh_host": gateway.HOST,
-        "ssh_port": instance.entrance.port,
-        "machine_dir_ssh_port": instance.entrance.nobody,
+        "ssh_port": instance.gateway.port,
+        "machine_dir_ssh_port": instance.gateway.unused_port,
         "public_ipaddr": "127.0.0.1\n" if instance.newline else "127.0.0.1",
         "local_ipaddrs": "10.2.0.7 172.17.0.1 \n",
         "ports": _ports(instance),

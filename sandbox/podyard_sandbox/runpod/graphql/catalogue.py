@@ -13,8 +13,8 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.cpus import CPUS, CpuType
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS, DataCenter
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
-from podyard_sandbox.runpod.graphql.machine_filter import Scope
-from podyard_sandbox.runpod.stock import Wanted, level
+from podyard_sandbox.runpod.graphql.machine_filter import MachineFilter
+from podyard_sandbox.runpod.stock import MachineRequest, level
 
 # Asked by price lists that have no key.
 PUBLIC = ("gpuTypes", "cpuTypes", "cpuFlavors", "dataCenters", "countryCodes")
@@ -56,7 +56,7 @@ def data_center(cloud: Cloud, place: DataCenter) -> dict[str, Any]:
     """A data centre."""
 
     def gpu_availability(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        return Scope(cloud, input or {}).availability(place.id)
+        return MachineFilter(cloud, input or {}).availability(place.id)
 
     return {
         "id": place.id,
@@ -71,7 +71,7 @@ def data_center(cloud: Cloud, place: DataCenter) -> dict[str, Any]:
 
 def _gpu(cloud: Cloud, gpu: GpuType) -> dict[str, Any]:
     def lowest_price(_info: Any, input: dict[str, Any] | None = None) -> dict[str, Any]:
-        return Scope(cloud, input or {}).lowest_price(gpu)
+        return MachineFilter(cloud, input or {}).lowest_price(gpu)
 
     secure, community = (cloud.stock.max_count(gpu.id, name) for name in ("SECURE", "COMMUNITY"))
     return {
@@ -95,12 +95,12 @@ def _gpu(cloud: Cloud, gpu: GpuType) -> dict[str, Any]:
 def _flavour(cloud: Cloud, cpu: CpuType) -> dict[str, Any]:
     def specifics(_info: Any, input: dict[str, Any] | None = None) -> dict[str, Any]:
         given = input or {}
-        size = (given.get("instanceId") or f"{cpu.id}-{cpu.least}").split("-")
+        size = (given.get("instanceId") or f"{cpu.id}-{cpu.min_vcpus}").split("-")
         count = int(size[1]) if len(size) > 1 and size[1].isascii() and size[1].isdigit() and len(size[1]) < 9 else 0
         if size[0] != cpu.id or not cpu.fits(count):
             return {}
         places = (given["dataCenterId"],) if given.get("dataCenterId") else ()
-        machines = cloud.stock.fitting(Wanted(cpu.id, count, data_centers=places))
+        machines = cloud.stock.fitting(MachineRequest(cpu.id, count, data_centers=places))
         left = catalogue.left(cloud, machines)
         return {
             "stockStatus": level(left, count).capitalize() if machines else None,
@@ -112,8 +112,8 @@ def _flavour(cloud: Cloud, cpu: CpuType) -> dict[str, Any]:
         "id": cpu.id,
         "groupId": cpu.id[:4],
         "displayName": cpu.name,
-        "minVcpu": cpu.least,
-        "maxVcpu": cpu.most,
+        "minVcpu": cpu.min_vcpus,
+        "maxVcpu": cpu.max_vcpus,
         "ramMultiplier": cpu.ram,
         "diskLimitPerVcpu": _DISK_PER_VCPU,
         "specifics": specifics,

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, Mounts, NetworkMount, PersistentMount
-from podyard_sandbox.runpod.cloud import Cloud, machine_words
-from podyard_sandbox.runpod.graphql.machine_filter import CLOUDS, places_of
+from podyard_sandbox.runpod.cloud import Cloud, machine_facts
+from podyard_sandbox.runpod.graphql.machine_filter import CLOUDS, data_centers_of
 from podyard_sandbox.runpod.graphql.pods import show_pod
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem, capacity
 from podyard_sandbox.runpod.rent import rent
-from podyard_sandbox.runpod.stock import Wanted
+from podyard_sandbox.runpod.stock import MachineRequest
 from podyard_sandbox.runpod.validation import parse
 from podyard_sandbox.runpod.wire import pod_json
 from podyard_sandbox.timestamps import parse_time
@@ -40,7 +40,7 @@ _SAME = {
 _ending: set[asyncio.Task[None]] = set()
 
 
-def deploying_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+def deploy_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     """The mutations that make a pod."""
 
     def deploy_gpu(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _places(given: dict[str, Any]) -> list[str]:
         named = [each for each in named if each == one] if named else [one]
         if not named:
             raise capacity()
-    found = places_of(given, named)
+    found = data_centers_of(given, named)
     if found == []:
         raise capacity()
     return found or []
@@ -139,7 +139,7 @@ def _cloud(cloud: Cloud, given: dict[str, Any], body: CreatePod) -> str:
     if given.get("networkVolumeId") or body.gpu is None:
         return "SECURE"
     for name in CLOUDS:
-        wanted = Wanted(
+        wanted = MachineRequest(
             body.gpu.id,
             body.gpu.count,
             name,
@@ -150,7 +150,7 @@ def _cloud(cloud: Cloud, given: dict[str, Any], body: CreatePod) -> str:
             min_vcpus=body.gpu.minVcpuCountPerGpu,
         )
         for machine in cloud.stock.fitting(wanted):
-            if machine.free >= body.gpu.count and cloud.faults.peek("no-capacity", **machine_words(machine)) is None:
+            if machine.free >= body.gpu.count and cloud.faults.peek("no-capacity", **machine_facts(machine)) is None:
                 return name
     return "SECURE"
 

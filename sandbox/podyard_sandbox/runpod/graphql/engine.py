@@ -35,23 +35,23 @@ from graphql import (
 
 from podyard_sandbox.exchange import current
 from podyard_sandbox.faults import Fault
-from podyard_sandbox.runpod.access import RawAnswer
+from podyard_sandbox.runpod.access import RawResponse
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.graphql.account import account_fields
 from podyard_sandbox.runpod.graphql.catalogue import PUBLIC, catalogue_fields
-from podyard_sandbox.runpod.graphql.deploy import deploying_fields
+from podyard_sandbox.runpod.graphql.deploy import deploy_fields
 from podyard_sandbox.runpod.graphql.parse import read
-from podyard_sandbox.runpod.graphql.pod_mutations import changing_fields
+from podyard_sandbox.runpod.graphql.pod_mutations import pod_mutation_fields
 from podyard_sandbox.runpod.graphql.pods import get_pod
-from podyard_sandbox.runpod.graphql.resources import keeping_fields
+from podyard_sandbox.runpod.graphql.resources import resource_fields
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, no_key
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 
 _logger = logging.getLogger(__name__)
 
 # Introspection is off in the service.
 _RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
-_MOST_ERRORS = 20
+_MAX_ERRORS = 20
 _QUOTED = re.compile(r"'([^']*)'")
 # The code of a refusal that has none of its own, as once seen by a client.
 _REFUSED = "RUNPOD"
@@ -81,7 +81,7 @@ async def answer(cloud: Cloud, request: Any) -> tuple[int, dict[str, Any]]:
         document = read(query)
     except GraphQLError as error:
         return 400, _errors([error.formatted], "GRAPHQL_PARSE_FAILED")
-    if faults := validate(schema(), document, _RULES, max_errors=_MOST_ERRORS):
+    if faults := validate(schema(), document, _RULES, max_errors=_MAX_ERRORS):
         return 400, _errors([fault.formatted for fault in faults], "GRAPHQL_VALIDATION_FAILED")
     result = await _execute(cloud, document, request)
     if not current().authenticated and _nothing_but_refusals(result):
@@ -97,7 +97,7 @@ def refusal(problem: Problem) -> web.Response:
     """A refusal from before the query was read (no key, too many requests, …), in this API's shape."""
     code = _STATUS_CODES.get(problem.status, _REFUSED)
     status = problem.status if problem.status in _BY_STATUS else 400
-    return json_answer(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
+    return json_response(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
 
 
 def gone(fault: Fault) -> web.Response:
@@ -105,12 +105,12 @@ def gone(fault: Fault) -> web.Response:
     reading = fault.params["reading"]
     if reading == "schema":
         message = 'Cannot query field "clientBalance" on type "User".'
-        return json_answer(_errors([{"message": message}], "GRAPHQL_VALIDATION_FAILED"), status=400)
+        return json_response(_errors([{"message": message}], "GRAPHQL_VALIDATION_FAILED"), status=400)
     if reading == "html":
-        return RawAnswer(200, "<html><body><h1>RunPod</h1></body></html>\n").response()
+        return RawResponse(200, "<html><body><h1>RunPod</h1></body></html>\n").response()
     if reading == "404":
         return Problem(404, "The requested path was not found.").response()
-    return json_answer({"error": "GraphQL has been retired", "status": 410}, status=410)
+    return json_response({"error": "GraphQL has been retired", "status": 410}, status=410)
 
 
 def _nothing_but_refusals(result: ExecutionResult) -> bool:
@@ -147,9 +147,9 @@ def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         "pod": pod,
         **account_fields(cloud),
         **catalogue_fields(cloud),
-        **deploying_fields(cloud),
-        **changing_fields(cloud),
-        **keeping_fields(cloud),
+        **deploy_fields(cloud),
+        **pod_mutation_fields(cloud),
+        **resource_fields(cloud),
     }
     if not current().authenticated:
         return {name: field if name in PUBLIC else _refuse_keyless for name, field in fields.items()}

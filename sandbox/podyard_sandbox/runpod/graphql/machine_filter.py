@@ -14,12 +14,12 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS, GpuType
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.stock import Machine, Wanted, level, malformed_version
+from podyard_sandbox.runpod.stock import Machine, MachineRequest, level, malformed_version
 
 CLOUDS = ("SECURE", "COMMUNITY")
 
 
-def places_of(given: Mapping[str, Any], named: list[str]) -> list[str] | None:
+def data_centers_of(given: Mapping[str, Any], named: list[str]) -> list[str] | None:
     """The data centres that country, certificates and network leave of the named ones, or of all; None: no filter."""
     country, compliance = given.get("countryCode"), {each for each in given.get("compliance") or () if each}
     networked = bool(given.get("globalNetwork"))
@@ -35,7 +35,7 @@ def places_of(given: Mapping[str, Any], named: list[str]) -> list[str] | None:
     ]
 
 
-class Scope:
+class MachineFilter:
     """The machines that are asked for.
 
     What machines have no figures of here (bandwidth, public addresses: all have them) narrows nothing.
@@ -57,7 +57,7 @@ class Scope:
         secure = given.get("secureCloud")
         self.clouds = CLOUDS if secure is None else CLOUDS[:1] if secure else CLOUDS[1:]
         self._cloud = cloud
-        self._places = places_of(given, [given["dataCenterId"]] if given.get("dataCenterId") else [])
+        self._places = data_centers_of(given, [given["dataCenterId"]] if given.get("dataCenterId") else [])
         self._ram = math.ceil((given.get("minMemoryInGb") or 0) / self.count)
         self._vcpus = math.ceil((given.get("minVcpuCount") or 0) / self.count)
         self._disk = max(given.get("totalDisk") or 0, given.get("minDisk") or 0)
@@ -69,7 +69,7 @@ class Scope:
             return []
         found: list[Machine] = []
         for name in self.clouds:
-            wanted = Wanted(
+            wanted = MachineRequest(
                 gpu.id,
                 self.count,
                 name,

@@ -22,10 +22,10 @@ from graphql import (
     parse,
 )
 
-_MOST_TOKENS = 15_000
-_MOST_FIELDS = 5_000  # with each fragment counted wherever it is used
-_MOST_ALIKE = 100  # fields of one name side by side; each pair of them is compared
-_DEEPEST = 50
+_MAX_TOKENS = 15_000
+_MAX_FIELDS = 5_000  # with each fragment counted wherever it is used
+_MAX_ALIKE = 100  # fields of one name side by side; each pair of them is compared
+_MAX_DEPTH = 50
 _TOO_LARGE = "Query is too large: it has more than {} {}."
 
 
@@ -36,9 +36,9 @@ def read(query: str) -> DocumentNode:
         GraphQLError: it is none, or too large.
     """
     try:
-        document = parse(query, max_tokens=_MOST_TOKENS)
+        document = parse(query, max_tokens=_MAX_TOKENS)
     except RecursionError:
-        raise _too_large(_DEEPEST, "levels") from None
+        raise _too_large(_MAX_DEPTH, "levels") from None
     known = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     counts: dict[str, int] = {}
     total = 0
@@ -46,8 +46,8 @@ def read(query: str) -> DocumentNode:
         selected = getattr(definition, "selection_set", None)
         if selected is not None:
             total += _Fields(known, counts).of(selected, 1, ())
-    if total > _MOST_FIELDS:
-        raise _too_large(_MOST_FIELDS, "fields")
+    if total > _MAX_FIELDS:
+        raise _too_large(_MAX_FIELDS, "fields")
     return document
 
 
@@ -60,11 +60,11 @@ class _Fields:
 
     def of(self, selected: SelectionSetNode, depth: int, within: tuple[str, ...]) -> int:
         """The fields of a selection; a fragment within itself is left to the validation."""
-        if depth > _DEEPEST:
-            raise _too_large(_DEEPEST, "levels")
+        if depth > _MAX_DEPTH:
+            raise _too_large(_MAX_DEPTH, "levels")
         names = Counter(_name(each) for each in selected.selections if not isinstance(each, InlineFragmentNode))
-        if names and max(names.values()) > _MOST_ALIKE:
-            raise _too_large(_MOST_ALIKE, "fields of one name")
+        if names and max(names.values()) > _MAX_ALIKE:
+            raise _too_large(_MAX_ALIKE, "fields of one name")
         total = 0
         for each in selected.selections:
             if isinstance(each, FragmentSpreadNode):
@@ -73,7 +73,7 @@ class _Fields:
                 total += 1 + (self.of(each.selection_set, depth + 1, within) if each.selection_set else 0)
             elif isinstance(each, InlineFragmentNode):
                 total += self.of(each.selection_set, depth + 1, within)
-        return min(total, _MOST_FIELDS + 1)
+        return min(total, _MAX_FIELDS + 1)
 
     def _spread(self, name: str, depth: int, within: tuple[str, ...]) -> int:
         if name in within or name not in self._fragments:

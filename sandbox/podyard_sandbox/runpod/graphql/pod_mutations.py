@@ -24,7 +24,7 @@ from podyard_sandbox.runpod.wire import pod_json
 _TEMPLATE_ONLY = ("startSsh", "startJupyter", "templateId")
 
 
-def changing_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+def pod_mutation_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     """The mutations of a pod."""
 
     async def stop(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def changing_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         raw = {name: value for name, value in settings(input).items() if name not in _TEMPLATE_ONLY}
         if input.get("volumeInGb") is not None or input.get("volumeMountPath") is not None:
             raw["mounts"] = {"persistent": _disk(pod, input)}
-        body = cloud.completed_change(parse(UpdatePod, raw))
+        body = cloud.update_with_template(parse(UpdatePod, raw))
         check_update(pod.config, body)
         cloud.check_references(body)
         await cloud.change(pod, body)

@@ -26,7 +26,7 @@ from podyard_sandbox.runpod.rules import check_settings
 from podyard_sandbox.runpod.validation import parse
 
 
-def keeping_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
+def resource_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
     """The fields of all four."""
     return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud), **_secret_fields(cloud)}
 
@@ -104,7 +104,7 @@ def _template_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
         template = next((each for each in cloud.templates if each.name == templateName), None)
         if template is None:
             raise Problem(404, "template not found")  # made up
-        if cloud.uses_template(template.id) and cloud.faults.strike("template-delete-unguarded") is None:
+        if cloud.uses_template(template.id) and cloud.faults.trigger("template-delete-unguarded") is None:
             raise Problem(400, "template is in use by a pod and cannot be deleted")  # made up
         cloud.templates.delete(template)
 
@@ -166,7 +166,7 @@ def _volume_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
             volume = cloud.volumes.find(input["id"])
         except Problem:
             raise Problem(404, "Tried to delete nonexistent network volume") from None
-        if (used := cloud.uses_volume(volume.id)) and cloud.faults.strike("volume-delete-unguarded") is None:
+        if (used := cloud.uses_volume(volume.id)) and cloud.faults.trigger("volume-delete-unguarded") is None:
             raise Problem(400, f"network volume is in use by {', '.join(used)} and cannot be deleted")  # made up
         await cloud.delete_volume(volume)
 

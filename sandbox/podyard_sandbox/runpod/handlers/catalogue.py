@@ -14,12 +14,12 @@ from aiohttp import web
 from podyard_sandbox.exchange import current
 from podyard_sandbox.runpod import billing, catalogue, catalogue_cpus
 from podyard_sandbox.runpod.cloud import Cloud
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 
 _LIST, _ONE = "/v2/catalog/{}", "/v2/catalog/{}/{{id}}"
 
 
-class LookingHandlers:
+class CatalogueHandlers:
     """The operations, by the names that the API's description gives them."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -50,20 +50,20 @@ class LookingHandlers:
     async def list_billing(self, request: web.Request) -> web.Response:
         """Everything that was spent."""
         cloud = self._cloud
-        found = billing.everything(cloud.rented, cloud.volumes.ever, request.query, time.time())
-        return json_answer(found)
+        found = billing.everything(cloud.pod_history, cloud.volumes.history, request.query, time.time())
+        return json_response(found)
 
     async def list_pod_billing(self, request: web.Request) -> web.Response:
         """What pods have cost."""
-        return json_answer(billing.pods(self._cloud.rented, request.query, time.time()))
+        return json_response(billing.pods(self._cloud.pod_history, request.query, time.time()))
 
     async def list_volume_billing(self, request: web.Request) -> web.Response:
         """What network volumes have cost."""
-        return json_answer(billing.volumes(self._cloud.volumes.ever, request.query, time.time()))
+        return json_response(billing.volumes(self._cloud.volumes.history, request.query, time.time()))
 
     def _nothing(self, family: str, name: str) -> web.RouteDef:
         async def answer(request: web.Request) -> web.Response:
-            return json_answer(billing.empty(family, request.query, time.time()))
+            return json_response(billing.empty(family, request.query, time.time()))
 
         return web.get(f"/v2/billing/{family}", answer, name=name, allow_head=False)
 
@@ -80,11 +80,11 @@ class LookingHandlers:
         return web.get(_ONE.format(kind), answer, name=name, allow_head=False)
 
     def _shown(self, found: dict[str, Any]) -> web.Response:
-        fault = self._cloud.faults.strike("title-case-enums")
+        fault = self._cloud.faults.trigger("title-case-enums")
         if fault is None:
-            return json_answer(found)
+            return json_response(found)
         current().fault = fault.kind.name
-        return json_answer(_title_case(found))
+        return json_response(_title_case(found))
 
 
 def _title_case(found: Any) -> Any:

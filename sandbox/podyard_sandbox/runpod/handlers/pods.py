@@ -19,13 +19,13 @@ from podyard_sandbox.runpod.logs import stream
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.rent import rent
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 from podyard_sandbox.runpod.rules import check_update
 from podyard_sandbox.runpod.validation import parse, read_json
 from podyard_sandbox.runpod.wire import example_json, older_json, pod_json
 
 
-class Handlers:
+class PodHandlers:
     """The operations, by the names that the API's description gives them."""
 
     def __init__(self, cloud: Cloud, access: Access) -> None:
@@ -52,7 +52,7 @@ class Handlers:
     async def list_pods(self, request: web.Request) -> web.Response:
         """All pods, or a page of them."""
         pods, rest = page(request.query, self._cloud.faults, "pods", await self._cloud.read_all())
-        return json_answer({"pods": self._shown(pods), **rest})
+        return json_response({"pods": self._shown(pods), **rest})
 
     async def create_pod(self, request: web.Request) -> web.Response:
         """Rent a pod."""
@@ -60,33 +60,33 @@ class Handlers:
         raw = await read_json(request)
         name = str(raw.get("name", "")) if isinstance(raw, dict) else ""
         current().name = name
-        older = faults.strike("older-service") is not None
+        older = faults.trigger("older-service") is not None
         body = parse(
             CreatePod,
             raw,
             older=older,
-            doubtful=faults.strike("data-center-priority") is not None,
-            blame_valid=faults.strike("blames-valid-fields") is not None,
+            doubtful=faults.trigger("data-center-priority") is not None,
+            blame_valid=faults.trigger("blames-valid-fields") is not None,
         )
         pod = rent(self._cloud, body)
-        return json_answer(self._json(pod), status=201)
+        return json_response(self._json(pod), status=201)
 
     async def get_pod(self, request: web.Request) -> web.Response:
         """One pod."""
         pod = await self._cloud.read(request.match_info["id"])
-        return json_answer(self._shown([pod])[0])
+        return json_response(self._shown([pod])[0])
 
     async def update_pod(self, request: web.Request) -> web.Response:
         """Change a pod."""
         pod = self._find(request)
         raw = await read_json(request)
-        body = parse(UpdatePod, raw, older=self._cloud.faults.strike("older-service") is not None)
-        body = self._cloud.completed_change(body)
+        body = parse(UpdatePod, raw, older=self._cloud.faults.trigger("older-service") is not None)
+        body = self._cloud.update_with_template(body)
         check_update(pod.config, body)
         self._cloud.check_references(body)
         await self._cloud.change(pod, body)
         current().name = pod.config.name
-        return json_answer(self._json(pod))
+        return json_response(self._json(pod))
 
     async def delete_pod(self, request: web.Request) -> web.Response:
         """End a pod for good."""
@@ -99,7 +99,7 @@ class Handlers:
         if body.action == "terminate":
             return await self._terminate(pod)
         await self._cloud.act(pod, body.action)
-        return json_answer(self._json(pod))
+        return json_response(self._json(pod))
 
     async def get_pod_logs(self, request: web.Request) -> web.StreamResponse:
         """What a pod writes, as long as the reader stays."""
@@ -111,20 +111,20 @@ class Handlers:
 
     async def get_ssh_keys(self, request: web.Request) -> web.Response:
         """The account's SSH keys."""
-        return json_answer({"keys": self._cloud.account.ssh_keys})
+        return json_response({"keys": self._cloud.account.ssh_keys})
 
     async def update_ssh_keys(self, request: web.Request) -> web.Response:
         """Replace all of them."""
         body = parse(UpdateSshKeys, await read_json(request))
         self._cloud.account.ssh_keys = list(body.keys)
-        return json_answer({"keys": self._cloud.account.ssh_keys})
+        return json_response({"keys": self._cloud.account.ssh_keys})
 
     async def graphql(self, request: web.Request) -> web.Response:
         """What is left of the older API."""
-        if (fault := self._struck(self._cloud.faults.strike("graphql-gone"))) is not None:
+        if (fault := self._note_fault(self._cloud.faults.trigger("graphql-gone"))) is not None:
             return graphql.gone(fault)
         status, document = await graphql.answer(self._cloud, await read_json(request))
-        return json_answer(document, status=status)
+        return json_response(document, status=status)
 
     # Helpers
 
@@ -136,10 +136,10 @@ class Handlers:
 
     async def _terminate(self, pod: Pod) -> web.Response:
         shown = self._json(pod)
-        self._struck(await self._cloud.terminate(pod, shown))
+        self._note_fault(await self._cloud.terminate(pod, shown))
         return web.Response(status=204)
 
-    def _struck(self, fault: Fault | None) -> Fault | None:
+    def _note_fault(self, fault: Fault | None) -> Fault | None:
         """Note in the ledger that a fault struck this request."""
         if fault is not None:
             current().fault = fault.kind.name
@@ -149,9 +149,9 @@ class Handlers:
         shown = pod_json(pod, self._cloud.runtime)
         if self._cloud.faults.peek("older-service") is not None:
             shown = older_json(shown)
-        if self._cloud.faults.strike("env-withheld", name=pod.words):
+        if self._cloud.faults.trigger("env-withheld", name=pod.id_and_name):
             shown = {**shown, "env": {}}
-        if pod.status == "PROVISIONING" and self._cloud.faults.strike("as-in-example", name=pod.words):
+        if pod.status == "PROVISIONING" and self._cloud.faults.trigger("as-in-example", name=pod.id_and_name):
             return example_json(shown, pod)
         return shown
 

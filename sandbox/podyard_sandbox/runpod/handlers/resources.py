@@ -14,11 +14,11 @@ from podyard_sandbox.runpod.bodies import CreateRegistry, CreateTemplate, Create
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.create_faults import made
+from podyard_sandbox.runpod.resources.create_faults import faults_on_create
 from podyard_sandbox.runpod.resources.registries import Registry
 from podyard_sandbox.runpod.resources.templates import Template
 from podyard_sandbox.runpod.resources.volumes import Volume
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 from podyard_sandbox.runpod.rules import check_settings
 from podyard_sandbox.runpod.validation import not_empty, one_of, parse, read_json
 from podyard_sandbox.runpod.wire import older_json
@@ -59,20 +59,20 @@ class ResourceHandlers:
     async def list_volumes(self, request: web.Request) -> web.Response:
         """The account's volumes."""
         shown, rest = page(request.query, self._cloud.faults, "networkVolumes", list(self._cloud.volumes))
-        return json_answer({"networkVolumes": [_volume(volume) for volume in shown], **rest})
+        return json_response({"networkVolumes": [_volume(volume) for volume in shown], **rest})
 
     async def create_volume(self, request: web.Request) -> web.Response:
         """A new volume."""
         body = parse(CreateVolume, await read_json(request))
         current().name = body.name
-        lower = body.dataCenter != body.dataCenter.upper() and self._struck("lower-case-data-center")
-        with made(self._cloud.faults, "createNetworkVolume", body.name):
+        lower = body.dataCenter != body.dataCenter.upper() and self._triggered("lower-case-data-center")
+        with faults_on_create(self._cloud.faults, "createNetworkVolume", body.name):
             volume = self._cloud.create_volume(body, lower)
-        return json_answer(_volume(volume), status=201)
+        return json_response(_volume(volume), status=201)
 
     async def get_volume(self, request: web.Request) -> web.Response:
         """One volume."""
-        return json_answer(_volume(self._cloud.volumes.find(request.match_info["id"])))
+        return json_response(_volume(self._cloud.volumes.find(request.match_info["id"])))
 
     async def update_volume(self, request: web.Request) -> web.Response:
         """A new name or a larger size."""
@@ -81,14 +81,14 @@ class ResourceHandlers:
         raw = await read_json(request)
         not_empty(raw)
         self._cloud.volumes.change(volume, parse(UpdateVolume, raw))
-        return json_answer(_volume(volume))
+        return json_response(_volume(volume))
 
     async def delete_volume(self, request: web.Request) -> web.Response:
         """Remove a volume that no pod uses."""
         volume = self._cloud.volumes.find(request.match_info["id"])
         current().name = volume.name
         used = self._cloud.uses_volume(volume.id)
-        if used and not self._struck("volume-delete-unguarded"):
+        if used and not self._triggered("volume-delete-unguarded"):
             raise Problem(400, f"network volume is in use by {_pods(used)} and cannot be deleted")  # made up
         await self._cloud.delete_volume(volume)
         return web.Response(status=204)
@@ -98,20 +98,20 @@ class ResourceHandlers:
     async def list_templates(self, request: web.Request) -> web.Response:
         """The account's own."""
         shown, rest = page(request.query, self._cloud.faults, "templates", list(self._cloud.templates))
-        return json_answer({"templates": [self._template(template) for template in shown], **rest})
+        return json_response({"templates": [self._template(template) for template in shown], **rest})
 
     async def create_template(self, request: web.Request) -> web.Response:
         """A new template."""
         body = parse(CreateTemplate, await read_json(request), older=self._older())
         current().name = body.name
         self._check(body)
-        with made(self._cloud.faults, "createTemplate", body.name):
+        with faults_on_create(self._cloud.faults, "createTemplate", body.name):
             template = self._cloud.templates.create(body)
-        return json_answer(self._template(template), status=201)
+        return json_response(self._template(template), status=201)
 
     async def get_template(self, request: web.Request) -> web.Response:
         """One template, own or public."""
-        return json_answer(self._template(self._cloud.templates.readable(request.match_info["id"])))
+        return json_response(self._template(self._cloud.templates.readable(request.match_info["id"])))
 
     async def update_template(self, request: web.Request) -> web.Response:
         """Change an own template; pods that were made from it stay as they are."""
@@ -120,13 +120,13 @@ class ResourceHandlers:
         body = parse(UpdateTemplate, await read_json(request), older=self._older())
         self._check(body)
         self._cloud.templates.change(template, body)
-        return json_answer(self._template(template))
+        return json_response(self._template(template))
 
     async def delete_template(self, request: web.Request) -> web.Response:
         """Remove an own template that no pod was made from."""
         template = self._cloud.templates.find(request.match_info["id"])
         current().name = template.name
-        if self._cloud.uses_template(template.id) and not self._struck("template-delete-unguarded"):
+        if self._cloud.uses_template(template.id) and not self._triggered("template-delete-unguarded"):
             raise Problem(400, "template is in use by a pod and cannot be deleted")  # made up
         self._cloud.templates.delete(template)
         return web.Response(status=204)
@@ -135,26 +135,26 @@ class ResourceHandlers:
         """One slice of the catalogue's templates; no pages."""
         sources = one_of(request.query, "source", _SOURCES)
         found = self._cloud.templates.catalogue(sources[0] if sources else "official")
-        return json_answer({"templates": [self._template(template) for template in found]})
+        return json_response({"templates": [self._template(template) for template in found]})
 
     # Registry credentials
 
     async def list_registries(self, request: web.Request) -> web.Response:
         """The account's credentials, without the secret part."""
         shown, rest = page(request.query, self._cloud.faults, "registries", list(self._cloud.registries))
-        return json_answer({"registries": [_registry(registry) for registry in shown], **rest})
+        return json_response({"registries": [_registry(registry) for registry in shown], **rest})
 
     async def create_registry(self, request: web.Request) -> web.Response:
         """A new credential."""
         body = parse(CreateRegistry, await read_json(request))
         current().name = body.name
-        with made(self._cloud.faults, "createRegistry", body.name):
+        with faults_on_create(self._cloud.faults, "createRegistry", body.name):
             registry = self._cloud.registries.create(body)
-        return json_answer(_registry(registry), status=201)
+        return json_response(_registry(registry), status=201)
 
     async def get_registry(self, request: web.Request) -> web.Response:
         """One credential."""
-        return json_answer(_registry(self._cloud.registries.find(request.match_info["id"])))
+        return json_response(_registry(self._cloud.registries.find(request.match_info["id"])))
 
     async def delete_registry(self, request: web.Request) -> web.Response:
         """Forget a credential that no pod uses."""
@@ -174,14 +174,14 @@ class ResourceHandlers:
             self._cloud.registries.find(body.registry)
 
     def _older(self) -> bool:
-        return self._cloud.faults.strike("older-service") is not None
+        return self._cloud.faults.trigger("older-service") is not None
 
     def _template(self, template: Template) -> dict[str, Any]:
         shown = template.to_json()
         return older_json(shown) if self._cloud.faults.peek("older-service") is not None else shown
 
-    def _struck(self, name: str) -> bool:
-        if self._cloud.faults.strike(name) is None:
+    def _triggered(self, name: str) -> bool:
+        if self._cloud.faults.trigger(name) is None:
             return False
         current().fault = name
         return True

@@ -14,9 +14,9 @@ from podyard_sandbox.runpod.bodies import CreateSecret, UpdateSecret
 from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.paging import page
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.create_faults import made
+from podyard_sandbox.runpod.resources.create_faults import faults_on_create
 from podyard_sandbox.runpod.resources.secrets import Secret
-from podyard_sandbox.runpod.responses import json_answer
+from podyard_sandbox.runpod.responses import json_response
 from podyard_sandbox.runpod.validation import not_empty, parse, read_json
 from podyard_sandbox.timestamps import api_time
 
@@ -43,20 +43,20 @@ class SecretHandlers:
         """The account's secrets, without their values."""
         self._there()
         shown, rest = page(request.query, self._cloud.faults, "secrets", list(self._cloud.secrets))
-        return json_answer({"secrets": [_secret(secret) for secret in shown], **rest})
+        return json_response({"secrets": [_secret(secret) for secret in shown], **rest})
 
     async def create_secret(self, request: web.Request) -> web.Response:
         """A new secret."""
         self._there()
         body = parse(CreateSecret, await read_json(request))
         current().name = body.name
-        with made(self._cloud.faults, "createSecret", body.name):
+        with faults_on_create(self._cloud.faults, "createSecret", body.name):
             secret = self._cloud.secrets.create(body)
-        return json_answer(_secret(secret), status=201)
+        return json_response(_secret(secret), status=201)
 
     async def get_secret(self, request: web.Request) -> web.Response:
         """One secret, without its value."""
-        return json_answer(_secret(self._find(request)))
+        return json_response(_secret(self._find(request)))
 
     async def update_secret(self, request: web.Request) -> web.Response:
         """A new value or description; pods get it at their next start."""
@@ -64,7 +64,7 @@ class SecretHandlers:
         raw = await read_json(request)
         not_empty(raw)
         self._cloud.secrets.change(secret, parse(UpdateSecret, raw))
-        return json_answer(_secret(secret))
+        return json_response(_secret(secret))
 
     async def delete_secret(self, request: web.Request) -> web.Response:
         """Forget a secret."""
@@ -78,7 +78,7 @@ class SecretHandlers:
         return secret
 
     def _there(self) -> None:
-        if self._cloud.faults.strike("older-service") is not None:
+        if self._cloud.faults.trigger("older-service") is not None:
             raise Problem(404, "The requested path was not found.")
 
 

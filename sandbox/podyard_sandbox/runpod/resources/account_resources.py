@@ -15,12 +15,12 @@ from podyard_sandbox.runpod.account import Account
 from podyard_sandbox.runpod.bodies import CreatePod, CreateVolume, UpdatePod
 from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.resources.registries import Registries
-from podyard_sandbox.runpod.resources.template_merge import changed_by, created_from
+from podyard_sandbox.runpod.resources.template_merge import merge_into_create, merge_into_update
 from podyard_sandbox.runpod.resources.templates import Templates
 from podyard_sandbox.runpod.resources.volumes import Volume, Volumes
 
 
-class Holdings:
+class AccountResources:
     """The account's money, volumes, templates, registry credentials and secrets."""
 
     def __init__(self, runtime: PodRuntime, balance: float) -> None:
@@ -30,7 +30,7 @@ class Holdings:
         self.templates = Templates()
         self.registries = Registries()
         self.secrets = self.account.secrets
-        self.rented: list[Pod] = []  # every pod there ever was
+        self.pod_history: list[Pod] = []  # every pod there ever was
         self._meters: list[Meter | VolumeMeter] = []
 
     @abstractmethod
@@ -76,17 +76,17 @@ class Holdings:
         """Whether a pod that is still there pulls its image with the credential."""
         return any(pod.leaving is None and pod.config.registry == registry_id for pod in self)
 
-    def completed(self, body: CreatePod) -> CreatePod:
+    def create_with_template(self, body: CreatePod) -> CreatePod:
         """The body of a create with what its template adds.
 
         Raises:
             Problem: 404 if the template is not there, 422 if it is none for pods.
         """
-        return created_from(self.templates.readable(body.templateId), body) if body.given("templateId") else body
+        return merge_into_create(self.templates.readable(body.templateId), body) if body.given("templateId") else body
 
-    def completed_change(self, body: UpdatePod) -> UpdatePod:
+    def update_with_template(self, body: UpdatePod) -> UpdatePod:
         """The same for the body of a change."""
-        return changed_by(self.templates.readable(body.templateId), body) if body.given("templateId") else body
+        return merge_into_update(self.templates.readable(body.templateId), body) if body.given("templateId") else body
 
     def check_references(self, body: CreatePod | UpdatePod) -> None:
         """See that what a body names is there.

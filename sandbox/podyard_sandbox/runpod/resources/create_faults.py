@@ -14,7 +14,7 @@ from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 
 
 @contextmanager
-def made(faults: Faults, operation: str, name: str) -> Iterator[None]:
+def faults_on_create(faults: Faults, operation: str, name: str) -> Iterator[None]:
     """Around the making of something.
 
     Raises:
@@ -22,16 +22,16 @@ def made(faults: Faults, operation: str, name: str) -> Iterator[None]:
         Problem: 500 after it.
     """
 
-    def strikes(fault: str) -> bool:
-        if faults.strike(fault, name=name, operation=operation) is None:
+    def triggered(fault: str) -> bool:
+        if faults.trigger(fault, name=name, operation=operation) is None:
             return False
         current().fault = fault
         return True
 
-    if strikes("create-drops-line-unmade"):
+    if triggered("create-drops-line-unmade"):
         raise DroppedLine
     yield
-    if strikes("create-drops-line"):
+    if triggered("create-drops-line"):
         raise DroppedLine
-    if strikes("create-500-but-made"):
+    if triggered("create-500-but-made"):
         raise Problem(500, INTERNAL)

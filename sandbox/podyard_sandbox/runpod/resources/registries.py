@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.bodies import CreateRegistry
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.store import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import ResourceStore, short_id
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class Registry:
     id: str = field(default_factory=short_id)
 
 
-class Registries(Shelf[Registry]):
+class Registries(ResourceStore[Registry]):
     """The account's registry credentials."""
 
     def create(self, body: CreateRegistry) -> Registry:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from podyard_sandbox.runpod.bodies import CreateSecret, UpdateSecret
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.store import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import ResourceStore, short_id
 
 _MENTION = re.compile(r"\{\{\s*RUNPOD_SECRET_([^\s}]+)\s*\}\}")
 
@@ -30,7 +30,7 @@ class Secret:
     updated_at: float = field(default_factory=time.time)
 
 
-class Secrets(Shelf[Secret]):
+class Secrets(ResourceStore[Secret]):
     """The account's secrets."""
 
     def create(self, body: CreateSecret) -> Secret:
@@ -54,7 +54,7 @@ class Secrets(Shelf[Secret]):
         """Forget a secret."""
         self._drop(secret)
 
-    def told(self, env: Mapping[str, str]) -> dict[str, str]:
+    def resolve(self, env: Mapping[str, str]) -> dict[str, str]:
         """An environment with the values of the secrets that it names; what is none stays as it was written."""
         values = {secret.name: secret.value for secret in self}
 

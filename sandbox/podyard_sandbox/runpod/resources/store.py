@@ -15,7 +15,7 @@ from podyard_sandbox.runpod.problems import not_found
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
-class Numbered(Protocol):
+class Pageable(Protocol):
     """What a list of the API can page through.
 
     Attributes:
@@ -26,7 +26,7 @@ class Numbered(Protocol):
     seq: int
 
 
-Thing = TypeVar("Thing", bound=Numbered)
+Item = TypeVar("Item", bound=Pageable)
 
 
 def short_id() -> str:
@@ -34,33 +34,33 @@ def short_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _letter in range(10))
 
 
-class Shelf(Generic[Thing]):
+class ResourceStore(Generic[Item]):
     """The account's objects of one kind, by id."""
 
     def __init__(self) -> None:
-        self._things: dict[str, Thing] = {}
+        self._items: dict[str, Item] = {}
         self._made = 0
 
-    def __iter__(self) -> Iterator[Thing]:
-        return iter(list(self._things.values()))
+    def __iter__(self) -> Iterator[Item]:
+        return iter(list(self._items.values()))
 
-    def find(self, thing_id: str) -> Thing:
+    def find(self, item_id: str) -> Item:
         """The object with this id.
 
         Raises:
             Problem: 404.
         """
-        if thing_id not in self._things:
+        if item_id not in self._items:
             raise not_found()
-        return self._things[thing_id]
+        return self._items[item_id]
 
     def _next(self) -> int:
         self._made += 1
         return self._made
 
-    def _put(self, thing: Thing) -> Thing:
-        self._things[thing.id] = thing
-        return thing
+    def _put(self, item: Item) -> Item:
+        self._items[item.id] = item
+        return item
 
-    def _drop(self, thing: Thing) -> None:
-        self._things.pop(thing.id, None)
+    def _drop(self, item: Item) -> None:
+        self._items.pop(item.id, None)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreatePod, Mounts, PersistentMount, UpdatePod
-from podyard_sandbox.runpod.commands import folded
+from podyard_sandbox.runpod.commands import merge_args
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.resources.templates import Template
 
 
-def created_from(template: Template, body: CreatePod) -> CreatePod:
+def merge_into_create(template: Template, body: CreatePod) -> CreatePod:
     """The body of a create with what the template adds to it.
 
     Raises:
@@ -30,7 +30,7 @@ def created_from(template: Template, body: CreatePod) -> CreatePod:
     return body.model_copy(update=update)
 
 
-def changed_by(template: Template, body: UpdatePod) -> UpdatePod:
+def merge_into_update(template: Template, body: UpdatePod) -> UpdatePod:
     """The body of a change with what the template adds to it; its mount is not applied.
 
     Raises:
@@ -43,6 +43,6 @@ def _settings(template: Template, body: CreatePod | UpdatePod) -> dict[str, Any]
     if template.serverless:
         raise Problem(422, "template is a serverless template and cannot be used for a pod")  # made up
     update = {name: getattr(template, name) for name in ("image", "disk", "ports", "registry") if not body.given(name)}
-    update |= {"args": folded(body, template.args), "cmd": [], "entrypoint": []}
+    update |= {"args": merge_args(body, template.args), "cmd": [], "entrypoint": []}
     update["env"] = {**template.env, **body.env}
     return update

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from podyard_sandbox.runpod.bodies import CreateTemplate, UpdateTemplate
-from podyard_sandbox.runpod.commands import folded, shown
+from podyard_sandbox.runpod.commands import merge_args, shown
 from podyard_sandbox.runpod.problems import not_found
-from podyard_sandbox.runpod.resources.store import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import ResourceStore, short_id
 
 
 @dataclass(eq=False)
@@ -118,7 +118,7 @@ _CATALOGUE = (
 )
 
 
-class Templates(Shelf[Template]):
+class Templates(ResourceStore[Template]):
     """The account's templates; public ones can be read by id, too."""
 
     def create(self, body: CreateTemplate) -> Template:
@@ -133,7 +133,7 @@ class Templates(Shelf[Template]):
         Raises:
             Problem: 400 if ``args`` and what stands beside it say different things.
         """
-        args = folded(body, template.args)
+        args = merge_args(body, template.args)
         for given, name in _FIELDS.items():
             if body.given(given):
                 setattr(template, name, getattr(body, given))

@@ -12,7 +12,7 @@ from podyard_sandbox.meter import VolumeMeter
 from podyard_sandbox.runpod.bodies import CreateVolume, UpdateVolume
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.problems import Problem
-from podyard_sandbox.runpod.resources.store import Shelf, short_id
+from podyard_sandbox.runpod.resources.store import ResourceStore, short_id
 
 
 @dataclass(eq=False)
@@ -28,12 +28,12 @@ class Volume:
     meter: VolumeMeter = field(default_factory=VolumeMeter)
 
 
-class Volumes(Shelf[Volume]):
+class Volumes(ResourceStore[Volume]):
     """The account's network volumes, and the bills of those that are gone."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ever: list[Volume] = []
+        self.history: list[Volume] = []
 
     def create(self, body: CreateVolume, lower_case_ok: bool = False) -> Volume:
         """Make a volume; it is billed from now on.
@@ -52,7 +52,7 @@ class Volumes(Shelf[Volume]):
             raise _not_here(body.dataCenter, f"offer {kind} network volumes", (kind,))
         volume = Volume(self._next(), body.name, body.size, body.dataCenter, kind)
         volume.meter.hold(volume.size, kind, time.time())
-        self.ever.append(volume)
+        self.history.append(volume)
         return self._put(volume)
 
     def change(self, volume: Volume, body: UpdateVolume) -> None:

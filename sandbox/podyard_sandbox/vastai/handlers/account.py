@@ -19,10 +19,10 @@ from podyard_sandbox.vastai.errors import ApiError, answer, refusal
 from podyard_sandbox.vastai.instance import Instance
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_MOST_VARIABLES, _MOST_VALUE = 100, 4096
+_MAX_VARIABLES, _MAX_VALUE = 100, 4096
 _DAY = 86_400
 _HOUR = 3600
-_PAGE, _MOST_PAGE = 100, 500
+_PAGE, _MAX_PAGE = 100, 500
 
 
 class AccountHandlers:
@@ -33,7 +33,7 @@ class AccountHandlers:
         self._account = cloud.account
         self._faults = faults
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {
             "showUser": self.user,
@@ -79,8 +79,8 @@ class AccountHandlers:
         name, value = await self._variable(request, "missing_input")
         if name in self._account.variables:
             raise refusal(400, "existing_key", f"Key '{name}' already exists.")
-        if len(self._account.variables) >= _MOST_VARIABLES:
-            raise refusal(400, "max_secrets", f"No more than {_MOST_VARIABLES} environment variables are allowed.")
+        if len(self._account.variables) >= _MAX_VARIABLES:
+            raise refusal(400, "max_secrets", f"No more than {_MAX_VARIABLES} environment variables are allowed.")
         self._account.variables[name] = value
         return answer({"success": True, "msg": "Environment variable added successfully"})
 
@@ -109,8 +109,8 @@ class AccountHandlers:
             raise refusal(400, "missing_input", "Both 'key' and 'value' are required.")
         if not _NAME.fullmatch(name):
             raise refusal(400, odd, "'key' has invalid characters.")
-        if len(value) > _MOST_VALUE:
-            raise refusal(400, "input_too_long", f"'value' is longer than {_MOST_VALUE} characters.")
+        if len(value) > _MAX_VALUE:
+            raise refusal(400, "input_too_long", f"'value' is longer than {_MAX_VALUE} characters.")
         return name.upper(), value
 
     # API keys
@@ -166,7 +166,7 @@ class AccountHandlers:
             text = "Must provide both 'day' gte and lte filters for instance charges"
             raise ApiError(400, {"success": False, "msg": text})
         first, last = _day(day["gte"]), _day(day["lte"]) + _DAY
-        rows = [row for row in map(_charge, self._cloud.everything()) if row["start"] < last and row["end"] >= first]
+        rows = [row for row in map(_charge, self._cloud.all_instances()) if row["start"] < last and row["end"] >= first]
         if request.query.get("latest_first", "true").lower() != "false":
             rows.reverse()
         return self._page(request, rows, _PAGE)
@@ -185,7 +185,7 @@ class AccountHandlers:
 
     def _page(self, request: web.Request, rows: list[dict[str, Any]], default: int) -> web.Response:
         try:
-            limit = min(_MOST_PAGE, max(1, bodies.number(request.query.get("limit", default))))
+            limit = min(_MAX_PAGE, max(1, bodies.number(request.query.get("limit", default))))
             start = max(0, bodies.number(request.query.get("after_token") or 0))
         except ApiError:
             raise refusal(400, "invalid_token", "Invalid pagination token") from None

@@ -19,13 +19,13 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.errors import ApiError, answer, invalid_id, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.wire import STORED, instance_json
 
-_PAGE, _LEAST_PAGE = 25, 5
-_MOST_LABEL = 1024
-_LEAST_BID, _MOST_BID = 0.001, 32.0
+_PAGE, _MIN_PAGE = 25, 5
+_MAX_LABEL = 1024
+_MIN_BID, _MAX_BID = 0.001, 32.0
 _DEPRECATED = "/api/v0/instances/ is deprecated. Use /api/v1/instances/ instead."
 _DONE = {"success": True}
 
@@ -37,7 +37,7 @@ class InstanceHandlers:
         self._cloud = cloud
         self._faults = faults
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {
             "listInstances": self.list_page,
@@ -85,7 +85,7 @@ class InstanceHandlers:
 
     async def list_v0(self, _request: web.Request) -> web.Response:
         """The list as it was, for the accounts that still have it."""
-        if not strike(self._faults, "vast-v0-list"):
+        if not trigger(self._faults, "vast-v0-list"):
             raise refusal(410, "deprecated_endpoint", _DEPRECATED)
         rows = [self._json(each) for each in self._cloud.listed()]
         return answer({"instances_found": len(rows), "instances": rows})
@@ -100,13 +100,13 @@ class InstanceHandlers:
         if instance is None:
             return answer({"instances": None})
         row = self._json(instance)
-        if (fault := strike(self._faults, "vast-show-shape", name=instance.words)) is not None:
+        if (fault := trigger(self._faults, "vast-show-shape", name=instance.id_and_label)) is not None:
             return answer(row if fault.params["shape"] == "bare" else {"instances": [row]})
         return answer({"instances": row})
 
     def _json(self, instance: Instance) -> dict[str, Any]:
         row = instance_json(instance, self._cloud.runtime)
-        if (fault := strike(self._faults, "vast-odd-fields", name=instance.words)) is not None:
+        if (fault := trigger(self._faults, "vast-odd-fields", name=instance.id_and_label)) is not None:
             if fault.params["field"] == "extra_env":
                 row["extra_env"] = dict(row["extra_env"])
             elif fault.params["field"] == "ports":
@@ -121,7 +121,7 @@ class InstanceHandlers:
         self, rows: list[dict[str, Any]], request: web.Request, order: list[tuple[str, str]]
     ) -> tuple[list[dict[str, Any]], str | None]:
         limit = _limit(request.query.get("limit"))
-        if (fault := strike(self._faults, "vast-paging")) is not None:
+        if (fault := trigger(self._faults, "vast-paging")) is not None:
             limit = min(limit, fault.params["size"])
         start = 0
         if token := request.query.get("after_token"):
@@ -138,22 +138,22 @@ class InstanceHandlers:
     async def manage(self, request: web.Request) -> web.Response:
         """Start or stop one, or change its label."""
         instance, body = self._find(request), await bodies.read(request)
-        own = request.headers.get("Authorization", "").removeprefix("Bearer ").strip() == instance.key
-        if own and set(body) - {"state"}:
+        from_inside = request.headers.get("Authorization", "").removeprefix("Bearer ").strip() == instance.key
+        if from_inside and set(body) - {"state"}:
             raise refusal(401, "auth_error", "This API key is not authorized for this action.")
         if "state" not in body and "label" not in body:
             raise bodies.invalid("state or label is required")
         if "label" in body:
             self._relabel(instance, body["label"])
         if "state" in body:
-            await self._cloud.change_state(instance, str(body["state"]), own=own)
+            await self._cloud.change_state(instance, str(body["state"]), from_inside=from_inside)
         return answer(_DONE)
 
     def _relabel(self, instance: Instance, label: Any) -> None:
         if label is not None and not isinstance(label, str):
             raise bodies.invalid("label is not a string")
-        if len(label or "") > _MOST_LABEL:
-            raise refusal(400, "label_too_long", f"Label is longer than {_MOST_LABEL} characters.")
+        if len(label or "") > _MAX_LABEL:
+            raise refusal(400, "label_too_long", f"Label is longer than {_MAX_LABEL} characters.")
         instance.config.label = label
         current().name = label
         self._cloud.note(instance)
@@ -169,7 +169,7 @@ class InstanceHandlers:
         """End one for good."""
         number = _id(request)
         if self._cloud.shown(number) is None and self._cloud.was_there(number):
-            fault = strike(self._faults, "vast-destroy-again")
+            fault = trigger(self._faults, "vast-destroy-again")
             if fault is not None and fault.params["reading"] == "200":
                 return answer(_DONE)
             code = fault.params["reading"] if fault is not None else "not_found"
@@ -190,20 +190,20 @@ class InstanceHandlers:
 
     async def reboot(self, request: web.Request) -> web.Response:
         """Stop and start it without giving its GPUs away."""
-        return await self._restart(request, anew=False)
+        return await self._restart(request, recreate=False)
 
     async def recycle(self, request: web.Request) -> web.Response:
         """Make its container anew."""
-        return await self._restart(request, anew=True)
+        return await self._restart(request, recreate=True)
 
-    async def _restart(self, request: web.Request, *, anew: bool) -> web.Response:
+    async def _restart(self, request: web.Request, *, recreate: bool) -> web.Response:
         try:
             instance = self._find(request)
         except ApiError:
-            raise invalid_id(anew) from None
+            raise invalid_id(recreate) from None
         if instance.cur != "running":
             raise refusal(400, "invalid_args", "error 400/3467: Invalid args: the instance is not running")
-        await self._cloud.restart(instance, anew=anew)
+        await self._cloud.restart(instance, recreate=recreate)
         return answer(_DONE)
 
     async def update(self, request: web.Request) -> web.Response:
@@ -225,17 +225,17 @@ class InstanceHandlers:
             new.template_name = template["name"]
         instance.config = new
         if instance.cur == "running":
-            await self._cloud.restart(instance, anew=True)
+            await self._cloud.restart(instance, recreate=True)
         return answer({"success": True, "updated_instance": self._json(instance)})
 
     async def change_bid(self, request: web.Request) -> web.Response:
         """Bid another price."""
         instance, body = self._find(request), await bodies.read(request)
         price = body.get("price")
-        if not isinstance(price, (int, float)) or isinstance(price, bool) or not price >= _LEAST_BID:
-            raise refusal(400, "invalid_args", f"Please set a bid price >= {_LEAST_BID}.")
-        if price > _MOST_BID * instance.size:
-            raise refusal(400, "invalid_args", f"Please set a bid price <= {_MOST_BID * instance.size:g}.")
+        if not isinstance(price, (int, float)) or isinstance(price, bool) or not price >= _MIN_BID:
+            raise refusal(400, "invalid_args", f"Please set a bid price >= {_MIN_BID}.")
+        if price > _MAX_BID * instance.size:
+            raise refusal(400, "invalid_args", f"Please set a bid price <= {_MAX_BID * instance.size:g}.")
         if instance.bid is None:
             raise refusal(400, "invalid_args", "Instance is not interruptible.")
         self._cloud.change_bid(instance, float(price))
@@ -299,7 +299,7 @@ def _limit(text: str | None) -> int:
         limit = int(text)
     except ValueError:
         raise query.unfit("limit is not a number") from None
-    return _LEAST_PAGE if limit <= 0 else min(limit, _PAGE)
+    return _MIN_PAGE if limit <= 0 else min(limit, _PAGE)
 
 
 def _order(given: list[Any]) -> list[tuple[str, str]]:

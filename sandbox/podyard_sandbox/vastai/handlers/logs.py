@@ -16,12 +16,12 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.errors import ApiError, answer, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.instance import Instance
 
 _COMMANDS = ("ls", "rm", "du")
-_MOST_COMMAND = 512
-_MOST_LINES = 1000
+_MAX_COMMAND = 512
+_MAX_LINES = 1000
 
 
 class LogHandlers:
@@ -33,7 +33,7 @@ class LogHandlers:
         self._results: dict[str, str] = {}
         self._early: dict[str, tuple[int, int]] = {}
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {"requestLogs": self.request_logs, "executeCommand": self.execute}
 
@@ -43,7 +43,7 @@ class LogHandlers:
         instance = self._find(request)
         if instance is None:
             raise ApiError(404, {"error": "invalid_id", "msg": "Invalid instance id."})
-        tail = _MOST_LINES if body.get("tail") in (None, "") else bodies.number(body["tail"])
+        tail = _MAX_LINES if body.get("tail") in (None, "") else bodies.number(body["tail"])
         if tail < 0:
             raise bodies.invalid("tail is below 0")
         daemon = str(body.get("daemon_logs", "")).lower() == "true"
@@ -53,7 +53,7 @@ class LogHandlers:
         return answer({"success": True, "result_url": self._keep(request, lines[-tail:] if tail else lines), "msg": ""})
 
     def _lines(self, instance: Instance, daemon: bool) -> list[str]:
-        if not daemon and not instance.made:
+        if not daemon and not instance.has_container:
             return [f"Error response from daemon: No such container: C.{instance.id}"]
         log = self._cloud.runtime.log(instance.pod_id, "system" if daemon else "container")
         return [line.text for line in log.lines()]
@@ -69,7 +69,7 @@ class LogHandlers:
             words = shlex.split(command) if isinstance(command, str) else []
         except ValueError:
             words = []
-        if not words or words[0] not in _COMMANDS or len(str(command)) > _MOST_COMMAND:
+        if not words or words[0] not in _COMMANDS or len(str(command)) > _MAX_COMMAND:
             raise refusal(400, "invalid_args", "Invalid command given.")
         if instance.cur != "stopped":
             text = "Execute command only avail on stopped instances, use ssh to connect to running instances."
@@ -95,7 +95,7 @@ class LogHandlers:
     def _keep(self, request: web.Request, lines: list[str]) -> str:
         token = f"{secrets.token_hex(16)}.log"
         self._results[token] = "".join(f"{line}\n" for line in lines)
-        if (fault := strike(self._faults, "vast-logs-late")) is not None:
+        if (fault := trigger(self._faults, "vast-logs-late")) is not None:
             self._early[token] = (fault.params["polls"], fault.params["status"])
         return f"http://{request.host}/vastai/results/{token}"
 

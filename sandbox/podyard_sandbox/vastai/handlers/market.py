@@ -15,7 +15,7 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies, query
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.errors import ApiError, DroppedLine, answer, no_such_ask, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.instance import Config, Instance
 from podyard_sandbox.vastai.lifecycle import OCI, PORT_TAKEN
 from podyard_sandbox.vastai.machines import GPUS
@@ -33,7 +33,7 @@ class MarketHandlers:
         self._cloud = cloud
         self._faults = faults
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {
             "searchOffers": self.search,
@@ -98,14 +98,14 @@ class MarketHandlers:
 
     def _rent(self, number: int, body: dict[str, Any]) -> dict[str, Any]:
         current().name = body.get("label") if isinstance(body.get("label"), str) else None
-        body, template = self._completed(body)
+        body, template = self._with_template(body)
         config = bodies.config(body)
         _describe(config, template)
         bid = bodies.bid(body)
         offer = self._offer(number, config, bid)
         self._mount(config, offer, body)
         self._check(config, offer, bid)
-        if self._struck("vast-create-timeout-unmade", config):
+        if self._triggered("vast-create-timeout-unmade", config):
             raise DroppedLine
         stopped = body.get("target_state") == "stopped"
         cancels = body.get("cancel_unavail")
@@ -114,11 +114,11 @@ class MarketHandlers:
         current().pod_id = instance.pod_id
         if template is not None:
             self._cloud.templates.used(template)
-        if self._struck("vast-create-timeout-but-created", config):
+        if self._triggered("vast-create-timeout-but-created", config):
             raise DroppedLine
         return {"success": True, "new_contract": instance.id, "instance_api_key": instance.key}
 
-    def _completed(self, body: dict[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    def _with_template(self, body: dict[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
         number, hash_id = body.get("template_id"), body.get("template_hash_id")
         if number is None and hash_id is None:
             return body, None
@@ -137,7 +137,7 @@ class MarketHandlers:
         offer = self._cloud.market.offer(number)
         gpu = offer.machine.gpu.name if offer is not None else ""
         facts = {"offer": str(number), "gpu": gpu, "name": config.label or ""}
-        if (fault := strike(self._faults, "vast-ask-gone", **facts)) is not None:
+        if (fault := trigger(self._faults, "vast-ask-gone", **facts)) is not None:
             raise no_such_ask(fault.params["status"], number)
         if offer is None:
             raise no_such_ask(404, number)
@@ -148,7 +148,7 @@ class MarketHandlers:
             raise refusal(400, "no_ssh_key_for_vm", "VM instances need an SSH key on the account.", ask_id=offer.id)
         if config.disk > offer.machine.disk:
             raise bodies.invalid("disk is more than the machine has", ask_id=offer.id)
-        if self._struck("vast-spend-limit", config):
+        if self._triggered("vast-spend-limit", config):
             raise refusal(400, "spend_rate_limit", "Spend rate limit reached; verify your e-mail.", ask_id=offer.id)
         if self._cloud.credit() <= 0:
             raise refusal(400, "insufficient_credit", _NO_CREDIT, ask_id=offer.id)
@@ -160,7 +160,7 @@ class MarketHandlers:
             ApiError: it cannot start; without cancel_unavail there is a stopped contract all the same.
         """
         cloud = self._cloud
-        if self._struck("vast-create-error-with-contract", config):
+        if self._triggered("vast-create-error-with-contract", config):
             raise self._stopped_contract(offer, config, bid, "invalid_price", "Bid is too low or GPU is busy.")
         if bid is not None and bid < offer.min_bid:
             text = f"Bid {bid:g} is below the minimum bid {offer.min_bid:g} $/hr."
@@ -169,23 +169,23 @@ class MarketHandlers:
             raise self._stopped_contract(offer, config, bid, "invalid_price", text)
         if not offer.rentable:
             return self._taken(offer, config, bid, cancel=cancel)
-        if (fault := strike(self._faults, "vast-bid-ignored", name=config.label or "")) is not None:
+        if (fault := trigger(self._faults, "vast-bid-ignored", name=config.label or "")) is not None:
             bid = None
         instance = cloud.rent(offer, config, bid)
-        if (fault := strike(self._faults, "vast-price-above", name=instance.words)) is not None:
+        if (fault := trigger(self._faults, "vast-price-above", name=instance.id_and_label)) is not None:
             instance.price *= fault.params["factor"]
         if stopped:
             cloud.leave_stopped(instance)
-        elif self._struck("vast-success-but-stopped", config):
+        elif self._triggered("vast-success-but-stopped", config):
             cloud.leave_stopped(instance, "loading")
-            instance.wish = "running"
+            instance.wanted_state = "running"
         else:
             cloud.begin(instance)
         return instance
 
     def _taken(self, offer: Offer, config: Config, bid: float | None, *, cancel: bool) -> Instance:
         """Somebody else has it."""
-        if (fault := strike(self._faults, "vast-double-accept", name=config.label or "")) is not None:
+        if (fault := trigger(self._faults, "vast-double-accept", name=config.label or "")) is not None:
             instance = self._cloud.rent(offer, config, bid, take=False)
             words = PORT_TAKEN.format(id=instance.id) if fault.params["text"] == "port" else OCI
             self._cloud.begin(instance, broken=words)
@@ -222,8 +222,8 @@ class MarketHandlers:
                 raise bodies.invalid("the volume is on another machine", ask_id=offer.id)
         config.volume, config.mount_path = volume.place, str(info.get("mount_path") or "/workspace")
 
-    def _struck(self, name: str, config: Config) -> bool:
-        return strike(self._faults, name, name=config.label or "") is not None
+    def _triggered(self, name: str, config: Config) -> bool:
+        return trigger(self._faults, name, name=config.label or "") is not None
 
 
 def _describe(config: Config, template: Mapping[str, Any] | None) -> None:

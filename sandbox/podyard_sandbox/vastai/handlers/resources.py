@@ -21,13 +21,13 @@ _PAGE = 64
 _VIRTUAL = ("verified", "external")
 
 
-class ShelfHandlers:
+class ResourceHandlers:
     """What is done with volumes and templates."""
 
     def __init__(self, cloud: VastCloud) -> None:
         self._cloud = cloud
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {
             "listVolumes": self.volumes,
@@ -130,7 +130,7 @@ class ShelfHandlers:
             number = body.get(f"{side}_id")
             if number is not None:
                 instance = self._cloud.find(bodies.number(number))
-                found |= {f"{side}_addr": "127.0.0.1", f"{side}_port": instance.entrance.nobody}
+                found |= {f"{side}_addr": "127.0.0.1", f"{side}_port": instance.gateway.unused_port}
         return answer(found)
 
     async def cancel_copy(self, request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from podyard_sandbox.faults import Faults
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.cloud import VastCloud
 from podyard_sandbox.vastai.errors import ApiError, answer, refusal
-from podyard_sandbox.vastai.fault_hooks import strike
+from podyard_sandbox.vastai.fault_hooks import trigger
 from podyard_sandbox.vastai.instance import Instance
 from podyard_sandbox.vastai.ssh_keys import SshKey
 
@@ -32,7 +32,7 @@ class KeyHandlers:
         self._account = cloud.account
         self._faults = faults
 
-    def table(self) -> dict[str, Any]:
+    def operations(self) -> dict[str, Any]:
         """The operations by name."""
         return {
             "listSshKeys": self.list_keys,
@@ -48,22 +48,22 @@ class KeyHandlers:
     async def list_keys(self, _request: web.Request) -> web.Response:
         """The account's keys, in a bare array."""
         keys = self._account.ssh_keys
-        if not keys and strike(self._faults, "vast-no-keys-404"):
+        if not keys and trigger(self._faults, "vast-no-keys-404"):
             raise refusal(404, "not_found", "No SSH keys found for the user.")
-        fault = strike(self._faults, "vast-key-field")
+        fault = trigger(self._faults, "vast-key-field")
         name = fault.params["field"] if fault is not None else "public_key"
         return answer([key.to_json(name) for key in keys])
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a key to the account; what it holds is not looked at."""
         line = await self._line(request)
-        if strike(self._faults, "vast-team-account"):
+        if trigger(self._faults, "vast-team-account"):
             raise refusal(400, "team_ssh_keys_not_supported", "SSH keys are not supported for team accounts.")
-        if self._account.ssh_key(line) is not None or strike(self._faults, "vast-key-exists"):
+        if self._account.ssh_key(line) is not None or trigger(self._faults, "vast-key-exists"):
             raise ApiError(400, {"success": False, "msg": "The SSH key already exists on this account"})
         key = self._account.new_ssh_key(line)
         self._account.ssh_keys.append(key)
-        if strike(self._faults, "vast-account-key-everywhere"):
+        if trigger(self._faults, "vast-account-key-everywhere"):
             self._cloud.set_keys_everywhere(key)
         return answer({"success": True, "key": key.to_json("public_key")})
 
@@ -90,7 +90,7 @@ class KeyHandlers:
     async def attach(self, request: web.Request) -> web.Response:
         """Let a key in to an instance, whether it runs or not."""
         instance, line = self._find(request), await self._line(request)
-        forced = strike(self._faults, "vast-key-exists") is not None
+        forced = trigger(self._faults, "vast-key-exists") is not None
         registered = self._account.ssh_key(line)
         # A key that the account replaces later stays what it was where it is let in.
         key = self._account.new_ssh_key(line) if registered is None else replace(registered)
