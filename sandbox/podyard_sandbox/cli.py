@@ -35,7 +35,7 @@ _NETWORKS = {
 
 
 class Amount(click.FloatRange):
-    """A number in a range: what is no number lies in every one of click's."""
+    """A finite number in a range: click's own range lets NaN through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = super().convert(value, param, ctx)
@@ -46,56 +46,59 @@ class Amount(click.FloatRange):
 @click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
-    help="State directory; else $PODYARD_SANDBOX_HOME, else podyard-sandbox in the user's state directory.",
+    help="State directory (default: $PODYARD_SANDBOX_HOME, or podyard-sandbox in the user's state directory).",
 )
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, home: Path | None) -> None:
-    """A local stand-in for a GPU cloud: its API on loopback, and pods that are real SSH servers."""
+    """Run a local stand-in for RunPod and Vast.ai: their APIs on loopback, and pods that are real SSH servers."""
     context.obj = Home(home if home is not None else default_home(os.environ))
 
 
 @main.command("up")
 @click.option("--pace", type=click.Choice(sorted(PACES)), help=f"How fast pods come up (default {_DEFAULTS.pace}).")
-@click.option("--balance", type=Amount(min=0), help=f"What each account has, USD (default {_DEFAULTS.balance:.0f}).")
+@click.option("--balance", type=Amount(min=0), help=f"Balance of each account, USD (default {_DEFAULTS.balance:.0f}).")
 @click.option(
     "--wheels",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of wheels; pods then install from it and never from the internet.",
+    help="Directory of wheels; pods then install only from it, never from the internet.",
 )
 @click.option(
     "--traffic",
     type=click.Path(file_okay=False, path_type=Path),
     envvar=TRAFFIC_VARIABLE,
-    help=f"Directory for a record of every exchange, secrets hidden; else ${TRAFFIC_VARIABLE}, else none is made.",
+    help=f"Record all requests and responses in this directory, secrets masked (default: ${TRAFFIC_VARIABLE}).",
 )
 @click.option(
     "--vast-limits",
     type=Amount(min=0),
-    help="Factor for the times that Vast.ai wants between two calls; 0 lifts them (default: the pace's).",
+    help="Scale the intervals that Vast.ai requires between calls; 0 lifts them (default: the pace's factor).",
 )
 @click.option(
     "--seed",
     type=int,
-    help=f"Chooses what happens on Vast.ai's market, the bad hosts, and the many pods (default {_DEFAULTS.seed}).",
+    help=f"Random seed of Vast.ai's market, the bad hosts and the fake pods (default {_DEFAULTS.seed}).",
 )
 @click.option(
     "--bad-hosts",
     type=Amount(0, 1),
     metavar="SHARE",
-    help="In this share of the hosts, what is rented never gets ready; the same hosts for the same seed.",
+    help="Share of bad hosts, 0 to 1: pods on them never get ready. The same seed gives the same hosts.",
 )
 @click.option(
     "--many-pods",
     type=click.IntRange(0, 100_000),
     metavar="N",
-    help="So many pods on paper at RunPod, for clients to list: nothing runs behind them, and they bill nothing.",
+    help="Number of fake pods at RunPod, for clients to list: they run nothing and cost nothing.",
 )
 @click.option("--foreground", is_flag=True, help="Serve in this process until it gets SIGTERM or SIGINT.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.pass_obj
 def up_command(home: Home, foreground: bool, ready_fd: int | None, **options: Any) -> None:
-    """Bring the sandbox up, unless it is; an option that is given takes effect either way."""
+    """Start the sandbox.
+
+    If it is already running, the given options are applied to it.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     given.update({name: value.absolute() for name, value in given.items() if isinstance(value, Path)})
     settings = Settings(**given)
@@ -113,18 +116,21 @@ def up_command(home: Home, foreground: bool, ready_fd: int | None, **options: An
 @main.command("down")
 @click.pass_obj
 def down_command(home: Home) -> None:
-    """End the sandbox and remove every process and directory of its pods."""
+    """Stop the sandbox and clean up.
+
+    Every process and directory of its pods is removed, also those that a killed daemon left behind.
+    """
     if _or_exit(lambda: down(home)):
         click.echo("The sandbox is down.")
     else:
-        click.echo("The sandbox was not up; nothing is left of it.")
+        click.echo("The sandbox was not running; nothing is left of it.")
 
 
 @main.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
 @click.pass_obj
 def status_command(home: Home, as_json: bool) -> None:
-    """Show whether it is up, and every pod that was ever made."""
+    """Show whether the sandbox is up, and every pod it ever had."""
     found = _or_exit(lambda: status(home))
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -134,14 +140,14 @@ def status_command(home: Home, as_json: bool) -> None:
     else:
         click.echo(f"The sandbox is up: {found['url']} (pid {found['pid']}, pace {found['pace']})")
         _echo_network_notice(found)
-        click.echo(f"Balance: {found['balance_usd']:.4f} USD at RunPod, {found['vast_credit_usd']:.4f} USD at Vast.ai")
+        click.echo(f"Balance: USD {found['balance_usd']:.4f} at RunPod, USD {found['vast_credit_usd']:.4f} at Vast.ai")
     if found["many_pods"]:
-        click.echo(f"Beside the pods below there are {found['many_pods']} on paper at RunPod")
+        click.echo(f"{found['many_pods']} fake pods at RunPod are not listed")
     for pod in found["pods"]:
         gone = f", gone {pod['gone_at']}" if pod["gone_at"] else ""
         click.echo(
-            f"{pod['id']}  {pod['state']:<12}  {_hardware(pod)} at {pod['usd_per_hour']:.2f} USD/h,"
-            f" {pod['billed_seconds']} s, {pod['cost_usd']:.6f} USD{gone}  {pod['name']}"
+            f"{pod['id']}  {pod['state']:<12}  {_hardware(pod)} at USD {pod['usd_per_hour']:.2f} per hour,"
+            f" {pod['billed_seconds']} s, USD {pod['cost_usd']:.6f}{gone}  {pod['name']}"
         )
 
 
@@ -152,15 +158,18 @@ def _hardware(pod: dict[str, Any]) -> str:
 @main.command("env")
 @click.pass_obj
 def env_command(home: Home) -> None:
-    """Print the exports by which a client finds the sandbox: ``eval "$(podyard-sandbox env)"``."""
+    """Print the variables that point clients at the sandbox.
+
+    Use it as: eval "$(podyard-sandbox env)"
+    """
     facts = _or_exit(lambda: running_daemon(home))
     if facts is None:
-        raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
+        raise click.ClickException(f"No sandbox is running in {home.root}; start one with `podyard-sandbox up`.")
     click.echo(f"export RUNPOD_API_KEY={shlex.quote(home.api_key())}")
     click.echo(f"export RUNPOD_API_BASE_URL={shlex.quote(facts['url'])}")
     click.echo(f"export VAST_API_KEY={shlex.quote(home.vast_api_key())}")
     click.echo(f"export VAST_URL={shlex.quote(facts['url'])}")
-    # Else who talks to Vast.ai's stand-in would keep the pauses of the service, and be as slow as there.
+    # Without it, a client would wait as long between calls as the real service demands.
     click.echo(f"export PODYARD_VAST_THRESHOLD_SCALE={_or_exit(lambda: status(home))['vast_limits']:g}")
 
 
@@ -168,8 +177,8 @@ main.add_command(fault)
 
 
 def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
-    """Serve in this process; a parent that waits hears of it through the file descriptor."""
-    from podyard_sandbox.serve import serve  # the server takes half a second to load, which other commands spare
+    """Serve in this process; a waiting parent is notified through the file descriptor."""
+    from podyard_sandbox.serve import serve  # loading the server takes half a second, which other commands save
 
     held = contextlib.ExitStack()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -185,7 +194,7 @@ def _foreground(home: Home, settings: Settings, ready_fd: int | None) -> None:
 
     try:
         home.create()
-        if ready_fd is None:  # else whoever waits at the other end holds the lock
+        if ready_fd is None:  # otherwise the process at the other end holds the lock
             held.enter_context(home.lock("up"))
         asyncio.run(serve(home, settings, lambda url: say({"url": url})))
     except (AlreadyUp, PodError, TimeoutError, OSError) as error:
@@ -198,13 +207,13 @@ def _up_line(what: str, url: str, pid: int, home: Home) -> str:
 
 
 def _echo_network_notice(facts: dict[str, Any]) -> None:
-    """Say what the pods reach; a daemon that is older than this command does not tell."""
+    """Print what the pods can reach; a daemon older than this command does not report it."""
     if (said := _NETWORKS.get(facts.get("pod_network", ""))) is not None:
         click.echo(said)
 
 
 def _or_exit(work: Any) -> Any:
-    """Do something; what fails becomes one sentence and exit code 1."""
+    """Run something, and turn a failure into one sentence and exit code 1."""
     try:
         return work()
     except (ProcessError, ControlError, OSError) as error:

@@ -19,20 +19,20 @@ from podyard_sandbox.process import ProcessError, running_daemon
 
 @click.group()
 def fault() -> None:
-    """Switch faults on and off: what goes wrong with the cloud from now on."""
+    """Make the sandbox fail on purpose: add, list and clear faults."""
 
 
 @fault.command("add")
 @click.argument("name")
-@click.option("--times", type=int, help="Strike so often, then no more (default: every time).")
-@click.option("--share", type=float, help="Strike in this share of the cases, from 0 to 1.")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter; may be given again.")
+@click.option("--times", type=int, help="Trigger this often, then no more (default: every time).")
+@click.option("--share", type=float, help="Trigger in this share of the matching cases, 0 to 1.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; repeatable.")
 @click.pass_obj
 def add(home: Home, name: str, times: int | None, share: float | None, params: tuple[str, ...]) -> None:
-    """Switch a fault on."""
+    """Switch a fault on; `fault list --available` shows all of them."""
     values = dict(_split(param) for param in params)
     try:
-        Faults().add(name, values, times, share)  # a typo is one also while the sandbox is down
+        Faults().add(name, values, times, share)  # reports a typo even while the sandbox is down
     except FaultError as error:
         raise click.ClickException(str(error)) from error
     added = _ask(home, lambda client: client.add_fault(name, values, times, share))
@@ -40,11 +40,11 @@ def add(home: Home, name: str, times: int | None, share: float | None, params: t
 
 
 @fault.command("list")
-@click.option("--available", is_flag=True, help="Show every fault there is, with its parameters.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--available", is_flag=True, help="List every fault that exists, with its parameters.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_faults(home: Home, available: bool, as_json: bool) -> None:
-    """Show the faults that are on."""
+    """List the faults that are on, or with --available all that exist."""
     if available:
         click.echo(json.dumps([_described(kind) for kind in KINDS.values()], indent=2) if as_json else _catalogue())
         return
@@ -62,7 +62,7 @@ def list_faults(home: Home, available: bool, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def clear(home: Home, name: str | None) -> None:
-    """Switch off all faults, or those of one name."""
+    """Switch all faults off, or only those with this name."""
     cleared = _ask(home, lambda client: client.clear_faults(name))
     click.echo(f"{cleared} fault{'' if cleared == 1 else 's'} switched off.")
 
@@ -70,7 +70,7 @@ def clear(home: Home, name: str | None) -> None:
 def _split(param: str) -> tuple[str, str]:
     name, equals, value = param.partition("=")
     if not equals or not name:
-        raise click.ClickException(f"A parameter is given as NAME=VALUE, not as {param!r}.")
+        raise click.ClickException(f"Give a parameter as NAME=VALUE, not as {param!r}.")
     return name, value
 
 
@@ -78,7 +78,7 @@ def _ask(home: Home, question: Any) -> Any:
     try:
         facts = running_daemon(home)
         if facts is None:
-            raise click.ClickException(f"No sandbox is up in {home.root}; `podyard-sandbox up` brings one up.")
+            raise click.ClickException(f"No sandbox is running in {home.root}; start one with `podyard-sandbox up`.")
         return question(Client(facts["url"], home.api_key()))
     except (ProcessError, ControlError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -90,9 +90,9 @@ def _line(found: dict[str, Any]) -> str:
     if found["times"] is not None:
         often = f"{found['times']} time{'' if found['times'] == 1 else 's'}"
     elif found["share"] is not None:
-        often = f"in {found['share']:.0%} of the cases"
-    spent = ", spent" if found["spent"] else ""
-    return f"{found['name']} {params}".rstrip() + f" ({often}; struck {found['hits']}{spent})"
+        often = f"in {found['share']:.0%} of the matching cases"
+    spent = ", used up" if found["spent"] else ""
+    return f"{found['name']} {params}".rstrip() + f" ({often}; triggered {found['hits']}{spent})"
 
 
 def _described(kind: FaultKind) -> dict[str, Any]:

@@ -14,22 +14,22 @@ _TIMEOUT = 30.0  # seconds; the daemon is on this machine and answers at once un
 
 
 class ControlError(Exception):
-    """The daemon refused, or did not answer; the text is one sentence for a person."""
+    """The daemon refused, or did not answer; the message is one sentence for the user."""
 
 
 class Client:
-    """Talks to a living daemon."""
+    """A client of the running daemon."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self._url = url
         self._key = api_key
 
     def status(self) -> dict[str, Any]:
-        """Everything that ``status --json`` shows."""
+        """Return everything that ``status --json`` shows."""
         return self._request("GET", "status")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults that are on or spent."""
+        """List the faults that are switched on, used-up ones included."""
         return self._request("GET", "faults")["faults"]
 
     def add_fault(
@@ -39,11 +39,11 @@ class Client:
         return self._request("POST", "faults", {"name": name, "params": params, "times": times, "share": share})
 
     def clear_faults(self, name: str | None = None) -> int:
-        """Switch off one kind of fault, or all; returns how many."""
+        """Switch off one kind of fault, or all of them, and return how many were cleared."""
         return self._request("DELETE", f"faults/{quote(name, safe='')}" if name is not None else "faults")["cleared"]
 
     def change_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Change pace, balance or wheels."""
+        """Change settings of the running sandbox, such as pace, balance or wheels."""
         return self._request("PATCH", "settings", settings)
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

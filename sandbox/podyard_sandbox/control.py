@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sandbox's own API, under ``/_sandbox/``: status, faults, settings, and the page of wheels.
 
-All but the wheels wants the account's key as a bearer token, so that other users of the machine keep out.
+Everything but the wheels requires the account's key as a bearer token, which keeps other users of the machine out.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.traffic import Traffic
 from podyard_sandbox.vastai.cloud import VastCloud
 
-_WANTED_FAULT = 'A fault is given as {"name": "...", "params": {}, "times": null, "share": null}.'
+_FAULT_FORMAT = 'Give a fault as {"name": "...", "params": {}, "times": null, "share": null}.'
 
 
 class Control:
-    """What a person, or a test, may do to the sandbox."""
+    """The control API, for people and tests."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class Control:
         )
 
     def serve_wheels(self, directory: Path | None, base_url: str) -> None:
-        """Serve a directory of wheels, and tell the pods that start from now on; None ends it."""
+        """Serve a directory of wheels to the pods that start from now on; None stops serving."""
         self._wheels = directory
         page = f"{base_url}/_sandbox/wheels/" if directory is not None else None
         self._cloud.serve_wheels_at(page)
         self._vast.serve_wheels_at(page)
 
     async def status(self, request: web.Request) -> web.Response:
-        """Everything: pods, requests, faults."""
+        """Answer with everything there is: settings, pods, requests and faults."""
         self._authenticate(request)
         return web.json_response(
             {
@@ -90,7 +90,7 @@ class Control:
         )
 
     async def list_faults(self, request: web.Request) -> web.Response:
-        """The faults that are on."""
+        """Answer with the faults that are switched on."""
         self._authenticate(request)
         return web.json_response({"faults": self._faults.to_json(), "kinds": sorted(KINDS)})
 
@@ -109,7 +109,7 @@ class Control:
         except FaultError as error:
             return web.json_response({"error": str(error)}, status=422)
         except (AttributeError, TypeError, ValueError):
-            return web.json_response({"error": _WANTED_FAULT}, status=422)
+            return web.json_response({"error": _FAULT_FORMAT}, status=422)
         if fault.kind.name == "host-lost" and fault.params["pod"] != "*":
             self._cloud.lose_host(fault)
         self._vast.fault_added(fault)
@@ -132,7 +132,7 @@ class Control:
         try:
             self._change(strict_json.loads(await request.read()))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            return web.json_response({"error": f"These settings cannot be: {error!r}."}, status=422)
+            return web.json_response({"error": f"These settings are invalid: {error!r}."}, status=422)
         return web.json_response({"pace": self._cloud.pace.name, "balance_usd": self._cloud.balance()})
 
     def _change(self, body: dict[str, Any]) -> None:
@@ -154,13 +154,13 @@ class Control:
             self._traffic.record_to(Path(body["traffic"]))
 
     async def list_wheels(self, request: web.Request) -> web.Response:
-        """The page of links that pip reads."""
+        """Answer with the page of links that pip reads."""
         names = sorted(path.name for path in self._wheels.iterdir() if path.is_file()) if self._wheels else []
         links = "".join(f'<a href="{html.escape(name)}">{html.escape(name)}</a><br>\n' for name in names)
         return web.Response(text=f"<!DOCTYPE html><html><body>\n{links}</body></html>\n", content_type="text/html")
 
     async def get_wheel(self, request: web.Request) -> web.StreamResponse:
-        """One file of it."""
+        """Answer with one wheel."""
         name = request.match_info["name"]
         if self._wheels is None or name in (".", "..") or "/" in name or not (self._wheels / name).is_file():
             raise web.HTTPNotFound
@@ -169,12 +169,12 @@ class Control:
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise web.HTTPUnauthorized(text="the account's key is wanted as a bearer token\n")
+            raise web.HTTPUnauthorized(text="send the account's key as a bearer token\n")
 
 
 def _amount(value: Any) -> float:
-    """A number of USD, of seconds or of a share: what is none would spoil every sum that it goes into."""
+    """Read a finite, non-negative number: anything else would spoil every sum that it enters."""
     found = float(value)
     if not 0 <= found < math.inf:
-        raise ValueError(f"{value} is no amount")
+        raise ValueError(f"{value} is not a finite amount of 0 or more")
     return found

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of the request that is being answered, beside the request itself."""
+"""What is known about the request that is being answered, besides the request itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Exchange:
-    """One request and its answer.
+    """One request and its response.
 
     Attributes:
         id: for the x-request-id header.
-        authenticated: whether the key was good, so that the answer carries the quota.
-        empty_for: seconds for which the answer is to show the minute's quota as used up.
-        only_pod: the one pod that the key is for, if it is a pod's own.
-        mutation: what GraphQL was to change, by its name there.
-        pod_id, name, fault: for the ledger: which pod it was about, and which fault struck.
+        authenticated: whether the key was valid, so that the response carries the quota.
+        empty_for: seconds for which the response shows the minute's quota as used up.
+        only_pod: the id of the pod whose own key was used, if any.
+        mutation: the GraphQL mutation, if any.
+        pod_id, name, fault: for the ledger: which pod the request was about, and which fault hit it.
     """
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -37,12 +37,12 @@ _current: ContextVar[Exchange] = ContextVar("exchange")
 
 
 def begin() -> Exchange:
-    """A request has come in."""
+    """Start the exchange of a request that has just come in."""
     exchange = Exchange()
     _current.set(exchange)
     return exchange
 
 
 def current() -> Exchange:
-    """The exchange of the request that this task answers."""
+    """Return the exchange of the request that this task answers."""
     return _current.get()

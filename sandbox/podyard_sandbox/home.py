@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sandbox's state directory: where it is, what lies in it, and the locks that keep two sandboxes apart."""
+"""The sandbox's state directory: its location, its files, and the locks that keep two sandboxes apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY_LETTERS = string.ascii_uppercase + string.digits
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
-    """``PODYARD_SANDBOX_HOME``, else ``podyard-sandbox`` in the user's state directory."""
+    """Return ``PODYARD_SANDBOX_HOME``, or else ``podyard-sandbox`` in the user's state directory."""
     if environ.get("PODYARD_SANDBOX_HOME"):
         return Path(environ["PODYARD_SANDBOX_HOME"]).expanduser().absolute()
     state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
@@ -27,7 +27,7 @@ def default_home(environ: Mapping[str, str]) -> Path:
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old text or the new one, never half of it."""
+    """Write a file atomically: a reader sees the old text or the new one, never half of it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -40,7 +40,7 @@ class Home:
 
     Attributes:
         root: the directory itself.
-        ledger: every pod and every changing request, one JSON document a line.
+        ledger: every pod and every changing request, one JSON document per line.
         log: what the daemon prints.
     """
 
@@ -53,41 +53,41 @@ class Home:
         self._vast_key = self.root / "vast_api_key"
 
     def create(self) -> None:
-        """Make the directory if it is not there."""
+        """Create the directory if it does not exist."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def api_key(self) -> str:
-        """The account's API key, made at the first call and kept (0600)."""
+        """Return the RunPod account's API key, which the first call generates and stores (0600)."""
         if not self._key.exists():
             key = "rpa_" + "".join(secrets.choice(_KEY_LETTERS) for _letter in range(40))
             write_text(self._key, key + "\n")
         return self._key.read_text(encoding="utf-8").strip()
 
     def vast_api_key(self) -> str:
-        """The key of the account at Vast.ai, made at the first call and kept (0600)."""
+        """Return the Vast.ai account's API key, which the first call generates and stores (0600)."""
         if not self._vast_key.exists():
             write_text(self._vast_key, secrets.token_hex(32) + "\n")
         return self._vast_key.read_text(encoding="utf-8").strip()
 
     def daemon(self) -> dict[str, Any] | None:
-        """What the living daemon wrote down of itself (url, pid, pace), or None if none lives."""
+        """Return what the running daemon recorded about itself (url, pid, pace), or None if none runs."""
         if not self.locked("daemon"):
             return None
         try:
             return json.loads(self._daemon.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None  # it holds its lock and is still starting
+            return None  # the daemon holds its lock and is still starting
 
     def write_daemon(self, facts: dict[str, Any]) -> None:
-        """Say that this daemon serves; called by the daemon alone."""
+        """Record that this daemon serves; only the daemon calls this."""
         write_text(self._daemon, json.dumps(facts) + "\n")
 
     def forget_daemon(self) -> None:
-        """Say that no daemon serves."""
+        """Record that no daemon serves."""
         self._daemon.unlink(missing_ok=True)
 
     def locked(self, name: str) -> bool:
-        """Whether some process holds the lock."""
+        """Return whether a process holds the lock."""
         if not self.root.is_dir():
             return False
         with self._open_lock(name) as file:
@@ -99,7 +99,7 @@ class Home:
 
     @contextmanager
     def lock(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Hold a lock; the kernel drops it when the process dies, however it dies.
+        """Hold a lock; the kernel releases it when the process dies, however it dies.
 
         Raises:
             BlockingIOError: another process holds it, and ``wait`` is False.

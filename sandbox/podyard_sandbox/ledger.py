@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every pod that was ever made, and every request that could change something.
+"""Every pod the sandbox ever had, and every request that could change something.
 
-The ledger is in memory while the daemon lives; each change is also appended to a file, so that it can be read when
+The ledger is in memory while the daemon runs; each change is also appended to a file, so that it can be read when
 the daemon is down or was killed. The last line about a pod or a request counts.
 """
 
@@ -23,7 +23,7 @@ _TIMES = ("created_at", "started_at", "gone_at")
 
 
 class Ledger:
-    """The book of one sandbox; a new daemon goes on with the book of the last one.
+    """The ledger of one sandbox; a new daemon continues the ledger of the last one.
 
     A pod's entry is a dict with ``provider, id, name, state, gpu, gpu_count, usd_per_hour, created_at, started_at,
     gone_at, ssh, meter, host, stages``; times are seconds since 1970 or None, ``ssh`` is {host, port} or None, ``host``
@@ -37,12 +37,12 @@ class Ledger:
         self._read()
 
     def put_pod(self, entry: dict[str, Any]) -> None:
-        """Write down a pod as it is now."""
+        """Record a pod as it is now."""
         self._pods[entry["id"]] = entry
         self._append({"pod": entry})
 
     def begin_request(self, method: str, path: str, operation: str) -> int:
-        """Write down that a request came in; returns its number for :meth:`end_request`."""
+        """Record that a request came in, and return its number for :meth:`end_request`."""
         number = len(self._requests) + 1
         entry = {"number": number, "time": time.time(), "method": method, "path": path, "operation": operation}
         self._put_request({**entry, "status": None, "pod_id": None, "name": None, "fault": None})
@@ -51,23 +51,23 @@ class Ledger:
     def end_request(
         self, number: int, status: int | None, pod_id: str | None, name: str | None, fault: str | None
     ) -> None:
-        """Write down how it was answered; a status of None means that the line was dropped."""
+        """Record how a request was answered; a status of None means that the connection was dropped."""
         self._put_request({**self._requests[number], "status": status, "pod_id": pod_id, "name": name, "fault": fault})
 
     def pods(self) -> list[dict[str, Any]]:
-        """Every pod as ``status --json`` shows it."""
+        """Return every pod as ``status --json`` shows it."""
         now = time.time()
         return [_shown_pod(entry, now) for entry in self._pods.values()]
 
     def requests(self) -> list[dict[str, Any]]:
-        """Every changing request as ``status --json`` shows it."""
+        """Return every changing request as ``status --json`` shows it."""
         return [
             {"time": exact_time(entry["time"]), **{k: v for k, v in entry.items() if k not in ("time", "number")}}
             for entry in self._requests.values()
         ]
 
     def close_leftovers(self) -> list[str]:
-        """Write down as gone the pods that a killed daemon left behind; returns their ids."""
+        """Record the pods that a killed daemon left behind as gone, and return their ids."""
         now = time.time()
         left = [entry for entry in self._pods.values() if entry["gone_at"] is None]
         for entry in left:
@@ -77,7 +77,7 @@ class Ledger:
         return [entry["id"] for entry in left]
 
     def compact(self) -> None:
-        """Rewrite the file with one line a pod and a request."""
+        """Rewrite the file with one line for each pod and each request."""
         lines = [{"pod": entry} for entry in self._pods.values()]
         lines += [{"request": entry} for entry in self._requests.values()]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in lines))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod has cost: USD, by the second."""
+"""What a pod costs, billed by the second, in USD."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _STOPPED_DISK_USD = 0.20  # per GB and month: the volume disk of a stopped pod c
 
 
 def stopped_disk_price(size_gb: int) -> float:
-    """USD per hour of a stopped pod's volume disk of so many GB."""
+    """Return the price of a stopped pod's volume disk, USD per hour."""
     return size_gb * _STOPPED_DISK_USD / _HOURS_PER_MONTH
 
 
 @dataclass
 class Interval:
-    """A stretch of time at one price; ``end`` is None while it lasts. Times are seconds since 1970."""
+    """A period at one price; ``end`` is None while it lasts. Times are seconds since 1970."""
 
     start: float
     end: float | None
@@ -28,7 +28,7 @@ class Interval:
     gpu: bool
 
     def seconds(self, now: float) -> int:
-        """Whole seconds billed so far: a second begun is a second paid."""
+        """Return the whole seconds billed so far: a second begun is a second paid."""
         until = now if self.end is None else self.end
         return max(0, math.ceil(until - self.start))
 
@@ -37,36 +37,36 @@ class Interval:
 class Meter:
     """The bill of one pod.
 
-    The documentation does not say whether billing begins at the rent or at the container's start; the meter takes
-    the dearer reading, the rent, so that nobody is surprised by it later.
+    The documentation does not say whether billing starts with the create or with the container; the meter takes the
+    more expensive reading, the create, so that the real bill surprises no one.
     """
 
     intervals: list[Interval] = field(default_factory=list)
 
     def hold_gpu(self, usd_per_hour: float, now: float) -> None:
-        """The pod holds its GPU from now on, at this price for the whole pod."""
+        """Bill the GPU from now on, at this price for the whole pod."""
         self._begin(Interval(now, None, usd_per_hour, gpu=True))
 
     def keep_disk(self, size_gb: int, now: float) -> None:
-        """The pod is stopped from now on and only its volume disk (of so many GB, 0 for none) is billed."""
+        """Bill only the volume disk of a stopped pod from now on; 0 GB if it has none."""
         self._begin(Interval(now, None, stopped_disk_price(size_gb), gpu=False))
 
     def close(self, now: float) -> None:
-        """Nothing is billed from now on."""
+        """Stop billing."""
         if self.intervals and self.intervals[-1].end is None:
             self.intervals[-1].end = now
 
     def billed_seconds(self, now: float) -> int:
-        """Seconds for which the GPU was billed."""
+        """Return the seconds for which the GPU was billed."""
         return sum(interval.seconds(now) for interval in self.intervals if interval.gpu)
 
     def cost_usd(self, now: float) -> float:
-        """USD so far, GPU and stopped disk together."""
+        """Return the cost so far in USD, GPU and stopped disk together."""
         usd = sum(interval.seconds(now) * interval.usd_per_hour for interval in self.intervals)
         return round(usd / _SECONDS_PER_HOUR, 6)
 
     def between(self, start: float, end: float, now: float) -> tuple[float, float]:
-        """USD of a stretch of time, for the GPU or CPU and for the stopped disk; seconds count where they begin."""
+        """Return the USD of a period, for the GPU or CPU and for the stopped disk; a second counts where it begins."""
         usd = {True: 0.0, False: 0.0}
         for interval in self.intervals:
             until = interval.start + interval.seconds(now)
@@ -75,22 +75,22 @@ class Meter:
         return round(usd[True], 6), round(usd[False], 6)
 
     def rate(self) -> float:
-        """USD per hour that the pod costs at this moment."""
+        """Return what the pod costs right now, USD per hour."""
         if self.intervals and self.intervals[-1].end is None:
             return self.intervals[-1].usd_per_hour
         return 0.0
 
     def to_json(self) -> list[list[float | bool | None]]:
-        """The intervals for the ledger file."""
+        """Return the intervals for the ledger file."""
         return [[i.start, i.end, i.usd_per_hour, i.gpu] for i in self.intervals]
 
     @classmethod
     def from_json(cls, rows: list[list]) -> Meter:
-        """The meter that :meth:`to_json` wrote."""
+        """Rebuild the meter that :meth:`to_json` wrote."""
         return cls([Interval(start, end, usd, gpu) for start, end, usd, gpu in rows])
 
     def _begin(self, interval: Interval) -> None:
-        # One price that is no number would make every sum after it none.
+        # One NaN would turn every later sum into NaN.
         assert math.isfinite(interval.usd_per_hour) and interval.usd_per_hour >= 0, interval
         self.close(interval.start)
         self.intervals.append(interval)
@@ -102,7 +102,7 @@ _VOLUME_USD = {"STANDARD": (0.07, 0.05), "HIGH_PERFORMANCE": (0.14, 0.14)}
 
 
 def volume_price(size_gb: int, kind: str) -> float:
-    """USD per hour of a network volume; the price of the faster kind is made up."""
+    """Return the price of a network volume, USD per hour; that of the faster kind is made up."""
     first, beyond = _VOLUME_USD[kind]
     below = min(size_gb, _VOLUME_STEP_GB)
     return (below * first + (size_gb - below) * beyond) / _HOURS_PER_MONTH
@@ -116,16 +116,16 @@ class VolumeMeter:
     end: float | None = None
 
     def hold(self, size_gb: int, kind: str, now: float) -> None:
-        """The volume has this size from now on, which the hours that begin from now on cost."""
+        """Bill this size for every hour that begins from now on."""
         self.changes.append((now, volume_price(size_gb, kind)))
 
     def close(self, now: float) -> None:
-        """No hour begins from now on."""
+        """Bill no hour that begins from now on."""
         if self.end is None:
             self.end = now
 
     def hours(self, now: float) -> list[tuple[float, float]]:
-        """Every hour that has begun: when, and what it costs in USD."""
+        """Return every hour that has begun: when it began, and what it costs in USD."""
         if not self.changes:
             return []
         until = now if self.end is None else self.end
@@ -136,9 +136,9 @@ class VolumeMeter:
         return found
 
     def cost_usd(self, now: float) -> float:
-        """USD so far."""
+        """Return the cost so far in USD."""
         return round(sum(usd for _moment, usd in self.hours(now)), 6)
 
     def rate(self) -> float:
-        """USD per hour that the volume costs at this moment."""
+        """Return what the volume costs right now, USD per hour."""
         return self.changes[-1][1] if self.changes and self.end is None else 0.0

@@ -17,10 +17,10 @@ class Pace:
         starting: from there until the container runs (the image pull, in real life).
         restarting: the same for a stopped or restarted pod, whose image the machine already has.
         direct: from RUNNING until the API shows the public SSH port.
-        sshd: from there until sshd answers on it.
+        sshd: from there until sshd listens on it.
         quota: requests per minute, hour and day before RunPod's API answers 429.
-        vast_limits: by what the times are multiplied that Vast.ai wants between two calls; 0 lifts them.
-        market: seconds between two moves of Vast.ai's market; 0 stops it.
+        vast_limits: factor for the intervals that Vast.ai requires between calls; 0 lifts them.
+        market: seconds between two changes of Vast.ai's market; 0 stops it.
     """
 
     name: str

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bringing the daemon up and down from the outside."""
+"""Starting and stopping the daemon from the outside."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from podyard_sandbox.ledger import Ledger
 from podyard_sandbox.pods import PodError, PodRuntime
 from podyard_sandbox.settings import Settings
 
-# Long enough to examine the machine and to sweep what a killed daemon left, on a busy machine.
+# Long enough to check the machine and to sweep what a killed daemon left, even under load.
 _READY_TIMEOUT = 90.0
-# Long enough to end a handful of pods in good order; then the daemon is killed and swept up after.
+# Long enough for an orderly end of a handful of pods; after that, the daemon is killed and its leftovers are swept.
 _DOWN_TIMEOUT = 30.0
 _POLL_INTERVAL = 0.05
-# The daemon hands its environment on to nobody, but what it does not have it cannot leak.
+# The daemon passes its environment to no one, but it cannot leak what it does not have.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "VIRTUAL_ENV")
 
 
 class ProcessError(Exception):
-    """The daemon could not be brought up or down; the text is one sentence for a person."""
+    """The daemon could not be started or stopped; the message is one sentence for the user."""
 
 
 def up(home: Home, settings: Settings, given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Have a daemon that serves; one that is up already takes over the settings that were given.
+    """Start the daemon unless one runs; apply the given settings to one that does.
 
     Returns:
-        What the daemon says of itself, and whether it was started by this call.
+        What the daemon recorded about itself, and whether this call started it.
 
     Raises:
-        ProcessError: it did not come up.
+        ProcessError: the daemon did not start.
     """
     home.create()
     home.api_key()
@@ -62,7 +62,7 @@ def up(home: Home, settings: Settings, given: dict[str, Any]) -> tuple[dict[str,
 
 
 def down(home: Home) -> bool:
-    """End the daemon and remove all that it, or one that was killed, left behind; True if one was up.
+    """Stop the daemon and remove all that it, or a killed one, left behind; return whether one was running.
 
     Raises:
         ProcessError: something could not be removed.
@@ -84,10 +84,10 @@ def down(home: Home) -> bool:
 
 
 def running_daemon(home: Home) -> dict[str, Any] | None:
-    """What the living daemon says of itself, or None; waits for one that is just starting.
+    """Return what the running daemon recorded about itself, or None; wait for one that is just starting.
 
     Raises:
-        ProcessError: one holds the lock, but never says that it serves.
+        ProcessError: a daemon holds the lock, but never reports that it serves.
     """
     until = time.monotonic() + _READY_TIMEOUT
     while home.locked("daemon"):
@@ -95,13 +95,13 @@ def running_daemon(home: Home) -> dict[str, Any] | None:
         if facts is not None:
             return facts
         if time.monotonic() > until:
-            raise ProcessError(f"A sandbox is starting in {home.root} and does not get ready; see {home.log}.")
+            raise ProcessError(f"A sandbox is starting in {home.root}, but does not get ready; see {home.log}.")
         time.sleep(_POLL_INTERVAL)
     return None
 
 
 def _spawn(home: Home, settings: Settings) -> None:
-    """Start the daemon in a session of its own, and wait until it says that it serves, or why it does not."""
+    """Start the daemon in its own session, and wait until it reports that it serves, or why it cannot."""
     command = [sys.executable, "-m", "podyard_sandbox", "--home", str(home.root), "up", "--foreground"]
     command += ["--pace", settings.pace, "--balance", str(settings.balance), "--seed", str(settings.seed)]
     if settings.wheels is not None:
@@ -144,7 +144,7 @@ def _spawn(home: Home, settings: Settings) -> None:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    # Whatever told this program where its packages are must tell the daemon, too.
+    # The daemon must find the same packages as this program.
     places = [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(places)}
 
@@ -156,7 +156,7 @@ def _end(home: Home, pid: int) -> None:
     except psutil.NoSuchProcess:
         return
     until = time.monotonic() + _DOWN_TIMEOUT
-    # The lock is free a moment before the process is gone, and who is told "down" may look for either.
+    # The lock is released a moment before the process is gone, and a caller may check either.
     while home.locked("daemon") or not _has_ended(process):
         if time.monotonic() > until:
             process.kill()
@@ -166,7 +166,7 @@ def _end(home: Home, pid: int) -> None:
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    """Whether the process is gone, or only waits for its parent to notice."""
+    """Return whether the process is gone, or is a zombie."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -174,7 +174,7 @@ def _has_ended(process: psutil.Process) -> bool:
 
 
 def status(home: Home) -> dict[str, Any]:
-    """All there is to know: from the daemon, or from the ledger when none lives.
+    """Return the full status: from the daemon, or from the ledger when none runs.
 
     Raises:
         ProcessError: the daemon does not answer.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The daemon itself: the server, from the first sweep to the last."""
+"""The daemon: the server, from the first sweep to the last."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from podyard_sandbox.traffic import Traffic
 from podyard_sandbox.vastai.app import VastApi
 from podyard_sandbox.vastai.cloud import VastCloud
 
-# A reader of an endless log has this long (seconds) to leave when the sandbox goes down.
+# Seconds that a reader of an endless log has to disconnect when the sandbox goes down.
 _SHUTDOWN_TIMEOUT = 1.0
-# What a body may hold before the server itself stops reading; the API's own limit is far below.
+# The server's own limit of a body, bytes; the API's limit is far below.
 _BODY_LIMIT = 1_048_576
-# Others look at the daemon's lock for an instant to see whether it lives; that must not keep a new one from starting.
+# Other commands hold the daemon's lock for an instant to see whether it runs; that must not stop a new one.
 _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05
 
 
@@ -48,7 +48,7 @@ class Server:
         self.facts: dict[str, Any] = {"url": None, "pid": os.getpid(), "started_at": exact_time(time.time())}
 
     async def start(self) -> str:
-        """Remove what a killed daemon left, then serve; returns the URL.
+        """Remove what a killed daemon left, then serve; return the URL.
 
         Raises:
             PodError: this machine cannot make pods.
@@ -72,7 +72,7 @@ class Server:
         control = Control(self.cloud, faults, ledger, key, lambda: self.facts, self._traffic, self.vast)
         control.install(app)
         self._traffic.install(app)
-        # A packed body is refused as no JSON, by the API and in its words.
+        # The API refuses a compressed body as invalid JSON, in its own words.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -84,7 +84,7 @@ class Server:
         return self.facts["url"]
 
     def _vast(self, faults: Faults, ledger: Ledger, app: web.Application) -> VastCloud:
-        """Vast.ai, at the same address: its paths and RunPod's never meet."""
+        """Add Vast.ai at the same address; its paths and RunPod's do not overlap."""
         settings = self._settings
         cloud = VastCloud(self._runtime, faults, ledger, PACES[settings.pace], settings.balance, settings.seed)
         cloud.account.main_key.key = self._home.vast_api_key()
@@ -93,7 +93,7 @@ class Server:
         return cloud
 
     async def stop(self) -> None:
-        """End every pod, answer what was asked, and remove all that the pods were made of."""
+        """End every pod, finish the open requests, and remove everything the pods consisted of."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,7 +104,7 @@ class Server:
 
 
 async def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Be the daemon until a signal says to end.
+    """Run the daemon until a signal stops it.
 
     Args:
         ready: called with the URL once requests are answered.
@@ -125,7 +125,7 @@ async def serve(home: Home, settings: Settings, ready: Callable[[str], None]) ->
         home.write_daemon(server.facts)
         ready(url)
         await ended.wait()
-        home.forget_daemon()  # whoever comes now waits for the lock instead of asking a server that leaves
+        home.forget_daemon()  # later commands wait for the lock instead of asking a server that is shutting down
         await server.stop()
 
 
@@ -137,4 +137,4 @@ async def _hold_lock(home: Home, held: contextlib.ExitStack) -> None:
             await asyncio.sleep(_LOCK_PAUSE)
         else:
             return
-    raise AlreadyUp(f"A sandbox is up already in {home.root}.")
+    raise AlreadyUp(f"A sandbox is already running in {home.root}.")

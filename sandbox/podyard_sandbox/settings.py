@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the daemon is told, and why it may refuse: apart, so that a command need not load the server to know."""
+"""The daemon's settings, apart from the server so that commands need not load it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ def _traffic_of_environment() -> Path | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``up`` can choose: the name of a pace, the account's balance in USD, a directory of wheels, one for a record
-    of the traffic (else that of the environment, else no record), the seed of Vast.ai's market and of the many pods, a
-    factor for the times that Vast.ai wants between two calls (else the pace's), a number of pods on paper, and the
-    share of hosts that are bad.
+    """The options of ``up``.
+
+    Attributes:
+        pace: a name in ``PACES``.
+        balance: USD in each account.
+        wheels: directory of wheels that pods install from; None: from the internet.
+        traffic: directory for the record of all traffic; None: no record.
+        seed: of Vast.ai's market, the bad hosts and the fake pods.
+        vast_limits: factor for the intervals that Vast.ai requires between calls; None: the pace's.
+        many_pods: number of fake pods.
+        bad_hosts: share of the hosts that are bad, 0 to 1.
     """
 
     pace: str = "fast"

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON from outside, read so that what is accepted can be answered, kept and counted with.
+"""Strict parsing of JSON from clients: whatever is accepted can be sent back, stored and calculated with.
 
-Python's own reader takes more than JSON is (NaN, half a character) and more than anybody can go on with (numbers that
-become infinite, fifty thousand brackets); each of these would break something much later.
+Python's own parser accepts what is not JSON (NaN, lone surrogates) and what no program can handle (numbers that become
+infinite, fifty thousand brackets); each of these would break something much later.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import json
 import math
 from typing import Any
 
-# Far beyond what any client sends; Python's own limit depends on its version and on who asks.
+# Far beyond what any client sends; Python's own limit depends on its version and on the caller's stack.
 MAX_DEPTH = 64
 _MAX_INTEGER = 2**63
 
 
 def loads(raw: bytes | str) -> Any:
-    """The value of a JSON text in UTF-8.
+    """Parse a JSON text in UTF-8.
 
     Raises:
-        ValueError: it is none, or holds what cannot be worked with; the text says what.
+        ValueError: the text is not valid JSON, or holds an unusable value; the message says which.
     """
     text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
     try:
@@ -34,11 +34,11 @@ def loads(raw: bytes | str) -> Any:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _check(value: Any) -> None:
-    """See that every text is one and every number finite; without recursion, for the depth is not known yet."""
+    """Check every text, number and depth; without recursion, since the depth is not known yet."""
     left = [(value, 1)]
     while left:
         each, depth = left.pop()

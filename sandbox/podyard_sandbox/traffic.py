@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A record of every exchange with the API, one JSON line each, without the secrets in it.
+"""A record of every request and response, one JSON line each, with secrets masked.
 
-For whoever wants to see what a client really sent and got, and for tests that hold both against the API's
-description. A line is written whole and at once, so that a daemon that is killed loses none that was answered.
+It shows what a client really sent and got, and lets tests check both against the API's description. Each line is
+written whole and at once, so that a killed daemon loses no answered request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from podyard_sandbox.timestamps import exact_time
 _logger = logging.getLogger(__name__)
 
 HIDDEN = "***"
-# Fields whose value, and that of everything below, is hidden wherever it stands; a type never changes.
+# Fields that are masked, with everything below them; the types stay the same.
 _SECRET = frozenset(
     ("env", "password", "line", "value", "instance_api_key", "jupyter_token", "image_login", "onstart", "extra_env",
      "docker_login_pass")
@@ -38,21 +38,21 @@ _HEADERS = (
     "allow", "cache-control", "connection", "content-type", "ratelimit", "ratelimit-policy", "retry-after",
     "x-accel-buffering", "x-request-id",
 )  # fmt: skip
-# Every key of Vast.ai's, wherever it stands.
+# Vast.ai's keys, wherever they occur.
 _VAST_KEY = re.compile("[0-9a-f]{64}")
-# GraphQL's queries have values, passwords among them, in the midst of their text.
+# GraphQL queries contain values, passwords among them, in the middle of their text.
 _NO_BODIES = "/graphql"
 _SECRET_QUERY = "api_key"
-# Of an endless stream the beginning is enough, and of a page that is no JSON some words.
+# The beginning is enough of an endless stream, and of a page that is not JSON.
 _MAX_EVENTS, _MAX_TEXT = 200, 300
-# The stream with which the present request is answered, if it is one, and its events so far.
+# The stream that answers the current request, if any, and its events so far.
 _stream: ContextVar[tuple[web.StreamResponse, list[str]] | None] = ContextVar("stream", default=None)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def note_event(response: web.StreamResponse, event: bytes) -> None:
-    """Keep an event of a stream until the record of it is made at its end."""
+    """Collect an event of a stream, which is recorded when the stream ends."""
     known = _stream.get()
     if known is None or known[0] is not response:
         known = (response, [])
@@ -62,30 +62,30 @@ def note_event(response: web.StreamResponse, event: bytes) -> None:
 
 
 class Traffic:
-    """The record of one sandbox: a file of its own in a directory that several may share; None: no record."""
+    """The record of one sandbox: its own file in a directory that several may share; None: no record."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._file: int | None = None
 
     def install(self, app: web.Application) -> None:
-        """Listen in front of everything else that an application does."""
+        """Record in front of everything else that an application does."""
         app.middlewares.insert(0, self.middleware)
 
     def record_to(self, directory: Path | None) -> None:
-        """Go on in another directory, or nowhere."""
+        """Continue in another directory, or stop recording."""
         self.close()
         self._directory = directory
 
     def close(self) -> None:
-        """Let the file go; another exchange would begin a new one."""
+        """Close the file; the next exchange would start a new one."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request, and write down both."""
+        """Answer a request, and record it with its answer."""
         if self._directory is None or request.path.startswith("/_sandbox/"):
             return await handler(request)
         came, response = time.time(), None
@@ -108,7 +108,7 @@ class Traffic:
             if self._file is None:
                 self._file = self._open()
             os.write(self._file, line)
-        except OSError as error:  # a full disk is no reason to serve nobody
+        except OSError as error:  # a full disk must not stop the service
             _logger.error("an exchange could not be recorded: %s", error)
 
     def _open(self) -> int:
@@ -119,7 +119,7 @@ class Traffic:
 
 
 async def _asked(request: web.Request) -> bytes | None:
-    """The body of a request as far as it came; None where it did not, or was too long."""
+    """Return the body of a request; None if it did not arrive, or was too long."""
     if not request.content.is_eof():
         return None
     try:
@@ -132,7 +132,7 @@ def _request(request: web.Request, raw: bytes | None) -> dict[str, Any]:
     query = [[name, value] for name, value in request.query.items() if name != _SECRET_QUERY]
     body = {"unread": True} if raw is None else _body(request.path, raw)
     if "text" in body:
-        body = {"text": f"{len(raw or b'')} bytes that are no JSON"}
+        body = {"text": f"{len(raw or b'')} bytes that are not JSON"}
     return {
         "method": request.method,
         "path": request.path,
@@ -144,7 +144,7 @@ def _request(request: web.Request, raw: bytes | None) -> dict[str, Any]:
 
 
 def _answer(request: web.Request, response: web.StreamResponse | None) -> dict[str, Any]:
-    """What was answered; a status of None means that nothing was, since one of the two sides had gone."""
+    """Return the answer; a status of None means that there was none, since one side had hung up."""
     if (known := _stream.get()) is not None:
         stream, events = known
         return {"status": stream.status, "headers": _headers(stream), "events": [_hidden(event) for event in events]}
@@ -153,8 +153,8 @@ def _answer(request: web.Request, response: web.StreamResponse | None) -> dict[s
         return {"status": None, "headers": {}, "answer": {}}
     raw = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
     body = _body(request.path, raw)
-    if "text" in body and response.status < 400:  # else it is a page that says what is wrong
-        body = {"text": f"{len(raw)} bytes that are no JSON"}
+    if "text" in body and response.status < 400:  # otherwise it is an error page
+        body = {"text": f"{len(raw)} bytes that are not JSON"}
     return {"status": response.status, "headers": _headers(response), "answer": body}
 
 
@@ -163,7 +163,7 @@ def _headers(response: web.StreamResponse) -> dict[str, str]:
 
 
 def _body(path: str, raw: bytes | None) -> dict[str, Any]:
-    """A body: ``json`` if it is any, else the beginning of its ``text``; nothing if there is none to be kept."""
+    """Return a body as ``json``, or else the beginning of its ``text``; nothing if it must not be kept."""
     if not raw or path == _NO_BODIES:
         return {}
     try:
@@ -173,7 +173,7 @@ def _body(path: str, raw: bytes | None) -> dict[str, Any]:
 
 
 def _hidden(event: str) -> str:
-    """An event without what the pod said in it."""
+    """Return an event with the pod's output masked."""
     lines = []
     for line in event.splitlines():
         name, colon, value = line.partition(": ")
@@ -182,7 +182,7 @@ def _hidden(event: str) -> str:
 
 
 def _masked(value: Any, secret: bool = False) -> Any:
-    """The same with every secret text hidden; an empty one stays, for it hides nothing and may be refused as such."""
+    """Mask every secret text; an empty one stays, since it reveals nothing and the API may refuse it as empty."""
     if isinstance(value, dict):
         return {name: _masked(each, secret or name in _SECRET) for name, each in value.items()}
     if isinstance(value, list):

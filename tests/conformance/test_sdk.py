@@ -258,9 +258,9 @@ def test_user_settings(sdk: Sdk, cloud: Cloud) -> None:
 
 def test_what_is_not_stood_in_for_is_said(sdk: Sdk) -> None:
     assert sdk.get_endpoints() == []
-    with pytest.raises(Raised, match=r"QueryError: podyard-sandbox does not stand in for serverless endpoints"):
+    with pytest.raises(Raised, match=r"QueryError: podyard-sandbox does not implement serverless endpoints"):
         sdk.create_endpoint("endpoint", "a-template")
-    with pytest.raises(Raised, match=r"QueryError: podyard-sandbox does not stand in for serverless endpoints"):
+    with pytest.raises(Raised, match=r"QueryError: podyard-sandbox does not implement serverless endpoints"):
         sdk.update_endpoint_template("an-endpoint", "a-template")
 
 

@@ -69,7 +69,7 @@ def test_wrong_method(api: Api) -> None:
 def test_what_is_not_stood_in_for_says_so(api: Api) -> None:
     answer = api.get("/v2/clusters")
     assert answer.status_code == 501
-    assert "does not stand in for GET /v2/clusters" in problem(answer)["detail"]
+    assert "does not implement GET /v2/clusters" in problem(answer)["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/pods", "/v1/pods/abc/stop"])

@@ -46,7 +46,9 @@ def test_which_troubles_and_whose_hosts() -> None:
     assert faults.to_json() == []
     faults.add("bad-hosts", {})
     assert len(bad(faults, hosts=20)) == 20, "without a share all are"
-    with pytest.raises(FaultError, match=r"must be of loading, no-ssh, oci, no-gpu, by comma, not 'no-shh'.*'no-ssh'"):
+    with pytest.raises(
+        FaultError, match=r"must be a comma-separated list of loading, no-ssh, oci, no-gpu, not 'no-shh'.*'no-ssh'"
+    ):
         faults.add("bad-hosts", {"trouble": "oci,no-shh"})
 
 

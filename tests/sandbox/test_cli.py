@@ -129,7 +129,7 @@ def test_up_twice_down_twice(program: Program) -> None:
     assert said in first and said in program("status")
     assert program.api().names() == []
     assert program("down") == "The sandbox is down.\n"
-    assert program("down") == "The sandbox was not up; nothing is left of it.\n"
+    assert program("down") == "The sandbox was not running; nothing is left of it.\n"
     assert program.processes() == []
     assert program.status()["url"] is None
 
@@ -258,14 +258,14 @@ def test_foreground(program: Program) -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("The sandbox is up: http://127.0.0.1:")
     assert program.status()["pid"] == process.pid
-    assert "is up already" in program("up", "--foreground", fails=True)
+    assert "is already running" in program("up", "--foreground", fails=True)
     process.terminate()
     assert process.wait(PATIENT) == 0
     assert program.status()["url"] is None
 
 
 def test_what_cannot_be_is_said_in_one_sentence(program: Program, tmp_path: Path) -> None:
-    assert "No sandbox is up in" in program("env", fails=True)
+    assert "No sandbox is running in" in program("env", fails=True)
     assert "Invalid value for '--pace'" in program("up", "--pace", "slow", fails=True)
     for option in ("--balance", "--vast-limits", "--bad-hosts"):
         assert f"Invalid value for '{option}'" in program("up", option, "nan", fails=True)

@@ -46,7 +46,7 @@ def served(sandbox: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_add_list_clear(fault: Command, api: Api) -> None:
     assert fault("list") == "No fault is on.\n"
     assert fault("add", "no-capacity", "--times", "2", "--param", "gpu=NVIDIA L4") == (
-        "On: no-capacity gpu=NVIDIA L4 (2 times; struck 0)\n"
+        "On: no-capacity gpu=NVIDIA L4 (2 times; triggered 0)\n"
     )
     fault("add", "rate-limited", "--share", "0.25", "--param", "retry_after=3")
     assert api.create(gpu={"id": "NVIDIA L4", "count": 1}).status_code in (400, 429)
@@ -90,7 +90,7 @@ def test_without_a_sandbox(sandbox: ServerThread) -> None:
     for words in (("add", "latency"), ("list",), ("clear",)):
         result = Command(sandbox).run(*words)
         assert result.exit_code == 1
-        assert "No sandbox is up in" in result.output
+        assert "No sandbox is running in" in result.output
 
 
 def test_available(sandbox: ServerThread) -> None:

@@ -63,8 +63,8 @@ def test_two_faults_of_a_name_strike_one_after_the_other() -> None:
     faults = Faults()
     faults.add("rate-limited", {"retry_after": "1"}, times=1)
     faults.add("rate-limited", {"retry_after": "2"}, times=1)
-    struck = [faults.trigger("rate-limited", operation="getPod") for _chance in range(3)]
-    assert [fault.params["retry_after"] if fault else None for fault in struck] == [1, 2, None]
+    hit = [faults.trigger("rate-limited", operation="getPod") for _chance in range(3)]
+    assert [fault.params["retry_after"] if fault else None for fault in hit] == [1, 2, None]
 
 
 def test_clear() -> None:
@@ -81,7 +81,7 @@ def test_clear() -> None:
     ("name", "params", "words"),
     [
         ("no-capcity", {}, "Did you mean 'no-capacity'?"),
-        ("utterly different", {}, "`podyard-sandbox fault list --available` shows all"),
+        ("utterly different", {}, "`podyard-sandbox fault list --available` lists them all"),
         ("sshd-late", {"second": "3"}, "Did you mean 'seconds'?"),
         ("sshd-late", {"seconds": "soon"}, "seconds must be a number, not 'soon'"),
         ("sshd-late", {"seconds": "-1"}, "seconds must be zero or more"),

@@ -497,4 +497,4 @@ def test_secrets(api: Api) -> None:
 
 def test_serverless_is_not_stood_in_for(api: Api) -> None:
     query = '{ saveEndpoint(input: {name: "e", templateId: "t"}) { id } }'
-    assert "does not stand in for serverless" in refused(api, f"mutation {query}")["message"]
+    assert "does not implement serverless" in refused(api, f"mutation {query}")["message"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many pods on paper: a large account to list, behind which nothing runs."""
+"""Fake pods: a large account for clients to list, with nothing running behind it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_one_can_be_ended_and_nothing_else(large: Api) -> None:
     pod = next(pod for pod in page if pod["status"] == "RUNNING")
     for answer in (large.act(pod["id"], "stop"), large.call("PATCH", f"/v2/pods/{pod['id']}", json={"name": "x"})):
         assert answer.status_code == 409
-        assert "on paper" in answer.json()["detail"]
+        assert "fake pod" in answer.json()["detail"]
     assert large.delete(f"/v2/pods/{pod['id']}").status_code == 204
     assert large.get(f"/v2/pods/{pod['id']}").status_code == 404
     assert large.status()["many_pods"] == MANY - 1

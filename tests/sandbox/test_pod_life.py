@@ -193,7 +193,7 @@ def test_without_public_ports_there_is_no_public_address(lab: Lab) -> None:
 
 def test_a_pod_cannot_be_started_twice(lab: Lab) -> None:
     lab.start()
-    with pytest.raises(PodError, match=r"^pod p1 runs already; stop it before it is started again$"):
+    with pytest.raises(PodError, match=r"^pod p1 is already running; stop it first$"):
         lab.start()
 
 

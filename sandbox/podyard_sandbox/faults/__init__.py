@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults that can be switched on: what kinds there are, and which ones are on."""
+"""Faults that can be switched on: which kinds exist, and which are on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a kind of fault is, which operations there are, and the parameters that many kinds have."""
+"""The kinds of faults: their shape, the operations they can hit, and the parameters that many of them share."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Param:
     Attributes:
         type: int, float, str or bool.
         default: its value when it is not given.
-        sentence: what it means, with its unit.
+        sentence: what it means, with its unit; shown to the user.
         choices: the only values allowed, if any.
-        filter: True if the value is a pattern that says which pods, GPUs, ... the fault is for.
-        among: the only words allowed in a value that is a list, separated by commas.
+        filter: True if the value is a pattern that selects pods, GPUs and so on.
+        among: the only words allowed in a comma-separated list.
     """
 
     type: type
@@ -57,18 +57,18 @@ class FaultKind:
 
 
 def name_filter(what: str) -> Param:
-    """A filter of pods, GPUs, ..."""
-    return Param(str, "*", f"only for {what} like this (* and ? stand for anything)", filter=True)
+    """Return a parameter that limits a fault to matching pods, GPUs, and so on."""
+    return Param(str, "*", f"only {what} that match this pattern (* and ?)", filter=True)
 
 
 def operation_filter(default: str) -> Param:
-    """A filter of the API's operations."""
-    return Param(str, default, "only for these operations of the API, by comma, * for all", filter=True)
+    """Return a parameter that limits a fault to operations of the API."""
+    return Param(str, default, "only these operations of the API, comma-separated, * and ? match anything", filter=True)
 
 
-SKIP = Param(int, 0, "let the first so many chances pass")
-POD = name_filter("pods with a name or id")
+SKIP = Param(int, 0, "ignore the first N matching cases")
+POD = name_filter("pods whose name or id")
 NAME = name_filter("pods with a name")
-AFTER = Param(float, 0.0, "seconds from RUNNING, or from now for a pod that runs already, until it happens")
+AFTER = Param(float, 0.0, "seconds after RUNNING, or from now for a pod that is already running")
 BODIES = ("json", "html", "empty")
-READ_COUNT = "how many reads (get or list)"
+READ_COUNT = "number of reads (get or list)"

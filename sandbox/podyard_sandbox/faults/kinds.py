@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every kind of fault: its name, one sentence on what it does, and its parameters.
 
-Where the service's behaviour is in doubt, the sandbox does what its documentation says, and a fault gives the other
-reading.
+Where the service's behaviour is in doubt, the sandbox follows the documentation, and a fault gives the other reading.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults that are on, and when each strikes."""
+"""The faults that are on, and when each triggers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any
 
 from podyard_sandbox.faults.kinds import KINDS, OPERATIONS, SKIP, FaultKind, Param
 
-# What is at hand: a pod's name, a GPU's id and display name, ...; where there are several words for it, any may fit.
+# What a filter is matched against: a pod's name, a GPU's id and display name, ...; of several words, any may match.
 Fact = str | tuple[str, ...]
 
 
 class FaultError(ValueError):
-    """A fault that cannot be switched on as asked; the text is for a person."""
+    """A fault cannot be switched on as asked; the message is for the user."""
 
 
 @dataclass
 class Fault:
     """A fault that was switched on.
 
-    It strikes each time it can, or ``times`` times, or in a ``share`` (0 to 1) of the cases. Which cases a share
-    strikes is the same in every session, so that a test that failed can be repeated.
+    It triggers in every matching case, or ``times`` times, or in a ``share`` (0 to 1) of them. Which cases a share
+    hits is the same in every session, so that a failed test can be repeated.
     """
 
     number: int
@@ -42,11 +42,11 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """True when it has struck as often as it may."""
+        """Whether the fault has triggered as often as it may."""
         return self.times is not None and self.hits >= self.times
 
     def fits(self, facts: Mapping[str, Fact]) -> bool:
-        """Whether every filter of the fault agrees with what is at hand, without regard to case."""
+        """Return whether every filter of the fault matches the facts, ignoring case."""
         return all(
             _matches(self.params[name], facts[name])
             for name, param in self.kind.params.items()
@@ -54,7 +54,7 @@ class Fault:
         )
 
     def triggers(self) -> bool:
-        """Count this chance, and say whether the fault strikes now."""
+        """Count this match, and return whether the fault triggers now."""
         self.matches += 1
         if self.spent or self.matches <= self.params["skip"]:
             return False
@@ -64,8 +64,12 @@ class Fault:
         return True
 
     def triggers_on_host(self, host: str) -> random.Random | None:
-        """The same for a host: whether its share has it is decided once for all by the seed, and so is what it does
-        there, by the rng that are returned. None: it does not strike.
+        """Do the same for a host.
+
+        The seed alone decides whether the fault's share includes the host, and what happens there.
+
+        Returns:
+            The host's random generator, or None if the fault does not trigger.
         """
         self.matches += 1
         if self.spent or self.matches <= self.params["skip"]:
@@ -77,7 +81,7 @@ class Fault:
         return rng
 
     def to_json(self) -> dict[str, Any]:
-        """The fault as the control API shows it."""
+        """Return the fault as the control API shows it."""
         return {
             "number": self.number,
             "name": self.kind.name,
@@ -90,7 +94,7 @@ class Fault:
 
 
 def _matches(patterns: str, fact: Fact) -> bool:
-    """Whether one of the patterns, separated by commas, fits one of the words, without regard to case."""
+    """Return whether one of the comma-separated patterns matches one of the words, ignoring case."""
     words = (fact,) if isinstance(fact, str) else fact
     return any(fnmatchcase(word.lower(), pattern.strip().lower()) for pattern in patterns.split(",") for word in words)
 
@@ -103,14 +107,14 @@ class Faults:
         self._count = 0
 
     def add(self, name: str, params: Mapping[str, str], times: int | None = None, share: float | None = None) -> Fault:
-        """Switch a fault on; parameters come as text.
+        """Switch a fault on; its parameters come as text.
 
         Raises:
-            FaultError: no such fault or parameter, or a value that cannot be.
+            FaultError: there is no such fault or parameter, or a value is invalid.
         """
         kind = _kind(name)
         if times is not None and share is not None:
-            raise FaultError("times and share exclude each other: give the fault a number of strikes or a share.")
+            raise FaultError("times and share exclude each other: give one of them.")
         if times is not None and times < 1:
             raise FaultError(f"times must be 1 or more, not {times}.")
         if share is not None and not 0 < share <= 1:
@@ -124,10 +128,10 @@ class Faults:
         return fault
 
     def clear(self, name: str | None = None) -> int:
-        """Switch off one kind of fault, or all; returns how many were on or spent.
+        """Switch off one kind of fault, or all of them, and return how many were cleared.
 
         Raises:
-            FaultError: no such fault.
+            FaultError: there is no such fault.
         """
         kind = _kind(name) if name is not None else None
         keep = [fault for fault in self._faults if kind is not None and fault.kind is not kind]
@@ -136,26 +140,26 @@ class Faults:
         return cleared
 
     def peek(self, name: str, /, **facts: Fact) -> Fault | None:
-        """The first fault of that name which fits and is not spent, without counting a chance."""
+        """Return the first matching fault of that name that is not used up, without counting the match."""
         return next((fault for fault in self.on(name) if fault.fits(facts)), None)
 
     def on(self, name: str) -> list[Fault]:
-        """All faults of that name that are not spent, without counting a chance."""
+        """Return all faults of that name that are not used up, without counting a match."""
         return [fault for fault in self._faults if fault.kind.name == name and not fault.spent]
 
     def trigger(self, name: str, /, **facts: Fact) -> Fault | None:
-        """The first fault of that name that fits and strikes now; a chance is counted for each that fits."""
+        """Return the first matching fault of that name that triggers now; every matching one counts the match."""
         return next((fault for fault in self.on(name) if fault.fits(facts) and fault.triggers()), None)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Every fault that is on or spent."""
+        """Return all faults as the control API shows them, used-up ones included."""
         return [fault.to_json() for fault in self._faults]
 
 
 def _kind(name: str) -> FaultKind:
     if name in KINDS:
         return KINDS[name]
-    listing = "`podyard-sandbox fault list --available` shows all."
+    listing = "`podyard-sandbox fault list --available` lists them all."
     raise FaultError(f"There is no fault {name!r}.{_hint(name, KINDS)} {listing}")
 
 
@@ -198,7 +202,7 @@ def _check_words(kind: FaultKind, name: str, param: Param, value: str) -> None:
     for word in value.split(","):
         if word.strip() not in param.among:
             raise FaultError(
-                f"{kind.name}: {name} must be of {', '.join(param.among)}, by comma, not {word.strip()!r}."
+                f"{kind.name}: {name} must be a comma-separated list of {', '.join(param.among)}, not {word.strip()!r}."
                 f"{_hint(word.strip(), param.among)}"
             )
 
@@ -216,7 +220,7 @@ def _check_operations(kind: FaultKind, patterns: str) -> None:
         if not any(_matches(pattern, operation) for operation in OPERATIONS):
             raise FaultError(
                 f"{kind.name}: there is no operation {pattern.strip()!r}.{_hint(pattern.strip(), OPERATIONS)}"
-                f" There are: {', '.join(OPERATIONS)}."
+                f" Operations: {', '.join(OPERATIONS)}."
             )
 
 

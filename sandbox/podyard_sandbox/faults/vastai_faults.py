@@ -1,28 +1,28 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong with Vast.ai: refusals, searches and creates, instances, and what in its answers is odd."""
+"""The faults of Vast.ai: refusals, searches and creates, instances, and odd responses."""
 
 from __future__ import annotations
 
 from podyard_sandbox.faults.kind import FaultKind, Param, name_filter, operation_filter
 
-_POD = name_filter("instances with a label or id")
+_POD = name_filter("instances whose label or id")
 _NAME = name_filter("instances with a label")
-_AFTER = Param(float, 0.0, "seconds from running, or from now for an instance that runs already, until it happens")
+_AFTER = Param(float, 0.0, "seconds after running, or from now for an instance that is already running")
 
 _REQUESTS = (
     FaultKind(
         "vast-auth-style",
-        "Vast.ai answers a key that is none in this style.",
+        "Vast.ai answers an invalid key in this style.",
         {
             "style": Param(
                 str,
                 "404",
-                "the status, all with auth_error; tfa: a 401 that wants two factors; expired: a 404 that wants a login",
+                "the status, all with auth_error; tfa: a 401 without two factors; expired: a 404 without a session",
                 ("401", "403", "404", "tfa", "expired"),
             ),
-            "revoked": Param(bool, False, "whether good keys are none, either"),
+            "revoked": Param(bool, False, "whether valid keys are refused, too"),
             "operation": operation_filter("*"),
         },
     ),
@@ -42,25 +42,25 @@ _REQUESTS = (
     ),
     FaultKind(
         "vast-quota",
-        "Vast.ai's searches are answered 429 search_quota_exceeded, which lasts until midnight UTC.",
+        "Vast.ai's searches are answered 429 search_quota_exceeded, as if until midnight UTC.",
         {"operation": operation_filter("vast.search*")},
     ),
     FaultKind(
         "vast-instance-key-no-rights",
-        "The key in CONTAINER_API_KEY may do nothing; else it may show, start, stop and destroy its own instance.",
+        "The key in CONTAINER_API_KEY has no rights; otherwise it may show, start, stop and destroy its own instance.",
     ),
     FaultKind(
         "vast-v0-list",
-        "The old list /api/v0/instances/ still answers; else it says 410 deprecated_endpoint.",
+        "The old list /api/v0/instances/ still answers; otherwise it answers 410 deprecated_endpoint.",
     ),
     FaultKind(
         "vast-paging",
-        "The list holds at most so many instances a page, whatever limit was asked for.",
-        {"size": Param(int, 2, "instances a page")},
+        "The list has at most this many instances per page, whatever limit was asked for.",
+        {"size": Param(int, 2, "instances per page")},
     ),
     FaultKind(
         "vast-search-cap",
-        "A search finds at most so many offers, whatever limit was asked for.",
+        "A search finds at most this many offers, whatever limit was asked for.",
         {"size": Param(int, 64, "offers")},
     ),
     FaultKind(
@@ -75,42 +75,45 @@ _CREATES = (
         "The offer is gone when it is rented, with this status.",
         {
             "status": Param(int, 410, "HTTP status", (400, 404, 410)),
-            "offer": name_filter("an offer's id"),
-            "gpu": name_filter("a GPU name"),
+            "offer": name_filter("offer ids"),
+            "gpu": name_filter("GPU names"),
             "name": _NAME,
         },
     ),
     FaultKind(
         "vast-create-error-with-contract",
-        "The create answers 400 invalid_price, yet there is a stopped contract, which the answer names.",
+        "The create answers 400 invalid_price, yet leaves a stopped contract, which the response names.",
         {"name": _NAME},
     ),
     FaultKind(
         "vast-create-timeout-but-created",
-        "The create makes the instance and drops the connection without an answer.",
+        "The create creates the instance and drops the connection without a response.",
         {"name": _NAME},
     ),
     FaultKind(
         "vast-create-timeout-unmade",
-        "The create drops the connection without an answer and makes no instance.",
+        "The create drops the connection without a response and creates no instance.",
         {"name": _NAME},
     ),
     FaultKind(
         "vast-double-accept",
-        "A create on an offer that is taken is accepted, and its container never starts.",
-        {"text": Param(str, "port", "what status_msg says: port: bound already; oci", ("port", "oci")), "name": _NAME},
+        "A create on a rented offer is accepted, and its container never starts.",
+        {
+            "text": Param(str, "port", "status_msg: port: already allocated; oci: runtime error", ("port", "oci")),
+            "name": _NAME,
+        },
     ),
     FaultKind(
         "vast-success-but-stopped",
-        "The create says success, but the instance is stopped; one start helps.",
+        "The create answers success, but the instance is stopped; a start fixes it.",
         {"name": _NAME},
     ),
     FaultKind(
         "vast-null-after-create",
-        "A new instance is null in show, or missing from the list, or both, for a while.",
+        "A new instance is null in show, missing from the list, or both, for a while.",
         {
             "seconds": Param(float, 2.0, "seconds"),
-            "reading": Param(str, "show", "where it is not seen", ("show", "list", "both")),
+            "reading": Param(str, "show", "where it is missing", ("show", "list", "both")),
             "name": _NAME,
         },
     ),
@@ -121,7 +124,7 @@ _CREATES = (
     ),
     FaultKind(
         "vast-bid-ignored",
-        "A create with a bid makes an on-demand contract.",
+        "A create with a bid yields an on-demand contract.",
         {"name": _NAME},
     ),
     FaultKind(
@@ -134,16 +137,16 @@ _CREATES = (
 _STARTS = (
     FaultKind(
         "vast-slow-pull",
-        "The image takes this much longer to come.",
+        "The image takes this much longer to pull.",
         {"seconds": Param(float, 5.0, "seconds"), "name": _NAME},
     ),
     FaultKind(
         "vast-bad-image",
-        "The image cannot be pulled: status_msg says so, and after a while the platform intends a stop.",
+        "The image cannot be pulled: status_msg says so, and after a while intended_status is stopped.",
         {
             "seconds": Param(float, 2.0, "seconds until intended_status is stopped; minutes in real life"),
             "text": Param(str, "manifest", "manifest: not found; denied: no access", ("manifest", "denied")),
-            "image": name_filter("an image"),
+            "image": name_filter("images"),
             "name": _NAME,
         },
     ),
@@ -157,35 +160,35 @@ _STARTS = (
         "A stopped instance cannot start, since its GPUs are rented: 200 with success false.",
         {
             "reading": Param(
-                str, "queued", "queued: it waits and starts later; stopped: it stays stopped", ("queued", "stopped")
+                str, "queued", "queued: it starts later; stopped: it stays stopped", ("queued", "stopped")
             ),
             "name": _NAME,
         },
     ),
     FaultKind(
         "vast-outbid",
-        "A running instance is stopped for a higher bid: of a living one named by `pod`, else the next that runs.",
+        "A running instance is outbid and stopped: at once one selected by `pod`, else the next that runs.",
         {"pod": _POD, "after": _AFTER, "seconds": Param(float, 0.0, "seconds until the bid wins again; 0: never")},
     ),
     FaultKind(
         "vast-credit-zero",
-        "The account's credit is this much; at 0 all instances stop and none can be rented.",
+        "The account has this credit; at 0 all instances stop and none can be rented.",
         {"usd": Param(float, 0.0, "the credit, USD")},
     ),
     FaultKind(
         "vast-expired",
-        "The contract ends: the instance is stopped and cannot be started; chosen as for vast-outbid.",
+        "The contract expires: the instance is stopped and cannot be started; selected as for vast-outbid.",
         {"pod": _POD, "after": _AFTER},
     ),
     FaultKind(
         "vast-offline",
-        "The host does not answer: its gateway is shut and nothing is billed; chosen as for vast-outbid.",
+        "The host does not respond: its gateway is closed and nothing is billed; selected as for vast-outbid.",
         {
             "pod": _POD,
             "after": _AFTER,
-            "status": Param(str, "offline", "what actual_status says", ("offline", "unknown")),
+            "status": Param(str, "offline", "the actual_status", ("offline", "unknown")),
             "seconds": Param(float, 0.0, "seconds until it is back; 0: never"),
-            "dead": Param(bool, False, "whether the container is gone, too; else what runs there goes on"),
+            "dead": Param(bool, False, "whether the container is lost, too; otherwise it continues to run"),
         },
     ),
     FaultKind(
@@ -195,17 +198,17 @@ _STARTS = (
             "reading": Param(
                 str,
                 "alive",
-                "429; 500; alive: 200, and it is seen for a while; ignored: 200, and it lives on; back: 200, not seen"
-                " for a while, and alive again",
+                "429; 500; alive: 200, and it is visible for a while; ignored: 200, and it continues; back: 200, hidden"
+                " for a while, and back again",
                 ("429", "500", "alive", "ignored", "back"),
             ),
-            "seconds": Param(float, 2.0, "seconds of that while"),
+            "seconds": Param(float, 2.0, "length of that while, seconds"),
             "name": _NAME,
         },
     ),
     FaultKind(
         "vast-destroy-again",
-        "A second destroy of an instance is answered like this; else 404 not_found.",
+        "A second destroy of an instance is answered like this; otherwise 404 not_found.",
         {"reading": Param(str, "no_such_instance", "200, or the error of a 404", ("200", "no_such_instance"))},
     ),
 )
@@ -218,12 +221,12 @@ _SSH = (
     ),
     FaultKind(
         "vast-proxy-only",
-        "A running instance has no direct address; only the gateway leads to it.",
+        "A running instance has no direct address, only the gateway.",
         {"name": _NAME},
     ),
     FaultKind(
         "vast-jupyter-plus-one",
-        "The gateway leads to SSH at ssh_port + 1 everywhere or nowhere; else in jupyter modes alone.",
+        "The gateway forwards SSH at ssh_port + 1 everywhere or nowhere; otherwise only in jupyter modes.",
         {"reading": Param(str, "nowhere", "everywhere or nowhere", ("everywhere", "nowhere")), "name": _NAME},
     ),
     FaultKind(
@@ -238,15 +241,15 @@ _SSH = (
     ),
     FaultKind(
         "vast-key-never",
-        "The keys of the start never reach the container, or in a file that sshd refuses.",
+        "The keys never reach the container, or only in a file that sshd refuses.",
         {
-            "reading": Param(str, "absent", "absent: no key; mode: a file that others may write", ("absent", "mode")),
+            "reading": Param(str, "absent", "absent: no key; mode: a file that others can write", ("absent", "mode")),
             "name": _NAME,
         },
     ),
     FaultKind(
         "vast-key-vanishes",
-        "The container's key file is written anew with the registered keys: others in it are gone.",
+        "The container's key file is overwritten with the registered keys; others in it are lost.",
         {"after": Param(float, 2.0, "seconds from running"), "name": _NAME},
     ),
     FaultKind(
@@ -265,32 +268,32 @@ _SSH = (
     ),
     FaultKind(
         "vast-team-account",
-        "Keys cannot be added to the account, as in a team: 400 team_ssh_keys_not_supported.",
+        "Keys cannot be added to the account, as for a team: 400 team_ssh_keys_not_supported.",
     ),
     FaultKind(
         "vast-account-key-everywhere",
-        "A new key of the account reaches the running instances, too; else new ones alone.",
+        "A new key of the account reaches running instances, too; otherwise only new ones.",
     ),
 )
 
 _SHAPES = (
     FaultKind(
         "vast-no-keys-404",
-        "The list of an account without SSH keys is answered 404; else an empty list.",
+        "The list of an account without SSH keys is answered 404; otherwise it is empty.",
     ),
     FaultKind(
         "vast-key-field",
-        "The list of SSH keys has their lines under this name; else under public_key.",
+        "The list of SSH keys has their lines under this name; otherwise under public_key.",
         {"field": Param(str, "key", "the name", ("key", "ssh_key", "public_key"))},
     ),
     FaultKind(
         "vast-show-shape",
-        "An instance is shown without its wrapper, or as a list of one.",
+        "Show answers an instance without its wrapper, or as a list of one.",
         {"shape": Param(str, "list", "list: in a list; bare: without the wrapper", ("list", "bare")), "name": _NAME},
     ),
     FaultKind(
         "vast-odd-fields",
-        "A field of an instance has its other type.",
+        "A field of an instance has its other known type.",
         {
             "field": Param(
                 str,
@@ -303,9 +306,9 @@ _SHAPES = (
     ),
     FaultKind(
         "vast-logs-late",
-        "The log's result_url answers with this status for the first polls.",
+        "A log's result_url answers with this status for the first polls.",
         {
-            "polls": Param(int, 3, "how many polls"),
+            "polls": Param(int, 3, "number of polls"),
             "status": Param(int, 404, "HTTP status", (403, 404)),
         },
     ),

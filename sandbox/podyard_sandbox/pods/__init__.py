@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods that are real: an OpenSSH server of its own in its own Linux namespaces, one per rented pod."""
+"""Real pods: each rented pod is its own OpenSSH server in its own Linux namespaces."""
 
 from __future__ import annotations
 

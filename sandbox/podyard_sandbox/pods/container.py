@@ -4,8 +4,8 @@
 """One container: a bubblewrap process, the pod's PID 1 inside it, and the log they write.
 
 bubblewrap stays outside as a monitor and dies with the sandbox; PID 1 dies with bubblewrap, and with PID 1 the
-kernel ends every process of the pod. All options go through a file without a name, so that neither the environment
-nor anything else of a pod is seen in this machine's process list.
+kernel ends every process of the pod. All options go through an unnamed file, so that this machine's process list shows
+neither the environment nor anything else of a pod.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .launch import PLACE
 from .log import LineSplitter, PodLog
 from .spec import PodError, PodSpec
 
-# What a container engine leaves to root in a container; sshd needs some of them, and none reaches the machine.
+# What container engines grant to root in a container; sshd needs some of them, and none affects the machine.
 _CAPABILITIES = (
     "AUDIT_WRITE",
     "CHOWN",
@@ -44,25 +44,25 @@ _CAPABILITIES = (
 # Parts of /proc through which root, even without any capability, could change the whole machine.
 _MACHINE_SETTINGS = ("acpi", "fs", "mtrr", "sys", "sysrq-trigger")
 NAMESPACES = ("--as-pid-1", "--die-with-parent", "--unshare-pid", "--unshare-uts", "--unshare-ipc")
-# bubblewrap must not hand anything of the sandbox's environment on. As long as a pod's command does not run yet, its
-# processes are bubblewrap's own, and MARK in their environment tells whose they are; the pod itself never sees it.
+# bubblewrap must not pass the sandbox's environment on. Until a pod's command runs, its processes are bubblewrap's, and
+# MARK in their environment says which pod they belong to; the pod itself never sees it.
 BARE_ENVIRONMENT = {"PATH": images.PATH, "LANG": "C.UTF-8"}
 MARK = "PODYARD_SANDBOX_PODS"
-# How often to look whether bubblewrap became the pod's command: it takes some 20 ms to set up the namespaces.
+# Seconds between two checks whether bubblewrap became the pod's command; setting up the namespaces takes 20 ms.
 _POLL_INTERVAL = 0.005
-# Bytes per read of the pod's output; only a size.
+# Bytes per read of the pod's output.
 _CHUNK = 65_536
 
 
 def privileges() -> list[str]:
-    """Options for who runs the sandbox: root keeps few capabilities, a normal user gets a user namespace."""
+    """Return the options for the current user: root keeps few capabilities, others get a user namespace."""
     if os.geteuid() != 0:
         return ["--unshare-user"]
     return ["--cap-drop", "ALL", *(word for name in _CAPABILITIES for word in ("--cap-add", f"CAP_{name}"))]
 
 
 def system_folders(*, bin_folder: Path = Path("/usr/bin"), sbin_folder: Path = Path("/usr/sbin")) -> Iterator[str]:
-    """Options for /usr and the folders beside it; the two program folders may come from elsewhere."""
+    """Yield the options for /usr and the folders beside it; the two program folders may come from elsewhere."""
     yield from ("--perms", "0755", "--dir", "/usr")
     for entry in sorted(Path("/usr").iterdir()):
         if entry.name in ("bin", "sbin"):
@@ -81,7 +81,7 @@ def system_folders(*, bin_folder: Path = Path("/usr/bin"), sbin_folder: Path = P
 
 
 def options(spec: PodSpec, disk: Path, volume: Path, programs: images.ProgramDirs, extra: dict[str, str]) -> list[str]:
-    """All of bubblewrap's options for a pod; `extra` is environment known only at the start (ports)."""
+    """Return all of bubblewrap's options for a pod; `extra` is environment known only at its start (ports)."""
     found = [*NAMESPACES, *privileges(), "--hostname", spec.hostname, "--clearenv"]
     for name, value in {**images.environment(spec), **extra}.items():
         found += ["--setenv", name, value]
@@ -107,7 +107,7 @@ def options(spec: PodSpec, disk: Path, volume: Path, programs: images.ProgramDir
 
 
 def _programs(spec: PodSpec, disk: Path, programs: images.ProgramDirs) -> Iterator[str]:
-    """Options for the pod's programs, and for those that it could install."""
+    """Yield the options for the pod's programs, and for those that it could install."""
     links = programs.of(spec.profile, gpu=spec.gpu_count > 0)
     yield from system_folders(bin_folder=links / "bin", sbin_folder=links / "sbin")
     for covered in programs.covered(spec.profile):
@@ -123,7 +123,7 @@ def _programs(spec: PodSpec, disk: Path, programs: images.ProgramDirs) -> Iterat
 
 
 class Container:
-    """A started container. `pid` is the host's number of its PID 1."""
+    """A started container; `pid` is the host's PID of its PID 1."""
 
     def __init__(self, process: asyncio.subprocess.Process, status: asyncio.StreamReader, log: PodLog) -> None:
         self._process = process
@@ -135,15 +135,15 @@ class Container:
 
     @classmethod
     async def start(cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
-        """Start `command` in a sandbox made by `arguments`, for a pod in `folder`; returns when the command runs.
+        """Start `command` in a namespace made with `arguments`, for a pod in `folder`; return once it runs.
 
-        Raises PodError with bubblewrap's own words when the sandbox could not be made.
+        Raises PodError with bubblewrap's own message if the namespaces cannot be set up.
         """
         if threading.current_thread() is not threading.main_thread():
             # The kernel ties "die with parent" to the thread that forked, not to its process.
             raise PodError("a pod can only be started from the main thread of the sandbox")
-        # Between the spawning of its child and letting it go, bubblewrap must not be killed: the child would wait for
-        # ever, in nobody's care. So this part is always finished, and then all is ended through PID 1.
+        # bubblewrap must not be killed between forking its child and releasing it: the orphan would wait for ever. So
+        # this part always runs to its end, and everything is then ended through PID 1.
         spawning = asyncio.ensure_future(cls._spawn(folder, arguments, command, log))
         try:
             container = await asyncio.shield(spawning)
@@ -157,7 +157,7 @@ class Container:
 
     @classmethod
     async def _spawn(cls, folder: Path, arguments: Sequence[str], command: Sequence[str], log: PodLog) -> Container:
-        """Start bubblewrap and learn the number of its child, PID 1 of the pod, which then makes the sandbox."""
+        """Start bubblewrap and read the PID of its child: PID 1 of the pod, which then sets up the namespaces."""
         status, report = os.pipe()
         options_file = _anonymous_file(arguments)
         stream = asyncio.StreamReader()
@@ -182,7 +182,7 @@ class Container:
                 start_new_session=True,
             )
         finally:
-            # The stream ends, and closes its side, when bubblewrap has closed the other one.
+            # The stream ends, and closes its side, once bubblewrap has closed the other side.
             os.close(options_file)
             os.close(report)
         container = cls(process, stream, log)
@@ -193,7 +193,7 @@ class Container:
         return container
 
     async def wait(self) -> int:
-        """Wait until PID 1 has ended and all its output is in the log; returns its exit code (128 + signal)."""
+        """Wait until PID 1 has ended and all its output is in the log; return its exit code (128 + signal)."""
         code = await self._process.wait()
         await self._reader
         self._close()
@@ -211,17 +211,17 @@ class Container:
         await self.wait()
 
     async def _wait_for_command(self) -> None:
-        """Wait until PID 1, which is bubblewrap's child at first, has become the pod's command."""
+        """Wait until PID 1, at first a copy of bubblewrap, has become the pod's command."""
         while self._process.returncode is None:
             if self.pid and _name_of(self.pid) not in ("bwrap", None):
                 return
             await asyncio.sleep(_POLL_INTERVAL)
-        # bubblewrap tells the exit code only of a command that it did start; one that is not in the image ends at once.
+        # bubblewrap reports an exit code only if it started the command; a command missing from the image ends at once.
         if b"exit-code" not in await self._status.read():
             await self._reader
-            said = "; ".join(line.text for line in self._log.lines(tail=3)) or "it said nothing"
+            said = "; ".join(line.text for line in self._log.lines(tail=3)) or "no output"
             if ": execvp " not in said:
-                raise PodError(f"bubblewrap could not make the pod's sandbox: {said}")
+                raise PodError(f"bubblewrap could not set up the pod's namespaces: {said}")
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
@@ -239,7 +239,7 @@ class Container:
 
 
 def _anonymous_file(arguments: Sequence[str]) -> int:
-    """A file in memory, without a name, that holds the arguments, each ended by a zero byte; open at its start."""
+    """Return the descriptor of an unnamed memory file that holds the arguments, each ended by a zero byte."""
     number = os.memfd_create("options", 0)
     with os.fdopen(os.dup(number), "wb") as out:
         out.write(b"".join(argument.encode() + b"\0" for argument in arguments))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container disk: the directories of a pod that are its own, made anew at each start of its container."""
+"""The container disk: the pod's own directories, recreated at each start of its container."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from . import gpus, images, launch
 from .spec import PodSpec
 
-# Directories of the disk that are seen at the same place in the pod, besides /etc, and their modes.
+# Directories of the disk, besides /etc, that the pod sees at the same path, and their modes.
 FOLDERS = {
     "home": 0o755,
     "media": 0o755,
@@ -26,10 +26,10 @@ FOLDERS = {
     "var": 0o755,
     "workspace": 0o755,
 }
-# Read-only directories of this machine that are seen inside the pod's own /etc: many files, none of them secret.
+# Read-only directories of this machine, visible in the pod's own /etc: many files, none of them secret.
 SHARED_ETC = ("alternatives", "ssl/certs", "terminfo", "fonts")
 
-# What a pod's /etc has from this machine. Nothing here tells who the machine or its users are.
+# Files of a pod's /etc that come from this machine. None of them identifies the machine or its users.
 _COPIED_ETC = (
     "bash.bashrc",
     "ca-certificates.conf",
@@ -75,7 +75,7 @@ _VAR = {
 }
 _USR_LOCAL = ("bin", "etc", "include", "lib", "sbin", "share", "src")
 
-# The number of the user that an image has who is not root.
+# The uid of an image's user who is not root.
 _LOGIN_ID = 1000
 
 _BASHRC = """\
@@ -104,7 +104,7 @@ _BANNER = """\
 
 
 def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None:
-    """Make the disk of a container that is about to start; blocking file work, to be called in a thread.
+    """Create the disk of a container that is about to start. This blocks: call it in a thread.
 
     `sshd_port` is where the pod's sshd listens; `penalties` says whether this machine's sshd punishes addresses for
     failed logins (OpenSSH 9.8 and later), which must not happen here: all pods and clients share one address.
@@ -133,7 +133,7 @@ def build(disk: Path, spec: PodSpec, *, sshd_port: int, penalties: bool) -> None
 
 
 def remove(path: Path) -> None:
-    """Delete a tree, whatever modes a pod gave its directories; no error when it is not there; blocking."""
+    """Delete a tree, whatever modes a pod gave its directories, if it exists. This blocks."""
     if not path.is_symlink() and path.is_dir():
         path.chmod(0o700)
         for folder, names, _files in os.walk(path):
@@ -162,7 +162,7 @@ def _etc(etc: Path, spec: PodSpec) -> None:
             if source.is_dir():
                 shutil.copytree(source, target, symlinks=True)
             elif source.is_file():
-                # A link out of /etc (resolv.conf into /run, say) would lead nowhere in the pod.
+                # A link out of /etc (resolv.conf into /run, say) would dangle in the pod.
                 shutil.copy2(source, target, follow_symlinks=not _inside_usr(source))
     _accounts(etc, spec)
     _own_service(etc / "init.d/ssh")
@@ -182,8 +182,11 @@ def _etc(etc: Path, spec: PodSpec) -> None:
 
 
 def _own_service(script: Path) -> None:
-    """Let the service of sshd start: by its name, since what lies at its place starts another file, and in a pod of a
-    normal user as that one, since nobody has the number 0 there."""
+    """Adapt the init script of sshd.
+
+    It starts sshd by name, since the file at that path is a wrapper, and for a normal user without changing to uid 0,
+    which does not exist in that user's pods.
+    """
     if script.is_file():
         text = script.read_text(encoding="utf-8").replace("--exec /usr/sbin/sshd -- ", "--startas /usr/sbin/sshd -- ")
         text = text.replace("--exec /usr/sbin/sshd", "")
@@ -196,8 +199,11 @@ def _inside_usr(path: Path) -> bool:
 
 
 def _accounts(etc: Path, spec: PodSpec) -> None:
-    """The pod's users. As a normal user of this machine all files and processes of the pod are that user's, and so
-    the pod's `root` gets that number; there is then no group `tty`, for nobody could give a terminal to it."""
+    """Write the pod's users and groups.
+
+    If a normal user runs the sandbox, all files and processes of the pod are that user's, so the pod's `root` has that
+    uid. There is no group `tty` then, since no one could hand a terminal to it.
+    """
     uid, gid = os.geteuid(), os.getegid()
     users = [f"root:x:{uid}:{gid}:root:/root:/bin/bash"]
     groups = [f"root:x:{gid}:"]
@@ -218,14 +224,14 @@ def _accounts(etc: Path, spec: PodSpec) -> None:
         groups.append(f"{login}:x:{_LOGIN_ID}:")
     _write(etc / "passwd", "".join(f"{line}\n" for line in users))
     _write(etc / "group", "".join(f"{line}\n" for line in groups))
-    # "*" is no password that anybody could type, and, unlike "!", not a locked account, which sshd would refuse.
+    # No password matches "*", but unlike "!" it does not lock the account, which sshd would refuse.
     _write(etc / "shadow", "".join(f"{line.split(':', 1)[0]}:*:19000:0:99999:7:::\n" for line in users), 0o600)
 
 
 def _sshd_config(penalties: bool, login: str) -> str:
     lines = [
         "Include /etc/ssh/sshd_config.d/*.conf",
-        # Without a port, so that whoever names one is heard; at which the container's port 22 is, its sshd knows.
+        # No port, so that one named elsewhere takes effect; the pod's sshd knows where the container's port 22 is.
         "ListenAddress 127.0.0.1",
         "HostKey /etc/ssh/ssh_host_ed25519_key",
         "HostKey /etc/ssh/ssh_host_ecdsa_key",
@@ -237,7 +243,7 @@ def _sshd_config(penalties: bool, login: str) -> str:
         "UseDNS no",
         "PrintMotd no",
         "PidFile /run/sshd.pid",
-        # Many short connections at once are this project's ordinary life.
+        # Many short connections at once are normal here.
         "MaxStartups 200",
         "MaxSessions 100",
         "AcceptEnv LANG LC_*",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nvidia-smi knows of a rented GPU, and which processes it takes for the GPU's users."""
+"""What nvidia-smi shows of a rented GPU, and which processes it counts as using the GPU."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from .spec import PodSpec
 
-# Where the pod's nvidia-smi finds what it tells: a place where a real container has the driver's own socket.
+# Where the pod's nvidia-smi reads its facts; a real container has the driver's socket there.
 FACTS_PATH = "/run/nvidia-persistenced/gpus"
 
-# Programs that burn CPU without computing anything a GPU would. Everything else in a pod that computes is taken for
-# a user of the GPU, since a pod here has only CPUs to compute on.
+# Programs that use CPU but never a GPU. Everything else that computes in a pod counts as using the GPU, since a pod
+# here has only CPUs to compute on.
 NOT_COMPUTE = frozenset(
     (
         "sshd",
@@ -110,10 +110,10 @@ TOOLING = (
     r"(^|[ /])(pip[0-9.]*|uv|virtualenv)( |$)|-m (pip|venv|ensurepip|virtualenv|compileall)( |$)|/pip/"
     r"|run_module\(.pip|[Aa]nsi([Bb]all|ble)|^[^ ]*python[0-9.]*$"
 )
-# A process counts from this share of one core in the sample …
+# A process counts if it used this share of one core in the sample …
 BUSY_SHARE = 0.05
-# … or when it has burnt so many seconds in all, and so large a share of one core since it began (then it only waits
-# for data just now, and would still hold its memory on a GPU).
+# … or if it has used this many CPU seconds in total, and this share of one core since it started (then it is only
+# waiting for data, and would still hold GPU memory).
 HELD_SECONDS = 2.0
 HELD_SHARE = 0.10
 
@@ -153,16 +153,16 @@ _MODELS = {
 
 
 def memory_mib(spec: PodSpec) -> int:
-    """Memory of one GPU in MiB: the driver's figure where the model is known, else the GB that were rented."""
+    """Return the memory of one GPU in MiB: the driver's figure for a known model, else what was rented."""
     known = _MODELS.get(spec.gpu_name)
-    # A sandbox may be told to rent a model with another memory; then the rented figure holds.
+    # The rented model may have a different memory size; then the rented figure applies.
     if known and abs(known.memory_mib / 1024 - spec.gpu_memory_gb) <= 0.1 * spec.gpu_memory_gb:
         return known.memory_mib
     return spec.gpu_memory_gb * 1024
 
 
 def facts(spec: PodSpec) -> str:
-    """The file the pod's nvidia-smi reads: shell assignments."""
+    """Return the file that the pod's nvidia-smi reads: shell assignments."""
     known = _MODELS.get(spec.gpu_name)
     space = uuid.uuid5(uuid.NAMESPACE_DNS, f"{spec.id}.pods.podyard")
     values = {

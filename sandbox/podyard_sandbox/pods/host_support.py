@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether this machine can make pods at all, said before the first one is tried."""
+"""Whether this machine can run pods at all, checked before the first one starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from .container import BARE_ENVIRONMENT, NAMESPACES, privileges, system_folders
 from .spec import PodError
 
-# Programs a pod cannot do without, and the Debian package each comes in.
+# Programs that pods require, and the Debian package of each.
 _NEEDED = {
     "awk": "mawk",
     "bash": "bash",
@@ -29,21 +29,21 @@ _NEEDED = {
 }
 # Pods see the machine's /usr, but not its /usr/local.
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-# From this version on, sshd shuts out addresses with failed logins, and here all have the same address.
+# Since this version, sshd blocks addresses after failed logins, and all clients here share one address.
 _PENALTIES_SINCE = (9, 8)
 
 
 @dataclass(frozen=True)
 class HostSupport:
-    """What was found out about this machine: whether its sshd has penalties to be switched off."""
+    """What this machine supports: ``penalties`` says whether its sshd has PerSourcePenalties to switch off."""
 
     penalties: bool
 
 
 async def check_host() -> HostSupport:
-    """Look for the needed programs and try to make an empty sandbox.
+    """Look for the required programs and try to set up empty namespaces.
 
-    Raises PodError with one sentence that says what is missing and how to get it.
+    Raises PodError with one sentence that says what is missing and how to install it.
     """
     missing = {name: package for name, package in _NEEDED.items() if shutil.which(name, path=_SYSTEM_PATH) is None}
     if not any(Path("/usr/lib").glob("python3*/ensurepip")):

@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images: which programs a profile lacks, what its environment is, and what it runs.
 
-All images share this machine's /usr. What an image lacks is left out of its /usr/bin and /usr/sbin: both are
-directories of links into the real ones, which are seen as /usr/.bin and /usr/.sbin (at the same depth, so that a
-program that looks for its files beside itself finds them), and there an empty file covers what the image lacks.
-The pod's own apt-get puts links to what lies ready in /usr/.packages into /usr/bin and /usr/sbin, which are the pod's
-own where its image lacks anything.
+All images share this machine's /usr. What an image lacks is missing from its /usr/bin and /usr/sbin: both are
+directories of links into the real ones, which are mounted as /usr/.bin and /usr/.sbin (at the same depth, so that
+programs find the files next to them), where an empty file covers what the image lacks. The pod's own apt-get links
+programs from /usr/.packages into /usr/bin and /usr/sbin, which are writable if the image lacks anything.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pathlib import Path
 from .spec import PodError, PodSpec
 
 PACKAGES = "/usr/.packages"
-# Where the pod's own sshd finds the port that the sandbox has mapped.
+# Where the pod's sshd reads the port that the sandbox has mapped.
 SSHD_PORT = "/usr/.sshd-port"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -38,7 +37,7 @@ _PYTHON = ("python", "python[23]*", "pip", "pip[23]*", "pydoc*", "py3*", "2to3*"
 @dataclass(frozen=True)
 class Profile:
     """An image: shell patterns of the programs it lacks, its environment, its command (None: the start script), and
-    the only user that its sshd lets in."""
+    the only user who may log in."""
 
     lacks: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
@@ -46,7 +45,7 @@ class Profile:
     login: str = "root"
 
 
-# Pods' own images keep caches on the volume and let pip write into the system's Python.
+# RunPod's images keep caches on the volume and let pip write into the system's Python.
 _RUNPOD_ENVIRONMENT = (
     ("SHELL", "/bin/bash"),
     ("PYTHONUNBUFFERED", "1"),
@@ -59,7 +58,7 @@ _RUNPOD_ENVIRONMENT = (
 PROFILES: dict[str, Profile] = {
     "runpod": Profile(environment=_RUNPOD_ENVIRONMENT),
     "slim": Profile(lacks=(*_RSYNC, "curl", "curl-config")),
-    # bash waits for sleep here instead of becoming it, so that PID 1 collects ended processes.
+    # bash waits for sleep instead of replacing itself with it, so that PID 1 reaps ended processes.
     "nosshd": Profile(lacks=(*_RSYNC, *_SSHD), command=("/bin/bash", "-c", "sleep infinity; exit $?")),
     "nopython": Profile(lacks=_PYTHON, environment=_RUNPOD_ENVIRONMENT),
     "vast": Profile(environment=(("SHELL", "/bin/bash"),), command=("/bin/bash", "-c", "sleep infinity; exit $?")),
@@ -68,7 +67,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def profile_for_image(image: str) -> str:
-    """The profile that stands for an image's name.
+    """Return the profile that stands for an image's name.
 
     A name or tag that says `nosshd`, `nopython`, `nonroot` (SSH for its user `user` only) or ends in `slim` means that;
     RunPod's own images (`runpod/…`) have everything; all others (plain `pytorch/pytorch`, `nvidia/cuda`, `ubuntu`) come
@@ -85,7 +84,7 @@ def profile_for_image(image: str) -> str:
 
 
 def command(spec: PodSpec) -> list[str]:
-    """What PID 1 of the pod executes: the image's own command, or what `args` puts in its place.
+    """Return what PID 1 of the pod executes: the image's own command, or what `args` replaces it with.
 
     `args` is one text that is split as a shell would, or the JSON object {"entrypoint": […], "cmd": […]}.
     Raises PodError when it is neither.
@@ -119,20 +118,20 @@ def _from_json(spec: PodSpec) -> list[str]:
 
 
 def environment(spec: PodSpec) -> dict[str, str]:
-    """The container's environment: the image's, then the pod's own on top."""
+    """Return the container's environment: the image's, overridden by the pod's own."""
     base = {"PATH": PATH, "HOME": "/root", "HOSTNAME": spec.hostname, "LANG": "C.UTF-8"}
     return {**base, **dict(PROFILES[spec.profile].environment), **spec.env}
 
 
 def script(name: str) -> str:
-    """The text of a script that images carry (`start.sh`, `nvidia-smi`, `apt-get`, `sshd`)."""
+    """Return the text of a script that images carry (`start.sh`, `nvidia-smi`, `apt-get`, `sshd`)."""
     text = files(__package__).joinpath("files", name).read_text(encoding="utf-8")
-    # The images' own start script names its shell so, and a pod's process list shows it.
+    # RunPod's start script has this shebang, and a pod's process list shows it.
     return text.replace("#!/usr/bin/env bash", "#!/bin/bash", 1)
 
 
 class ProgramDirs:
-    """The link directories of the profiles, made when first asked for, below `directory`."""
+    """The link directories of the profiles, created on first use below `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -141,7 +140,7 @@ class ProgramDirs:
         self._lock = threading.Lock()
 
     def of(self, profile: str, *, gpu: bool) -> Path:
-        """A directory with `bin` and `sbin` of links for this profile; with `nvidia-smi` when the pod has a GPU."""
+        """Return a directory with `bin` and `sbin` of links for this profile, with `nvidia-smi` for a GPU pod."""
         made = self._directory / f"{profile}-{'gpu' if gpu else 'cpu'}"
         with self._lock:
             if not made.exists():
@@ -172,12 +171,12 @@ class ProgramDirs:
         draft.rename(made)
 
     def copy(self, profile: str, target: Path, *, gpu: bool) -> None:
-        """Make a pod's own `usr-bin` and `usr-sbin` below `target`, into which it may install what its image lacks."""
+        """Create a pod's own `usr-bin` and `usr-sbin` below `target`, where it can install what its image lacks."""
         for folder in ("bin", "sbin") if PROFILES[profile].lacks else ():
             shutil.copytree(self.of(profile, gpu=gpu) / folder, target / f"usr-{folder}", symlinks=True)
 
     def covered(self, profile: str) -> Iterator[str]:
-        """Paths below the real directories, as the pod sees them, that an empty file must cover."""
+        """Yield the paths, as the pod sees them, that an empty file must cover."""
         for folder in ("bin", "sbin"):
             for name in _names(folder):
                 path = Path("/usr", folder, name)
@@ -185,7 +184,7 @@ class ProgramDirs:
                     yield f"/usr/.{folder}/{name}"
 
     def ready(self, profile: str) -> Iterator[tuple[Path, str]]:
-        """What the image lacks and this machine has: where it is, and where the pod's apt-get finds it."""
+        """Yield what the image lacks and this machine has: where it is, and where the pod's apt-get finds it."""
         for folder in ("bin", "sbin"):
             for name in _names(folder):
                 path = Path("/usr", folder, name)

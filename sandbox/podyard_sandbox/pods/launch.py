@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container as Vast.ai launches it: its own start script in the place of the image's, keys that come from outside.
+"""A container as Vast.ai launches it: with the platform's start script, and keys that are managed from outside.
 
-What the platform says to the container lies in a directory of the host's that the pod sees read-only as /run/vast, so
-that nothing has to be written where the pod itself could have put a link. The start script inside looks there for
-keys; the SSH gateway's entrance reads its list there directly.
+What the platform tells the container is in a directory of the host that the pod sees read-only as /run/vast, so that
+the host never writes where the pod could have planted a link. The start script reads keys from there, and so does sshd
+for connections that come through the gateway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 PLACE = "/run/vast"
 SCRIPT = f"{PLACE}/launch.sh"
-# What users of the service see at each login; a client shows it on stderr.
+# The service's banner at each login; clients print it on stderr.
 _BANNER = (
     "Welcome to vast.ai. If authentication fails, try again after a few seconds, and double check your ssh key.\n"
     "Have fun!\n"
@@ -33,7 +33,7 @@ if [ -z "$TMUX" ] && [ -n "$SSH_TTY" ] && [ ! -e ~/.no_auto_tmux ] && command -v
   tmux new-session -A -s ssh_tmux && exit
 fi
 """
-# An SSH session gets its environment from /etc/environment and nowhere else. Who may log in, keys alone decide.
+# An SSH session gets its environment only from /etc/environment. Only keys decide who may log in.
 PAM = """\
 auth     required  pam_permit.so
 account  required  pam_permit.so
@@ -44,7 +44,7 @@ session  optional  pam_env.so conffile=/dev/null readenv=1 user_readenv=0
 
 @dataclass(frozen=True)
 class Launch:
-    """How a container of Vast.ai's starts.
+    """How a Vast.ai container starts.
 
     `script`: the platform's start script with an SSH server replaces the image's command; else the image or `args`
     runs as it is. `onstart` is run at every start, `keys` are the public keys that may log in from the start on, and
@@ -58,11 +58,11 @@ class Launch:
 
 
 def prepare(folder: Path, launch: Launch, script: str, *, ports: tuple[int, int], penalties: bool) -> None:
-    """Write what the platform tells a container that is about to start; blocking.
+    """Write what the platform tells a container that is about to start. This blocks.
 
     Args:
         script: the start script that runs in the container.
-        ports: where its sshd listens for direct connections, and for those that come over the gateway.
+        ports: where its sshd listens for direct connections, and for those through the gateway.
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder.chmod(0o755)
@@ -77,10 +77,10 @@ def prepare(folder: Path, launch: Launch, script: str, *, ports: tuple[int, int]
 
 
 def set_keys(folder: Path, keys: tuple[str, ...], *, rewrite: bool = False) -> None:
-    """Say which keys may log in from now on: the pod's own script puts them into its file, the gateway asks here.
+    """Set the keys that may log in: the pod's own script copies them into its file, the gateway reads them here.
 
     Args:
-        rewrite: whether the pod's file is written anew, so that what it held besides is gone.
+        rewrite: whether to overwrite the pod's key file, which drops all other keys in it.
     """
     text = "".join(f"{key}\n" for key in keys)
     _put(folder, "rewrite", "1" if rewrite else "")
@@ -88,7 +88,7 @@ def set_keys(folder: Path, keys: tuple[str, ...], *, rewrite: bool = False) -> N
 
 
 def environment(ports: dict[str, int]) -> dict[str, str]:
-    """VAST_TCP_PORT_<asked> for every mapped port, as the container sees them."""
+    """Return VAST_TCP_PORT_<port> for every mapped port, as the container sees them."""
     return {f"VAST_TCP_PORT_{entry.split('/')[0]}": str(port) for entry, port in ports.items()}
 
 
@@ -115,13 +115,13 @@ def _sshd_config(direct: int, gateway: int, penalties: bool) -> str:
         "UseDNS no",
         "PrintMotd no",
         "PidFile /run/sshd.pid",
-        # Many short connections at once are this project's ordinary life.
+        # Many short connections at once are normal here.
         "MaxStartups 200",
         "MaxSessions 100",
         "AcceptEnv LANG LC_*",
         "Subsystem sftp internal-sftp",
         *(["PerSourcePenalties no"] if penalties else []),
-        # The gateway lets in whom the account or the instance has registered, whatever the pod's own file says.
+        # The gateway accepts the registered keys of account and instance, whatever the pod's own file contains.
         f"Match LocalPort {gateway}",
         f"    AuthorizedKeysFile {PLACE}/keys",
     ]

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a killed sandbox left: its processes are found by the directories they have mounted, then all is removed.
+"""The leftovers of a killed sandbox: its processes, found by the directories they have mounted, and its files.
 
-Every directory of pods has a name that exists only once. A process of a pod has its directories mounted, and so the
-name stands in the process's list of mounts, whoever started it and whatever it became. bubblewrap, which makes a
-pod, has the name in its environment, and so has its child as long as it has nothing mounted yet. On the machine
-itself nothing is ever mounted: a pod's mounts are in its own namespace and go with its last process.
+Every directory of pods has a unique name. A pod's process has that directory mounted, so the name is in its list of
+mounts, whoever started it and whatever it turned into. bubblewrap, which starts a pod, has the name in its environment,
+and so has its child until it has mounted anything. Nothing is ever mounted on the machine itself: a pod's mounts are in
+its own namespace and disappear with its last process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from . import disk
 from .container import MARK
 
-# A killed process is gone within milliseconds; a machine under load may take its time to tear namespaces down.
+# A killed process is gone within milliseconds, but a loaded machine may take longer to tear namespaces down.
 _TIMEOUT = 20.0
 _POLL_INTERVAL = 0.02
 
@@ -50,7 +50,7 @@ def _processes() -> list[int]:
 
 
 def _belongs(pid: int, folder: Path) -> bool:
-    # Only the end of the path is sure to be in the list of mounts: what comes before it depends on the file system.
+    # Only the end of the path is always in the list of mounts; what precedes it depends on the file system.
     if f"/{folder.name}/".encode() in _read(pid, "mountinfo"):
         return True
     marks = [item for item in _read(pid, "environ").split(b"\0") if item.startswith(f"{MARK}=".encode())]
@@ -58,7 +58,7 @@ def _belongs(pid: int, folder: Path) -> bool:
 
 
 def _read(pid: int, what: str) -> bytes:
-    """A file of /proc; empty when the process has ended meanwhile, or is another user's, and then none of ours."""
+    """Read a file of /proc; empty if the process has ended, or is another user's and so not ours."""
     try:
         return Path("/proc", str(pid), what).read_bytes()
     except OSError:
@@ -66,7 +66,7 @@ def _read(pid: int, what: str) -> bytes:
 
 
 def _kill(pid: int, folder: Path) -> None:
-    """End one process; the number cannot come to mean another one between the look and the signal."""
+    """Kill one process; the PID cannot be reused between the check and the signal."""
     try:
         number = os.pidfd_open(pid)
     except ProcessLookupError:

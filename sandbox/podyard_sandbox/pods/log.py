@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod wrote: lines with a number and a time, which only grow, and which can be followed."""
+"""A pod's log: numbered lines with a time, append-only, which can be followed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-# Lines kept for each log. A pod that prints without end must not eat the sandbox's memory.
+# Lines kept of each log. A pod that prints endlessly must not exhaust the sandbox's memory.
 _KEPT_LINES = 10_000
-# Characters of one line. A progress bar without line ends would otherwise be one line that grows for ever.
+# Characters of one line. A progress bar without line ends would otherwise be one ever-growing line.
 _MAX_LINE = 16_384
 
 
@@ -33,7 +33,7 @@ class LogLine:
 
     @property
     def event_id(self) -> str:
-        """The id of the line in an event stream: time and number, as `2026-10-01T10:02:15.001Z/17`."""
+        """The id of the line in an event stream: time and number, like `2026-10-01T10:02:15.001Z/17`."""
         return f"{self.ts}/{self.seq}"
 
 
@@ -48,7 +48,7 @@ class PodLog:
         self._changed = asyncio.Event()
 
     def add(self, text: str) -> LogLine:
-        """Append one line and wake everybody who follows."""
+        """Append one line and wake all followers."""
         self._seq += 1
         line = LogLine(self._seq, datetime.now(UTC), self.source, text[:_MAX_LINE])
         self._lines.append(line)
@@ -56,19 +56,19 @@ class PodLog:
         return line
 
     def lines(self, *, after: int = 0, tail: int | None = None) -> list[LogLine]:
-        """The kept lines with a number above `after`, or only the last `tail` of them."""
+        """Return the kept lines with a number above `after`, or only the last `tail` of them."""
         found = [line for line in self._lines if line.seq > after]
         if tail is None:
             return found
         return found[-tail:] if tail > 0 else []
 
     def close(self) -> None:
-        """No line comes any more: whoever follows gets to the end."""
+        """Mark the log as complete, so that followers reach its end."""
         self._closed = True
         self._wake()
 
     async def follow(self, *, after: int = 0) -> AsyncIterator[LogLine]:
-        """Every line with a number above `after`, as it comes, until the log is closed."""
+        """Yield every line with a number above `after` as it comes, until the log is closed."""
         seen = after
         while True:
             changed = self._changed
@@ -87,13 +87,13 @@ class PodLog:
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines; bytes that are not UTF-8 become the replacement character."""
+    """Splits a stream of bytes into lines; invalid UTF-8 becomes the replacement character."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that `data` completes."""
+        """Return the lines that `data` completes."""
         parts = (self._rest + data).replace(b"\r\n", b"\n").split(b"\n")
         self._rest = parts.pop()
         if len(self._rest) > _MAX_LINE:
@@ -102,6 +102,6 @@ class LineSplitter:
         return [part.decode("utf-8", "replace") for part in parts]
 
     def end(self) -> list[str]:
-        """What is left when the stream ends without a line end."""
+        """Return the unfinished last line when the stream ends."""
         rest, self._rest = self._rest, b""
         return [rest.decode("utf-8", "replace")] if rest else []

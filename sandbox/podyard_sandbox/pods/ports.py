@@ -1,24 +1,24 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Public ports on loopback that stay the pod's own.
+"""Public ports on loopback, reserved for one pod.
 
-The port is picked by the kernel (bind to 0) and then held by a socket that is bound but never listens. As long as it
-is held, the kernel gives the number to nobody who asks for any port, neither for listening nor for an outgoing
-connection, while sshd, which sets SO_REUSEADDR as this socket does, may bind the very number and listen on it. So
-there is no moment in which another program can take the port.
+The kernel picks the port (bind to 0), and a socket that is bound but never listens holds it. While it is held, the
+kernel gives the number to no program that asks for any port, neither to listen nor for an outgoing connection, but
+sshd, which sets SO_REUSEADDR like this socket, can bind that number and listen on it. So there is no moment in which
+another program can take the port.
 """
 
 from __future__ import annotations
 
 import socket
 
-# Asked port numbers above this one mean "any public port that is the same inside and outside".
+# Requested port numbers above this one mean "any public port that is the same inside and outside".
 _SYMMETRIC_FROM = 65_535
 
 
 class Reservation:
-    """One held port of 127.0.0.1."""
+    """One reserved port of 127.0.0.1."""
 
     def __init__(self, *, avoid: frozenset[int] = frozenset()) -> None:
         refused: list[socket.socket] = []
@@ -45,7 +45,7 @@ class PublicPorts:
     """The public ports of one start of a pod.
 
     SSH gets a new port at every start. Pods share this machine's network, so what a pod serves on any other TCP port
-    is reached at that same number; a number above 65535 asks for a port that is the same on both sides.
+    is reachable at that same number; a number above 65535 asks for a port that is the same on both sides.
     """
 
     def __init__(self, asked: tuple[str, ...], *, avoid: frozenset[int] = frozenset(), gateway: bool = False) -> None:
@@ -60,7 +60,7 @@ class PublicPorts:
                 self.ports[entry] = self._public(int(number), avoid)
 
     def environment(self) -> dict[str, str]:
-        """RUNPOD_TCP_PORT_<asked> and RUNPOD_PUBLIC_IP, as a pod with public ports sees them."""
+        """Return RUNPOD_TCP_PORT_<port> and RUNPOD_PUBLIC_IP, as a pod with public ports sees them."""
         if not self.ports:
             return {}
         found = {f"RUNPOD_TCP_PORT_{entry.split('/')[0]}": str(port) for entry, port in self.ports.items()}

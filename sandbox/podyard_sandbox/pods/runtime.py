@@ -19,12 +19,12 @@ from .ports import PublicPorts
 from .spec import PodError, PodSpec, RunningPod, Utilisation
 from .usage import IDLE, UsageMeter
 
-# Seconds between the end of a container and its restart: at first short, since people watch for it, then growing, so
+# Seconds between the end of a container and its restart: short at first, since someone may be watching, then longer, so
 # that a command that always fails does not keep the machine busy.
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 8.0
-# A container that lived so long (seconds) did start; its end is a new story.
+# After this many seconds, a container counts as started, and the pauses begin again.
 _SETTLED = 10.0
-# Seconds between two looks at a pod's processes: the API's readers poll no faster than that.
+# Seconds between two samples of a pod's processes: clients of the API poll no faster.
 _SAMPLE = 1.0
 # Below the directory of all pods; no pod's id begins with a dot.
 _VOLUMES = ".volumes"
@@ -49,16 +49,16 @@ class _Pod:
 
 
 class PodRuntime:
-    """All pods of one sandbox, below `home`/pods. To be used from one event loop in the main thread.
+    """All pods of one sandbox, below `home`/pods. Use it from one event loop in the main thread only.
 
-    `network` is "shared": pods have this machine's network, and reach all that it reaches.
+    `network` is "shared": pods use this machine's network and can reach everything it can.
     """
 
     network = "shared"
 
     def __init__(self, home: Path) -> None:
         self._root = home / "pods"
-        # A name that exists only once: by it `sweep` knows the processes that belong here.
+        # A unique name, by which `sweep` recognises the processes that belong here.
         self._folder = self._root / f"podyard-{secrets.token_hex(8)}"
         self._programs = images.ProgramDirs(self._folder / ".images")
         self._pods: dict[str, _Pod] = {}
@@ -67,23 +67,23 @@ class PodRuntime:
         self._checking = asyncio.Lock()
 
     async def check(self) -> None:
-        """Raise PodError, with one sentence, when this machine cannot make pods."""
+        """Check that this machine can run pods; raise PodError with one sentence if it cannot."""
         async with self._checking:
             if self._host_support is None:
                 self._host_support = await _finish(host_support.check_host())
 
     async def start(self, spec: PodSpec) -> RunningPod:
-        """Start a pod in a fresh container: new disk, new public port, new host keys; its volume is kept.
+        """Start a pod in a fresh container: new disk, new public port, new host keys. Its volume is kept.
 
-        Returns when the pod's own command runs; sshd answers later. Raises PodError when the pod runs already, or
-        when its container cannot be made.
+        Returns once the pod's own command runs; sshd listens later. Raises PodError if the pod is already running, or
+        its container cannot be started.
         """
         words = images.command(spec)
         await self.check()
         pod = self._pods.setdefault(spec.id, _Pod(spec, self._folder / spec.id))
         async with pod.lock:
             if pod.running is not None:
-                raise PodError(f"pod {spec.id} runs already; stop it before it is started again")
+                raise PodError(f"pod {spec.id} is already running; stop it first")
             self._pods[spec.id], pod.spec = pod, spec
             pod.ports = PublicPorts(spec.ports, avoid=pod.last_ports, gateway=spec.launch is not None)
             pod.last_ports = frozenset(pod.ports.ports.values())
@@ -100,18 +100,17 @@ class PodRuntime:
             return pod.running
 
     async def stop(self, pod_id: str, *, wipe: bool = True) -> None:
-        """End every process of the pod and wipe all but its volume, or with `wipe` False nothing; nothing to do when
-        it does not run."""
+        """End every process of the pod, and wipe everything but its volume; with `wipe` False, keep everything."""
         pod = self._known(pod_id)
         async with pod.lock:
             await self._end(pod, wipe=wipe)
 
     def set_keys(self, pod_id: str, keys: tuple[str, ...], *, rewrite: bool = False) -> None:
-        """Change the keys that may log in to a pod that Vast.ai launched; its own script takes them over soon."""
+        """Change the keys that may log in to a Vast.ai instance; its own script picks them up within a second."""
         launch.set_keys(self._known(pod_id).folder / "launch", keys, rewrite=rewrite)
 
     async def destroy(self, pod_id: str) -> None:
-        """End the pod and remove all of it, its volume and logs too; nothing to do when there is none."""
+        """End the pod and remove all of it, its volume and logs too, if it exists."""
         pod = self._pods.get(pod_id)
         if pod is not None:
             async with pod.lock:
@@ -125,24 +124,24 @@ class PodRuntime:
                 log.close()
 
     async def destroy_volume(self, volume_id: str) -> None:
-        """Remove what is on a network volume; a pod that has it mounted sees it go."""
+        """Delete the data of a network volume, also under a pod that has it mounted."""
         await _in_thread(disk.remove, self._folder / _VOLUMES / volume_id)
 
     async def restart(self, pod_id: str) -> RunningPod:
-        """Stop the pod and start it again as it was: as after any reset, its public port and host keys are new."""
+        """Stop the pod and start it again; as after any reset, its public port and host keys are new."""
         spec = self._known(pod_id).spec
         await self.stop(pod_id)
         return await self.start(spec)
 
     async def close(self) -> None:
-        """Destroy all pods, and remove all that this runtime made; the sandbox goes down in good order."""
+        """Destroy all pods and remove everything that this runtime created, for an orderly shutdown."""
         await asyncio.gather(*(self.destroy(pod_id) for pod_id in list(self._pods)))
         await _in_thread(disk.remove, self._folder)
 
     async def sweep(self) -> None:
-        """Remove every process and directory that is left below `home`/pods, of this runtime and of killed ones.
+        """Remove every leftover process and directory below `home`/pods, of this runtime and of killed ones.
 
-        No other sandbox may live in the same home. Raises TimeoutError when a process does not end.
+        No other sandbox may use the same home. Raises TimeoutError if a process does not end.
         """
         await self.close()
         if self._root.is_dir():
@@ -151,14 +150,14 @@ class PodRuntime:
             await _in_thread(disk.remove, self._root)
 
     def utilisation(self, pod_id: str) -> Utilisation:
-        """The pod's load in the last second; all zero while it does not run."""
+        """Return the pod's load in the last second; all zero while it does not run."""
         pod = self._known(pod_id)
         return pod.meter.last if pod.running is not None and pod.meter is not None else IDLE
 
     def log(self, pod_id: str, source: str = "container") -> PodLog:
-        """The pod's log: "container" is what its processes print, "system" what happened to its container.
+        """Return the pod's log: "container" is what its processes print, "system" what happened to its container.
 
-        A log exists from the first time it is asked for, be it before the pod's first start, until `destroy`.
+        A log exists from its first use, even before the pod's first start, until `destroy`.
         """
         if source not in ("container", "system"):
             raise PodError(f"a pod has the logs container and system, not {source!r}")
@@ -170,7 +169,7 @@ class PodRuntime:
         return self._pods[pod_id]
 
     async def _launch(self, pod: _Pod, words: list[str]) -> container.Container:
-        """Make the disk and start the container on it."""
+        """Create the disk and start the container on it."""
         assert pod.ports is not None and self._host_support is not None
         spec, system = pod.spec, self.log(pod.spec.id, "system")
         system.add(f"create container for {spec.id}")
@@ -180,8 +179,8 @@ class PodRuntime:
         return pod.container
 
     def _prepare(self, pod: _Pod, ports: PublicPorts, found: host_support.HostSupport) -> list[str]:
-        """Blocking part of a start: directories and bubblewrap's options."""
-        # Pods' secrets are on these disks; on a shared machine they are nobody else's to read.
+        """Do the blocking part of a start: create directories and return bubblewrap's options."""
+        # These disks hold the pods' secrets, which other users of this machine must not read.
         for folder in (self._root, self._folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place, volume = pod.folder / "disk", self._volume(pod)
@@ -190,11 +189,11 @@ class PodRuntime:
             disk.remove(place)
             disk.build(place, pod.spec, sshd_port=ports.sshd, penalties=found.penalties)
             self._programs.copy(pod.spec.profile, place, gpu=pod.spec.gpu_count > 0)
-            pod.built = pod.spec.launch is not None  # a container of RunPod's never finds its disk again
+            pod.built = pod.spec.launch is not None  # a RunPod container never gets its disk back
         return container.options(pod.spec, place, volume, self._programs, self._environment(pod, ports, found))
 
     def _environment(self, pod: _Pod, ports: PublicPorts, found: host_support.HostSupport) -> dict[str, str]:
-        """What a container's environment says of its ports; what Vast.ai tells one beside lies ready afterwards."""
+        """Return the variables that name a container's ports; for Vast.ai, also write its launch files."""
         if pod.spec.launch is None or ports.gateway is None:
             return ports.environment()
         script = images.script("vast.sh").replace("@SSHD_DELAY@", f"{max(0.0, pod.spec.sshd_delay):g}")
@@ -203,12 +202,12 @@ class PodRuntime:
         return launch.environment(ports.ports)
 
     def _volume(self, pod: _Pod) -> Path:
-        """The directory that the pod sees at its mount."""
+        """Return the directory that the pod sees at its mount."""
         shared = pod.spec.network_volume
         return pod.folder / "volume" if shared is None else self._folder / _VOLUMES / shared
 
     async def _supervise(self, pod: _Pod, words: list[str]) -> None:
-        """Restart the container whenever its command ends, for ever, on a fresh disk and with the same port."""
+        """Restart the container whenever its command ends, on a fresh disk and with the same port."""
         system, pause, clock = self.log(pod.spec.id, "system"), _FIRST_PAUSE, asyncio.get_running_loop().time
         while True:
             began = clock()
@@ -232,14 +231,14 @@ class PodRuntime:
                 pod.running.pid = made.pid
 
     async def _measure(self, pod: _Pod) -> None:
-        """Look at the pod's processes for as long as it runs."""
+        """Sample the pod's processes for as long as it runs."""
         assert pod.meter is not None
         while True:
             pod.meter.sample(pod.container.pid if pod.container is not None else None)
             await asyncio.sleep(_SAMPLE)
 
     async def _end(self, pod: _Pod, *, wipe: bool = True) -> None:
-        """End the pod's processes, give its ports back, wipe its disk; also after a start that failed half-way."""
+        """End the pod's processes, release its ports and wipe its disk; also after a start that failed halfway."""
         for task in pod.tasks:
             task.cancel()
         await asyncio.gather(*pod.tasks, return_exceptions=True)
@@ -261,8 +260,7 @@ async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
-    """Wait for `work`; when cancelled, wait for its end all the same before giving way, so that nobody deletes a
-    directory that is still being filled."""
+    """Wait for `work` even when cancelled, so that no directory is deleted while it is still being filled."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

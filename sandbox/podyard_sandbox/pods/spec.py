@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod is asked to be, and what it is while it runs: plain data, no I/O."""
+"""A pod's specification, and its state while it runs: plain data, no I/O."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PROFILES = ("runpod", "vast", "slim", "nosshd", "nopython", "nonroot")
 _POD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _PORT = re.compile(r"[0-9]{1,5}/(tcp|http)")
-# A mount there would hide what the pod needs to start at all.
+# A mount at one of these paths would hide what the pod needs to start.
 _RESERVED_MOUNTS = ("/", "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
 
 
 class PodError(Exception):
-    """A pod could not be started, stopped or looked at; the text is one sentence for a person."""
+    """A pod could not be started, stopped or read; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
 class PodSpec:
-    """All a pod needs to start.
+    """Everything a pod needs to start.
 
     `id` names the pod for the runtime, `profile` is one of `PROFILES`, `env` the container's environment (names to
     text), `args` the text that replaces the image's own command (None: the image's own), `ports` entries like
@@ -36,7 +36,7 @@ class PodSpec:
     container's start and sshd's, `find_links` the address of a page of wheels that pip uses instead of any index,
     `packages` whether the pod's apt-get can reach the place that it has packages from, `gpu_lost` whether the driver
     finds none of the rented GPUs, `launch` how Vast.ai starts it (None: as RunPod does).
-    Raises PodError when a value could not make a pod.
+    Raises PodError if a value is invalid.
     """
 
     id: str

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How busy a pod is, from its own processes: the CPU time they take stands for the GPU's, their memory for its.
+"""A pod's load, from its own processes: their CPU time stands for GPU time, their memory for GPU memory.
 
-The pod's nvidia-smi measures the same way from inside; the rules are in `gpus`.
+The pod's nvidia-smi measures in the same way from inside; the rules are in `gpus`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class UsageMeter:
         self.last = IDLE
 
     def sample(self, pid: int | None) -> None:
-        """Look at the processes of the pod whose PID 1 has this host number (None: it has no process), set `last`."""
+        """Measure the pod whose PID 1 has this PID on the host (None: it has no process), and set `last`."""
         if pid is None:
             self._before, self._at, self.last = {}, 0.0, IDLE
             return
-        # The pod's own /proc: it lists the pod's processes only, and numbers them as the pod does.
+        # The pod's own /proc lists only the pod's processes, with the pod's PIDs.
         folder = Path("/proc", str(pid), "root", "proc")
         now = time.monotonic()
         found = _processes(folder)
@@ -61,7 +61,7 @@ class UsageMeter:
         self._before, self._at = found, now
 
     def _share(self, process: _Process, seconds: float) -> float:
-        """Cores this process kept busy since the last sample."""
+        """Return how many cores this process kept busy since the last sample."""
         before = self._before.get(process.pid)
         burnt = before.cpu_seconds if before and before.began == process.began else 0.0
         return max(0.0, process.cpu_seconds - burnt) / seconds
@@ -98,7 +98,7 @@ def _processes(folder: Path) -> dict[int, _Process]:
     try:
         names = [name for name in os.listdir(folder) if name.isdigit()]
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return {}  # The pod ended between two looks.
+        return {}  # The pod ended between two samples.
     for name in names:
         process = _process(folder / name)
         if process is not None:
@@ -110,7 +110,7 @@ def _process(folder: Path) -> _Process | None:
     text = _read(folder / "stat")
     if not text:
         return None
-    # The name stands in parentheses and may hold any character, parentheses and spaces too.
+    # The name is in parentheses and may contain any character, parentheses and spaces included.
     name = text[text.index("(") + 1 : text.rindex(")")]
     rest = text[text.rindex(")") + 2 :].split()
     return _Process(
@@ -123,7 +123,7 @@ def _process(folder: Path) -> _Process | None:
 
 
 def _read(path: Path) -> str:
-    """A file of /proc; empty when its process has ended or is not ours to look at."""
+    """Read a file of /proc; empty if its process has ended or is not ours to read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -144,7 +144,7 @@ def _uptime() -> float:
 
 
 def _gpu_of(folder: Path, pid: int, count: int) -> int:
-    """The GPU a process would compute on: its LOCAL_RANK-th of CUDA_VISIBLE_DEVICES, by default the first."""
+    """Return the GPU a process would compute on: its LOCAL_RANK-th of CUDA_VISIBLE_DEVICES, or else the first."""
     variables = dict(item.partition("=")[::2] for item in _read(folder / str(pid) / "environ").split("\0"))
     visible = [int(word) for word in variables.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.isdigit()]
     rank = variables.get("LOCAL_RANK", "0")

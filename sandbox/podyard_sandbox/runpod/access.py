@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what, how often, and which faults meet any request."""
+"""Authentication, rate limits, and the faults that can hit any request."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from podyard_sandbox.runpod.cloud import Cloud
 from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem, no_key, not_found
 from podyard_sandbox.runpod.ratelimit import RateLimit, exceeded
 
-# What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
+# What a pod's own key, which is in its environment, may do to its pod. Its real rights are not known.
 _POD_OPERATIONS = ("getPod", "deletePod", "podAction", "getPodLogs", "graphql")
 _PROXY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>\n"
 
 
 def operation(request: web.Request) -> str:
-    """The name of what the request asks for, or "" if there is nothing there."""
+    """Return the name of the operation that a request asks for, or "" if its path has none."""
     return request.match_info.route.name or ""
 
 
 class Access:
-    """Authentication, quota, and the faults that do not care what is asked."""
+    """Authentication, quota, and the faults of any request."""
 
     def __init__(self, cloud: Cloud, faults: Faults, api_key: str) -> None:
         self._cloud = cloud
@@ -36,14 +36,14 @@ class Access:
         self._limit = RateLimit(cloud.pace.quota)
 
     def headers(self, request: web.Request) -> dict[str, str]:
-        """The headers of an authenticated answer; GraphQL has none."""
+        """Return the quota headers of an authenticated response; GraphQL has none."""
         exchange = current()
         if not exchange.authenticated or request.path == "/graphql":
             return {}
         return self._limit.headers(exchange.empty_for)
 
     async def admit(self, request: web.Request) -> None:
-        """Let a request pass.
+        """Check whether a request may proceed.
 
         Raises:
             Problem: 401, 403, 404, 429 or 5xx.
@@ -57,7 +57,7 @@ class Access:
         if self._trigger("unauthorized", asked):
             raise Problem(401, "invalid api key")
         if _keyless(request):
-            self._limit_rate(asked)  # what may be asked without a key, the fields themselves know
+            self._limit_rate(asked)  # the resolvers know which fields need no key
         else:
             self._authenticate(request, asked)
             current().authenticated = True
@@ -107,13 +107,13 @@ class Access:
 
 
 def _keyless(request: web.Request) -> bool:
-    """Whether GraphQL is asked without any key, which it answers in part."""
+    """Return whether this is a GraphQL request without a key, which gets partial answers."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer").strip() or request.query.get("api_key", "")
     return request.path == "/graphql" and not given
 
 
 class RawResponse(Exception):
-    """An answer that is no problem document: a proxy's page, or nothing at all."""
+    """A response that is not a problem document: a proxy's page, or an empty body."""
 
     def __init__(self, status: int, text: str, kind: str = "text/html") -> None:
         super().__init__(status)
@@ -122,7 +122,7 @@ class RawResponse(Exception):
         self.kind = kind if text else "text/plain"
 
     def response(self) -> web.Response:
-        """The answer."""
+        """Return the response."""
         return web.Response(status=self.status, text=self.text, content_type=self.kind)
 
 
@@ -134,5 +134,5 @@ def _server_error(fault: Fault) -> Exception:
 
 
 def page_of(status: int) -> str:
-    """What a proxy says in the place of an API."""
+    """Return the error page that a proxy sends instead of the API."""
     return _PROXY_PAGE.format(status=status)

@@ -16,7 +16,7 @@ SPEND_LIMIT = 80.0  # USD per hour; the limit of a new account
 
 @dataclass
 class Account:
-    """The sandbox's one account. ``deposit`` is what it had when the daemon came up, USD."""
+    """The sandbox's only account; ``deposit`` is its balance when the daemon started, USD."""
 
     deposit: float
     id: str = "user_sandbox"
@@ -25,5 +25,5 @@ class Account:
     secrets: Secrets = field(default_factory=Secrets)
 
     def balance(self, meters: Iterable[Meter | VolumeMeter], now: float) -> float:
-        """USD left after what pods and network volumes have cost so far."""
+        """Return the USD left after what pods and network volumes have cost so far."""
         return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API's outer shell: routes, the edge in front of them, the ledger, and errors as the service words them."""
+"""RunPod's API as a whole: routes, the edge in front of them, the ledger, and errors in the service's words."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from podyard_sandbox.runpod.responses import json_response
 _logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-# The sandbox's own API, and what else is served at this address.
+# The sandbox's own API, and Vast.ai's at the same address.
 _OTHERS = ("/_sandbox/", "/api/", "/vastai/")
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 _NOT_SERVED = re.compile(r"/v2/(clusters|serverless|registries/delegations)(/|$)")
 
 
 class RunpodApi:
-    """What every request passes on its way in and out."""
+    """The API: its routes, and the middleware around every request."""
 
     def __init__(self, cloud: Cloud, faults: Faults, ledger: Ledger, api_key: str) -> None:
         self._ledger = ledger
@@ -44,7 +44,7 @@ class RunpodApi:
         self._more_handlers = (ResourceHandlers(cloud), SecretHandlers(cloud), CatalogueHandlers(cloud))
 
     def install(self, app: web.Application) -> None:
-        """Add the API to an application, beside whatever else it serves."""
+        """Add the API to an application, next to whatever else it serves."""
         app.add_routes(self._handlers.routes())
         for group in self._more_handlers:
             app.add_routes(group.routes())
@@ -52,7 +52,7 @@ class RunpodApi:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request; whatever is no part of the API goes straight on."""
+        """Answer a request; pass on whatever is not part of this API."""
         if request.path.startswith(_OTHERS):
             return await handler(request)
         exchange = begin()
@@ -82,7 +82,7 @@ class RunpodApi:
             self._ledger.end_request(number, status, exchange.pod_id, exchange.name, exchange.fault)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The answer, be it a refusal."""
+        """Return the response, which may be a refusal."""
         if (refusal := self._edge(request)) is not None:
             return refusal
         try:
@@ -108,7 +108,7 @@ class RunpodApi:
             return _refusal(request, Problem(500, INTERNAL))
 
     def _edge(self, request: web.Request) -> web.Response | None:
-        """What never reaches the API: an agent that the front refuses, and the API's first generation."""
+        """Answer what never reaches the API: a blocked user agent, and the retired first API version."""
         agent = request.headers.get("User-Agent", "")
         if agent.startswith("Python-urllib/") or self._faults.trigger("agent-refused", agent=agent):
             return web.Response(status=403, text="error code: 1010", content_type="text/plain")
@@ -117,15 +117,16 @@ class RunpodApi:
         return None
 
     def _odd(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-        """The answer, in whose place a fault may put a proxy's page or nothing."""
+        """Return the response, or what a fault replaces it with: a proxy's page or an empty body."""
         if response.prepared or response.status >= 400:
             return response
         fault = self._faults.trigger("odd-body", operation=operation(request))
         if fault is None:
             return response
         current().fault = fault.kind.name
-        page = page_of(response.status) if fault.params["body"] == "html" else ""
-        return RawResponse(response.status, page).response()
+        return RawResponse(
+            response.status, page_of(response.status) if fault.params["body"] == "html" else ""
+        ).response()
 
 
 def _refusal(request: web.Request, problem: Problem) -> web.Response:
@@ -134,12 +135,12 @@ def _refusal(request: web.Request, problem: Problem) -> web.Response:
 
 def _no_route(request: web.Request) -> Problem:
     if _NOT_SERVED.match(request.path):
-        return Problem(501, f"podyard-sandbox does not stand in for {request.method} {request.path} yet.")
+        return Problem(501, f"podyard-sandbox does not implement {request.method} {request.path} yet.")
     return Problem(404, "The requested path was not found.")
 
 
 def _drop(request: web.Request) -> web.Response:
-    """Cut the connection; the response returned goes nowhere."""
+    """Cut the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

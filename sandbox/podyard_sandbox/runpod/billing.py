@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``/v2/billing``: what the meters counted, by the hour, day, week, month or year."""
+"""``/v2/billing``: the meters' costs by hour, day, week, month or year."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _IN_ALL = {
     "standardAmount": "storageStandardAmount",
     "highPerformanceAmount": "storageHighPerformanceAmount",
 }
-# Families that the sandbox has nothing of: their amounts, and by what their records are singled out and counted.
+# Products that the sandbox does not have: their amounts, and the fields that filter and count their records.
 EMPTY = {
     "serverless": (
         ("gpuAmount", "cpuAmount", "diskAmount", "feeAmount"), ("serverlessId", "uniqueServerlessCount"),
@@ -48,7 +48,7 @@ Amounts = dict[str, float]
 
 @dataclass(frozen=True)
 class Window:
-    """The resolved window [start, end) and the length of its buckets."""
+    """The resolved window [start, end) and the size of its buckets."""
 
     start: datetime
     end: datetime
@@ -56,10 +56,10 @@ class Window:
 
     @classmethod
     def of(cls, query: Mapping[str, str], now: float) -> Window:
-        """The window of a query: its edges are moved outwards to those of buckets.
+        """Return the window of a query, widened to whole buckets.
 
         Raises:
-            Problem: 400 if the parameters do not go together, 422 if one is malformed.
+            Problem: 400 if the parameters contradict each other, 422 if one is malformed.
         """
         size = (one_of(query, "bucketSize", _SIZES) or ("day",))[0]
         today = datetime.fromtimestamp(now, UTC)
@@ -79,7 +79,7 @@ class Window:
         return cls(_floor(start, size), last if last == end else _next(last, size), size)
 
     def buckets(self, since: float, until: float) -> Iterator[tuple[datetime, datetime]]:
-        """The buckets of the window that touch a stretch of time."""
+        """Yield the buckets of the window that overlap a period."""
         bucket = max(self.start, _floor(datetime.fromtimestamp(since, UTC), self.size))
         while bucket < self.end and bucket.timestamp() <= until:
             following = _next(bucket, self.size)
@@ -87,12 +87,12 @@ class Window:
             bucket = following
 
     def query(self) -> dict[str, Any]:
-        """The window as the answer's metadata has it."""
+        """Return the window as the response's metadata shows it."""
         return {**_range(self.start, self.end), "bucketSize": self.size}
 
 
 def pods(found: Sequence[Pod], query: Mapping[str, str], now: float) -> dict[str, Any]:
-    """``GET /v2/billing/pods``."""
+    """Answer ``GET /v2/billing/pods``."""
     window, wanted = Window.of(query, now), query.get("podId")
     shown = [pod for pod in found if wanted in (None, pod.id)]
     records = [record for pod in shown for record in _records(window, now, _billed_pod(pod, now), "podId", pod.id)]
@@ -100,7 +100,7 @@ def pods(found: Sequence[Pod], query: Mapping[str, str], now: float) -> dict[str
 
 
 def volumes(found: Sequence[Volume], query: Mapping[str, str], now: float) -> dict[str, Any]:
-    """``GET /v2/billing/network-volumes``."""
+    """Answer ``GET /v2/billing/network-volumes``."""
     window, wanted = Window.of(query, now), query.get("networkVolumeId")
     key = "networkVolumeId"
     records: list[dict[str, Any]] = []
@@ -111,7 +111,7 @@ def volumes(found: Sequence[Volume], query: Mapping[str, str], now: float) -> di
 
 
 def empty(family: str, query: Mapping[str, str], now: float) -> dict[str, Any]:
-    """A family that costs nothing here."""
+    """Answer for a product that the sandbox does not have and that costs nothing."""
     amounts, key = EMPTY[family]
     return _answer(Window.of(query, now), [], amounts, key, query.get(key[0]) if key else None)
 
@@ -119,7 +119,7 @@ def empty(family: str, query: Mapping[str, str], now: float) -> dict[str, Any]:
 def everything(
     all_pods: Sequence[Pod], all_volumes: Sequence[Volume], query: Mapping[str, str], now: float
 ) -> dict[str, Any]:
-    """``GET /v2/billing``: one record a bucket that has cost anything."""
+    """Answer ``GET /v2/billing``: one record for each bucket with costs."""
     window = Window.of(query, now)
     merged: dict[str, dict[str, Any]] = {}
     items = [_billed_pod(pod, now) for pod in all_pods] + [_billed_volume(volume, now) for volume in all_volumes]
@@ -135,7 +135,7 @@ def everything(
 
 @dataclass(frozen=True)
 class _BilledItem:
-    """Something that was billed: from when to when, and what in a stretch of time."""
+    """Something billed: from when to when, and its costs in any period."""
 
     since: float
     until: float
@@ -190,7 +190,7 @@ def _range(start: datetime, end: datetime) -> dict[str, str]:
 
 
 def _floor(moment: datetime, size: str) -> datetime:
-    """The beginning of the bucket in which a moment lies."""
+    """Return the start of the bucket that contains a moment."""
     hour = moment.replace(minute=0, second=0, microsecond=0)
     if size == "hour":
         return hour
@@ -203,7 +203,7 @@ def _floor(moment: datetime, size: str) -> datetime:
 
 
 def _next(start: datetime, size: str) -> datetime:
-    """The beginning of the bucket after the one that begins then, or the last second that four digits say."""
+    """Return the start of the next bucket, at most the last second of the year 9999."""
     longest = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
     try:
         if size in longest:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The request bodies as the API's schema has them: types, limits, and no field beyond these."""
+"""The request bodies as in the API's schema: types, limits, and no unknown fields."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _SSH_KEY = r"^(ssh|ecdsa|sk)-[^\s]+ [^\s]+([ \t][^\n\r]*)?$"
 
 
 def _whole(value: Any) -> Any:
-    """JSON knows no integers: 40.0 is one."""
+    """Convert 40.0 to 40: JSON does not tell integers from floats."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _no_null(value: Any) -> Any:
-    """A field that may be left out, but not be null."""
+    """Refuse null for a field that may only be left out."""
     if value is None:
-        raise PydanticCustomError("dict_type", "null is no object")
+        raise PydanticCustomError("dict_type", "null is not an object")
     return value
 
 
 def _not_ours(name: str) -> str:
-    """A secret's name that the service keeps for itself is refused; the words are made up."""
+    """Refuse a secret's name that the service reserves; the words are made up."""
     if name.upper().startswith("RUNPOD"):
         raise PydanticCustomError("reserved", "must not begin with RUNPOD")
     return name
@@ -43,7 +43,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     def given(self, name: str) -> bool:
-        """Whether the request named the field, be it null."""
+        """Return whether the request has the field, even as null."""
         return name in self.model_fields_set
 
 
@@ -73,7 +73,7 @@ class PersistentMount(_Body):
 
 
 class NetworkMount(_Body):
-    """A network volume."""
+    """Return a network volume as this API shows it."""
 
     volumeId: str
     path: str
@@ -106,7 +106,7 @@ class _Container(_Settings):
 
 
 class CreatePod(_Container):
-    """``POST /v2/pods``. That ``image`` may be missing only beside ``templateId`` is checked apart."""
+    """``POST /v2/pods``. ``image`` is required without ``templateId``, which is checked elsewhere."""
 
     name: Annotated[str, Field(min_length=1)]
     cloud: Literal["SECURE", "COMMUNITY"] = "SECURE"
@@ -132,7 +132,7 @@ class PodAction(_Body):
 
 
 class UpdateSshKeys(_Body):
-    """``PUT /v2/account/ssh-keys``: all keys the account is to have."""
+    """``PUT /v2/account/ssh-keys``: all keys of the account."""
 
     keys: list[Annotated[str, Field(pattern=_SSH_KEY)]]
 
@@ -147,7 +147,7 @@ class CreateVolume(_Body):
 
 
 class UpdateVolume(_Body):
-    """``PATCH /v2/network-volumes/{id}``; that it must not be empty is checked apart."""
+    """``PATCH /v2/network-volumes/{id}``; that it is not empty is checked elsewhere."""
 
     name: Annotated[str, Field(min_length=1)] = "-"
     size: Annotated[Int, Field(ge=10, le=4096)] = 10
@@ -188,7 +188,7 @@ class CreateTemplate(UpdateTemplate):
 
 
 class UpdateSecret(_Body):
-    """``PATCH /v2/secrets/{id}``; that it must not be empty is checked apart."""
+    """``PATCH /v2/secrets/{id}``; that it is not empty is checked elsewhere."""
 
     value: Annotated[str, Field(min_length=1)] = "-"
     description: str = ""
@@ -201,7 +201,7 @@ class CreateSecret(UpdateSecret):
     value: Annotated[str, Field(min_length=1)]
 
 
-# Fields that came after the API was first published, by the place in the body.
+# Fields added after the API was first published, by their place in the body.
 NEWER_FIELDS = {"$": ("cmd", "entrypoint"), "$.gpu": ("minRamPerGpu", "minVcpuCountPerGpu")}
-# What one client was seen to send, and no description has.
+# Fields that one client was seen to send, and that no description contains.
 DOUBTFUL_FIELDS = {"$": ("dataCenterPriority",)}

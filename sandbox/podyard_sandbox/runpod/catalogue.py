@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``/v2/catalog``: GPUs and data centres, with what is left of them."""
+"""``/v2/catalog``: GPUs and data centres, with their availability."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _COMPLIANCE = (
 
 
 class _GpuFilter:
-    """What a question to the GPU catalogue narrows availability to, or None if it asks for none.
+    """The filter of a query to the GPU catalogue; ``asked`` says whether it asks for availability.
 
     Raises:
-        Problem: 400 if the parameters do not go together, 422 if one is malformed.
+        Problem: 400 if the parameters contradict each other, 422 if one is malformed.
     """
 
     def __init__(self, query: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ class _GpuFilter:
         self.pods = "POD" in products
 
     def machines(self, cloud: Cloud, gpu_id: str) -> list[Machine]:
-        """The machines that the gpu_filter leaves of a GPU type, full ones too."""
+        """Return the machines of a GPU type that pass the filter, fully rented ones included."""
         if not self.pods:
             return []
         wanted = MachineRequest(
@@ -70,14 +70,14 @@ class _GpuFilter:
 
 
 def list_gpus(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/gpus``; with countryCodes, only what stands in those countries."""
+    """Answer ``GET /v2/catalog/gpus``; with countryCodes, only the GPUs in those countries."""
     gpu_filter = _GpuFilter(query)
     gpus = [gpu for gpu in GPUS.values() if not gpu_filter.countries or gpu_filter.machines(cloud, gpu.id)]
     return {"gpus": [_gpu(cloud, gpu, gpu_filter) for gpu in gpus]}
 
 
 def get_gpu(cloud: Cloud, gpu_id: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/gpus/{id}``."""
+    """Answer ``GET /v2/catalog/gpus/{id}``."""
     gpu_filter = _GpuFilter(query)
     if gpu_id not in GPUS:
         raise not_found()
@@ -85,7 +85,7 @@ def get_gpu(cloud: Cloud, gpu_id: str, query: Mapping[str, str]) -> dict[str, An
 
 
 def list_data_centers(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/datacenters``: filters of one kind are OR (regions) or AND (the others)."""
+    """Answer ``GET /v2/catalog/datacenters``: regions are combined by OR, all other filters by AND."""
     include = _data_center_include(query)
     regions = one_of(query, "regions", _REGIONS)
     volumes = one_of(query, "networkVolumeTypes", ("STANDARD", "HIGH_PERFORMANCE"))
@@ -103,7 +103,7 @@ def list_data_centers(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def get_data_center(cloud: Cloud, place_id: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/datacenters/{id}``."""
+    """Answer ``GET /v2/catalog/datacenters/{id}``."""
     include = _data_center_include(query)
     if place_id not in DATA_CENTERS:
         raise not_found()
@@ -146,7 +146,7 @@ def _gpu(cloud: Cloud, gpu: GpuType, gpu_filter: _GpuFilter) -> dict[str, Any]:
 
 
 def data_center_levels(cloud: Cloud, machines: Sequence[Machine], count: int) -> list[dict[str, Any]]:
-    """What is left of some machines in each of their data centres."""
+    """Return the availability of some machines in each of their data centres."""
     rest = left(cloud, machines)
     return [
         {"id": place, "name": DATA_CENTERS[place].name, "availability": level(_at(rest, place), count)}
@@ -155,7 +155,7 @@ def data_center_levels(cloud: Cloud, machines: Sequence[Machine], count: int) ->
 
 
 def left(cloud: Cloud, machines: Sequence[Machine]) -> list[Machine]:
-    """The machines without those that a fault shows as full."""
+    """Return the machines without those that a fault shows as fully rented."""
     return [machine for machine in machines if not _shown_full(cloud, machine)]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``/v2/catalog/cpus``: the flavours of CPU pods, with what is left of them."""
+"""``/v2/catalog/cpus``: the flavours of CPU pods, with their availability."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from podyard_sandbox.runpod.validation import number, one_of
 
 
 class _CpuFilter:
-    """What a question narrows availability to.
+    """The filter of a query to the CPU catalogue; ``asked`` says whether it asks for availability.
 
     Raises:
-        Problem: 400 if the parameters do not go together, 422 if one is malformed.
+        Problem: 400 if the parameters contradict each other, 422 if one is malformed.
     """
 
     def __init__(self, query: Mapping[str, str]) -> None:
@@ -37,20 +37,20 @@ class _CpuFilter:
         self.pods = "POD" in products
 
     def machines(self, cloud: Cloud, flavour: CpuType) -> list[Machine]:
-        """The hosts that the cpu_filter leaves of a flavour, full ones too."""
+        """Return the hosts of a flavour that pass the filter, fully rented ones included."""
         if not self.pods or not flavour.fits(self.count):
             return []
         return cloud.stock.fitting(MachineRequest(flavour.id, self.count))
 
 
 def list_cpus(cloud: Cloud, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/cpus``."""
+    """Answer ``GET /v2/catalog/cpus``."""
     cpu_filter = _CpuFilter(query)
     return {"cpus": [_cpu(cloud, flavour, cpu_filter) for flavour in CPUS.values()]}
 
 
 def get_cpu(cloud: Cloud, cpu_id: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """``GET /v2/catalog/cpus/{id}``."""
+    """Answer ``GET /v2/catalog/cpus/{id}``."""
     cpu_filter = _CpuFilter(query)
     if cpu_id not in CPUS:
         raise not_found()

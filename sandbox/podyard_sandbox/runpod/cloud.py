@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud as a whole: its account, its machines, its pods, and what may be done to them."""
+"""RunPod as a whole: its account, its machines, its pods, and all operations on them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from podyard_sandbox.runpod.stock import Stock
 __all__ = ["Cloud", "machine_facts"]
 
 _logger = logging.getLogger(__name__)
-# How often the balance is looked at. The service charges every five minutes; a test wants to see it sooner.
+# Seconds between two checks of the balance. The service charges every five minutes, too slowly for a test.
 _BALANCE_INTERVAL = 1.0
 
 
 class Cloud(AccountResources):
-    """The stand-in's state; what the API does to it, it does through these methods."""
+    """The stand-in's state, which the API changes only through these methods."""
 
     def __init__(self, runtime: PodRuntime, faults: Faults, ledger: Ledger, pace: Pace, balance: float) -> None:
         super().__init__(runtime, balance)
@@ -66,16 +66,16 @@ class Cloud(AccountResources):
         self._life.pace = pace
 
     def serve_wheels_at(self, url: str | None) -> None:
-        """Tell the pods that start from now on where to look for packages."""
+        """Set where the pods that start from now on look for packages."""
         self._life.find_links = url
 
     def balance(self) -> float:
-        """USD that the account has left."""
+        """Return the account's balance in USD."""
         fault = self.faults.peek("low-balance")
         return fault.params["usd"] if fault else self.money()
 
     def set_fake_pods(self, count: int) -> None:
-        """Have so many pods on paper, in the place of those that are there."""
+        """Replace the fake pods by this many."""
         self._pods = {pod_id: pod for pod_id, pod in self._pods.items() if not pod.is_fake}
         self._pods.update((pod.id, pod) for pod in make_fake_pods(count, self.seed, self._made + 1))
         self._made += count
@@ -83,10 +83,10 @@ class Cloud(AccountResources):
     # Rent
 
     def rent(self, body: CreatePod) -> Pod:
-        """Make a pod of a body that keeps the rules.
+        """Rent a pod for a valid body.
 
         Raises:
-            Problem: 402 if the balance does not cover an hour, 400 if no machine is to be had.
+            Problem: 402 if the balance does not cover an hour, 400 if no machine is available.
         """
         if self.balance() < self._placement.price(body):
             self.faults.trigger("low-balance")
@@ -111,7 +111,7 @@ class Cloud(AccountResources):
         )
 
     def admit(self, pod: Pod) -> None:
-        """Take a rented pod in, and bring it up."""
+        """Add a rented pod to the account, and start it."""
         pod.hidden = visibility_delay(self.faults.trigger("invisible-after-create", name=pod.id_and_name))
         self._pods[pod.id] = pod
         self._meters.append(pod.meter)
@@ -119,17 +119,17 @@ class Cloud(AccountResources):
         self._life.begin(pod)
 
     def drop(self, pod: Pod) -> None:
-        """Forget a rented pod that was never there."""
+        """Release the machine of a rented pod that never comes into being."""
         self.stock.give_back(pod.machine, pod.units)
 
     # Read
 
     async def read_all(self) -> list[Pod]:
-        """Every pod that a list shows now, in the order in which they were made."""
+        """Return every pod that a list shows now, in order of creation."""
         return [pod for pod in list(self._pods.values()) if await self._seen(pod)]
 
     async def read(self, pod_id: str) -> Pod:
-        """The pod that a get shows now.
+        """Return the pod that a get shows now.
 
         Raises:
             Problem: 404.
@@ -140,7 +140,7 @@ class Cloud(AccountResources):
         return pod
 
     def find(self, pod_id: str) -> Pod:
-        """The pod to do something to, visible or not.
+        """Return the pod for a change, whether reads show it or not.
 
         Raises:
             Problem: 404.
@@ -154,7 +154,7 @@ class Cloud(AccountResources):
         return iter(list(self._pods.values()))
 
     async def _seen(self, pod: Pod) -> bool:
-        """Count a read of the pod; False if the read does not show it."""
+        """Count a read of the pod, and return whether the read shows it."""
         if pod.leaving is not None:
             if pod.leaving.is_over():
                 self._forget(pod, "TERMINATED")
@@ -175,7 +175,7 @@ class Cloud(AccountResources):
         """Start, stop or restart a pod.
 
         Raises:
-            Problem: 409 if that is not legal now, 400, 409 or 500 if the GPU was rented by another.
+            Problem: 409 if the status does not allow it, 400, 409 or 500 if the GPU is rented by someone else.
         """
         if action not in pod.actions or pod.leaving is not None:
             raise conflict(action, pod.status)
@@ -193,7 +193,7 @@ class Cloud(AccountResources):
             await self._life.stop(pod)
 
     async def change(self, pod: Pod, body: UpdatePod) -> None:
-        """Change a pod's settings; most start a running container anew.
+        """Change a pod's settings; most changes recreate a running container.
 
         Raises:
             Problem: 409 if the pod is locked, 400 if its data centre has no global networking.
@@ -212,10 +212,10 @@ class Cloud(AccountResources):
             self._note(pod)
 
     async def terminate(self, pod: Pod, shown: dict[str, Any]) -> Fault | None:
-        """End a pod for good; returns the fault that had it otherwise, if any.
+        """Terminate a pod, and return the fault that interfered, if any.
 
         Args:
-            shown: the pod as reads show it now, and may go on showing it for a while.
+            shown: the pod as reads show it now, and may continue to show it for a while.
         """
         if (fault := self.faults.trigger("terminate-ignored", name=pod.id_and_name)) is not None:
             return fault
@@ -234,13 +234,13 @@ class Cloud(AccountResources):
         return fault
 
     def lose_host(self, fault: Fault) -> int:
-        """Let the host die under the running pods that the fault is for; returns under how many."""
+        """Take the hosts of the matching running pods down, and return how many pods that hit."""
         living = [pod for pod in self if pod.status == "RUNNING" and not pod.is_fake]
         running = [pod for pod in living if fault.fits({"pod": pod.id_and_name})]
-        struck = [pod for pod in running if not fault.spent and fault.triggers()]
-        for pod in struck:
+        hit = [pod for pod in running if not fault.spent and fault.triggers()]
+        for pod in hit:
             self._life.lose_host(pod, fault)
-        return len(struck)
+        return len(hit)
 
     def _start(self, pod: Pod) -> None:
         fault = self.faults.trigger("gpu-taken", name=pod.id_and_name)
@@ -250,7 +250,7 @@ class Cloud(AccountResources):
     # Housekeeping
 
     async def watch_balance(self) -> None:
-        """End the pods, as the service does, once the money is spent."""
+        """Stop or terminate the pods, as the service does, once the balance is spent."""
         while True:
             await asyncio.sleep(_BALANCE_INTERVAL)
             if self.money() > 0:
@@ -260,7 +260,7 @@ class Cloud(AccountResources):
                     await self._run_out(pod)
 
     async def _run_out(self, pod: Pod) -> None:
-        """The money is spent: a pod whose data is on a network volume stops, any other ends with its data."""
+        """Stop a pod whose data is on a network volume, terminate any other, since the balance is spent."""
         if pod.config.network_volume is None:
             _logger.warning("the balance is spent: pod %s ends", pod.id)
             await self._end(pod)
@@ -269,16 +269,16 @@ class Cloud(AccountResources):
             await self._life.stop(pod)
 
     async def close(self) -> None:
-        """End every pod; the sandbox goes down."""
+        """Terminate every pod, since the sandbox goes down."""
         await self._life.close()
         await asyncio.gather(*(self._end(pod) for pod in self if not pod.is_fake))
 
     async def _end(self, pod: Pod) -> None:
-        """End a pod without having been asked to; what cannot be removed is left to the sweep."""
+        """Terminate a pod on the sandbox's own account; what cannot be removed is left to the sweep."""
         try:
             await self._life.end(pod)
         except (PodError, OSError):
-            _logger.exception("pod %s could not be ended in good order", pod.id)
+            _logger.exception("pod %s could not be terminated properly", pod.id)
         self._forget(pod, "TERMINATED")
 
     def _vanish(self, pod: Pod, state: str) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container runs: ``args`` as it is stored, and the ``entrypoint`` and ``cmd`` made of it."""
+"""What a container runs: the stored ``args``, and the ``entrypoint`` and ``cmd`` derived from it."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from podyard_sandbox.runpod.problems import Problem
 
 
 class CommandBody(Protocol):
-    """A body that may name them."""
+    """A body that may have ``args``, ``cmd`` and ``entrypoint``."""
 
     args: str
     cmd: list[str]
     entrypoint: list[str]
 
     def given(self, name: str) -> bool:
-        """Whether the request named the field."""
+        """Return whether the request has the field."""
         ...
 
 
 @dataclass(frozen=True)
 class Command:
-    """The two lists that say what is run; both empty: the image's own."""
+    """The two lists that define a command; if both are empty, the image's own runs."""
 
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, args: str) -> Command:
-        """What ``args`` says: a JSON object has both, any other text is ``cmd``, split as a shell would."""
+        """Parse ``args``: a JSON object holds both lists, any other text is ``cmd``, split as a shell would."""
         if args.lstrip().startswith("{"):
             try:
                 found = json.loads(args)
@@ -46,23 +46,23 @@ class Command:
             return cls(cmd=(args,))
         try:
             return cls(cmd=tuple(shlex.split(args)))
-        except ValueError:  # a quote that is not closed; the container will not start
+        except ValueError:  # an unclosed quote; the container will not start
             return cls(cmd=(args,))
 
     def args(self) -> str:
-        """The one text for both."""
+        """Return both lists as one text."""
         if self.entrypoint:
             return json.dumps({"entrypoint": list(self.entrypoint), "cmd": list(self.cmd)})
         return shlex.join(self.cmd)
 
 
 def merge_args(body: CommandBody, old: str) -> str:
-    """``args`` after a create or a change, into which ``cmd`` and ``entrypoint`` are folded.
+    """Return ``args`` after a create or a change, with ``cmd`` and ``entrypoint`` merged into it.
 
-    What the body does not name stays as it was; empty is cleared, and says nothing beside the others.
+    Fields missing from the body stay as they were; an empty one is cleared, and never contradicts the others.
 
     Raises:
-        Problem: 400 if ``args`` says something else than what stands beside it.
+        Problem: 400 if ``args`` contradicts ``cmd`` or ``entrypoint``.
     """
     command = asked = Command.of(body.args if body.given("args") else old)
     for name in ("entrypoint", "cmd"):
@@ -78,6 +78,6 @@ def merge_args(body: CommandBody, old: str) -> str:
 
 
 def shown(args: str) -> dict[str, Any]:
-    """All three, as answers show them."""
+    """Return ``args``, ``entrypoint`` and ``cmd``, as responses show them."""
     command = Command.of(args)
     return {"args": args, "entrypoint": list(command.entrypoint), "cmd": list(command.cmd)}

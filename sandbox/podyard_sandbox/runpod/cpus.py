@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CPU flavours: ids, what they have and cost, and where their hosts stand.
+"""The CPU flavours: ids, sizes, prices, and where their hosts are.
 
-The ids are the service's; prices are plausible, not today's; the hosts are made up.
+The ids are the service's; the prices are plausible, not current; the hosts are made up.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ class CpuType:
     max_vcpus: int = 32
 
     def price(self, count: int) -> float:
-        """USD per hour of a pod with so many vCPUs."""
+        """Return the price of a pod with this many vCPUs, USD per hour."""
         return round(self.secure_price * count, 4)
 
     def memory(self, count: int) -> int:
-        """GB of memory of a pod with so many vCPUs."""
+        """Return the memory of a pod with this many vCPUs, GB."""
         return max(1, int(self.ram * count))
 
     def fits(self, count: int) -> bool:
-        """Whether a pod can have so many vCPUs."""
+        """Return whether a pod can have this many vCPUs."""
         return self.min_vcpus <= count <= self.max_vcpus and count & (count - 1) == 0
 
 
 @dataclass(frozen=True)
 class CpuRack:
-    """Hosts of one flavour in one place: so many hosts with so many vCPUs each."""
+    """Hosts of one flavour in one data centre: how many, and the vCPUs of each."""
 
     data_center: str
     hosts: int
@@ -65,6 +65,6 @@ CPU_RACKS: Mapping[str, tuple[CpuRack, ...]] = {
     "cpu3m": (CpuRack("EU-RO-1", 1, 32),),
     "cpu5c": (CpuRack("EU-RO-1", 2, 64), CpuRack("US-CA-2", 1, 64)),
     "cpu5g": (CpuRack("EUR-IS-2", 1, 64),),
-    # Two vCPUs left: LOW, and the next renter finds nothing.
+    # Two vCPUs left: LOW, and the next user finds nothing.
     "cpu5m": (CpuRack("EU-SE-1", 1, 2),),
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment a pod's container is started with, and the spec by which it is started."""
+"""The environment and the spec with which a pod's container starts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from podyard_sandbox.pods import PodSpec, profile_for_image
 from podyard_sandbox.runpod.gpus import DRIVERS, GPUS
 from podyard_sandbox.runpod.pod import Pod
 
-_NEVER = 86_400.0  # seconds; no sandbox lives so long
+_NEVER = 86_400.0  # seconds; no sandbox lives this long
 _TAG_CUDA = re.compile(r"(?:^|[^a-z])cu(?:da)?(\d{2})\.?(\d)\.?(\d)?")
 _TAG_TORCH = re.compile(r"-torch(\d)(\d{1,2})(\d)(?!\d)|pytorch/pytorch:(\d+)\.(\d+)\.(\d+)")
 
 
 def image_versions(image: str) -> dict[str, str]:
-    """CUDA_VERSION and PYTORCH_VERSION, as far as the image's name tells them."""
+    """Return CUDA_VERSION and PYTORCH_VERSION, as far as the image's name reveals them."""
     found = {}
     if cuda := _TAG_CUDA.search(image):
         found["CUDA_VERSION"] = ".".join(part for part in cuda.groups() if part)
@@ -30,15 +30,15 @@ def image_versions(image: str) -> dict[str, str]:
 
 
 def vcpus(pod: Pod) -> int:
-    """vCPUs of the whole pod."""
+    """Return the vCPUs of the whole pod."""
     return pod.cpu.vcpus if pod.cpu is not None else GPUS[pod.gpu_id].host_vcpus * pod.gpu_count
 
 
 def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> dict[str, str]:
-    """What the platform and the renter set, for the start that happens now.
+    """Return the environment that the platform and the user set for this start.
 
     Args:
-        account_keys: the account's SSH keys; they reach a pod at its start only, and only with startSsh.
+        account_keys: the account's SSH keys; they reach a pod only at its start, and only with startSsh.
         literal_null: with startSsh and no key in the account, set PUBLIC_KEY to the text null.
     """
     injected: dict[str, str] = {}
@@ -62,17 +62,17 @@ def container_env(pod: Pod, account_keys: Sequence[str], literal_null: bool) -> 
 
 
 def ending(spec: PodSpec) -> PodSpec:
-    """The same with a command that ends at once, so that nothing in the pod ever answers."""
+    """Return the spec with a command that exits at once, so that nothing in the pod ever answers."""
     return replace(spec, args="sh -c 'echo starting; exit 1'", sshd_delay=_NEVER)
 
 
 def pod_spec(
     pod: Pod, env: dict[str, str], sshd_delay: float, find_links: str | None, packages: bool = True
 ) -> PodSpec:
-    """What the pod runtime needs to know; the host name is a new one at each start.
+    """Return the spec for the pod runtime; the host name is new at each start.
 
     Raises:
-        PodError: a value of the renter's cannot make a pod.
+        PodError: a value of the user's is invalid.
     """
     cuda = pod.machine.cuda or "12.8"
     return PodSpec(

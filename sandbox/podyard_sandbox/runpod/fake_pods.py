@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods on paper: a large account for clients to list. Nothing runs behind them and they bill nothing.
+"""Fake pods: a large account for clients to list. Nothing runs behind them, and they cost nothing.
 
-The same seed and number give the same pods, whenever they are made; only their uptime goes on. All addresses are of
-198.18.0.0/15, which is set aside for benchmarks and leads nowhere.
+The same seed and number always give the same pods; only their uptime grows. All addresses are in 198.18.0.0/15, which
+is reserved for benchmarks and leads nowhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from podyard_sandbox.runpod.stock import Machine
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 _MONTH = 30 * 86_400
 _ID_LETTERS = string.ascii_lowercase + string.digits
-# Most pods of an account that has so many run; the others are what is forgotten, or comes up just now.
+# Most pods of such an account run; the others were forgotten, or are just starting.
 _STATUSES = {"RUNNING": 88, "EXITED": 8, "STARTING": 2, "PROVISIONING": 1, "ERROR": 1}
 _PROJECTS = ("digits", "bert-large", "llama-sft", "diffusion", "whisper", "rl_atari", "vit-224", "embeddings")
 _IMAGES = (
@@ -31,21 +31,21 @@ _IMAGES = (
     "runpod/base:0.6.3-cuda11.8.0",
     "ghcr.io/example-org/trainer:2026.1",
 )
-# Names that people type in the console: several pods share one, and not all are fit for a host name.
+# Names that people type in the console: several pods share one, and not all of them are valid host names.
 _BY_HAND = ("jupyter", "test", "my pod", "Llama 3 (try 2)", "comfyui", "worker", "do not delete!", "débruitage")
-# A run's pods follow each other; so many at most.
+# The most pods of one run, which are consecutive.
 _MAX_OF_A_RUN = 16
 
 
 def make_fake_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
-    """So many pods, in the order of their creation.
+    """Generate fake pods, in order of creation.
 
     Args:
-        first: the number of the first one; the others count on from there.
+        first: the number of the first one; the others are consecutive.
     """
     rng = random.Random(f"{seed}/{count}")
     racks = [(gpu_id, rack) for gpu_id, racks in RACKS.items() for rack in racks]
-    # The more machines of a kind there are, the more often it is rented.
+    # A kind with more machines is rented more often.
     weights = [rack.machines * rack.gpus for _gpu_id, rack in racks]
     names = _names(rng)
     for number, name in zip(range(count), names, strict=False):
@@ -54,7 +54,7 @@ def make_fake_pods(count: int, seed: int, first: int) -> Iterator[Pod]:
 
 
 def _names(rng: random.Random) -> Iterator[str]:
-    """Four of five pods are of runs, the others have names that a person gave."""
+    """Yield names: four of five belong to runs, the others were chosen by people."""
     while True:
         if rng.random() < 0.2:
             yield rng.choice(_BY_HAND)
@@ -97,7 +97,7 @@ def _pod(rng: random.Random, seq: int, name: str, gpu_id: str, rack: Rack) -> Po
 
 
 def _run(rng: random.Random, pod: Pod, started: float) -> None:
-    """Give it ports; one of thirty has no public address for SSH."""
+    """Give the pod ports; one of thirty has no public SSH address."""
     ports = {entry: rng.randint(10_000, 60_000) for entry in pod.config.ports if entry.endswith("/tcp")}
     pod.running = RunningPod(pod.id, ports, datetime.fromtimestamp(started, UTC), 0)
     pod.direct_at = 0.0 if rng.random() > 1 / 30 else None

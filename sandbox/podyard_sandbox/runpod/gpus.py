@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The GPUs: ids, names, memory, prices, and where their machines stand.
+"""The GPUs: ids, names, memory, prices, and where their machines are.
 
-The ids, names, pools and memory are the service's; prices are plausible, not today's; the machines are made up.
+The ids, names, pools and memory are the service's; the prices are plausible, not current; the machines are made up.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class GpuType:
         return max(48, 2 * self.memory)
 
     def price(self, cloud: str) -> float:
-        """USD per hour and GPU in a cloud."""
+        """Return the price of one GPU in a cloud, USD per hour."""
         return self.secure_price if cloud == "SECURE" else self.community_price
 
     def offered(self, cloud: str) -> bool:
-        """Whether the cloud has it at all."""
+        """Return whether the cloud offers this type at all."""
         return self.secure if cloud == "SECURE" else self.community
 
 
 @dataclass(frozen=True)
 class Rack:
-    """Machines of one kind in one place: so many machines with so many GPUs each."""
+    """Machines of one kind in one data centre: how many, and the GPUs of each."""
 
     data_center: str
     cloud: str
@@ -86,7 +86,7 @@ GPUS: Mapping[str, GpuType] = {gpu.id: gpu for gpu in _TYPES}
 
 _S, _C = "SECURE", "COMMUNITY"
 RACKS: Mapping[str, tuple[Rack, ...]] = {
-    # One GPU left: LOW, and the next renter finds nothing.
+    # One GPU left: LOW, and the next user finds nothing.
     "NVIDIA GeForce RTX 3090": (Rack("EU-CZ-1", _S, "12.4", 1, 1), Rack("US-NC-1", _C, "12.2", 2, 2)),
     "NVIDIA GeForce RTX 4090": (
         Rack("EU-RO-1", _S, "12.8", 6, 8),
@@ -124,8 +124,8 @@ RACKS: Mapping[str, tuple[Rack, ...]] = {
         Rack("EUR-IS-3", _S, "12.9", 2, 8),
         Rack("US-NC-1", _C, "13.0", 1, 4),
     ),
-    # Listed and priced, with no machine free anywhere: a pod of it can never be had here, since the sandbox's
-    # nvidia-smi stands in for NVIDIA's driver only.
+    # Listed and priced, but without any machine: it can never be rented here, since the sandbox's nvidia-smi imitates
+    # NVIDIA's driver only.
     "AMD Instinct MI300X OAM": (),
 }
 

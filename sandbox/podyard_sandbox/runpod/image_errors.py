@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why an image does not become a container: the faults, and what the system log says of them."""
+"""Why an image does not become a container: the faults, and what the system log says about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STORE = {
 
 
 def image_error(faults: Faults, pod: Pod) -> str | None:
-    """What goes wrong with the pod's image at this start; None if nothing does."""
+    """Return the error of the pod's image at this start, or None."""
     image = pod.config.image
     fault = faults.peek("image-not-found", image=image)
     if fault is not None and fault.params["reading"] == "error" and fault.triggers():

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a pod gets from one status to the next.
+"""How a pod moves from one status to the next.
 
 ::
 
     create    -> PROVISIONING  the machine is not shown yet
               -> STARTING      the machine is known; no runtime, no direct SSH
-              -> RUNNING       runtime filled; ssh.direct some time later; sshd answers later still
+              -> RUNNING       runtime filled; ssh.direct some time later; sshd listens later still
               -> ERROR         image or driver at fault
-    stop      -> EXITED        processes gone, GPU free, all but the mount wiped
+    stop      -> EXITED        processes ended, GPU free, everything outside the mount wiped
     start     -> STARTING -> RUNNING, with a new port and new host keys
-    terminate -> TERMINATED    and no longer there
+    terminate -> TERMINATED    gone
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _OCI = (
 
 
 class Lifecycle:
-    """Moves pods along.
+    """Moves pods through their statuses.
 
     Args:
         changed: called with each pod whose state changed.
-        vanished: called with each pod that ends without having been terminated, and the ledger's word for it.
+        vanished: called with each pod that ends without being terminated, and with its state for the ledger.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Lifecycle:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, pod: Pod) -> None:
-        """Bring up a pod that was just rented; it is billed from now on."""
+        """Start a pod that was just rented, and its bill."""
         pod.meter.hold_gpu(pod.usd_per_hour, pod.created_at)
         pod.mounted_gb = pod.config.volume_gb
         self._system(pod, f"create pod {pod.id} on {pod.machine.data_center}")
         self._boot(pod, fresh=True)
 
     def start(self, pod: Pod) -> bool:
-        """Start a stopped or failed pod; False if its machine's GPU was rented by another."""
+        """Start a stopped or failed pod; return False if its machine's GPU is rented by someone else."""
         if not pod.holds_gpu:
             if not self._stock.retake(pod.machine, pod.units):
                 return False
@@ -91,22 +91,22 @@ class Lifecycle:
         return True
 
     async def stop(self, pod: Pod) -> None:
-        """Stop a pod: its processes end, its GPU is free, all but the mount is wiped."""
+        """Stop a pod: end its processes, free its GPU, wipe everything outside the mount."""
         await self._halt(pod)
         self._free_gpu(pod)
         pod.meter.keep_disk(pod.config.volume_gb, time.time())
-        pod.assigned = True  # a stopped pod keeps its machine, also one stopped while it was being placed
+        pod.assigned = True  # a stopped pod keeps its machine, even if it was stopped while being placed
         self._become(pod, "EXITED")
 
     async def restart(self, pod: Pod) -> None:
-        """Start the container anew in its place: new port, new host keys, all but the mount wiped."""
+        """Recreate the container in place: new port, new host keys, everything outside the mount wiped."""
         await self._halt(pod)
         if pod.lost:
             pod.meter.hold_gpu(pod.usd_per_hour, time.time())
         self._boot(pod, fresh=False)
 
     async def end(self, pod: Pod) -> None:
-        """End a pod for good, mount and all; nothing is billed from now on."""
+        """Terminate a pod with its mount, and stop its bill."""
         pod.generation += 1
         pod.meter.close(time.time())
         self._free_gpu(pod)
@@ -117,11 +117,11 @@ class Lifecycle:
         self._changed(pod)
 
     def lose_host(self, pod: Pod, fault: Fault) -> None:
-        """Let the host die under a pod, when the fault says."""
+        """Take the host of a pod down when the fault is due."""
         self._spawn(self._lose_host(pod, pod.generation, fault))
 
     async def close(self) -> None:
-        """Stop moving pods."""
+        """Cancel all pending changes of pods."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -149,10 +149,10 @@ class Lifecycle:
             self._fail(pod, generation, str(error))
         except Exception:
             _logger.exception("pod %s could not be brought up", pod.id)
-            self._fail(pod, generation, "the sandbox could not bring the pod up; its daemon.log says why")
+            self._fail(pod, generation, "the sandbox could not start the pod; its daemon.log says why")
 
     async def _reach_start(self, pod: Pod, generation: int, fresh: bool) -> bool:
-        """Pass the stages before the container starts; False if the pod goes no further."""
+        """Pass the stages before the container starts; return False if the pod gets stuck or fails."""
         hang = self._faults.trigger("never-ready", name=pod.id_and_name)
         if fresh:
             await asyncio.sleep(self._seconds(pod, "provisioning"))
@@ -191,7 +191,7 @@ class Lifecycle:
                 return
             pod.running = await self._runtime.start(spec)
         if pod.generation != generation:
-            return  # whoever overtook this start waits for the lock, and ends what was started
+            return  # whatever superseded this start is waiting for the lock, and ends what was started
         pod.started_at = time.time()
         self._show_port(pod, direct)
         self._follow(pod, direct, delay)
@@ -200,7 +200,7 @@ class Lifecycle:
             self.lose_host(pod, fault)
 
     def _follow(self, pod: Pod, direct: float, delay: float) -> None:
-        """Note what it has reached, and what it will."""
+        """Record the stages reached so far, and those still to come."""
         assert pod.running is not None and pod.started_at is not None
         stages, port = pod.stages, pod.running.ports.get(SSH_PORT)
         stages.keyed = bool(pod.config.env.get("PUBLIC_KEY") or (pod.start_ssh and self._account.ssh_keys))
@@ -216,7 +216,7 @@ class Lifecycle:
             self._spawn(follow())
 
     def _seconds(self, pod: Pod, stage: str) -> float:
-        """How long a stage lasts."""
+        """Return how long a stage lasts, seconds."""
         slow = self._faults.trigger("slow-stage", name=pod.id_and_name, stage=stage)
         return getattr(self.pace, stage) + (slow.params["seconds"] if slow else 0.0)
 
@@ -225,15 +225,15 @@ class Lifecycle:
             pod.direct_at = None
         else:
             pod.direct_at = time.monotonic() + after
-        told = self._faults.trigger("ssh-user-told", name=pod.id_and_name)
-        user = told.params["user"] if told else "root"
+        named = self._faults.trigger("ssh-user-told", name=pod.id_and_name)
+        user = named.params["user"] if named else "root"
         pod.ssh_user = None if user == "null" else user
         if pod.old_port is not None:
             fault = self._faults.trigger("stale-port", name=pod.id_and_name)
             pod.stale_reads = fault.params["reads"] if fault else _STALE_READS
 
     async def _halt(self, pod: Pod) -> None:
-        """End the container, also one that is just being started."""
+        """End the container, even one that is just being started."""
         pod.generation += 1
         async with pod.lock:
             if pod.running is not None:
@@ -246,7 +246,7 @@ class Lifecycle:
         await asyncio.sleep(fault.params["after"])
         if pod.generation != generation or pod.running is None:
             return
-        pod.lost = True  # before its end, so that no read asks after what it does
+        pod.lost = True  # before it ends, so that no read asks for its load
         async with pod.lock:
             await self._runtime.destroy(pod.id)
         pod.meter.close(time.time())  # no charge while the host is unavailable
@@ -282,5 +282,5 @@ class Lifecycle:
 
 
 def visibility_delay(fault: Fault | None) -> VisibilityDelay | None:
-    """The delay that a fault with reads and seconds asks for."""
+    """Return the delay that a fault's reads and seconds ask for."""
     return None if fault is None else VisibilityDelay(fault.params["reads"], fault.params.get("seconds", 0.0))

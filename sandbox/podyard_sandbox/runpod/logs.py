@@ -23,21 +23,21 @@ from podyard_sandbox.traffic import note_event
 _SOURCES = ("container", "system")
 _SEQ = re.compile("[0-9]{1,15}")
 _MAX_LINES = 5000
-# A comment now and then shows us that the reader has gone, and proxies that the stream lives.
+# Seconds; a comment now and then detects that the client has gone, and keeps proxies from closing the stream.
 _KEEP_ALIVE = 15.0
 
 
 @dataclass(frozen=True)
 class _LogQuery:
-    """What the reader wants: from which sources, and where to begin."""
+    """What the client asks for: from which sources, and where to begin."""
 
     sources: tuple[str, ...]
     tail: int
-    after: tuple[float, int] | None  # time and number of the last line the reader has seen
+    after: tuple[float, int] | None  # time and number of the last line the client has seen
 
     @classmethod
     def of(cls, request: web.Request) -> _LogQuery:
-        """The query of a request: Last-Event-ID goes before since, since before tail.
+        """Read the query of a request: Last-Event-ID takes precedence over since, and since over tail.
 
         Raises:
             Problem: 422 if a parameter is malformed.
@@ -53,7 +53,7 @@ class _LogQuery:
         return cls(sources, tail, None)
 
     def backfill(self, lines: list[LogLine]) -> list[LogLine]:
-        """The lines from before now that the reader is to get, of all that there are, in order."""
+        """Return the existing lines that the client is to get, in order."""
         after = self.after
         if after is not None:
             return [line for line in lines if _moment(line) > after]
@@ -61,7 +61,7 @@ class _LogQuery:
 
 
 async def stream(request: web.Request, logs: dict[str, PodLog], headers: dict[str, str]) -> web.StreamResponse:
-    """Answer with the stream; it ends when the reader goes, or when the pod does.
+    """Answer with the stream, until the client disconnects or the pod is gone.
 
     Raises:
         Problem: 422 if a parameter is malformed.
@@ -77,7 +77,7 @@ async def stream(request: web.Request, logs: dict[str, PodLog], headers: dict[st
         }
     )
     await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # the reader goes when it has enough
+    with contextlib.suppress(ConnectionError):  # the client disconnects when it has enough
         async for event in _events(query, [logs[source] for source in query.sources]):
             await response.write(event)
             note_event(response, event)
@@ -94,7 +94,7 @@ async def _events(query: _LogQuery, logs: list[PodLog]) -> AsyncIterator[bytes]:
 
 
 async def _follow(logs: list[PodLog], last: dict[str, int]) -> AsyncIterator[LogLine | None]:
-    """New lines of several logs as they come, None after a time without any; ends when all logs are closed."""
+    """Yield new lines of several logs as they come, and None after a quiet while, until all logs are closed."""
     queue: asyncio.Queue[LogLine | None] = asyncio.Queue()  # None: no more
 
     async def copy(log: PodLog) -> None:
@@ -128,7 +128,7 @@ def _event(line: LogLine) -> bytes:
 
 
 def _moment(line: LogLine) -> tuple[float, int]:
-    """Where a line stands in the stream; to the millisecond, as its event id says."""
+    """Return the position of a line in the stream, to the millisecond, as in its event id."""
     return (parse_time(line.ts), line.seq)
 
 

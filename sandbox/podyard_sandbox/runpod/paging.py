@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists by the page: ``limit`` and ``cursor`` of the query, and the answer's ``pagination``."""
+"""Paging: ``limit`` and ``cursor`` of the query, and the response's ``pagination``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Item = TypeVar("Item", bound=Pageable)
 def page(
     query: Mapping[str, str], faults: Faults, name: str, items: Sequence[Item]
 ) -> tuple[list[Item], dict[str, Any]]:
-    """The items of the page that was asked for, and what the answer has beside them.
+    """Return the items of the requested page, and the response's other fields.
 
     Args:
-        name: of the list, as the answer has it; a cursor of another list is refused.
+        name: of the list in the response; a cursor of another list is refused.
 
     Raises:
         Problem: 422 if limit or cursor is malformed.
@@ -45,7 +45,7 @@ def page(
 
 
 def _number(cursor: str, name: str) -> int:
-    """The number of the item after which a page begins."""
+    """Return the number of the item after which a page begins."""
     try:
         plain = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a pod is placed, and what it costs there."""
+"""Where a pod is placed, and its price."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from podyard_sandbox.runpod.stock import Machine, MachineRequest, Stock
 
 
 def machine_facts(machine: Machine) -> dict[str, Fact]:
-    """By what a fault may single out a machine."""
+    """Return the facts by which a fault can select a machine."""
     name = GPUS[machine.gpu_id].name if machine.gpu_id in GPUS else machine.gpu_id
     return {"gpu": (machine.gpu_id, name), "data_center": machine.data_center, "cloud": machine.cloud}
 
@@ -35,10 +35,10 @@ class Placement:
         self._volumes = volumes
 
     def price(self, body: CreatePod) -> float:
-        """The catalogue's price of the whole pod, USD per hour.
+        """Return the catalogue's price of the whole pod, USD per hour.
 
         Raises:
-            Problem: 400 if there is no such machine at all.
+            Problem: 400 if no such machine exists.
         """
         if body.cpu is not None:
             if body.cpu.id not in CPUS:
@@ -51,29 +51,29 @@ class Placement:
         return GPUS[gpu.id].price(body.cloud) * gpu.count
 
     def connected(self, pod: Pod) -> bool:
-        """Whether the pod's machine can have global networking."""
+        """Return whether the pod's machine has global networking."""
         return pod.cpu is None and DATA_CENTERS[pod.machine.data_center].global_network
 
     def contract(self, body: CreatePod) -> float:
-        """The price that the pod is billed by, USD per hour."""
+        """Return the price that the pod is billed at, USD per hour."""
         gpu = GPUS[body.gpu.id] if body.gpu is not None else None
         words: Fact = (gpu.id, gpu.name) if gpu is not None else body.cpu.id if body.cpu is not None else ""
         fault = self._faults.trigger("price-above", gpu=words)
         return round(self.price(body) * (fault.params["factor"] if fault else 1.0), 4)
 
     def place(self, body: CreatePod, any_case: bool = False) -> Machine:
-        """Take what the pod needs of a machine.
+        """Reserve what the pod needs on a machine.
 
         Args:
-            any_case: take data centres in lower case, too.
+            any_case: accept data centres in lower case, too.
 
         Raises:
-            Problem: 400 if no machine is to be had.
+            Problem: 400 if no machine is available.
         """
         wanted = _machine_request(body, any_case)
         homes = {self._volumes.find(mount.volumeId).data_center for mount in body.mounts.network}
         faults = self._faults.on("no-capacity")
-        decided: dict[int, bool] = {}  # a create is one chance for each fault, however many machines there are
+        decided: dict[int, bool] = {}  # a create is one match for each fault, however many machines there are
 
         def refuse(machine: Machine) -> bool:
             if homes and machine.data_center not in homes:
@@ -93,7 +93,7 @@ class Placement:
         return machine
 
     def _nothing_left(self, wanted: MachineRequest, refuse: Callable[[Machine], bool]) -> Problem:
-        """The refusal, which says it apart if only the disks are too large."""
+        """Return the refusal; it has its own text if only the disks are too large."""
         others = [machine for machine in self._stock.fitting(replace(wanted, disk=0)) if machine.free >= wanted.count]
         return Problem(400, NO_DISK) if wanted.disk and any(not refuse(machine) for machine in others) else capacity()
 

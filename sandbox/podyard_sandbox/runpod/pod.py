@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One rented pod: what was asked for, what it got, and what state it is in."""
+"""One rented pod: what was requested, what it got, and its state."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from podyard_sandbox.stages import Stages
 _ID_LETTERS = string.ascii_lowercase + string.digits
 SSH_PORT = "22/tcp"
 
-# What is legal in which status. The service's own example of a PROVISIONING pod shows start and terminate, against
-# its prose; the prose is followed.
+# The actions that each status allows. The service's own example of a PROVISIONING pod shows start and terminate,
+# which contradicts its prose; the sandbox follows the prose.
 ACTIONS: dict[str, tuple[str, ...]] = {
     "PROVISIONING": ("stop", "terminate"),
     "STARTING": ("stop", "terminate"),
@@ -33,19 +33,19 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 
 
 def new_id() -> str:
-    """A pod id like 8y5rumuyb50m78."""
+    """Return a pod id like 8y5rumuyb50m78."""
     return "".join(secrets.choice(_ID_LETTERS) for _letter in range(14))
 
 
 class VisibilityDelay:
-    """Something that becomes visible only after so many reads, and not before so many seconds."""
+    """A delay until something becomes visible: a number of reads, and at least some seconds."""
 
     def __init__(self, reads: int, seconds: float = 0.0) -> None:
         self._reads = reads
         self._until = time.monotonic() + seconds
 
     def is_over(self) -> bool:
-        """Count a read, and say whether the lag was over before it."""
+        """Count a read, and return whether the delay was over before it."""
         if self._reads > 0:
             self._reads -= 1
             return False
@@ -54,7 +54,7 @@ class VisibilityDelay:
 
 @dataclass
 class Config:
-    """What the renter asked for, and may change later."""
+    """What the user requested, and may change later."""
 
     name: str
     image: str
@@ -69,25 +69,25 @@ class Config:
 
     @property
     def mount_path(self) -> str | None:
-        """Where the storage is mounted that outlives the container, if there is any."""
+        """The mount point of the storage that outlives the container, or None."""
         if "persistent" in self.mounts:
             return self.mounts["persistent"]["path"]
         return self.mounts["network"][0]["path"] if "network" in self.mounts else None
 
     @property
     def network_volume(self) -> str | None:
-        """The id of its network volume, if it has one."""
+        """The id of the network volume, or None."""
         return self.mounts["network"][0]["volumeId"] if "network" in self.mounts else None
 
     @property
     def volume_gb(self) -> int:
-        """Size of the volume disk, 0 without one."""
+        """The size of the volume disk in GB, 0 without one."""
         return self.mounts["persistent"]["size"] if "persistent" in self.mounts else 0
 
 
 @dataclass(frozen=True)
 class CpuShare:
-    """What a CPU pod has of its host; memory in GB."""
+    """A CPU pod's share of its host; memory in GB."""
 
     id: str
     vcpus: int
@@ -99,26 +99,26 @@ class Pod:
     """A pod of the account.
 
     Attributes:
-        seq: the how-manieth pod it is; lists are in this order.
+        seq: its number; lists are in this order.
         gpu_id, gpu_count: its GPUs; a CPU pod has "" and 0, and a share of a host's CPUs in ``cpu``.
-        machine: the host to which it is tied, also while it is stopped.
-        template_id: the template it was made from, which the API does not show.
-        holds_gpu: whether GPUs of the machine are its own now.
+        machine: the host to which it is tied, even while stopped.
+        template_id: the template it was created from, which the API does not show.
+        holds_gpu: whether it holds GPUs of the machine now.
         assigned: whether the API shows the machine yet.
-        never_placed: whatever comes, it is never placed.
-        mounted_gb: the size that the volume disk's file system has, which grows at a start after a stop only.
-        generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
+        never_placed: whether it stays in PROVISIONING for ever.
+        mounted_gb: the size of the volume disk's file system, which grows only at a start after a stop.
+        generation: counts starts, stops and ends, so that a pending start notices that it was superseded.
         direct_at: monotonic time from which the public SSH port is shown; None: never.
         old_port, stale_reads: the SSH port from before the last start, and for how many reads it is still shown.
-        ssh_user: whom ssh.direct names, since its last start.
+        ssh_user: the user in ssh.direct since its last start.
         network_at_start: whether global networking was asked for when the container started.
-        lost: the host died, yet the API goes on saying RUNNING.
-        hidden: while it lasts, reads do not show the pod yet.
-        leaving: while it lasts, reads still show the terminated pod.
+        lost: the host died, but the API still says RUNNING.
+        hidden: the delay until reads show the new pod.
+        leaving: the delay until reads stop showing the terminated pod.
         last_shown: how they show it, if not as TERMINATED.
-        stopping: while it lasts, a stop has not taken effect yet.
-        is_fake: nothing runs behind it; it can be read and ended, and bills nothing.
-        address: the public one of its ports.
+        stopping: the delay until a stop takes effect.
+        is_fake: nothing runs behind it; it can only be read and terminated, and costs nothing.
+        address: the public address of its ports.
     """
 
     seq: int
@@ -163,21 +163,21 @@ class Pod:
 
     @property
     def units(self) -> int:
-        """What it takes of its machine: GPUs, or vCPUs."""
+        """What it takes from its machine: GPUs, or vCPUs."""
         return self.cpu.vcpus if self.cpu is not None else self.gpu_count
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What may be done to it now."""
+        """The actions that its status allows."""
         return ACTIONS[self.status]
 
     @property
     def id_and_name(self) -> tuple[str, str]:
-        """Its id and name: by either a fault may single it out."""
+        """Its id and name: a fault can select it by either."""
         return (self.id, self.config.name)
 
     def ssh_port(self) -> int | None:
-        """The public SSH port that the API shows now, which may be a stale one; None while it shows none."""
+        """Return the public SSH port that the API shows now, which may be a stale one, or None."""
         if self.status != "RUNNING" or self.running is None or SSH_PORT not in self.config.ports:
             return None
         if self.direct_at is None or time.monotonic() < self.direct_at:
@@ -187,7 +187,7 @@ class Pod:
         return self.running.ports.get(SSH_PORT)
 
     def ledger_entry(self) -> dict[str, Any]:
-        """The pod for the ledger."""
+        """Return the pod's entry for the ledger."""
         port = self.running.ports.get(SSH_PORT) if self.running is not None else None
         return {
             "provider": "runpod",

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refusals: every error the API answers on purpose, in the service's own words where they are known.
+"""The API's refusals, in the service's own words where they are known.
 
-A text marked "made up" stands where the true one is not known.
+A text marked "made up" replaces one that is not known.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TITLES = {
 
 
 class Problem(Exception):
-    """A refusal; becomes an ``application/problem+json`` answer.
+    """A refusal, sent as an ``application/problem+json`` response.
 
     Attributes:
         errors: only for schema violations, one text each.
@@ -57,7 +57,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def response(self) -> web.Response:
-        """The answer."""
+        """Return the response."""
         document: dict[str, object] = {
             "title": TITLES.get(self.status, "Error"),
             "status": self.status,
@@ -74,44 +74,44 @@ class Problem(Exception):
 
 
 class DroppedLine(Exception):
-    """The connection is to be cut without an answer."""
+    """The connection must be cut without a response."""
 
 
 def no_key() -> Problem:
-    """No key was sent."""
+    """Refuse a request without a key."""
     return Problem(401, "missing bearer token")
 
 
 def capacity() -> Problem:
-    """No machine could be had; also what a wrong filter gets, since the service has one text for both."""
+    """Refuse for lack of a machine; a filter that matches nothing gets the same text from the service."""
     return Problem(400, CAPACITY)
 
 
 def not_found() -> Problem:
-    """The object does not exist."""
+    """Refuse access to an object that does not exist."""
     return Problem(404, "resource not found")
 
 
 def locked() -> Problem:
-    """The pod must neither stop nor begin anew; status and text are made up."""
+    """Refuse to stop or recreate a locked pod; status and text are made up."""
     return Problem(409, "pod is locked")
 
 
 def fake_pod_refusal(pod_id: str) -> Problem:
-    """What only the sandbox has: a pod that can be read and ended and nothing else."""
-    return Problem(409, f"pod {pod_id} is one of the many on paper; it can be read and ended, and nothing else")
+    """Refuse to change a fake pod, which only the sandbox has."""
+    return Problem(409, f"pod {pod_id} is a fake pod of --many-pods; it can only be read and terminated")
 
 
 def no_network() -> Problem:
-    """Global networking cannot be had there; the text is made up."""
+    """Refuse global networking where it is not available; the text is made up."""
     return Problem(400, "globalNetworking requires an NVIDIA GPU and a data center with global networking")
 
 
 def invalid(errors: list[str]) -> Problem:
-    """The body or the query does not match the schema."""
+    """Refuse a body or a query that does not match the schema."""
     return Problem(422, "Request validation failed.", errors)
 
 
 def conflict(action: str, status: str) -> Problem:
-    """The action is not legal now; the text is made up."""
+    """Refuse an action that the pod's status does not allow; the text is made up."""
     return Problem(409, f"action {action} is not valid for status {status}")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account's request quota: three windows, and the two headers that tell what is left."""
+"""The account's request quota: three windows, and the two headers that show what is left."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RateLimit:
             self._used[i] += 1
 
     def headers(self, empty_for: int | None = None) -> dict[str, str]:
-        """RateLimit and RateLimit-Policy; ``empty_for`` shows the minute's quota as used up for so many seconds."""
+        """Return RateLimit and RateLimit-Policy; ``empty_for`` seconds show the minute's quota as used up."""
         left, policy = [], []
         for i, (name, length) in enumerate(_WINDOWS):
             rest, seconds = max(0, self.quota[i] - self._used[i]), self._left(i)
@@ -48,11 +48,11 @@ class RateLimit:
         return {"RateLimit": ", ".join(left), "RateLimit-Policy": ", ".join(policy)}
 
     def _left(self, i: int) -> int:
-        """Seconds until a window begins anew."""
+        """Return the seconds until a window starts over."""
         return max(0, math.ceil(_WINDOWS[i][1] - (time.monotonic() - self._began[i])))
 
 
 def exceeded(window: str, seconds: int, header: bool = True) -> Problem:
-    """The answer to a request too many."""
+    """Refuse a request beyond the quota."""
     detail = f"rate limit exceeded for the {window} window"
     return Problem(429, detail, headers={"Retry-After": str(seconds)} if header else None)

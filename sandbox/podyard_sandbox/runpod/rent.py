@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rent of a pod, from whichever API it was asked for, and the faults that a create meets."""
+"""Renting a pod, through either API, and the faults of a create."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from podyard_sandbox.runpod.rules import check_create
 
 
 def rent(cloud: Cloud, body: CreatePod, operation: str = "createPod") -> Pod:
-    """The pod that the body asks for; a phantom is a pod that was never there.
+    """Rent the pod that the body asks for; a phantom is answered, but never exists.
 
     Args:
-        operation: by which it was asked for; one of the two APIs may refuse what the other takes.
+        operation: which API asks; a fault may hit only one of the two.
 
     Raises:
-        Problem: the create is refused, or the service says so although it made the pod.
+        Problem: the create is refused, or the service says so although it created the pod.
         DroppedLine: a fault drops the connection.
     """
     faults, name = cloud.faults, body.name
@@ -61,7 +61,7 @@ def _refuse_by_fault(cloud: Cloud, body: CreatePod, operation: str) -> None:
 
 
 def _note_fault(fault: Fault | None) -> Fault | None:
-    """Note in the ledger that a fault struck this request."""
+    """Record which fault hit this request."""
     if fault is not None:
         current().fault = fault.kind.name
     return fault

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers as JSON, with numbers as the service's own programs write them: JavaScript and Go know no ``48.0``."""
+"""JSON responses with numbers as JavaScript and Go write them: never ``48.0``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from aiohttp import web
 
-# From here on JavaScript and Go write an exponent.
+# From this size on, JavaScript and Go write an exponent.
 _PLAIN = 1e21
 
 
 def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer with this document."""
+    """Return a response with this document."""
     return web.json_response(document, status=status, headers=headers, dumps=dumps)
 
 
 def dumps(document: Any) -> str:
-    """The document as JSON text.
+    """Format the document as JSON text.
 
     Raises:
         ValueError: it holds a number that JSON cannot.

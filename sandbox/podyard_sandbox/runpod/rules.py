@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the schema does not say: rules across fields, which the service answers with 400. The texts are made up."""
+"""Rules beyond the schema, across fields, which the service enforces with 400. The texts are made up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PORT = re.compile(r"[0-9]{1,5}/(tcp|http)")
 
 
 def check_create(body: CreatePod) -> None:
-    """The rules for a new pod.
+    """Check the rules for a new pod.
 
     Raises:
         Problem: 400 for a broken rule.
@@ -40,7 +40,7 @@ def check_create(body: CreatePod) -> None:
 
 
 def check_update(config: Config, body: UpdatePod) -> None:
-    """The rules for a change of a pod.
+    """Check the rules for a change of a pod.
 
     Raises:
         Problem: as for a new pod.
@@ -65,7 +65,7 @@ def _check_mounts(mounts: Mounts) -> None:
 
 
 def check_settings(body: CreatePod | UpdatePod | CreateTemplate | UpdateTemplate) -> None:
-    """The rules for the settings of a container.
+    """Check the rules for the settings of a container.
 
     Raises:
         Problem: 400 for a broken rule.
@@ -80,7 +80,7 @@ def check_settings(body: CreatePod | UpdatePod | CreateTemplate | UpdateTemplate
 
 
 def new_config(body: CreatePod) -> Config:
-    """What the renter asked for."""
+    """Return the configuration that a create asks for."""
     return Config(
         name=body.name,
         image=body.image,
@@ -95,14 +95,14 @@ def new_config(body: CreatePod) -> Config:
 
 
 def cpu_share(body: CreatePod) -> CpuShare | None:
-    """What a CPU pod has of its host; None for a GPU pod."""
+    """Return a CPU pod's share of its host; None for a GPU pod."""
     if body.cpu is None:
         return None
     return CpuShare(body.cpu.id, body.cpu.vcpuCount, CPUS[body.cpu.id].memory(body.cpu.vcpuCount))
 
 
 def changed_config(config: Config, body: UpdatePod) -> Config:
-    """What it is after a change: only what was given changes, and ``env`` is replaced as a whole."""
+    """Return the configuration after a change: only given fields change, and ``env`` is replaced as a whole."""
     values: dict[str, Any] = dict(vars(config))
     for name in ("name", "image", "disk", "ports", "env", "registry", "locked"):
         if body.given(name):
@@ -115,7 +115,7 @@ def changed_config(config: Config, body: UpdatePod) -> Config:
 
 
 def resets(old: Config, new: Config) -> bool:
-    """Whether the change starts a running container anew."""
+    """Return whether the change recreates a running container."""
     settings = ("image", "args", "disk", "ports", "env", "registry")
     return any(getattr(old, name) != getattr(new, name) for name in settings) or old.mount_path != new.mount_path
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines, who holds their GPUs, and what is left: placement and availability come from the same figures."""
+"""The machines and their free GPUs: placement and availability use the same figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from podyard_sandbox.runpod.cpus import CPU_RACKS
 from podyard_sandbox.runpod.data_centers import DATA_CENTERS
 from podyard_sandbox.runpod.gpus import GPUS, RACKS
 
-_LOW, _MEDIUM = 2, 12  # GPUs left, up to which stock counts as LOW or MEDIUM
+_LOW, _MEDIUM = 2, 12  # up to this many GPUs left, stock is LOW or MEDIUM
 _DISK = {"SECURE": 8_000, "COMMUNITY": 2_000}  # GB that a host has for one pod's disks; made up
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -23,7 +23,7 @@ _VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
 class Machine:
     """A host with GPUs of one type, and how many of them are free.
 
-    A host of CPU pods has vCPUs in the place of GPUs, and its flavour's id as theirs.
+    A host of CPU pods counts vCPUs instead of GPUs, and has its flavour's id as GPU id.
     """
 
     gpu_id: str
@@ -40,16 +40,16 @@ class Machine:
         return _DISK[self.cloud]
 
     def has_room(self, ram: int, vcpus: int) -> bool:
-        """Whether each of its GPUs comes with so many GB of the host's memory and so many vCPUs."""
+        """Return whether each GPU comes with this much host memory (GB) and this many vCPUs."""
         kind = GPUS.get(self.gpu_id)
         return kind is None or (kind.host_ram >= ram and kind.host_vcpus >= vcpus)
 
 
 @dataclass(frozen=True)
 class MachineRequest:
-    """What a pod, or a question to the catalogue, asks of a machine; an empty tuple or None asks for nothing.
+    """What a pod, or a query to the catalogue, requires of a machine; an empty tuple or None requires nothing.
 
-    ``ordered`` makes the order of the data centres a preference, which it is not otherwise.
+    ``ordered`` makes the order of the data centres a preference.
     """
 
     gpu_id: str
@@ -65,7 +65,7 @@ class MachineRequest:
     ordered: bool = False
 
     def fits(self, machine: Machine) -> bool:
-        """Whether the machine is of the kind that was asked for, free or not."""
+        """Return whether the machine matches the request, free or not."""
         return (
             machine.gpu_id == self.gpu_id
             and machine.cloud == self.cloud
@@ -86,12 +86,12 @@ class MachineRequest:
 
 
 def version(text: str) -> tuple[int, ...]:
-    """A CUDA version as numbers: 12.11 is above 12.2. A number that no version has is above all that one may have."""
+    """Parse a CUDA version to comparable numbers: 12.11 is above 12.2. An absurdly long number is above all others."""
     return tuple(int(part) if len(part) < 10 else 10**9 for part in text.split("."))
 
 
 def malformed_version(text: str) -> bool:
-    """Whether it is no version at all."""
+    """Return whether the text is not a version."""
     return _VERSION.fullmatch(text) is None
 
 
@@ -117,7 +117,7 @@ class Stock:
             machine.number = number
 
     def fitting(self, wanted: MachineRequest) -> list[Machine]:
-        """Machines of the kind that was asked for, full ones too."""
+        """Return the machines that match the request, fully rented ones included."""
         return [machine for machine in self.machines if wanted.fits(machine)]
 
     def place(
@@ -126,10 +126,10 @@ class Stock:
         refuse: Callable[[Machine], bool] = lambda machine: False,
         rng: random.Random | None = None,
     ) -> Machine | None:
-        """Take GPUs for a pod: the emptiest machine that fits, of those the newest driver, or None.
+        """Reserve GPUs for a pod on the emptiest matching machine, of those the newest driver; None if there is none.
 
-        The data centres that were named are a filter, and a preference only if it is said so. With rng, it is any
-        machine that fits.
+        The named data centres are a filter, and a preference only if the request is ordered. With ``rng``, any matching
+        machine is taken.
         """
         candidates = [m for m in self.fitting(wanted) if m.free >= wanted.count and not refuse(m)]
         if not candidates:
@@ -145,7 +145,7 @@ class Stock:
         return best
 
     def retake(self, machine: Machine, count: int) -> bool:
-        """Take GPUs on the machine to which a stopped pod is tied; False if they are gone."""
+        """Reserve GPUs on the machine to which a stopped pod is tied; return False if they are rented."""
         if machine.free < count:
             return False
         machine.free -= count
@@ -156,12 +156,12 @@ class Stock:
         machine.free += count
 
     def max_count(self, gpu_id: str, cloud: str) -> int:
-        """GPUs of the largest machine: a ceiling, not stock; 0 where the cloud has none."""
+        """Return the GPUs of the largest machine: a ceiling, not stock; 0 if the cloud has none."""
         return max((m.gpus for m in self.machines if m.gpu_id == gpu_id and m.cloud == cloud), default=0)
 
 
 def level(machines: Iterable[Machine], count: int) -> str:
-    """The catalogue's word for what is left on some machines, for pods of so many GPUs."""
+    """Return the catalogue's availability level of some machines, for pods with this many GPUs."""
     left = sum(machine.free for machine in machines if machine.free >= count)
     if left == 0:
         return "NONE"
@@ -169,5 +169,5 @@ def level(machines: Iterable[Machine], count: int) -> str:
 
 
 def known(gpu_id: str) -> bool:
-    """Whether the catalogue has such a GPU id."""
+    """Return whether the catalogue has this GPU id."""
     return gpu_id in GPUS

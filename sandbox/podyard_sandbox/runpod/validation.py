@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bodies and queries against the schema, and what is wrong with them in the words of the service's validator."""
+"""Validation of bodies and queries against the schema, in the words of the service's validator."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _WANTED = {
 
 
 async def read_json(request: web.Request) -> Any:
-    """The body of a request.
+    """Read the body of a request.
 
     Raises:
-        Problem: 413 if it is too long, 400 if it is no JSON.
+        Problem: 413 if it is too long, 400 if it is not valid JSON.
     """
     try:
         raw = await request.read()
@@ -54,12 +54,12 @@ async def read_json(request: web.Request) -> Any:
 def parse(
     model: type[Body], raw: Any, *, older: bool = False, doubtful: bool = False, blame_valid: bool = False
 ) -> Body:
-    """The body as a model.
+    """Validate a body against a model.
 
     Args:
-        older: refuse the fields that came later.
-        doubtful: know the fields, too, that no description has.
-        blame_valid: when a required field is missing, list the valid fields as not allowed, too.
+        older: refuse the fields that were added later.
+        doubtful: accept the fields that no description contains, too.
+        blame_valid: when a required field is missing, report the valid fields as not allowed, too.
 
     Raises:
         Problem: 422 with one text for each violation.
@@ -86,7 +86,7 @@ def parse(
 
 
 class _Violations:
-    """What is wrong with a body, gathered by place."""
+    """The violations of a body, by place."""
 
     def __init__(self) -> None:
         self.missing: dict[str, list[str]] = {}
@@ -94,7 +94,7 @@ class _Violations:
         self.other: list[str] = []
 
     def add(self, detail: ErrorDetails) -> None:
-        """Take one finding of the model's validation."""
+        """Add one error of the model's validation."""
         place, last = _place(detail["loc"][:-1]), str(detail["loc"][-1]) if detail["loc"] else ""
         if detail["type"] == "missing":
             self.missing.setdefault(place, []).append(last)
@@ -104,7 +104,7 @@ class _Violations:
             self.other.append(f"{_place(detail['loc'])}: {_words(detail)}")
 
     def refuse(self, raw: dict[str, Any], fields: Mapping[str, Sequence[str]]) -> None:
-        """Count fields as unknown, each once."""
+        """Report fields as unknown, each once."""
         gpu = raw.get("gpu")
         for place, names in fields.items():
             given = raw if place == "$" else gpu if isinstance(gpu, dict) else {}
@@ -113,7 +113,7 @@ class _Violations:
                 self.extra.setdefault(place, []).extend(unknown)
 
     def texts(self) -> list[str]:
-        """One text for each violation, what is missing first."""
+        """Return one text for each violation, missing fields first."""
         missing = [f"{place}: missing {_plural(names)}" for place, names in self.missing.items()]
         extra = [
             f"{place}: additional properties {_quoted(sorted(names))} not allowed"
@@ -163,7 +163,7 @@ def _json_type(value: Any) -> str:
 
 
 def not_empty(raw: Any) -> None:
-    """A change must change something.
+    """Refuse a change that changes nothing.
 
     Raises:
         Problem: 422 for an empty object.
@@ -173,7 +173,7 @@ def not_empty(raw: Any) -> None:
 
 
 def words(query: Mapping[str, str], name: str, pattern: str) -> tuple[str, ...]:
-    """A query parameter that holds values separated by commas; empty if it is not there.
+    """Read a query parameter of comma-separated values; empty if it is missing.
 
     Raises:
         Problem: 422 if a value does not match.
@@ -186,7 +186,7 @@ def words(query: Mapping[str, str], name: str, pattern: str) -> tuple[str, ...]:
 
 
 def one_of(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> tuple[str, ...]:
-    """The same for values of a fixed set.
+    """Read a query parameter of comma-separated values from a fixed set; empty if it is missing.
 
     Raises:
         Problem: 422 if a value is not in the set.
@@ -198,10 +198,10 @@ def one_of(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> tup
 
 
 def number(query: Mapping[str, str], name: str, default: int, low: int, high: int | None = None) -> int:
-    """A query parameter that is a whole number.
+    """Read a query parameter that is a whole number.
 
     Raises:
-        Problem: 422 if it is none or out of range.
+        Problem: 422 if it is not a whole number, or out of range.
     """
     text = query.get(name)
     if text is None:

@@ -20,7 +20,7 @@ _PROXY_HOST = "ssh.runpod.io"
 
 
 def example_json(shown: dict[str, Any], pod: Pod) -> dict[str, Any]:
-    """A PROVISIONING pod as the API description's example has it, against that description's own prose."""
+    """Show a PROVISIONING pod like the API description's example, which contradicts its prose."""
     return {
         **shown,
         "actions": ["start", "terminate"],
@@ -32,7 +32,7 @@ def example_json(shown: dict[str, Any], pod: Pod) -> dict[str, Any]:
 
 
 def older_json(shown: dict[str, Any]) -> dict[str, Any]:
-    """A pod or template without the fields that came later."""
+    """Show a pod or template without the fields that came later."""
     shown = {name: value for name, value in shown.items() if name not in NEWER_FIELDS["$"]}
     if "gpu" not in shown:
         return shown
@@ -40,7 +40,7 @@ def older_json(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def pod_json(pod: Pod, runtime: PodRuntime) -> dict[str, Any]:
-    """A pod as get, list, create, patch and action answer it."""
+    """Show a pod as get, list, create, patch and action answer it."""
     if pod.leaving is not None and pod.last_shown is not None:
         return pod.last_shown
     config = pod.config

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what, how often, and which faults meet any request."""
+"""Authentication, rate limits, and the faults that can hit any request."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TOO_FREQUENT = "API requests too frequent"
 
 
 class Limits:
-    """When each key last called each operation; ``scale`` stretches or shrinks all times, 0 lifts them."""
+    """The rate limits of each key and operation; ``scale`` multiplies all intervals, 0 lifts them."""
 
     def __init__(self) -> None:
         self._free: dict[tuple[str, str], float] = {}
         self._calls: dict[tuple[str, str], list[float]] = {}
 
     def passes(self, asked: str, who: str, scale: float) -> bool:
-        """Count a call, and say whether it came late enough."""
+        """Count a call, and return whether it is allowed now."""
         operation, now, place = OPERATIONS[asked], time.monotonic(), (asked, who)
         if operation.burst:
             recent = [each for each in self._calls.get(place, []) if now - each < operation.window * scale]
@@ -45,7 +45,7 @@ class Limits:
 
 
 class Access:
-    """Authentication, limits, and the faults that do not care what is asked."""
+    """Authentication, rate limits, and the faults of any request."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
@@ -53,7 +53,7 @@ class Access:
         self._limits = Limits()
 
     async def admit(self, request: web.Request, asked: str) -> None:
-        """Let a request pass.
+        """Check whether a request may proceed.
 
         Raises:
             ApiError: 401, 403, 404, 429 or 5xx.
@@ -97,7 +97,7 @@ class Access:
         return next((each for each in self._cloud if hmac.compare_digest(each.key.encode(), given)), None)
 
     def _own(self, request: web.Request, asked: str, instance: Instance) -> None:
-        """The key that lies in a container may do a few things to that instance, and nothing else."""
+        """Limit a container's own key to a few operations on its own instance."""
         powerless = self._trigger("vast-instance-key-no-rights", asked)
         mine = request.match_info.get("id") == str(instance.id)
         if powerless or not OPERATIONS[asked].own or not mine:
@@ -124,9 +124,7 @@ class Access:
 
 
 def _too_frequent(shape: str, operation: Operation, scale: float, headers: dict[str, str]) -> ApiError:
-    """The refusal, with the time that is kept here: a client that remembers what it was told must not wait for the
-    service's own where all times are scaled.
-    """
+    """Refuse a call; the text has the scaled interval, so that a client that keeps it waits no longer than needed."""
     seconds = operation.window / operation.burst if operation.burst else operation.interval or 1.0
     threshold = f"endpoint threshold={round(seconds * scale, 6)}"
     if shape == "text":

@@ -23,7 +23,7 @@ RIGHTS = (
 
 @dataclass
 class ApiKey:
-    """A key to the account, and what it may do."""
+    """An API key of the account, and its rights."""
 
     id: int
     name: str
@@ -35,7 +35,7 @@ class ApiKey:
 
 @dataclass
 class Account:
-    """The sandbox's one account. ``deposit`` is what it had when the daemon came up, USD."""
+    """The sandbox's only account; ``deposit`` is its balance when the daemon started, USD."""
 
     deposit: float
     id: int = 417_001
@@ -50,13 +50,13 @@ class Account:
         self.api_keys.append(self.main_key)
 
     def credit(self, meters: Iterable[Meter], now: float) -> float:
-        """USD left after what instances have cost so far."""
+        """Return the USD left after what instances have cost so far."""
         return round(self.deposit - sum(meter.cost_usd(now) for meter in meters), 6)
 
     def ssh_key(self, line: str) -> SshKey | None:
-        """The account's key with this type and material, if it has it."""
+        """Return the account's key with this type and material, or None."""
         return next((key for key in self.ssh_keys if identity(key.line) == identity(line)), None)
 
     def new_ssh_key(self, line: str) -> SshKey:
-        """A key with a number of its own, which is not yet the account's."""
+        """Create a key with its own number, which is not registered with the account yet."""
         return SshKey(next(self.numbers), self.id, line)

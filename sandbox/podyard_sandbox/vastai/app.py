@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API's outer shell: routes, the ledger, and errors as the service words them."""
+"""Vast.ai's API as a whole: routes, the ledger, and errors in the service's words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class VastApi:
-    """What every request passes on its way in and out."""
+    """The API: its routes, and the middleware around every request."""
 
     def __init__(self, cloud: VastCloud, faults: Faults, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -47,9 +47,9 @@ class VastApi:
         self._operations: dict[str, Any] = {name: each for group in groups for name, each in group.operations().items()}
 
     def install(self, app: web.Application) -> None:
-        """Add the API to an application, beside whatever else it serves."""
+        """Add the API to an application, next to whatever else it serves."""
         api = web.Application(middlewares=[self.middleware])
-        # A fixed path before one with a place for a number in it: the first that fits is taken.
+        # Fixed paths before those with a parameter: the first match wins.
         for name in sorted(OPERATIONS, key=lambda name: ("{" in OPERATIONS[name].path, name)):
             operation = OPERATIONS[name]
             api.router.add_route(
@@ -60,7 +60,7 @@ class VastApi:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request."""
+        """Answer a request, and record it in the ledger."""
         asked = (request.match_info.route.name or "").removeprefix(PREFIX)
         exchange = begin()
         recorded = asked in OPERATIONS and OPERATIONS[asked].recorded
@@ -101,7 +101,7 @@ class VastApi:
             return ApiError(500, {"success": False, "error": "server_error", "msg": "Internal Server Error"}).response()
 
     def _odd(self, asked: str, response: web.StreamResponse) -> web.StreamResponse:
-        """The answer, in whose place a fault may put a proxy's page or nothing."""
+        """Return the response, or what a fault replaces it with: a proxy's page or an empty body."""
         if not asked or response.prepared or response.status >= 400:
             return response
         fault = trigger(self._faults, "odd-body", operation=PREFIX + asked)
@@ -112,7 +112,7 @@ class VastApi:
 
 
 def _drop(request: web.Request) -> web.Response:
-    """Cut the connection; the response returned goes nowhere."""
+    """Cut the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

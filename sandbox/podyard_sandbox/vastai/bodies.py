@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a create asks for: the body, what a template adds to it, and what is refused."""
+"""Reading the bodies of creates: their values, what a template adds, and what is refused."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _ID = re.compile(r"[0-9]{1,18}")
 _MAX_SHOWN = 80
 _MOUNT = re.compile(r"-v V\.[0-9]{1,18}:/\S+")
-# Host's and container's port, and what it speaks; a number above all ports asks for one that is the same on both sides.
+# Host's and container's port, and the protocol; a number above 65535 asks for a port that is the same on both sides.
 _PORT_FLAG = re.compile(r"-p +(?:[0-9]{1,5}:)?([0-9]{1,5})(?:/(?:tcp|udp))?")
 _MAX_PORTS = 64
 
 
 async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
-    """The body as an object; an empty one where there is none.
+    """Read the body as an object; empty if there is no body.
 
     Raises:
-        ApiError: it is no JSON object.
+        ApiError: the body is not a JSON object.
     """
     try:
         raw = await request.read()
@@ -55,17 +55,17 @@ async def read(request: web.Request, status: int = 400) -> dict[str, Any]:
 
 
 def no_json(status: int = 400) -> ApiError:
-    """A body that is no JSON object."""
+    """Refuse a body that is not a JSON object."""
     return ApiError(status, {"error": "invalid_request", "msg": "Invalid json body"})
 
 
 def invalid(text: str, **more: Any) -> ApiError:
-    """Arguments that cannot be."""
+    """Refuse invalid arguments."""
     return refusal(400, "invalid_args", f"error 400/3467: Invalid args: {text}", **more)
 
 
 def number(value: Any) -> int:
-    """A number, which may be written as text.
+    """Read a whole number, which may be written as text.
 
     Raises:
         ApiError: 400.
@@ -80,10 +80,10 @@ def number(value: Any) -> int:
 
 
 def amount(value: Any) -> float:
-    """A number of any size that money and disks can have: finite; it may be written as text.
+    """Read a finite number, which may be written as text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError("not a number")
@@ -97,18 +97,18 @@ def amount(value: Any) -> float:
 
 
 def shown(value: Any) -> str:
-    """What somebody sent, short enough for a refusal."""
+    """Quote what a client sent, short enough for a refusal."""
     text = repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def identifier(text: str) -> int | None:
-    """The number of something in a path, or None if it is none."""
+    """Read an id in a path; None if it is not a number."""
     return int(text) if _ID.fullmatch(text) else None
 
 
 def numbers(value: Any, name: str) -> list[int]:
-    """A list of them.
+    """Read a list of whole numbers.
 
     Raises:
         ApiError: 400.
@@ -119,7 +119,7 @@ def numbers(value: Any, name: str) -> list[int]:
 
 
 def merged(body: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """A body with what its template holds: the body's own values win, and ``env`` is merged by name."""
+    """Add a template's values to a body: the body's own values win, and ``env`` is merged by name."""
     image = template["image"]
     if template["tag"] and ":" not in image:
         image = f"{image}:{template['tag']}"
@@ -145,7 +145,7 @@ def _template_runtype(template: Mapping[str, Any]) -> str:
 
 
 def flags(text: Any) -> dict[str, str]:
-    """Docker's flags as the object that a create takes: -e NAME=value and -p 8080:8080."""
+    """Convert Docker's flags to the object that a create takes: -e NAME=value and -p 8080:8080."""
     if isinstance(text, Mapping):
         return {str(name): str(value) for name, value in text.items()}
     found: dict[str, str] = {}
@@ -162,7 +162,7 @@ def flags(text: Any) -> dict[str, str]:
 
 
 def _env(given: Any, *, apply_text: bool = False) -> dict[str, str]:
-    """``env`` of a create; as text, which the description asks for, live use says that it is not applied."""
+    """Read ``env`` of a create; as text, which the description asks for, the live service ignores it."""
     if given is None or isinstance(given, str):
         return flags(given) if apply_text else {}
     if not isinstance(given, Mapping):
@@ -171,7 +171,7 @@ def _env(given: Any, *, apply_text: bool = False) -> dict[str, str]:
 
 
 def config(body: Mapping[str, Any]) -> Config:
-    """What a create asks for.
+    """Read the configuration that a create asks for.
 
     Raises:
         ApiError: 400.
@@ -202,7 +202,7 @@ def config(body: Mapping[str, Any]) -> Config:
 
 
 def _check_flags(env: Mapping[str, str]) -> None:
-    """See that what ``env`` maps and mounts can be."""
+    """Check the ports and volumes that ``env`` maps."""
     ports = [flag for flag in env if flag.startswith("-p ")]
     if len(ports) > _MAX_PORTS:
         raise invalid(f"more than {_MAX_PORTS} ports")
@@ -216,7 +216,7 @@ def _check_flags(env: Mapping[str, str]) -> None:
 
 
 def size(body: Mapping[str, Any]) -> float:
-    """How many GB a volume is to have.
+    """Read the size of a volume, GB.
 
     Raises:
         ApiError: 400.
@@ -225,7 +225,7 @@ def size(body: Mapping[str, Any]) -> float:
 
 
 def name(body: Mapping[str, Any]) -> str | None:
-    """What a volume is to be called.
+    """Read the name of a volume.
 
     Raises:
         ApiError: 400.
@@ -234,7 +234,7 @@ def name(body: Mapping[str, Any]) -> str | None:
 
 
 def bid(body: Mapping[str, Any]) -> float | None:
-    """The bid of a create, USD per hour; None for on demand.
+    """Read the bid of a create, USD per hour; None for on demand.
 
     Raises:
         ApiError: 400.
@@ -257,7 +257,7 @@ def _args(body: Mapping[str, Any]) -> list[str]:
 
 
 def _words(text: Any, name: str) -> list[str]:
-    """The words of a text that is quoted as in a shell.
+    """Split a text that is quoted as in a shell.
 
     Raises:
         ApiError: 400.

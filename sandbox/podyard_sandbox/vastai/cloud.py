@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud as a whole: its account, its market, its instances, and what may be done to them."""
+"""Vast.ai as a whole: its account, its market, its instances, and all operations on them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from podyard_sandbox.vastai.volumes import Volumes
 
 _logger = logging.getLogger(__name__)
 
-# How often bids, credit and containers that ended by themselves are looked at.
+# Seconds between two checks of bids, credit and containers that exited on their own.
 _POLL_INTERVAL = 0.2
 UNAVAILABLE = "Required resources are currently unavailable, state change queued."
 
 
 class VastCloud:
-    """The stand-in's state; what the API does to it, it does through these methods."""
+    """The stand-in's state, which the API changes only through these methods."""
 
     def __init__(
         self, runtime: PodRuntime, faults: Faults, ledger: Ledger, pace: Pace, balance: float, seed: int
@@ -47,12 +47,12 @@ class VastCloud:
         self.account = Account(balance)
         self.volumes = Volumes()
         self.templates = Templates()
-        self.limits: float | None = None  # a factor for the times between two calls, in the place of the pace's
+        self.limits: float | None = None  # factor for the intervals between calls, instead of the pace's
         self._ledger = ledger
         self._instances: dict[int, Instance] = {}
         self._past: dict[int, Instance] = {}
         self._meters: list[Meter] = []
-        # Numbers go on from those of the last daemon: the ledger knows an instance by its number alone.
+        # Ids continue from those of the last daemon, since the ledger identifies an instance by its id alone.
         known = [int(pod["id"]) for pod in ledger.pods() if pod["provider"] == "vastai"]
         self._numbers = count(max(known, default=12_345_677) + 1)
         self._life = Lifecycle(runtime, self.account, faults, pace, self._note)
@@ -68,7 +68,7 @@ class VastCloud:
 
     @property
     def scale(self) -> float:
-        """By what the times are multiplied that must lie between two calls; 0 lifts them."""
+        """The factor for the intervals required between calls; 0 lifts them."""
         return self.pace.vast_limits if self.limits is None else self.limits
 
     def serve_wheels_at(self, url: str | None) -> None:
@@ -78,22 +78,22 @@ class VastCloud:
     # Money
 
     def credit(self) -> float:
-        """USD that the account may still spend."""
+        """Return the USD that the account may still spend."""
         fault = self.faults.peek("vast-credit-zero")
         return fault.params["usd"] if fault else self.account.credit(self._meters, time.time())
 
     def set_credit(self, usd: float) -> None:
-        """Pay in or take out, so that so much is left."""
+        """Set what is left in the account, USD."""
         self.account.deposit += usd - self.account.credit(self._meters, time.time())
 
     def all_instances(self) -> list[Instance]:
-        """Every contract of this daemon, past ones too, for the charges."""
+        """Return every contract of this daemon, destroyed ones included, for the charges."""
         return [*{**self._past, **self._instances}.values()]
 
     # Rent
 
     def rent(self, offer: Offer, config: Config, bid: float | None, *, take: bool = True) -> Instance:
-        """Make a contract; with ``take`` False it gets no GPUs, because somebody else has them."""
+        """Create a contract; with ``take`` False it gets no GPUs, because someone else has them."""
         instance = Instance(
             id=next(self._numbers),
             config=config,
@@ -117,11 +117,11 @@ class VastCloud:
         return instance
 
     def begin(self, instance: Instance, broken: str | None = None) -> None:
-        """Bring a contract's container up."""
+        """Start a contract's container."""
         self._life.begin(instance, broken)
 
     def leave_stopped(self, instance: Instance, shown: str | None = None) -> None:
-        """A contract whose start failed, or was not asked for: its disk is there and billed."""
+        """Leave a contract stopped, because its start failed or was not asked for; its disk exists and is billed."""
         instance.machine.give_back(instance.id)
         instance.holds_gpu = False
         instance.actual, instance.wanted_state = shown, "stopped"
@@ -135,16 +135,16 @@ class VastCloud:
         return iter(list(self._instances.values()))
 
     def listed(self) -> list[Instance]:
-        """What a list shows now."""
+        """Return the instances that a list shows now."""
         return [each for each in self if self._visible(each, "list")]
 
     def shown(self, instance_id: int) -> Instance | None:
-        """What a show finds now."""
+        """Return the instance that a show finds now, or None."""
         instance = self._instances.get(instance_id)
         return instance if instance is not None and self._visible(instance, "show") else None
 
     def find(self, instance_id: int) -> Instance:
-        """The instance to do something to.
+        """Return the instance for a change.
 
         Raises:
             ApiError: 404.
@@ -155,7 +155,7 @@ class VastCloud:
         return instance
 
     def was_there(self, instance_id: int) -> bool:
-        """Whether there once was such an instance."""
+        """Return whether such an instance existed and was destroyed."""
         return instance_id in self._past
 
     def _visible(self, instance: Instance, where: str) -> bool:
@@ -167,16 +167,16 @@ class VastCloud:
     # Change
 
     async def change_state(self, instance: Instance, state: str, *, from_inside: bool = False) -> None:
-        """Start, stop or freeze an instance; ``from_inside`` says that it asks itself.
+        """Start, stop or freeze an instance; ``from_inside`` means that the instance itself asks.
 
         Raises:
-            ApiError: 200 with success false, if its GPUs are with somebody else.
+            ApiError: 200 with success false, if its GPUs are rented by someone else.
         """
         if state == "running":
             self._start(instance)
         elif state == "stopped":
             instance.intended = instance.wanted_state = "stopped"
-            if from_inside:  # it is to hear the answer
+            if from_inside:  # so that it still receives the response
                 self._life.schedule(REPLY_DELAY, lambda: self._life.stop(instance))
             else:
                 await self._life.stop(instance)
@@ -200,7 +200,7 @@ class VastCloud:
         if fault is None and self._life.start(instance):
             return
         if fault is not None:
-            # Whether a start that was queued stays so, or falls back, users disagree.
+            # Users disagree whether a queued start stays queued or falls back.
             instance.queued = fault.params["reading"] == "queued"
             instance.intended = instance.wanted_state = "running" if instance.queued else "stopped"
         self.note(instance)
@@ -211,12 +211,12 @@ class VastCloud:
         await self._life.restart(instance, recreate=recreate)
 
     def change_bid(self, instance: Instance, usd: float) -> None:
-        """Bid another price, which may end a run or begin one."""
+        """Change the bid, which may stop or start the instance."""
         instance.bid = usd
         self.note(instance)
 
     def attach(self, instance: Instance, key: SshKey) -> bool:
-        """Let a key in to one instance; False if it is known there."""
+        """Add a key to an instance; return False if the instance has it already."""
         if any(identity(line) == identity(key.line) for line in instance.key_lines()):
             return False
         instance.keys.append(key)
@@ -225,7 +225,7 @@ class VastCloud:
         return True
 
     def detach(self, instance: Instance, key: SshKey) -> None:
-        """Let a key no longer in."""
+        """Remove a key from an instance."""
         gone = identity(key.line)
         instance.keys = [each for each in instance.keys if identity(each.line) != gone]
         instance.account_keys = tuple(each for each in instance.account_keys if identity(each.line) != gone)
@@ -233,13 +233,13 @@ class VastCloud:
         self._life.set_keys(instance)
 
     def set_keys_everywhere(self, key: SshKey) -> None:
-        """A new key of the account reaches the running instances too: the other reading of the documents."""
+        """Give a new key of the account to the running instances too: the other reading of the documentation."""
         for instance in self:
             instance.account_keys = (*instance.account_keys, replace(key))
             self._life.set_keys(instance)
 
     async def destroy(self, instance: Instance) -> None:
-        """End an instance for good."""
+        """Destroy an instance."""
         fault = trigger(self.faults, "vast-destroy-flaky", name=instance.id_and_label)
         reading = fault.params["reading"] if fault else ""
         if fault is not None and reading == "429":
@@ -270,7 +270,7 @@ class VastCloud:
         self._instances.pop(instance.id, None)
 
     def fault_added(self, fault: Fault) -> None:
-        """Let what befalls running instances befall those that the fault names."""
+        """Apply a new fault at once to the running instances that it names."""
         if fault.kind.name not in LIVE_FAULT_NAMES or fault.params["pod"] == "*":
             return
         for instance in self:
@@ -279,7 +279,7 @@ class VastCloud:
                 self._life.apply_fault(instance, fault)
 
     def note(self, instance: Instance) -> None:
-        """Write an instance down as it is now, and bill it so."""
+        """Record an instance as it is now, and bill it accordingly."""
         instance.bill()
         self._note(instance)
 
@@ -289,7 +289,7 @@ class VastCloud:
     # Housekeeping
 
     async def watch(self) -> None:
-        """Let the market move, bids win and lose, money end, and queued starts begin."""
+        """Keep the market moving, and react to bids, an exhausted credit and queued starts."""
         moved = time.monotonic()
         while True:
             await asyncio.sleep(_POLL_INTERVAL)
@@ -315,10 +315,10 @@ class VastCloud:
             elif not runs and not broke and (instance.queued or (instance.bid is not None and not low)):
                 self._resume(instance)
         except PodError:
-            _logger.exception("instance %s could not be looked after", instance.id)
+            _logger.exception("instance %s could not be updated", instance.id)
 
     def _resume(self, instance: Instance) -> None:
-        """An instance that waits for its GPUs, or whose bid wins again, starts by itself."""
+        """Start an instance that waited for its GPUs, or whose bid wins again."""
         fault = self.faults.peek("vast-start-unavailable", name=instance.id_and_label)
         outbid = self.faults.peek("vast-outbid", pod=instance.id_and_label)
         if instance.wanted_state != "running" or instance.expired or fault is not None or outbid is not None:
@@ -327,14 +327,14 @@ class VastCloud:
             self._life.start(instance)
 
     async def close(self) -> None:
-        """End every instance; the sandbox goes down."""
+        """Destroy every instance, since the sandbox goes down."""
         await self._life.close()
         await asyncio.gather(*(self._give_up(instance) for instance in {*self, *self._past.values()}))
 
     async def _give_up(self, instance: Instance) -> None:
-        """End an instance without having been asked to; what cannot be removed is left to the sweep."""
+        """Destroy an instance on the sandbox's own account; what cannot be removed is left to the sweep."""
         try:
             await self._end(instance)
             await self._life.remove(instance)
         except (PodError, OSError):
-            _logger.exception("instance %s could not be ended in good order", instance.id)
+            _logger.exception("instance %s could not be destroyed properly", instance.id)

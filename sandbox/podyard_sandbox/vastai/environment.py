@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment a container is started with, and the spec by which it is started."""
+"""The environment and the spec with which a container starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TCP = re.compile(r"[0-9]{1,5}/tcp")
 
 
 def profile_for_image(image: str, launched: bool) -> str:
-    """The profile that stands for an image's name: by the platform's start script each gets an SSH server."""
+    """Return the profile that stands for an image's name; the platform's start script adds an SSH server to any."""
     name = image.strip().lower().split("@")[0]
     if "nopython" in name:
         return "nopython"
@@ -30,7 +30,7 @@ def profile_for_image(image: str, launched: bool) -> str:
 
 
 def container_env(instance: Instance, account: Mapping[str, str]) -> dict[str, str]:
-    """What the account, the renter and the platform set, each over the one before."""
+    """Return the environment: the account's, overridden by the user's, overridden by the platform's."""
     platform = {
         "CONTAINER_ID": instance.pod_id,
         "CONTAINER_API_KEY": instance.key,
@@ -55,14 +55,14 @@ def _udp(instance: Instance) -> list[str]:
 def pod_spec(
     instance: Instance, env: dict[str, str], delay: float, find_links: str | None, keys: tuple[str, ...], spoiled: bool
 ) -> PodSpec:
-    """What the pod runtime needs to know.
+    """Return the spec for the pod runtime.
 
     Args:
         delay: seconds from the container's start to sshd's.
-        keys: those that may log in from the start on; ``spoiled`` if the file that holds them is of no use.
+        keys: those that may log in from the start; ``spoiled`` says that sshd refuses the file with them.
 
     Raises:
-        PodError: a value of the renter's cannot make a pod.
+        PodError: a value of the user's is invalid.
     """
     config, machine = instance.config, instance.machine
     ports = [SSH_PORT] if config.direct else []
@@ -89,7 +89,7 @@ def pod_spec(
 
 
 def _command(instance: Instance) -> str | None:
-    """What runs in the place of the image's own command in a launch without SSH: onstart is the entry point there."""
+    """Return what replaces the image's command in a launch without SSH: onstart is the entry point there."""
     config = instance.config
     if config.launched or not (config.args or config.onstart):
         return None

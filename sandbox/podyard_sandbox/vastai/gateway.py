@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The SSH gateway: a second address for every instance, apart from that of its machine.
 
-It listens on an address of its own (127.0.0.2, still loopback), so that a client that mixes the two addresses is found
-out. An instance has two neighbouring ports there. In ssh modes the first one leads to its sshd, in jupyter modes the
-second, for there the first is Jupyter's.
+It listens on its own address (127.0.0.2, still loopback), so that a client that mixes up the two addresses is caught.
+An instance has two consecutive ports there. In ssh modes the first one leads to its sshd, in jupyter modes the second,
+since the first is Jupyter's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from podyard_sandbox.pods.ports import Reservation
 
 HOST = "127.0.0.2"
-_CHUNK = 65_536  # bytes at a time; only a size
+_CHUNK = 65_536  # bytes per read
 
 
 class GatewayPorts:
@@ -34,18 +34,18 @@ class GatewayPorts:
 
     @property
     def unused_port(self) -> int:
-        """A port of 127.0.0.1 at which nobody will ever listen."""
+        """A port of 127.0.0.1 at which nothing ever listens."""
         return self._unused.port
 
     async def open(self, *, second: bool, target: Callable[[], int | None]) -> None:
-        """Take connections on the first port or the second, for whatever port of 127.0.0.1 the target names then."""
+        """Forward connections on the first or second port to whatever port of 127.0.0.1 the target names then."""
         await self.shut()
         self._target = target
-        # The held sockets never listen; one that does may share the number, and is closed when the gateway shuts.
+        # The reserved sockets never listen; one that does may share the number, and is closed when the gateway shuts.
         self._server = await asyncio.start_server(self._accept, sock=_bound(self.port + second))
 
     async def shut(self) -> None:
-        """Take no connections any more, and end those there are; the ports stay held."""
+        """Stop accepting connections, and close the open ones; the ports stay reserved."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -54,7 +54,7 @@ class GatewayPorts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Give the ports back."""
+        """Release the ports."""
         await self.shut()
         for held in self._sockets:
             held.close()
@@ -92,7 +92,7 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 def _neighbours() -> tuple[socket.socket, socket.socket]:
-    """Two bound sockets with neighbouring ports; the kernel picks the first."""
+    """Return two bound sockets with consecutive ports; the kernel picks the first."""
     refused: list[socket.socket] = []
     try:
         while True:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One contract: what was asked for, what it got, and what state it is in."""
+"""One contract: what was requested, what it got, and its state."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SSH_PORT = "22/tcp"
 
 
 class PhaseMeter(Meter):
-    """A bill whose price follows what the instance does."""
+    """A bill whose price follows the instance's state."""
 
     def bill(self, usd_per_hour: float, gpu: bool, now: float) -> None:
-        """So much from now on; ``gpu`` says whether the GPU is part of it."""
+        """Bill this price from now on; ``gpu`` says whether it includes the GPU."""
         last = self.intervals[-1] if self.intervals else None
         if last is None or last.end is not None or (last.usd_per_hour, last.gpu) != (usd_per_hour, gpu):
             self._begin(Interval(now, None, usd_per_hour, gpu))
@@ -35,7 +35,7 @@ class PhaseMeter(Meter):
 
 @dataclass
 class Config:
-    """What the renter asked for, and may change later."""
+    """What the user requested, and may change later."""
 
     image: str
     label: str | None
@@ -54,7 +54,7 @@ class Config:
 
     @property
     def modes(self) -> frozenset[str]:
-        """The words of the runtype, in one spelling."""
+        """The words of the runtype, in a uniform spelling."""
         words = self.runtype.replace("direct", "direc").split()
         found = set(words)
         for word in words:
@@ -100,15 +100,15 @@ class Instance:
     Attributes:
         bid: USD per hour for the GPUs if it is interruptible, else None.
         actual, intended, cur, next, status_msg: what the API shows under these names.
-        wanted_state: what the owner wants: running, stopped or frozen; the platform may intend otherwise.
-        queued: it waits for its GPUs.
-        holds_gpu: whether the GPUs of its offer are its own now.
+        wanted_state: what the owner wants: running, stopped or frozen; the platform may intend something else.
+        queued: whether it is waiting for its GPUs.
+        holds_gpu: whether it holds the GPUs of its offer now.
         running: the container, while it runs.
-        generation: counts starts, stops and ends, so that a start under way notices that it was overtaken.
-        keys: the keys that are attached to it; account_keys: the account's of its last start; detached: those that it
-            is not to get from the account again.
-        hidden_until: monotonic time until which show answers null, or the list lacks it (``hidden_in``).
-        lost: since when the host does not answer.
+        generation: counts starts, stops and ends, so that a pending start notices that it was superseded.
+        keys: the keys attached to it; account_keys: the account's keys as of its last start; detached: keys that it
+            must not get from the account again.
+        hidden_until: monotonic time until which show, or the list, or both (``hidden_in``) do not show it.
+        lost: the status to show while its host does not respond, else None.
     """
 
     id: int
@@ -153,12 +153,12 @@ class Instance:
 
     @property
     def pod_id(self) -> str:
-        """Its name for the pods' runtime and for the ledger."""
+        """Its id for the pod runtime and for the ledger."""
         return str(self.id)
 
     @property
     def id_and_label(self) -> tuple[str, str]:
-        """Its id and label: by either a fault may single it out."""
+        """Its id and label: a fault can select it by either."""
         return (self.pod_id, self.config.label or "")
 
     @property
@@ -182,19 +182,19 @@ class Instance:
         return round(self.gpu_usd + self.disk_usd, 6)
 
     def all_keys(self) -> list[SshKey]:
-        """The keys that may log in: the account's of its last start, and those attached since."""
+        """Return the keys that may log in: the account's as of the last start, and those attached since."""
         return list({key.line: key for key in (*self.account_keys, *self.keys)}.values())
 
     def key_lines(self) -> tuple[str, ...]:
-        """Their lines."""
+        """Return the lines of the keys that may log in."""
         return tuple(key.line for key in self.all_keys())
 
     def adopt_account_keys(self, keys: Iterable[SshKey]) -> None:
-        """Let in the account's keys as they are now, but none that was detached."""
+        """Adopt the account's current keys, except those that were detached."""
         self.account_keys = tuple(replace(key) for key in keys if identity(key.line) not in self.detached)
 
     def rate(self) -> tuple[float, bool]:
-        """What it costs now, USD per hour, and whether the GPUs are part of that."""
+        """Return what the instance costs now, USD per hour, and whether that includes the GPUs."""
         if self.lost is not None:
             return 0.0, False
         if self.actual in ("running", "frozen"):
@@ -202,12 +202,12 @@ class Instance:
         return self.disk_usd, False
 
     def bill(self) -> None:
-        """Go on with the bill at what it costs now."""
+        """Continue the bill at the current price."""
         if self.gone_at is None:
             self.meter.bill(*self.rate(), time.time())
 
     def ledger_entry(self) -> dict[str, Any]:
-        """The instance for the ledger."""
+        """Return the instance's entry for the ledger."""
         port = self.running.ports.get(SSH_PORT) if self.running is not None else None
         return {
             "provider": "vastai",

@@ -1,19 +1,19 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How an instance gets from one state to the next.
+"""How an instance moves from one state to the next.
 
 ::
 
-    create    -> actual null     the machine is told
-              -> loading         the image comes
-              -> created         the container is made
-              -> running         ports filled; sshd answers later
+    create    -> actual null     the machine is notified
+              -> loading         the image is pulled
+              -> created         the container is created
+              -> running         ports filled; sshd listens later
     stop      -> exited          cur, intended and next stopped; GPUs free, the disk kept and billed
     start     -> loading -> running, with a new direct port and the disk as it was
-    reboot    -> rebooting -> running, without giving the GPUs away
+    reboot    -> rebooting -> running, without releasing the GPUs
     recycle   -> recycling -> loading -> running, in a new container
-    destroy   -> and no longer there
+    destroy   -> gone
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 
 _logger = logging.getLogger(__name__)
 
-# An instance that ends itself still hears the answer (seconds).
+# Seconds that an instance which destroys itself has to receive the response.
 REPLY_DELAY = 0.1
 MANIFEST = "Error response from daemon: manifest for {image} not found: manifest unknown: manifest unknown"
 DENIED = "Error response from daemon: pull access denied for {image}, repository does not exist or may require login"
@@ -51,11 +51,11 @@ PORT_TAKEN = (
 
 
 class Superseded(Exception):
-    """A stop, an end or another start came in between."""
+    """A stop, an end or another start came first."""
 
 
 class Lifecycle:
-    """Moves instances through their states; the only one to start and end their containers."""
+    """Moves instances through their states; nothing else starts or ends their containers."""
 
     def __init__(
         self, runtime: PodRuntime, account: Account, faults: Faults, pace: Pace, changed: Callable[[Instance], None]
@@ -68,15 +68,15 @@ class Lifecycle:
         self._changed = changed
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # What is done to an instance
+    # Operations on an instance
 
     def begin(self, instance: Instance, broken: str | None = None) -> None:
-        """Bring up an instance that was just rented; ``broken`` is why its container will never start."""
+        """Start an instance that was just rented; ``broken`` is why its container will never start."""
         self._log(instance, f"create instance {instance.id} on machine {instance.machine.id}")
         self._boot(instance, broken=broken)
 
     def start(self, instance: Instance) -> bool:
-        """Start a stopped instance; False if its GPUs are with another, and it has to wait."""
+        """Start a stopped instance; return False if its GPUs are rented and it has to wait."""
         instance.intended = instance.wanted_state = "running"
         if not instance.holds_gpu:
             if not instance.machine.free(instance.slots):
@@ -89,7 +89,7 @@ class Lifecycle:
         return True
 
     async def stop(self, instance: Instance, why: str | None = None) -> None:
-        """Stop an instance, because its owner or the platform wants it: the disk stays, the GPUs are free."""
+        """Stop an instance for its owner or the platform: keep its disk, free its GPUs."""
         instance.queued = False
         await self._halt(instance, wipe=False)
         instance.machine.give_back(instance.id)
@@ -102,18 +102,18 @@ class Lifecycle:
         self._note(instance)
 
     async def restart(self, instance: Instance, *, recreate: bool) -> None:
-        """Restart the container in its place, or make a new one and pull its image again."""
+        """Restart the container in place, or recreate it and pull its image again."""
         await self._halt(instance, wipe=recreate)
         self._boot(instance, first="recycling" if recreate else "rebooting", pull=recreate)
 
     def freeze(self, instance: Instance) -> None:
-        """Pause an instance: its GPUs stay its own and are billed."""
+        """Pause an instance, which keeps its GPUs and pays for them."""
         instance.intended = instance.wanted_state = "frozen"
         instance.actual = "frozen"
         self._note(instance)
 
     def end(self, instance: Instance) -> None:
-        """End an instance for good: nothing is billed from now on, and soon nothing is left of it."""
+        """Destroy an instance: stop its bill now, and remove it shortly after."""
         instance.generation += 1
         instance.bill()
         instance.gone_at = time.time()
@@ -125,21 +125,21 @@ class Lifecycle:
         self.schedule(REPLY_DELAY, lambda: self.remove(instance))
 
     async def remove(self, instance: Instance) -> None:
-        """Remove what an instance was made of, disk and all."""
+        """Remove an instance's container and disk."""
         await instance.gateway.close()
         async with instance.lock:
             await self._runtime.destroy(instance.pod_id)
             instance.running = None
 
     def set_keys(self, instance: Instance, *, rewrite: bool = False) -> None:
-        """Let the running container know which keys may log in."""
+        """Tell the running container which keys may log in."""
         if instance.running is not None and instance.config.launched:
             self._runtime.set_keys(instance.pod_id, instance.key_lines(), rewrite=rewrite)
             if instance.key_lines():
                 instance.stages.key_installed()
 
     def schedule(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do something in a while."""
+        """Run something after a delay."""
 
         async def wait() -> None:
             await asyncio.sleep(seconds)
@@ -148,7 +148,7 @@ class Lifecycle:
         self._spawn(wait())
 
     async def close(self) -> None:
-        """Stop moving instances."""
+        """Cancel all pending changes of instances."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,7 +183,7 @@ class Lifecycle:
             _logger.exception("instance %s could not be brought up", instance.id)
 
     async def _load(self, instance: Instance, generation: int, pull: bool) -> str | None:
-        """Pass the stages before the container starts; returns what is wrong with the host that only shows later."""
+        """Pass the stages before the container starts; return the host's problem that only shows later."""
         image = instance.config.image
         await self._pause(instance, generation, self.pace.provisioning)
         self._become(instance, generation, "loading", f"Pulling from {image.split(':')[0]}")
@@ -237,7 +237,7 @@ class Lifecycle:
         self._trigger_while_running(instance)
 
     def _follow(self, instance: Instance, *, keyed: bool) -> None:
-        """Note what it has reached, and what it will."""
+        """Record the stages reached so far, and those still to come."""
         assert instance.running is not None
         stages, running = instance.stages, instance.running
         stages.keyed = keyed
@@ -257,7 +257,7 @@ class Lifecycle:
             self.set_keys(instance)
 
     async def _open_gateway(self, instance: Instance) -> None:
-        """Have the gateway lead to the instance: in jupyter modes by the second of its ports, else by the first."""
+        """Open the gateway to the instance: on its second port in jupyter modes, else on its first."""
         config, running = instance.config, instance.running
         assert running is not None
         if not config.launched or self._faults.trigger("vast-proxy-refused", name=instance.id_and_label):
@@ -268,7 +268,7 @@ class Lifecycle:
         await instance.gateway.open(second=second, target=lambda: port)
 
     def _trigger_while_running(self, instance: Instance) -> None:
-        """Faults that wait for the next instance that runs."""
+        """Apply the faults that wait for the next running instance."""
         instance.ports_null = self._faults.trigger("vast-ports-null", name=instance.id_and_label) is not None
         instance.proxy_only = self._faults.trigger("vast-proxy-only", name=instance.id_and_label) is not None
         instance.newline = self._faults.trigger("vast-ip-with-newline", name=instance.id_and_label) is not None
@@ -283,10 +283,10 @@ class Lifecycle:
         if instance.generation == generation:
             self.set_keys(instance, rewrite=True)
 
-    # What befalls a running instance
+    # Faults of a running instance
 
     def apply_fault(self, instance: Instance, fault: Fault) -> None:
-        """Let something happen to an instance that runs, when the fault says."""
+        """Apply a fault to a running instance when it is due."""
         generation = instance.generation
 
         async def apply() -> None:
@@ -310,7 +310,7 @@ class Lifecycle:
         await self.stop(instance)
 
     async def _lose(self, instance: Instance, fault: Fault) -> None:
-        """The host does not answer; what runs there goes on, out of reach, and may come back."""
+        """Take the host offline; what runs there continues out of reach, and may come back."""
         instance.lost = fault.params["status"]
         await instance.gateway.shut()
         if fault.params["dead"]:
@@ -332,7 +332,7 @@ class Lifecycle:
     # Small things
 
     def notice_exit(self, instance: Instance) -> None:
-        """See whether the container's own command has ended."""
+        """Notice when the container's own command has ended."""
         running = instance.running
         if running is not None and running.exit_code is not None and instance.actual == "running":
             instance.status_msg = f"container exited with code {running.exit_code}"

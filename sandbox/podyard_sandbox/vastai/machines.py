@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-# Who rents a GPU that is not the sandbox's own account.
+# The holder of GPUs rented by other accounts.
 OTHERS = 0
 
 
@@ -42,7 +42,7 @@ _DRIVER_NAMES = {
     "Tesla V100": "Tesla V100-SXM2-32GB",
 }
 
-# Prices are plausible, not today's.
+# Prices are plausible, not current.
 GPUS: Mapping[str, Gpu] = {
     gpu.name: gpu
     for gpu in (
@@ -68,7 +68,7 @@ GPUS: Mapping[str, Gpu] = {
     )
 }
 
-# How many machines there are of a kind, and how many GPUs each has.
+# The machines of each GPU, by their number of GPUs.
 _MACHINES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("RTX 3060", (1, 2, 4)), ("RTX 3090", (1, 1, 2, 4, 4)), ("RTX 4080", (1, 2)),
     ("RTX 4090", (1, 1, 1, 2, 2, 4, 4, 8)), ("RTX 5090", (1, 2, 4, 8)), ("RTX A4000", (1, 4)),
@@ -86,7 +86,7 @@ _CPUS = (("EPYC 7543", 64), ("EPYC 7763", 128), ("Xeon Gold 6330", 56), ("Ryzen 
 
 @dataclass
 class Machine:
-    """One host: what it has, what it asks, and who holds which of its GPUs (an instance's id, OTHERS, or None)."""
+    """One host: its hardware, its prices, and the holder of each GPU (an instance's id, OTHERS, or None)."""
 
     id: int
     host_id: int
@@ -120,25 +120,25 @@ class Machine:
 
     @property
     def sizes(self) -> list[int]:
-        """How many GPUs its offers have: powers of two, and all of them."""
+        """The numbers of GPUs of its offers: powers of two, and all of them."""
         return sorted({2**power for power in range(int(math.log2(self.count)) + 1)} | {self.count})
 
     def free(self, slots: range) -> bool:
-        """Whether nobody holds any of these GPUs."""
+        """Return whether all of these GPUs are free."""
         return all(self.held[slot] is None for slot in slots)
 
     def take(self, slots: range, holder: int) -> None:
-        """Somebody holds these GPUs from now on."""
+        """Give these GPUs to a holder."""
         for slot in slots:
             self.held[slot] = holder
 
     def give_back(self, holder: int) -> None:
-        """Free all that somebody holds."""
+        """Free all GPUs of a holder."""
         self.held = [None if each == holder else each for each in self.held]
 
 
 def machines(seed: int) -> list[Machine]:
-    """The park that a seed gives."""
+    """Return the machines of a seed."""
     rng = random.Random(seed)
     return list(_machines(rng))
 
@@ -149,7 +149,7 @@ def _machines(rng: random.Random) -> Iterator[Machine]:
         for position, count in enumerate(counts):
             number += rng.randrange(1, 40)
             offer += rng.randrange(100, 400)
-            # The first of each kind keeps still and is a good one, so that there is always something to be had.
+            # The first of each kind never changes and is a good one, so that there is always something to rent.
             machine = _machine(rng, number, offer, GPUS[name], count, steady=position == 0)
             machine.held = [None] * count
             offer += 4 * count

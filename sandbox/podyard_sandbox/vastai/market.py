@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be rented now: offers, their prices, and the moves of a market in which others rent too."""
+"""What can be rented now: offers, their prices, and the changes of a market in which others rent, too."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any
 from podyard_sandbox.vastai.machines import OTHERS, Machine, machines
 from podyard_sandbox.vastai.volumes import volume_offer
 
-HOURS_PER_MONTH = 720  # by which the service's own clients turn a price per month into one per hour
+HOURS_PER_MONTH = 720  # the service's own clients convert monthly prices to hourly ones with this
 DEFAULT_STORAGE = 8.0  # GB that a search prices when it names no size
 
 
 def disk_price(machine: Machine, gb: float) -> float:
-    """USD per hour of so many GB on a machine."""
+    """Return the price of disk space on a machine, USD per hour."""
     return gb * machine.storage_cost / HOURS_PER_MONTH
 
 
 @dataclass(frozen=True)
 class Offer:
-    """Some GPUs of a machine that are rented together."""
+    """GPUs of a machine that are rented together."""
 
     id: int
     machine: Machine
@@ -48,12 +48,12 @@ class Offer:
 
     @property
     def min_bid(self) -> float:
-        """The least bid, USD per hour for all of them, that holds them now."""
+        """The lowest winning bid, USD per hour for all of them."""
         return round(self.machine.min_bid * self.size, 6)
 
 
 class Market:
-    """All machines, and all their offers; one seed gives one story."""
+    """All machines and all their offers; the same seed gives the same changes."""
 
     def __init__(self, seed: int) -> None:
         self.machines = machines(seed)
@@ -64,11 +64,11 @@ class Market:
         return iter(self._offers.values())
 
     def offer(self, offer_id: int) -> Offer | None:
-        """The offer of this number, be it free or taken."""
+        """Return the offer with this id, free or taken, or None."""
         return self._offers.get(offer_id)
 
     def move(self) -> None:
-        """Something happens on a restless machine: others rent or give back, or the host changes its prices."""
+        """Change something on a restless machine: others rent or release GPUs, or the host changes its prices."""
         machine = self._rng.choice([each for each in self.machines if each.restless])
         chance = self._rng.random()
         free = [slot for slot, holder in enumerate(machine.held) if holder is None]
@@ -92,7 +92,7 @@ def _offers(machine: Machine) -> Iterator[Offer]:
 
 
 def hardware(machine: Machine, size: int) -> dict[str, Any]:
-    """What an offer and an instance both say of the machine, for so many of its GPUs."""
+    """Return what offers and instances both show of the machine, for this many of its GPUs."""
     now = time.time()
     return {
         "machine_id": machine.id,
@@ -168,13 +168,13 @@ def _network(machine: Machine) -> dict[str, Any]:
 
 
 def driver_number(version: str) -> int:
-    """535.86.05 as 535086005: three groups of three digits."""
+    """Convert 535.86.05 to 535086005: three groups of three digits."""
     groups = [int(part) for part in version.split(".")]
     return groups[0] * 1_000_000 + groups[1] * 1_000 + groups[2]
 
 
 def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
-    """An offer as a search shows it, priced with so many GB."""
+    """Return an offer as a search shows it, priced with this much disk space (GB)."""
     machine, free = offer.machine, offer.rentable
     base, disk = (offer.min_bid if bid else offer.price), disk_price(offer.machine, storage)
     total = round(base + disk, 6)
@@ -213,7 +213,7 @@ def offer_json(offer: Offer, storage: float, *, bid: bool) -> dict[str, Any]:
 
 
 def _volume(machine: Machine) -> dict[str, Any]:
-    """The disk of the machine that can be rented as a volume: its own number, all there is, USD per GB and hour."""
+    """Return the machine's volume offer: its own id, all of the disk, USD per GB and hour."""
     return {
         "avail_vol_ask_id": volume_offer(machine),
         "avail_vol_size": machine.disk,
@@ -236,7 +236,7 @@ def _price(base: float, disk: float) -> dict[str, Any]:
 
 
 def per_hour(gpus: float, disk: float) -> dict[str, float]:
-    """A price and its parts, USD per hour."""
+    """Return a price and its parts, USD per hour."""
     total = round(gpus + disk, 6)
     parts = {"gpuCostPerHour": gpus, "diskHour": round(disk, 6), "totalHour": total}
     return {**parts, "discountTotalHour": 0, "discountedTotalPerHour": total}

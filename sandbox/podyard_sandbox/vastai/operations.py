@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every operation that is served: its route, the right it needs, and how often it may be called.
 
-The times between two calls are those of Vast.ai's description and of its pages on limits; where these name none, there
-is none here.
+The intervals between calls are those of Vast.ai's API description and of its pages on rate limits; operations without
+one are not limited here.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Operation:
     """One operation.
 
     Attributes:
-        method, path: where it is; the path is below /api and without its last slash, which may be there or not.
-        right: the category that a restricted key must hold; NO_KEY: none is looked at.
-        interval: seconds that must lie between two calls of one key.
-        penalty: seconds to the next call after one that came too early, if more than the interval.
-        burst: calls that are free within ``window`` seconds, in the place of an interval.
-        recorded: whether the ledger holds its calls, since they can change something.
+        method, path: its route; the path is below /api, without the optional trailing slash.
+        right: the permission that a restricted key needs; NO_KEY: no key is checked.
+        interval: seconds required between two calls with one key.
+        penalty: seconds until the next call after one that came too early, if longer than the interval.
+        burst: calls allowed within ``window`` seconds, instead of an interval.
+        recorded: whether the ledger records its calls, since they can change something.
         own: whether an instance's own key may do it, to that instance.
     """
 

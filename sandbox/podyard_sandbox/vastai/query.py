@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The query language: per field an object of operators, all of which must hold."""
+"""The query language: for each field an object of operators, all of which must match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def matches(row: Row, filters: Mapping[str, Mapping[str, Any]], value_of: Callable[[Row, str], Any]) -> bool:
-    """Whether a row keeps every condition; what it has comes from ``value_of``."""
+    """Return whether a row matches every condition; ``value_of`` reads its columns."""
     return all(
         _OPERATORS[name](value_of(row, column), wanted)
         for column, conditions in filters.items()
@@ -24,7 +24,7 @@ def matches(row: Row, filters: Mapping[str, Mapping[str, Any]], value_of: Callab
 
 
 def check(filters: Mapping[str, Any], known: Iterable[str], prefix: str = "q.") -> dict[str, Mapping[str, Any]]:
-    """The filters, if each is an object of operators that exist, for a field that exists.
+    """Check that each filter has a known field and known operators.
 
     Raises:
         ApiError: 400.
@@ -45,20 +45,20 @@ def check(filters: Mapping[str, Any], known: Iterable[str], prefix: str = "q.") 
 
 
 def unknown_key(column: str) -> ApiError:
-    """The refusal of a column by which nothing can be searched."""
+    """Refuse a column that cannot be searched."""
     return unfit(f"{column} is not a valid search key")
 
 
 def unfit(why: str) -> ApiError:
-    """The refusal of a question that cannot be asked; it lacks the field that most refusals have."""
+    """Refuse an invalid query; this shape lacks the field that most refusals have."""
     return ApiError(400, {"error": "invalid_request", "msg": f"Error in query parameters: {why}"})
 
 
 def parameter(text: str | None, kind: type, name: str) -> Any:
-    """A query parameter that holds JSON, or an empty one where it is not given.
+    """Read a query parameter that holds JSON; empty if it is missing.
 
     Raises:
-        ApiError: 400 if it is no JSON of that kind.
+        ApiError: 400 if it is not JSON of that kind.
     """
     if not text:
         return kind()
@@ -78,7 +78,7 @@ def _same(value: Any, wanted: Any) -> bool:
 
 
 def _like(wanted: Any, value: Any) -> Any:
-    """What was asked for as the type of what is there: clients send most numbers as text."""
+    """Convert the wanted value to the type of the actual one: clients send most numbers as text."""
     if not isinstance(wanted, str):
         return wanted
     if isinstance(value, bool):
@@ -113,7 +113,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def ordered(rows: list[dict[str, Any]], order: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Rows in order of some columns; what has no value comes last."""
+    """Sort rows by some columns; missing values come last."""
     for column, direction in reversed(order):
         down = direction == "desc"
 
@@ -126,7 +126,7 @@ def ordered(rows: list[dict[str, Any]], order: list[tuple[str, str]]) -> list[di
 
 
 def selected(row: dict[str, Any], columns: list[Any]) -> dict[str, Any]:
-    """A row's columns of these names, those that it has not as null; all of it where none are named, or ``*``."""
+    """Select columns of a row, unknown ones as null; all of them if none, or ``*``, is named."""
     return row if not columns or "*" in columns else {str(name): row.get(str(name)) for name in columns}
 
 

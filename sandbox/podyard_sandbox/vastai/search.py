@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Searches: what a body asks for, and the offers that keep it."""
+"""Searches: what a body asks for, and the offers that match it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _ALIASES = {
     "disk": "disk_space", "reliability2": "reliability",
 }  # fmt: skip
 _VIRTUAL = ("verified", "datacenter", "allocated_storage")
-# Without a filter on compute_cap, a search by CUDA was seen to lose the newest kinds.
+# Without a filter on compute_cap, a search by CUDA version was seen to lose the newest GPUs.
 _LOST_BY_CUDA = ("H100", "H200")
 _DEFAULT_LIMIT = 64
 _MAX = 4_000
 
 
 def search(market: Market, faults: Faults, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The offers that a search finds, in its order.
+    """Return the offers that a search finds, in its order.
 
     Raises:
         ApiError: 400.
@@ -58,7 +58,7 @@ def search(market: Market, faults: Faults, body: Mapping[str, Any]) -> list[dict
 
 
 def _value(row: query.Row, column: str) -> Any:
-    """What a filter compares with."""
+    """Return what a filter compares with."""
     if column == "id":
         return None  # a filter on id finds nothing; ask_contract_id is the one that does
     if column == "verified":

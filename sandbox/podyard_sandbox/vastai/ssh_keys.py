@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Public keys, as the account and its instances hold them."""
+"""Public SSH keys of the account and its instances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from podyard_sandbox.timestamps import api_time
 
 @dataclass
 class SshKey:
-    """One registered key: its line is kept as it came, for the service looks at none of it."""
+    """One registered key; its line is stored as sent, since the service does not validate it."""
 
     id: int
     user_id: int
@@ -22,11 +22,11 @@ class SshKey:
     created_at: float = field(default_factory=time.time)
 
     def to_json(self, name: str) -> dict[str, Any]:
-        """The key, with its line under one of the names by which the service was seen to call it."""
+        """Return the key as JSON; ``name`` is the line's field, for which the service uses several names."""
         times = {"created_at": api_time(self.created_at), "deleted_at": None}
         return {"id": self.id, "user_id": self.user_id, name: self.line, **times}
 
 
 def identity(line: str) -> tuple[str, ...]:
-    """What makes two lines the same key: type and material, not the comment."""
+    """Return what identifies a key: type and material, not the comment."""
     return tuple(line.split()[:2])

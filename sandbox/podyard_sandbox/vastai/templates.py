@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Templates: settings that instances are made with."""
+"""Templates: settings that instances are created with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from podyard_sandbox.vastai import bodies
 from podyard_sandbox.vastai.errors import refusal
 
-# What a template holds where nothing was said, and so of what type it is.
+# The defaults of a template's fields, which also define their types.
 _EMPTY: Mapping[str, Any] = {
     "name": "", "image": "", "tag": None, "default_tag": None, "env": "", "onstart": "", "runtype": "args",
     "ssh_direct": False, "use_ssh": False, "jup_direct": False, "jupyter_dir": None, "use_jupyter_lab": False,
@@ -23,16 +23,16 @@ _EMPTY: Mapping[str, Any] = {
     "readme_visible": True, "private": True, "href": None, "repo": None, "docker_login_repo": None,
     "docker_login_user": None, "docker_login_pass": None, "volume_info": None,
 }  # fmt: skip
-# What the service says of one, and who makes it does not.
+# Fields that the service sets, not the user.
 _TOLD: Mapping[str, Any] = {"count_created": 0, "recent_create_date": None, "recommended": False}
-# What no body changes.
+# Fields that no body changes.
 _KEPT = frozenset((*_TOLD, "id", "hash_id", "template_id", "creator_id", "created_at"))
-# By what a search can filter and order, whatever templates there are: the documented ones among them.
+# Fields that a search can filter and order by, including the documented ones.
 COLUMNS = frozenset((*_EMPTY, *_TOLD, "id", "hash_id", "creator_id", "created_at"))
 
 
 def check(body: Mapping[str, Any]) -> None:
-    """See that each field of a create or a change is of its type.
+    """Check that each field of a create or a change has the right type.
 
     Raises:
         ApiError: 400.
@@ -46,7 +46,7 @@ def check(body: Mapping[str, Any]) -> None:
 def _fits(name: str, value: Any, empty: Any) -> bool:
     if name == "recommended_disk_space":
         return _is_size(value)
-    if name in ("env", "extra_filters"):  # each comes as text from some clients, and as an object from others
+    if name in ("env", "extra_filters"):  # some clients send text, others an object
         return isinstance(value, (str, Mapping))
     if name == "volume_info":
         return isinstance(value, Mapping)
@@ -61,7 +61,7 @@ def _is_size(value: Any) -> bool:
 
 
 class Templates:
-    """The account's templates; what one holds tells its hash, which changes with it."""
+    """The account's templates; the hash of a template depends on its contents."""
 
     def __init__(self) -> None:
         self._rows: dict[int, dict[str, Any]] = {}
@@ -71,17 +71,17 @@ class Templates:
         return iter(list(self._rows.values()))
 
     def create(self, body: Mapping[str, Any], user: int) -> dict[str, Any]:
-        """Keep a new template."""
+        """Create a template."""
         number = next(self._numbers)
         self._rows[number] = {"id": number, "creator_id": user, "created_at": time.time(), **_TOLD}
         return self._fill(number, body)
 
     def change(self, row: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-        """Change one; its number stays and its hash does not."""
+        """Change a template; its id stays, its hash changes."""
         return self._fill(row["id"], body)
 
     def find(self, *, number: Any = None, hash_id: Any = None) -> dict[str, Any]:
-        """The template of this number or hash.
+        """Return the template with this id or hash.
 
         Raises:
             ApiError: 404.
@@ -92,13 +92,13 @@ class Templates:
         raise refusal(404, "not_found", "Template not found")
 
     def used(self, row: Mapping[str, Any]) -> None:
-        """An instance was made from one."""
+        """Count an instance created from a template."""
         if (kept := self._rows.get(row["id"])) is not None:
             kept["count_created"] += 1
             kept["recent_create_date"] = time.time()
 
     def delete(self, row: Mapping[str, Any]) -> None:
-        """Forget one."""
+        """Delete a template."""
         del self._rows[row["id"]]
 
     def _fill(self, number: int, body: Mapping[str, Any]) -> dict[str, Any]:

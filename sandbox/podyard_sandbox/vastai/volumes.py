@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes: disk of machines, with which instances are made."""
+"""Volumes: disk space on machines, which instances mount."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 from podyard_sandbox.vastai.errors import refusal
 from podyard_sandbox.vastai.machines import Machine
 
-# With it begins the name of a volume for the pods' runtime.
+# Prefix of a volume's name for the pod runtime.
 _PLACE = "vast-"
 
 
 def number_at(place: str) -> int:
-    """The number of the volume that the pods' runtime knows under this name."""
+    """Return the id of the volume that the pod runtime knows under this name."""
     return int(place.removeprefix(_PLACE))
 
 
 @dataclass
 class Volume:
-    """Disk of one machine that outlives instances; it is named V.<id>."""
+    """Disk space on one machine that outlives instances; it is named V.<id>."""
 
     id: int
     name: str
@@ -35,11 +35,11 @@ class Volume:
 
     @property
     def place(self) -> str:
-        """Its name for the pods' runtime."""
+        """Its name for the pod runtime."""
         return f"{_PLACE}{self.id}"
 
     def to_json(self) -> dict[str, Any]:
-        """The volume as a list shows it."""
+        """Return the volume as a list shows it."""
         return {
             "id": self.id,
             "label": self.name,
@@ -69,7 +69,7 @@ class Volume:
 
 
 def volume_offer(machine: Machine) -> int:
-    """The number under which a machine's disk is on offer."""
+    """Return the id of a machine's volume offer."""
     return 4_000_000 + machine.id
 
 
@@ -84,14 +84,14 @@ class Volumes:
         return iter(list(self._volumes.values()))
 
     def create(self, machine: Machine, size: float, name: str | None) -> Volume:
-        """Rent some disk of a machine."""
+        """Rent disk space on a machine."""
         number = next(self._numbers)
         volume = Volume(number, name or f"V.{number}", size, machine)
         self._volumes[number] = volume
         return volume
 
     def find(self, number: int) -> Volume:
-        """The volume of this number.
+        """Return the volume with this id.
 
         Raises:
             ApiError: 404.
@@ -101,7 +101,7 @@ class Volumes:
         return self._volumes[number]
 
     def delete(self, number: int) -> Volume:
-        """Give a volume back that no instance has.
+        """Delete a volume that no instance uses.
 
         Raises:
             ApiError: 404, or 400 while an instance has it.
@@ -112,13 +112,13 @@ class Volumes:
         return self._volumes.pop(number)
 
     def use(self, place: str, instance: int) -> None:
-        """An instance has it from now on."""
+        """Record that an instance uses the volume."""
         for volume in self:
             if volume.place == place:
                 volume.users.append(instance)
 
     def release(self, place: str, instance: int) -> None:
-        """An instance is gone."""
+        """Record that an instance no longer uses the volume."""
         for volume in self:
             if volume.place == place and instance in volume.users:
                 volume.users.remove(instance)

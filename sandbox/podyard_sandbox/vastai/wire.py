@@ -14,7 +14,7 @@ from podyard_sandbox.vastai.instance import SSH_PORT, Instance
 from podyard_sandbox.vastai.market import hardware, per_hour
 from podyard_sandbox.vastai.volumes import number_at
 
-# By what a list can be searched and ordered: what is stored. What is computed, like dph_total or num_gpus, is not.
+# Columns that lists can filter and sort by: stored ones, not computed ones such as dph_total or num_gpus.
 STORED = (
     "id", "label", "actual_status", "intended_status", "cur_state", "next_state", "gpu_name", "verification",
     "machine_id", "host_id", "image_uuid", "start_date", "end_date", "geolocation", "is_bid", "template_hash_id",
@@ -23,7 +23,7 @@ STORED = (
 
 
 def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
-    """An instance as show and the lists answer it."""
+    """Return an instance as show and the lists answer it."""
     now = time.time()
     return {
         "id": instance.id,
@@ -52,7 +52,7 @@ def instance_json(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
 
 
 def _use(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
-    """What is used of what was rented; hardly anything is known while nothing runs."""
+    """Return the usage of the rented hardware, mostly unknown while nothing runs."""
     machine = instance.machine
     answers = instance.running is not None and instance.lost is None and instance.gone_at is None
     use = runtime.utilisation(instance.pod_id) if answers else None
@@ -71,7 +71,7 @@ def _use(instance: Instance, runtime: PodRuntime) -> dict[str, Any]:
 
 
 def _price(instance: Instance) -> dict[str, Any]:
-    """What it costs while it runs, also of one that is stopped; ``instance`` alone says what it costs now."""
+    """Return the price while running, even for a stopped instance; only ``instance`` is what it costs now."""
     gpus, disk = instance.gpu_usd, round(instance.disk_usd, 6)
     return {
         "dph_base": gpus,
@@ -86,7 +86,7 @@ def _price(instance: Instance) -> dict[str, Any]:
 
 
 def states(instance: Instance) -> dict[str, Any]:
-    """What the instance does, was meant to do, and will do."""
+    """Return the instance's actual, intended and next states."""
     text = "Host is not responding" if instance.lost is not None else instance.status_msg
     return {
         "actual_status": instance.lost or instance.actual,
@@ -117,7 +117,7 @@ def _launch(instance: Instance) -> dict[str, Any]:
 
 
 def _address(instance: Instance) -> dict[str, Any]:
-    """Where SSH answers: by the machine's own address and a mapped port, and by the gateway's."""
+    """Return where SSH answers: at the machine's own address and mapped port, and at the gateway."""
     return {
         "ssh_idx": str(instance.id % 9 + 1),
         "ssh_host": gateway.HOST,
@@ -132,7 +132,7 @@ def _address(instance: Instance) -> dict[str, Any]:
 
 
 def _ports(instance: Instance) -> dict[str, Any] | None:
-    """Null while nothing runs; an empty object where something runs and no port is mapped."""
+    """Return the port map: null while nothing runs, empty if no port is mapped."""
     running = instance.running
     if running is None or instance.actual not in ("running", "frozen") or instance.ports_null:
         return None
@@ -141,7 +141,7 @@ def _ports(instance: Instance) -> dict[str, Any] | None:
     found = {SSH_PORT: running.ports[SSH_PORT]} if instance.config.direct and SSH_PORT in running.ports else {}
     for port in instance.config.mapped:
         number = running.ports.get(port, int(port.split("/")[0]))
-        # A number from 70000 on asks for one that is the same inside and outside.
+        # A number above 65535 asks for a port that is the same inside and outside.
         found[f"{number}/{port.split('/')[1]}" if int(port.split("/")[0]) > 65_535 else port] = number
     hosts = ("0.0.0.0", "::")
     return {port: [{"HostIp": host, "HostPort": str(number)} for host in hosts] for port, number in found.items()}

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""RunPod's older API, which is to be switched off: balance, and all that RunPod's Python SDK does by it.
+"""RunPod's older API, which will be switched off: the balance, and everything RunPod's Python SDK uses it for.
 
-It is another door to the same cloud: a pod made here is the same pod in REST.
+It works on the same cloud: a pod created here is the same pod in REST.
 """
 
 from __future__ import annotations

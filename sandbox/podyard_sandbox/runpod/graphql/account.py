@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account: balance, SSH keys, and what it keeps beside its pods."""
+"""The account: balance, SSH keys, and its resources besides pods."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from podyard_sandbox.runpod.graphql.resources import show_registry, show_templat
 from podyard_sandbox.runpod.problems import Problem
 
 _NOTICES = ("notifyPodsStale", "notifyPodsGeneral", "notifyLowBalance")
-_NO_SERVERLESS = "podyard-sandbox does not stand in for serverless endpoints."
+_NO_SERVERLESS = "podyard-sandbox does not implement serverless endpoints."
 
 
 def account_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The fields about the account."""
+    """Return the resolvers of the account's fields."""
 
     def myself(_info: Any) -> dict[str, Any]:
         return _user(cloud)
@@ -42,7 +42,7 @@ def account_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
 
 def _user(cloud: Cloud) -> dict[str, Any]:
-    """The account. Its pods are looked up only when they are asked for, since that counts as a read of each."""
+    """Return the account; its pods are read only if requested, since that counts as a read of each."""
     return {
         "id": cloud.account.id,
         "email": cloud.account.email,

@@ -16,13 +16,13 @@ from podyard_sandbox.runpod.gpus import GPUS, GpuType
 from podyard_sandbox.runpod.graphql.machine_filter import MachineFilter
 from podyard_sandbox.runpod.stock import MachineRequest, level
 
-# Asked by price lists that have no key.
+# Price lists query these without a key.
 PUBLIC = ("gpuTypes", "cpuTypes", "cpuFlavors", "dataCenters", "countryCodes")
 _DISK_PER_VCPU = 10  # GB; the service's figure for its small flavours
 
 
 def catalogue_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The fields of the query's root."""
+    """Return the resolvers of the catalogue's fields."""
 
     def gpu_types(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         given = input or {}
@@ -53,7 +53,7 @@ def catalogue_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
 
 def data_center(cloud: Cloud, place: DataCenter) -> dict[str, Any]:
-    """A data centre."""
+    """Return a data centre as this API shows it."""
 
     def gpu_availability(_info: Any, input: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         return MachineFilter(cloud, input or {}).availability(place.id)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""New pods: this API's inputs as the body of a REST create, and what only this API can do at a create."""
+"""Creating pods: this API's inputs as the body of a REST create, and what only this API can do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from podyard_sandbox.timestamps import parse_time
 _WITHDRAWN = "Spot pods are no longer offered"
 _SMALLEST_CPU = "cpu3c-2-4"
 _VOLUME_PATH = "/workspace"
-# Inputs that are the same in REST but for their names; an empty text counts as none given.
+# Inputs that REST has under other names; an empty text means "not given".
 _SAME = {
     "imageName": "image",
     "dockerArgs": "args",
@@ -36,12 +36,12 @@ _SAME = {
     "startSsh": "startSsh",
     "startJupyter": "startJupyter",
 }
-# The tasks that end pods at their time; the event loop alone would forget them.
+# The tasks that stop and terminate pods at a given time; the event loop keeps only weak references.
 _ending: set[asyncio.Task[None]] = set()
 
 
 def deploy_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The mutations that make a pod."""
+    """Return the resolvers of the mutations that create a pod."""
 
     def deploy_gpu(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
         count = input.get("gpuCount") or 1
@@ -95,7 +95,7 @@ def _deploy(cloud: Cloud, given: dict[str, Any], machine: dict[str, Any]) -> dic
 
 
 def settings(given: dict[str, Any]) -> dict[str, Any]:
-    """What a container and its template have in common, as REST names it."""
+    """Return the settings that pods and templates share, under REST's names."""
     raw = {name: given[each] for each, name in _SAME.items() if given.get(each) not in (None, "")}
     if given.get("ports") is not None:
         raw["ports"] = [port.strip() for port in given["ports"].split(",") if port.strip()]
@@ -105,7 +105,7 @@ def settings(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mounts(given: dict[str, Any]) -> Mounts | None:
-    """Storage; of its volume disks this API takes smaller ones than REST."""
+    """Return the storage; this API takes smaller volume disks than REST."""
     path = given.get("volumeMountPath") or _VOLUME_PATH
     if given.get("networkVolumeId"):
         return Mounts(network=[NetworkMount(volumeId=given["networkVolumeId"], path=path)])
@@ -115,10 +115,10 @@ def _mounts(given: dict[str, Any]) -> Mounts | None:
 
 
 def _places(given: dict[str, Any]) -> list[str]:
-    """The data centres that the input leaves, empty if it names no filter.
+    """Return the data centres that match the input; empty if it has no filter.
 
     Raises:
-        Problem: it leaves none.
+        Problem: no data centre matches.
     """
     named = [each for each in given.get("dataCenterIds") or () if each]
     if one := given.get("dataCenterId"):
@@ -132,7 +132,7 @@ def _places(given: dict[str, Any]) -> list[str]:
 
 
 def _cloud(cloud: Cloud, given: dict[str, Any], body: CreatePod) -> str:
-    """The cloud to take the pod from: with ALL, the first that has a machine left."""
+    """Return the cloud to rent from: with ALL, the first that has a machine left."""
     asked = given.get("cloudType") or "ALL"
     if asked != "ALL":
         return str(asked)
@@ -155,7 +155,7 @@ def _cloud(cloud: Cloud, given: dict[str, Any], body: CreatePod) -> str:
     return "SECURE"
 
 
-# What REST cannot do: an end at a given time.
+# What REST cannot do: stop or terminate at a given time.
 _AT = {"stopAfter": "stop", "terminateAfter": "terminate"}
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A document against the schema, and what comes of it in the service's shape.
+"""Executing a document against the schema, and shaping the result like the service.
 
-What the schema does not allow is answered 400; what goes wrong later is answered 200 with ``errors``. The words are the
-reference implementation's: its JavaScript form sets names in double quotes where the Python form sets single ones.
+Violations of the schema are answered 400, later errors 200 with ``errors``. The words are those of the reference
+implementation: the JavaScript version puts names in double quotes where the Python version uses single ones.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ _logger = logging.getLogger(__name__)
 _RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
 _MAX_ERRORS = 20
 _QUOTED = re.compile(r"'([^']*)'")
-# The code of a refusal that has none of its own, as once seen by a client.
+# The code of a refusal without a code of its own, as a client once saw it.
 _REFUSED = "RUNPOD"
 _STATUS_CODES = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}  # made up
-# What the key that a pod finds in its environment may do, to its own pod alone. Its true rights are not known.
+# What a pod's own key, which is in its environment, may do to its pod. Its real rights are not known.
 _POD_FIELDS = ("pod", "podStop", "podTerminate")
-# Of these the HTTP status itself tells; every other refusal comes as 200.
+# Refusals that keep their HTTP status; every other one becomes 400.
 _BY_STATUS = (401, 403, 405, 410, 413, 429, 500, 502, 503, 504)
 
 
 @lru_cache(maxsize=1)
 def schema() -> GraphQLSchema:
-    """The schema of the package's ``schema.graphql``."""
+    """Load the schema from the package's ``schema.graphql``."""
     return build_schema(resources.files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8"))
 
 
 async def answer(cloud: Cloud, request: Any) -> tuple[int, dict[str, Any]]:
-    """HTTP status and document of a request's answer.
+    """Return the HTTP status and the document that answer a request.
 
     Raises:
         DroppedLine: a fault drops the connection.
@@ -94,14 +94,14 @@ async def answer(cloud: Cloud, request: Any) -> tuple[int, dict[str, Any]]:
 
 
 def refusal(problem: Problem) -> web.Response:
-    """A refusal from before the query was read (no key, too many requests, …), in this API's shape."""
+    """Return a refusal from before the query was read (no key, rate limit, …), in this API's shape."""
     code = _STATUS_CODES.get(problem.status, _REFUSED)
     status = problem.status if problem.status in _BY_STATUS else 400
     return json_response(_errors([{"message": problem.detail}], code), status=status, headers=problem.headers)
 
 
 def gone(fault: Fault) -> web.Response:
-    """The answer once this API is switched off, in one of the ways in which that may be done."""
+    """Return the response once this API is switched off, in one of several plausible forms."""
     reading = fault.params["reading"]
     if reading == "schema":
         message = 'Cannot query field "clientBalance" on type "User".'
@@ -114,7 +114,7 @@ def gone(fault: Fault) -> web.Response:
 
 
 def _nothing_but_refusals(result: ExecutionResult) -> bool:
-    """Whether a request without a key got nothing for lack of one; a part of an answer is answered with its errors."""
+    """Return whether a request without a key got no data at all; partial data is sent along with its errors."""
     refused = [error for error in result.errors or () if getattr(error.original_error, "status", None) == 401]
     return bool(refused) and not any(value is not None for value in (result.data or {}).values())
 
@@ -138,7 +138,7 @@ async def _execute(cloud: Cloud, document: DocumentNode, request: dict[str, Any]
 
 
 def _root(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """What answers the fields of both roots, by their names."""
+    """Return the resolvers of both root types, by field name."""
 
     def pod(_info: Any, input: dict[str, Any] | None = None) -> Any:
         return get_pod(cloud, (input or {}).get("podId"))
@@ -162,7 +162,7 @@ def _refuse_keyless(_info: Any, **_arguments: Any) -> None:
 
 
 def _narrowed(name: str, field: Callable[..., Any], only: str) -> Callable[..., Any]:
-    """The field as a pod's own key may use it: on this pod alone. A probe of another found that none was there."""
+    """Limit a resolver to the pod whose own key was used; for that key, no other pod exists."""
 
     def narrowed(info: Any, **arguments: Any) -> Any:
         if name not in _POD_FIELDS:
@@ -174,7 +174,7 @@ def _narrowed(name: str, field: Callable[..., Any], only: str) -> Callable[..., 
 
 
 def _refused(error: GraphQLError) -> dict[str, Any]:
-    """What a resolver refused, with its code.
+    """Return an error of a resolver, with its code.
 
     Raises:
         DroppedLine: a fault drops the connection.

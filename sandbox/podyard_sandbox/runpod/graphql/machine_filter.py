@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a question to the catalogue narrows machines to, and what it finds of a GPU type there."""
+"""The machine filter of a catalogue query, and what it finds of a GPU type."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLOUDS = ("SECURE", "COMMUNITY")
 
 
 def data_centers_of(given: Mapping[str, Any], named: list[str]) -> list[str] | None:
-    """The data centres that country, certificates and network leave of the named ones, or of all; None: no filter."""
+    """Return the data centres that match country, certificates and network; None if nothing is filtered."""
     country, compliance = given.get("countryCode"), {each for each in given.get("compliance") or () if each}
     networked = bool(given.get("globalNetwork"))
     if not country and not compliance and not networked:
@@ -36,12 +36,12 @@ def data_centers_of(given: Mapping[str, Any], named: list[str]) -> list[str] | N
 
 
 class MachineFilter:
-    """The machines that are asked for.
+    """The machines that a query selects.
 
-    What machines have no figures of here (bandwidth, public addresses: all have them) narrows nothing.
+    Filters on what machines here have no figures for (bandwidth, public addresses) select everything.
 
     Raises:
-        Problem: 400 if a count or a version is none.
+        Problem: 400 if a count or a version is invalid.
     """
 
     def __init__(self, cloud: Cloud, given: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ class MachineFilter:
         self.narrowed = self._places is not None or max(self._ram, self._vcpus, self._disk) > 0
 
     def machines(self, gpu: GpuType) -> list[Machine]:
-        """Those of a GPU type that fit, full ones too."""
+        """Return the matching machines of a GPU type, fully rented ones included."""
         if self._places == []:
             return []
         found: list[Machine] = []
@@ -84,13 +84,13 @@ class MachineFilter:
         return found
 
     def stock(self, machines: list[Machine]) -> str | None:
-        """The word for what is left: None if no machine passes the filters, "None" if all are rented."""
+        """Return the stock status: None if no machine matches the filters, "None" if all are rented."""
         if not machines and self.narrowed:
             return None
         return level(catalogue.left(self._cloud, machines), self.count).capitalize()
 
     def lowest_price(self, gpu: GpuType) -> dict[str, Any]:
-        """What is left of a GPU and at what price per GPU; with spot withdrawn nobody can bid."""
+        """Return the stock and the price of one GPU; spot pods are withdrawn, so there is no bid price."""
         machines = self.machines(gpu)
         rest = catalogue.left(self._cloud, machines)
         frees = [machine.free for machine in rest]
@@ -115,7 +115,7 @@ class MachineFilter:
         }
 
     def availability(self, place_id: str) -> list[dict[str, Any]]:
-        """What there is of each GPU type in a data centre."""
+        """Return the stock of each GPU type in a data centre."""
         here = [machine for machine in self._cloud.stock.machines if machine.data_center == place_id]
         found = []
         for gpu_id in dict.fromkeys(machine.gpu_id for machine in here if machine.gpu_id in GPUS):

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A document as it comes in: parsed, and held against limits before any time goes into it.
+"""Parsing a document, and checking it against limits before any work is done.
 
-The limits are the sandbox's own: one process answers everybody, and a client that asks a thousandfold must not keep
-the others waiting.
+The limits are the sandbox's own: one process serves all clients, and a huge query must not keep the others waiting.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from graphql import (
 
 _MAX_TOKENS = 15_000
 _MAX_FIELDS = 5_000  # with each fragment counted wherever it is used
-_MAX_ALIKE = 100  # fields of one name side by side; each pair of them is compared
+_MAX_ALIKE = 100  # fields of one name in one selection; each pair of them is compared
 _MAX_DEPTH = 50
 _TOO_LARGE = "Query is too large: it has more than {} {}."
 
 
 def read(query: str) -> DocumentNode:
-    """The document of a query.
+    """Parse a query, within the limits.
 
     Raises:
-        GraphQLError: it is none, or too large.
+        GraphQLError: the query is invalid, or too large.
     """
     try:
         document = parse(query, max_tokens=_MAX_TOKENS)
@@ -52,14 +51,14 @@ def read(query: str) -> DocumentNode:
 
 
 class _Fields:
-    """Counts the fields that a selection comes to."""
+    """Counts the fields of a selection."""
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode], counts: dict[str, int]) -> None:
         self._fragments = fragments
         self._counts = counts
 
     def of(self, selected: SelectionSetNode, depth: int, within: tuple[str, ...]) -> int:
-        """The fields of a selection; a fragment within itself is left to the validation."""
+        """Count the fields of a selection; a fragment that contains itself is left to the validation."""
         if depth > _MAX_DEPTH:
             raise _too_large(_MAX_DEPTH, "levels")
         names = Counter(_name(each) for each in selected.selections if not isinstance(each, InlineFragmentNode))

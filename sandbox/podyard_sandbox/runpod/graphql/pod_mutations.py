@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done to pods that are there."""
+"""The mutations of existing pods."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEMPLATE_ONLY = ("startSsh", "startJupyter", "templateId")
 
 
 def pod_mutation_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The mutations of a pod."""
+    """Return the resolvers of the mutations that change a pod."""
 
     async def stop(_info: Any, input: dict[str, Any]) -> dict[str, Any]:
         pod = _find(cloud, input, "stop")
@@ -63,7 +63,7 @@ def _find(cloud: Cloud, given: dict[str, Any], verb: str) -> Pod:
     try:
         pod = cloud.find(given["podId"])
     except Problem:
-        # The text of a terminate was seen by clients; the others are made like it.
+        # Clients have seen the text of a terminate; the others are modelled on it.
         raise GraphQLError(f"pod not found to {verb}", extensions={"code": "POD_NOT_FOUND"}) from None
     current().name = pod.config.name
     return pod

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pod as this API shows it: by the state it is wanted in, not by the one it is in."""
+"""A pod as this API shows it: by its desired status, not its actual one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from podyard_sandbox.runpod.pod import Pod
 from podyard_sandbox.runpod.problems import Problem
 from podyard_sandbox.runpod.wire import pod_json
 
-# What is wanted of a pod that REST shows so. An ERROR is the host's trouble: the service goes on trying.
+# The desired status of a pod by its REST status. For an ERROR, the service keeps trying.
 _WANTED = {"EXITED": "EXITED", "TERMINATED": "TERMINATED"}
 _CHANGED = {"RUNNING": "Rented", "EXITED": "Exited", "TERMINATED": "Terminated"}
-# HTTP goes by RunPod's proxy, so that its ports have no public address, and their numbers mean nothing outside.
+# HTTP goes through RunPod's proxy, so its ports have no public address, and their numbers mean nothing outside.
 _INNER_PORT, _INNER_ADDRESS = 60_000, "100.65.{}.{}"
 
 
 async def get_pod(cloud: Cloud, pod_id: str | None) -> dict[str, Any] | None:
-    """The pod that a read shows, or None."""
+    """Return the pod that a read shows, or None."""
     try:
         pod = await cloud.read(pod_id or "")
     except Problem:
@@ -33,12 +33,12 @@ async def get_pod(cloud: Cloud, pod_id: str | None) -> dict[str, Any] | None:
 
 
 async def list_pods(cloud: Cloud) -> list[dict[str, Any]]:
-    """Every pod that a list shows."""
+    """Return every pod that a list shows."""
     return [read_pod(cloud, pod) for pod in await cloud.read_all()]
 
 
 def read_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
-    """The pod as a read shows it; each read brings a stale port nearer to its end."""
+    """Return the pod as a read shows it; each read counts towards the end of a stale port."""
     shown = show_pod(cloud, pod)
     if pod.ssh_port() is not None:
         pod.stale_reads = max(0, pod.stale_reads - 1)
@@ -46,7 +46,7 @@ def read_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
 
 
 def show_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
-    """The pod as it is now."""
+    """Return the pod as it is now."""
     shown, config = pod_json(pod, cloud.runtime), pod.config
     wanted = "EXITED" if pod.stopping is not None else _WANTED.get(shown["status"], "RUNNING")
     share = shown["cpu"] if pod.cpu is not None else shown["gpu"]
@@ -85,13 +85,13 @@ def show_pod(cloud: Cloud, pod: Pod) -> dict[str, Any]:
 
 
 def _moment(pod: Pod) -> str:
-    """When the pod was last rented, stopped or started, as JavaScript writes a time."""
+    """Return when the pod was last rented, stopped or started, in JavaScript's format."""
     since = pod.meter.intervals[-1].start if pod.meter.intervals else pod.created_at
     return datetime.fromtimestamp(since, UTC).strftime("%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)")
 
 
 def _machine_id(cloud: Cloud, pod: Pod) -> str:
-    """An id that pods of one machine share; the machines have none of their own."""
+    """Return an id that the pods of one machine share, since machines have no id of their own."""
     machines = cloud.stock.machines
     number = next((number for number, machine in enumerate(machines) if machine is pod.machine), len(machines))
     return hashlib.sha256(f"machine {number}".encode()).hexdigest()[:12]

@@ -27,12 +27,12 @@ from podyard_sandbox.runpod.validation import parse
 
 
 def resource_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
-    """The fields of all four."""
+    """Return the resolvers of all four kinds of resources."""
     return {**_template_fields(cloud), **_registry_fields(cloud), **_volume_fields(cloud), **_secret_fields(cloud)}
 
 
 def show_template(template: Template) -> dict[str, Any]:
-    """A template."""
+    """Return a template as this API shows it."""
     volume = template.persistent or {}
     return {
         "id": template.id,
@@ -56,12 +56,12 @@ def show_template(template: Template) -> dict[str, Any]:
 
 
 def show_registry(registry: Registry) -> dict[str, Any]:
-    """A registry credential, without its secret part."""
+    """Return a registry credential without its secret part."""
     return {"id": registry.id, "name": registry.name}
 
 
 def show_volume(cloud: Cloud, volume: Volume) -> dict[str, Any]:
-    """A network volume."""
+    """Return a network volume as this API shows it."""
     return {
         "id": volume.id,
         "name": volume.name,
@@ -112,7 +112,7 @@ def _template_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
 
 def _saved_template(cloud: Cloud, raw: dict[str, Any], template_id: str | None) -> Template:
-    """The template with this id, changed; or a new one, whose name no other may have."""
+    """Change the template with this id, or create one with a unique name."""
     if template_id:
         change = parse(UpdateTemplate, raw)
         check_settings(change)
@@ -185,5 +185,5 @@ def _secret_fields(cloud: Cloud) -> dict[str, Callable[..., Any]]:
 
 
 def _given(input: dict[str, Any]) -> dict[str, Any]:
-    """The input without what is null: here that means not given."""
+    """Return the input without null values, which mean "not given" here."""
     return {name: value for name, value in input.items() if value is not None}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations that only look: the catalogue and the bills."""
+"""The read-only operations: catalogue and billing."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LIST, _ONE = "/v2/catalog/{}", "/v2/catalog/{}/{{id}}"
 
 
 class CatalogueHandlers:
-    """The operations, by the names that the API's description gives them."""
+    """The operations, by their names in the API's description."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def routes(self) -> list[web.RouteDef]:
-        """Method, path and operation of everything that is served."""
+        """Return the routes: method, path and operation."""
         return [
             self._list("gpus", "listGpuTypes", catalogue.list_gpus),
             self._one("gpus", "getGpuType", catalogue.get_gpu),
@@ -48,17 +48,17 @@ class CatalogueHandlers:
         ]
 
     async def list_billing(self, request: web.Request) -> web.Response:
-        """Everything that was spent."""
+        """List all costs."""
         cloud = self._cloud
         found = billing.everything(cloud.pod_history, cloud.volumes.history, request.query, time.time())
         return json_response(found)
 
     async def list_pod_billing(self, request: web.Request) -> web.Response:
-        """What pods have cost."""
+        """List the costs of pods."""
         return json_response(billing.pods(self._cloud.pod_history, request.query, time.time()))
 
     async def list_volume_billing(self, request: web.Request) -> web.Response:
-        """What network volumes have cost."""
+        """List the costs of network volumes."""
         return json_response(billing.volumes(self._cloud.volumes.history, request.query, time.time()))
 
     def _nothing(self, family: str, name: str) -> web.RouteDef:
@@ -88,7 +88,7 @@ class CatalogueHandlers:
 
 
 def _title_case(found: Any) -> Any:
-    """The same with what is left spelt High, Low, ..., as the older API spells it."""
+    """Spell availability as High, Low and so on, as the older API does."""
     if isinstance(found, list):
         return [_title_case(each) for each in found]
     if not isinstance(found, dict):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each operation of the API does; authentication, faults of any request and errors are dealt with before."""
+"""The operations on pods, the account's SSH keys and GraphQL, once a request has been admitted."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from podyard_sandbox.runpod.wire import example_json, older_json, pod_json
 
 
 class PodHandlers:
-    """The operations, by the names that the API's description gives them."""
+    """The operations, by their names in the API's description."""
 
     def __init__(self, cloud: Cloud, access: Access) -> None:
         self._cloud = cloud
         self._access = access
 
     def routes(self) -> list[web.RouteDef]:
-        """Method, path and operation of everything that is served."""
+        """Return the routes: method, path and operation."""
         return [
             web.get("/v2/pods", self.list_pods, name="listPods", allow_head=False),
             web.post("/v2/pods", self.create_pod, name="createPod"),
@@ -50,7 +50,7 @@ class PodHandlers:
     # Pods
 
     async def list_pods(self, request: web.Request) -> web.Response:
-        """All pods, or a page of them."""
+        """List the pods, or a page of them."""
         pods, rest = page(request.query, self._cloud.faults, "pods", await self._cloud.read_all())
         return json_response({"pods": self._shown(pods), **rest})
 
@@ -72,7 +72,7 @@ class PodHandlers:
         return json_response(self._json(pod), status=201)
 
     async def get_pod(self, request: web.Request) -> web.Response:
-        """One pod."""
+        """Get a pod."""
         pod = await self._cloud.read(request.match_info["id"])
         return json_response(self._shown([pod])[0])
 
@@ -89,11 +89,11 @@ class PodHandlers:
         return json_response(self._json(pod))
 
     async def delete_pod(self, request: web.Request) -> web.Response:
-        """End a pod for good."""
+        """Terminate a pod."""
         return await self._terminate(self._find(request))
 
     async def pod_action(self, request: web.Request) -> web.Response:
-        """Start, stop, restart or end a pod."""
+        """Start, stop, restart or terminate a pod."""
         pod = self._find(request)
         body = parse(PodAction, await read_json(request))
         if body.action == "terminate":
@@ -102,7 +102,7 @@ class PodHandlers:
         return json_response(self._json(pod))
 
     async def get_pod_logs(self, request: web.Request) -> web.StreamResponse:
-        """What a pod writes, as long as the reader stays."""
+        """Stream a pod's logs for as long as the client stays connected."""
         pod = await self._cloud.read(request.match_info["id"])
         logs = {source: self._cloud.runtime.log(pod.id, source) for source in ("container", "system")}
         return await stream(request, logs, {**self._access.headers(request), "x-request-id": current().id})
@@ -110,17 +110,17 @@ class PodHandlers:
     # Account
 
     async def get_ssh_keys(self, request: web.Request) -> web.Response:
-        """The account's SSH keys."""
+        """Get the account's SSH keys."""
         return json_response({"keys": self._cloud.account.ssh_keys})
 
     async def update_ssh_keys(self, request: web.Request) -> web.Response:
-        """Replace all of them."""
+        """Replace all of the account's SSH keys."""
         body = parse(UpdateSshKeys, await read_json(request))
         self._cloud.account.ssh_keys = list(body.keys)
         return json_response({"keys": self._cloud.account.ssh_keys})
 
     async def graphql(self, request: web.Request) -> web.Response:
-        """What is left of the older API."""
+        """Answer a GraphQL request."""
         if (fault := self._note_fault(self._cloud.faults.trigger("graphql-gone"))) is not None:
             return graphql.gone(fault)
         status, document = await graphql.answer(self._cloud, await read_json(request))
@@ -140,7 +140,7 @@ class PodHandlers:
         return web.Response(status=204)
 
     def _note_fault(self, fault: Fault | None) -> Fault | None:
-        """Note in the ledger that a fault struck this request."""
+        """Record which fault hit this request."""
         if fault is not None:
             current().fault = fault.kind.name
         return fault
@@ -156,7 +156,7 @@ class PodHandlers:
         return shown
 
     def _shown(self, pods: list[Pod]) -> list[dict[str, Any]]:
-        """Pods as a read shows them; each read brings a stale port nearer to its end."""
+        """Return pods as a read shows them; each read counts towards the end of a stale port."""
         shown = [self._json(pod) for pod in pods]
         for pod in pods:
             if pod.ssh_port() is not None:

@@ -27,13 +27,13 @@ _SOURCES = ("official", "verified", "community")
 
 
 class ResourceHandlers:
-    """The operations, by the names that the API's description gives them."""
+    """The operations, by their names in the API's description."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def routes(self) -> list[web.RouteDef]:
-        """Method, path and operation of everything that is served."""
+        """Return the routes: method, path and operation."""
         volumes, templates, registries = "/v2/network-volumes", "/v2/templates", "/v2/registries"
         registry = f"{registries}/{{id:(?!delegations$)[^/]+}}"
         return [
@@ -57,12 +57,12 @@ class ResourceHandlers:
     # Network volumes
 
     async def list_volumes(self, request: web.Request) -> web.Response:
-        """The account's volumes."""
+        """List the account's volumes."""
         shown, rest = page(request.query, self._cloud.faults, "networkVolumes", list(self._cloud.volumes))
         return json_response({"networkVolumes": [_volume(volume) for volume in shown], **rest})
 
     async def create_volume(self, request: web.Request) -> web.Response:
-        """A new volume."""
+        """Create a volume."""
         body = parse(CreateVolume, await read_json(request))
         current().name = body.name
         lower = body.dataCenter != body.dataCenter.upper() and self._triggered("lower-case-data-center")
@@ -71,11 +71,11 @@ class ResourceHandlers:
         return json_response(_volume(volume), status=201)
 
     async def get_volume(self, request: web.Request) -> web.Response:
-        """One volume."""
+        """Get a volume."""
         return json_response(_volume(self._cloud.volumes.find(request.match_info["id"])))
 
     async def update_volume(self, request: web.Request) -> web.Response:
-        """A new name or a larger size."""
+        """Rename or enlarge a volume."""
         volume = self._cloud.volumes.find(request.match_info["id"])
         current().name = volume.name
         raw = await read_json(request)
@@ -84,7 +84,7 @@ class ResourceHandlers:
         return json_response(_volume(volume))
 
     async def delete_volume(self, request: web.Request) -> web.Response:
-        """Remove a volume that no pod uses."""
+        """Delete a volume that no pod uses."""
         volume = self._cloud.volumes.find(request.match_info["id"])
         current().name = volume.name
         used = self._cloud.uses_volume(volume.id)
@@ -96,12 +96,12 @@ class ResourceHandlers:
     # Templates
 
     async def list_templates(self, request: web.Request) -> web.Response:
-        """The account's own."""
+        """List the account's own templates."""
         shown, rest = page(request.query, self._cloud.faults, "templates", list(self._cloud.templates))
         return json_response({"templates": [self._template(template) for template in shown], **rest})
 
     async def create_template(self, request: web.Request) -> web.Response:
-        """A new template."""
+        """Create a template."""
         body = parse(CreateTemplate, await read_json(request), older=self._older())
         current().name = body.name
         self._check(body)
@@ -110,11 +110,11 @@ class ResourceHandlers:
         return json_response(self._template(template), status=201)
 
     async def get_template(self, request: web.Request) -> web.Response:
-        """One template, own or public."""
+        """Get a template, the account's own or a public one."""
         return json_response(self._template(self._cloud.templates.readable(request.match_info["id"])))
 
     async def update_template(self, request: web.Request) -> web.Response:
-        """Change an own template; pods that were made from it stay as they are."""
+        """Change an own template; pods created from it stay as they are."""
         template = self._cloud.templates.find(request.match_info["id"])
         current().name = template.name
         body = parse(UpdateTemplate, await read_json(request), older=self._older())
@@ -123,7 +123,7 @@ class ResourceHandlers:
         return json_response(self._template(template))
 
     async def delete_template(self, request: web.Request) -> web.Response:
-        """Remove an own template that no pod was made from."""
+        """Delete an own template that no pod was created from."""
         template = self._cloud.templates.find(request.match_info["id"])
         current().name = template.name
         if self._cloud.uses_template(template.id) and not self._triggered("template-delete-unguarded"):
@@ -132,7 +132,7 @@ class ResourceHandlers:
         return web.Response(status=204)
 
     async def list_public(self, request: web.Request) -> web.Response:
-        """One slice of the catalogue's templates; no pages."""
+        """List the public templates of one source; there are no pages."""
         sources = one_of(request.query, "source", _SOURCES)
         found = self._cloud.templates.catalogue(sources[0] if sources else "official")
         return json_response({"templates": [self._template(template) for template in found]})
@@ -140,12 +140,12 @@ class ResourceHandlers:
     # Registry credentials
 
     async def list_registries(self, request: web.Request) -> web.Response:
-        """The account's credentials, without the secret part."""
+        """List the account's registry credentials without their secret part."""
         shown, rest = page(request.query, self._cloud.faults, "registries", list(self._cloud.registries))
         return json_response({"registries": [_registry(registry) for registry in shown], **rest})
 
     async def create_registry(self, request: web.Request) -> web.Response:
-        """A new credential."""
+        """Create a registry credential."""
         body = parse(CreateRegistry, await read_json(request))
         current().name = body.name
         with faults_on_create(self._cloud.faults, "createRegistry", body.name):
@@ -153,11 +153,11 @@ class ResourceHandlers:
         return json_response(_registry(registry), status=201)
 
     async def get_registry(self, request: web.Request) -> web.Response:
-        """One credential."""
+        """Get a registry credential."""
         return json_response(_registry(self._cloud.registries.find(request.match_info["id"])))
 
     async def delete_registry(self, request: web.Request) -> web.Response:
-        """Forget a credential that no pod uses."""
+        """Delete a registry credential that no pod uses."""
         registry = self._cloud.registries.to_delete(request.match_info["id"])
         current().name = registry.name
         if self._cloud.uses_registry(registry.id):

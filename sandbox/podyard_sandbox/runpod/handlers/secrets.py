@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations on secrets, which came after the API was first published."""
+"""The operations on secrets, which were added after the API was first published."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PATH = "/v2/secrets"
 
 
 class SecretHandlers:
-    """The operations, by names like those of the API's description."""
+    """The operations, by names in the style of the API's description."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
     def routes(self) -> list[web.RouteDef]:
-        """Method, path and operation of everything that is served."""
+        """Return the routes: method, path and operation."""
         return [
             web.get(_PATH, self.list_secrets, name="listSecrets", allow_head=False),
             web.post(_PATH, self.create_secret, name="createSecret"),
@@ -40,13 +40,13 @@ class SecretHandlers:
         ]
 
     async def list_secrets(self, request: web.Request) -> web.Response:
-        """The account's secrets, without their values."""
+        """List the account's secrets without their values."""
         self._there()
         shown, rest = page(request.query, self._cloud.faults, "secrets", list(self._cloud.secrets))
         return json_response({"secrets": [_secret(secret) for secret in shown], **rest})
 
     async def create_secret(self, request: web.Request) -> web.Response:
-        """A new secret."""
+        """Create a secret."""
         self._there()
         body = parse(CreateSecret, await read_json(request))
         current().name = body.name
@@ -55,11 +55,11 @@ class SecretHandlers:
         return json_response(_secret(secret), status=201)
 
     async def get_secret(self, request: web.Request) -> web.Response:
-        """One secret, without its value."""
+        """Get a secret without its value."""
         return json_response(_secret(self._find(request)))
 
     async def update_secret(self, request: web.Request) -> web.Response:
-        """A new value or description; pods get it at their next start."""
+        """Change a secret's value or description; pods get the value at their next start."""
         secret = self._find(request)
         raw = await read_json(request)
         not_empty(raw)
@@ -67,7 +67,7 @@ class SecretHandlers:
         return json_response(_secret(secret))
 
     async def delete_secret(self, request: web.Request) -> web.Response:
-        """Forget a secret."""
+        """Delete a secret."""
         self._cloud.secrets.delete(self._find(request))
         return web.Response(status=204)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that an account keeps, and which of it its pods use."""
+"""All resources of an account, and which of them its pods use."""
 
 from __future__ import annotations
 
@@ -30,69 +30,69 @@ class AccountResources:
         self.templates = Templates()
         self.registries = Registries()
         self.secrets = self.account.secrets
-        self.pod_history: list[Pod] = []  # every pod there ever was
+        self.pod_history: list[Pod] = []  # every pod the account ever had
         self._meters: list[Meter | VolumeMeter] = []
 
     @abstractmethod
     def __iter__(self) -> Iterator[Pod]:
-        """The account's pods."""
+        """Iterate over the account's pods."""
 
     def money(self) -> float:
-        """USD that are left after all that was billed so far."""
+        """Return the USD left after everything billed so far."""
         return self.account.balance(self._meters, time.time())
 
     def set_balance(self, usd: float) -> None:
-        """Pay in or take out, so that so much is left."""
+        """Set what is left in the account, USD."""
         self.account.deposit += usd - self.money()
 
     def spend(self) -> float:
-        """USD per hour that the account spends now, stopped disks included."""
+        """Return what the account spends now, USD per hour, stopped disks included."""
         return round(sum(meter.rate() for meter in self._meters), 6)
 
     def create_volume(self, body: CreateVolume, lower_case_ok: bool = False) -> Volume:
-        """Make a network volume, which is billed from now on.
+        """Create a network volume, and start its bill.
 
         Raises:
-            Problem: 400 if it cannot be had there.
+            Problem: 400 if the data centre has no such storage.
         """
         volume = self.volumes.create(body, lower_case_ok)
         self._meters.append(volume.meter)
         return volume
 
     async def delete_volume(self, volume: Volume) -> None:
-        """Remove a network volume and what is on it."""
+        """Delete a network volume and its data."""
         self.volumes.delete(volume)
         await self.runtime.destroy_volume(volume.id)
 
     def uses_volume(self, volume_id: str) -> list[str]:
-        """The ids of the pods, stopped ones too, that have the volume."""
+        """Return the ids of the pods that use the volume, stopped ones included."""
         return [pod.id for pod in self if pod.leaving is None and pod.config.network_volume == volume_id]
 
     def uses_template(self, template_id: str) -> bool:
-        """Whether a pod that is still there was made from the template."""
+        """Return whether an existing pod was created from the template."""
         return any(pod.leaving is None and pod.template_id == template_id for pod in self)
 
     def uses_registry(self, registry_id: str) -> bool:
-        """Whether a pod that is still there pulls its image with the credential."""
+        """Return whether an existing pod pulls its image with the credential."""
         return any(pod.leaving is None and pod.config.registry == registry_id for pod in self)
 
     def create_with_template(self, body: CreatePod) -> CreatePod:
-        """The body of a create with what its template adds.
+        """Return the body of a create with what its template adds.
 
         Raises:
-            Problem: 404 if the template is not there, 422 if it is none for pods.
+            Problem: 404 if the template does not exist, 422 if it is not for pods.
         """
         return merge_into_create(self.templates.readable(body.templateId), body) if body.given("templateId") else body
 
     def update_with_template(self, body: UpdatePod) -> UpdatePod:
-        """The same for the body of a change."""
+        """Return the body of a change with what its template adds."""
         return merge_into_update(self.templates.readable(body.templateId), body) if body.given("templateId") else body
 
     def check_references(self, body: CreatePod | UpdatePod) -> None:
-        """See that what a body names is there.
+        """Check that everything a body refers to exists.
 
         Raises:
-            Problem: 404 if the registry credential or the network volume is not.
+            Problem: 404 if the registry credential or the network volume does not.
         """
         if body.registry is not None:
             self.registries.find(body.registry)

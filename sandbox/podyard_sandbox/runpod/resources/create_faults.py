@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults that a create meets, whatever it makes."""
+"""The faults of a create, whatever it creates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from podyard_sandbox.runpod.problems import INTERNAL, DroppedLine, Problem
 
 @contextmanager
 def faults_on_create(faults: Faults, operation: str, name: str) -> Iterator[None]:
-    """Around the making of something.
+    """Apply the faults around the creation of an object.
 
     Raises:
         DroppedLine: before or after it.

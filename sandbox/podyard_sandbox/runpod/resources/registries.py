@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials for private images: written once, and never shown again."""
+"""Credentials for private images, which are never shown again."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Registries(ResourceStore[Registry]):
     """The account's registry credentials."""
 
     def create(self, body: CreateRegistry) -> Registry:
-        """Keep a credential."""
+        """Store a credential."""
         return self._put(Registry(self._next(), body.name, body.username, body.password))
 
     def to_delete(self, registry_id: str) -> Registry:
-        """The credential that is to be deleted.
+        """Return the credential to delete.
 
         Raises:
-            Problem: 400 if there is none, with the text that was seen; elsewhere an unknown one is a 404.
+            Problem: 400 if it does not exist, as was seen; every other operation answers 404.
         """
         try:
             return self.find(registry_id)
@@ -42,5 +42,5 @@ class Registries(ResourceStore[Registry]):
             raise Problem(400, "Registry auth not found") from None
 
     def delete(self, registry: Registry) -> None:
-        """Forget a credential."""
+        """Delete a credential."""
         self._drop(registry)

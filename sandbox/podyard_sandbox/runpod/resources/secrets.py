@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets: values that a pod's environment names, and that no answer shows."""
+"""Secrets: values that a pod's environment refers to, and that no response shows."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Secrets(ResourceStore[Secret]):
     """The account's secrets."""
 
     def create(self, body: CreateSecret) -> Secret:
-        """Keep a secret.
+        """Store a secret.
 
         Raises:
-            Problem: 400 if there is one of that name: by the name a pod asks for it.
+            Problem: 400 if the name exists, since pods refer to secrets by name.
         """
         if any(secret.name == body.name for secret in self):
             raise Problem(400, f"a secret named {body.name} already exists")  # made up
@@ -51,11 +51,11 @@ class Secrets(ResourceStore[Secret]):
             secret.value, secret.updated_at = body.value, time.time()
 
     def delete(self, secret: Secret) -> None:
-        """Forget a secret."""
+        """Delete a secret."""
         self._drop(secret)
 
     def resolve(self, env: Mapping[str, str]) -> dict[str, str]:
-        """An environment with the values of the secrets that it names; what is none stays as it was written."""
+        """Replace the references to secrets in an environment; unknown ones stay as they are."""
         values = {secret.name: secret.value for secret in self}
 
         def value(mention: re.Match[str]) -> str:

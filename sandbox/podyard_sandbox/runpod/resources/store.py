@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects of one kind, in the order in which they were made."""
+"""A store of one kind of resource, in order of creation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
 class Pageable(Protocol):
-    """What a list of the API can page through.
+    """An object in a list that the API can page through.
 
     Attributes:
-        seq: the how-manieth object of its kind it is; lists are in this order.
+        seq: its number within its kind; lists are in this order.
     """
 
     id: str
@@ -30,7 +30,7 @@ Item = TypeVar("Item", bound=Pageable)
 
 
 def short_id() -> str:
-    """An id like agv6w2qcg7."""
+    """Return an id like agv6w2qcg7."""
     return "".join(secrets.choice(_ID_LETTERS) for _letter in range(10))
 
 
@@ -45,7 +45,7 @@ class ResourceStore(Generic[Item]):
         return iter(list(self._items.values()))
 
     def find(self, item_id: str) -> Item:
-        """The object with this id.
+        """Return the object with this id.
 
         Raises:
             Problem: 404.

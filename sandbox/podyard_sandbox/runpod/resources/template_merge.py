@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A template's settings under a body's: the body wins, but environments are merged by the variable."""
+"""Merging a template's settings into a body: the body wins, but environments are merged by variable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from podyard_sandbox.runpod.resources.templates import Template
 
 
 def merge_into_create(template: Template, body: CreatePod) -> CreatePod:
-    """The body of a create with what the template adds to it.
+    """Return the body of a create with what the template adds to it.
 
     Raises:
         Problem: 422 if the template is for serverless workers.
@@ -31,7 +31,7 @@ def merge_into_create(template: Template, body: CreatePod) -> CreatePod:
 
 
 def merge_into_update(template: Template, body: UpdatePod) -> UpdatePod:
-    """The body of a change with what the template adds to it; its mount is not applied.
+    """Return the body of a change with what the template adds to it, except its mount.
 
     Raises:
         Problem: 422 if the template is for serverless workers.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Templates: settings of a container, kept for later; the account's own, and the public ones of the catalogue."""
+"""Templates, stored settings of a container: the account's own, and the public ones of the catalogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from podyard_sandbox.runpod.resources.store import ResourceStore, short_id
 
 @dataclass(eq=False)
 class Template:
-    """A template; ``source`` is the catalogue's slice of a public one that is not the account's own."""
+    """A template; ``source`` says which part of the catalogue a public one belongs to, None for the account's own."""
 
     seq: int
     name: str
@@ -37,7 +37,7 @@ class Template:
     source: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the API shows it."""
+        """Return the template as the API shows it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -57,7 +57,7 @@ class Template:
         }
 
 
-# By the names of the body; what is run and mounts are apart.
+# Attributes by body field; commands and mounts are handled separately.
 _FIELDS = {
     "name": "name",
     "image": "image",
@@ -122,16 +122,16 @@ class Templates(ResourceStore[Template]):
     """The account's templates; public ones can be read by id, too."""
 
     def create(self, body: CreateTemplate) -> Template:
-        """Make a template."""
+        """Create a template."""
         template = Template(self._next(), body.name, body.image)
         self.change(template, body)
         return self._put(template)
 
     def change(self, template: Template, body: CreateTemplate | UpdateTemplate) -> None:
-        """Change what the body names.
+        """Change the fields that the body has.
 
         Raises:
-            Problem: 400 if ``args`` and what stands beside it say different things.
+            Problem: 400 if ``args`` contradicts ``cmd`` or ``entrypoint``.
         """
         args = merge_args(body, template.args)
         for given, name in _FIELDS.items():
@@ -142,7 +142,7 @@ class Templates(ResourceStore[Template]):
             template.persistent = body.mounts.persistent.model_dump()
 
     def readable(self, template_id: str) -> Template:
-        """The account's own template, or a public one.
+        """Return the account's own template, or a public one.
 
         Raises:
             Problem: 404.
@@ -154,19 +154,19 @@ class Templates(ResourceStore[Template]):
         return found
 
     def catalogue(self, source: str) -> list[Template]:
-        """One slice of the public templates."""
+        """Return the public templates of one source."""
         return [template for template in _CATALOGUE if template.source == source]
 
     def public(self) -> tuple[Template, ...]:
-        """All public templates that are not the account's own."""
+        """Return all public templates that are not the account's own."""
         return _CATALOGUE
 
     def forget_registry(self, registry_id: str) -> None:
-        """A credential is gone: templates silently lose it."""
+        """Remove a deleted credential from all templates, silently, as the service does."""
         for template in self:
             if template.registry == registry_id:
                 template.registry = None
 
     def delete(self, template: Template) -> None:
-        """Remove a template."""
+        """Delete a template."""
         self._drop(template)

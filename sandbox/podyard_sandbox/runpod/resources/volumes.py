@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network volumes: storage of one data centre that outlives its pods."""
+"""Network volumes: storage in one data centre that outlives pods."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Volume:
 
 
 class Volumes(ResourceStore[Volume]):
-    """The account's network volumes, and the bills of those that are gone."""
+    """The account's network volumes, and the bills of the deleted ones."""
 
     def __init__(self) -> None:
         super().__init__()
         self.history: list[Volume] = []
 
     def create(self, body: CreateVolume, lower_case_ok: bool = False) -> Volume:
-        """Make a volume; it is billed from now on.
+        """Create a volume, and start its bill.
 
         Args:
-            lower_case_ok: take the data centre in any case, and keep it as it was written.
+            lower_case_ok: accept the data centre in any case, and keep it as written.
 
         Raises:
             Problem: 400 if the data centre has no such storage.
@@ -56,7 +56,7 @@ class Volumes(ResourceStore[Volume]):
         return self._put(volume)
 
     def change(self, volume: Volume, body: UpdateVolume) -> None:
-        """Rename a volume, or make it larger.
+        """Rename or enlarge a volume.
 
         Raises:
             Problem: 400 if it would shrink.
@@ -70,12 +70,12 @@ class Volumes(ResourceStore[Volume]):
             volume.meter.hold(volume.size, volume.type, time.time())
 
     def delete(self, volume: Volume) -> None:
-        """Remove a volume; nothing is billed from now on."""
+        """Delete a volume, and stop its bill."""
         volume.meter.close(time.time())
         self._drop(volume)
 
 
 def _not_here(place: str, what: str, kinds: tuple[str, ...]) -> Problem:
-    """The refusal that lists the places which have it, as the service does; its words are made up."""
+    """Refuse with a list of the data centres that qualify, as the service does; the words are made up."""
     having = [known for known, found in DATA_CENTERS.items() if set(kinds) & set(found.volume_types)]
     return Problem(400, f"data center {place} does not {what}; available data centers: {', '.join(sorted(having))}")

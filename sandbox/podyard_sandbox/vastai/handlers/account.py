@@ -26,7 +26,7 @@ _PAGE, _MAX_PAGE = 100, 500
 
 
 class AccountHandlers:
-    """What is done with the account."""
+    """The operations on the account."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
@@ -34,7 +34,7 @@ class AccountHandlers:
         self._faults = faults
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {
             "showUser": self.user,
             "listEnvVars": self.variables,
@@ -51,7 +51,7 @@ class AccountHandlers:
         }
 
     async def user(self, request: web.Request) -> web.Response:
-        """Who asks, and what is left to spend."""
+        """Show the user, and the credit left."""
         for name in request.query:
             if name != "api_key":
                 raise refusal(400, "bad_request", f"{name}: Extra inputs are not permitted")
@@ -71,11 +71,11 @@ class AccountHandlers:
     # Environment variables
 
     async def variables(self, _request: web.Request) -> web.Response:
-        """All of them; values are hidden."""
+        """List the environment variables with hidden values."""
         return answer({"success": True, "secrets": dict.fromkeys(self._account.variables, "*****")})
 
     async def create_variable(self, request: web.Request) -> web.Response:
-        """Add one, which every later start of a container gets."""
+        """Add an environment variable, which every later start of a container gets."""
         name, value = await self._variable(request, "missing_input")
         if name in self._account.variables:
             raise refusal(400, "existing_key", f"Key '{name}' already exists.")
@@ -85,7 +85,7 @@ class AccountHandlers:
         return answer({"success": True, "msg": "Environment variable added successfully"})
 
     async def update_variable(self, request: web.Request) -> web.Response:
-        """Change one."""
+        """Change an environment variable."""
         name, value = await self._variable(request)
         if name not in self._account.variables:
             raise refusal(400, "nonexistent_key", f"Key '{name}' does not exist.")
@@ -93,7 +93,7 @@ class AccountHandlers:
         return answer({"success": True, "msg": "Environment variable updated successfully"})
 
     async def delete_variable(self, request: web.Request) -> web.Response:
-        """Take one away."""
+        """Delete an environment variable."""
         name = (await bodies.read(request)).get("key")
         if not isinstance(name, str) or not name:
             raise refusal(400, "missing_input", "'key' is required.")
@@ -102,7 +102,7 @@ class AccountHandlers:
         return answer({"success": True, "msg": "Environment variable deleted successfully"})
 
     async def _variable(self, request: web.Request, odd: str = "invalid_characters") -> tuple[str, str]:
-        """Name and value of a body; ``odd`` is the code that refuses a name of other letters."""
+        """Read name and value of a body; ``odd`` is the error code for a name with invalid characters."""
         body = await bodies.read(request)
         name, value = body.get("key"), body.get("value")
         if not isinstance(name, str) or not isinstance(value, str) or not name or not value:
@@ -116,11 +116,11 @@ class AccountHandlers:
     # API keys
 
     async def api_keys(self, _request: web.Request) -> web.Response:
-        """All keys, without what they are."""
+        """List the API keys without their values."""
         return answer({"apikeys": [self._key_json(key) for key in self._account.api_keys]})
 
     async def create_api_key(self, request: web.Request) -> web.Response:
-        """A key that may do some things."""
+        """Create an API key with limited permissions."""
         body = await bodies.read(request)
         permissions = body.get("permissions")
         rights = permissions.get("api") if isinstance(permissions, dict) else None
@@ -132,11 +132,11 @@ class AccountHandlers:
         return answer({"id": key.id, "key": key.key, "permissions": permissions})
 
     async def api_key(self, request: web.Request) -> web.Response:
-        """One of them."""
+        """Show an API key without its value."""
         return answer(self._key_json(self._find_key(request)))
 
     async def delete_api_key(self, request: web.Request) -> web.Response:
-        """Revoke one."""
+        """Revoke an API key."""
         key = self._find_key(request)
         if key is self._account.main_key:
             raise refusal(403, "not_authorized", "The main key cannot be deleted here.")
@@ -159,7 +159,7 @@ class AccountHandlers:
     # The bill
 
     async def charges(self, request: web.Request) -> web.Response:
-        """What each contract cost, by kind, within some days."""
+        """List what each contract cost within a range of days, by kind."""
         filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
         day = filters.get("day")
         if not isinstance(day, dict) or "gte" not in day or "lte" not in day:
@@ -172,7 +172,7 @@ class AccountHandlers:
         return self._page(request, rows, _PAGE)
 
     async def invoices(self, request: web.Request) -> web.Response:
-        """What was paid in; the range of time is required."""
+        """List the payments; the range of time is required."""
         filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
         if "when" not in filters:
             text = "Must provide both 'when' gte and lte filters for invoices"
@@ -180,7 +180,7 @@ class AccountHandlers:
         return self._page(request, [], 60)
 
     async def invoices_v0(self, _request: web.Request) -> web.Response:
-        """The same as old clients want it."""
+        """List the payments in the shape that old clients expect."""
         return answer({"invoices": [], "current": {"charges": 0.0, "credit": self._cloud.credit()}})
 
     def _page(self, request: web.Request, rows: list[dict[str, Any]], default: int) -> web.Response:
@@ -202,7 +202,7 @@ def _day(value: Any) -> float:
 
 
 def _charge(instance: Instance) -> dict[str, Any]:
-    """A contract's bill: the GPUs while it ran, the disk all the time."""
+    """Return a contract's bill: the GPUs while it ran, the disk all the time."""
     now = time.time()
     start, end = int(instance.created_at), int(instance.gone_at or now)
     gpu = sum(each.seconds(now) for each in instance.meter.intervals if each.gpu) / _HOUR

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Instances: reading and changing them."""
+"""Reading and changing instances."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _DONE = {"success": True}
 
 
 class InstanceHandlers:
-    """What is done with instances."""
+    """The operations on instances."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
         self._faults = faults
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {
             "listInstances": self.list_page,
             "listInstancesV0": self.list_v0,
@@ -62,7 +62,7 @@ class InstanceHandlers:
     # Read
 
     async def list_page(self, request: web.Request) -> web.Response:
-        """A page of instances."""
+        """List a page of instances."""
         filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
         rows = [self._json(each) for each in self._cloud.listed()]
         checked = query.check(filters, STORED, "select_filters.")
@@ -84,18 +84,18 @@ class InstanceHandlers:
         )
 
     async def list_v0(self, _request: web.Request) -> web.Response:
-        """The list as it was, for the accounts that still have it."""
+        """List instances by the old endpoint, for accounts that still have it."""
         if not trigger(self._faults, "vast-v0-list"):
             raise refusal(410, "deprecated_endpoint", _DEPRECATED)
         rows = [self._json(each) for each in self._cloud.listed()]
         return answer({"instances_found": len(rows), "instances": rows})
 
     async def count(self, _request: web.Request) -> web.Response:
-        """How many there are."""
+        """Count the instances."""
         return answer({"success": True, "count": len(self._cloud.listed())})
 
     async def show(self, request: web.Request) -> web.Response:
-        """One instance, or null."""
+        """Show an instance, or null."""
         instance = self._cloud.shown(_id(request))
         if instance is None:
             return answer({"instances": None})
@@ -136,7 +136,7 @@ class InstanceHandlers:
     # Change
 
     async def manage(self, request: web.Request) -> web.Response:
-        """Start or stop one, or change its label."""
+        """Start or stop an instance, or change its label."""
         instance, body = self._find(request), await bodies.read(request)
         from_inside = request.headers.get("Authorization", "").removeprefix("Bearer ").strip() == instance.key
         if from_inside and set(body) - {"state"}:
@@ -159,14 +159,14 @@ class InstanceHandlers:
         self._cloud.note(instance)
 
     async def manage_many(self, request: web.Request) -> web.Response:
-        """The same for several."""
+        """Do the same for several instances."""
         body = await bodies.read(request)
         for number in bodies.numbers(body.get("ids"), "ids"):
             await self._cloud.change_state(self._cloud.find(number), str(body.get("state")))
         return answer(_DONE)
 
     async def destroy(self, request: web.Request) -> web.Response:
-        """End one for good."""
+        """Destroy an instance."""
         number = _id(request)
         if self._cloud.shown(number) is None and self._cloud.was_there(number):
             fault = trigger(self._faults, "vast-destroy-again")
@@ -182,18 +182,18 @@ class InstanceHandlers:
         return answer({"success": True, "msg": "Instance destroyed successfully"})
 
     async def destroy_many(self, request: web.Request) -> web.Response:
-        """The same for several."""
+        """Do the same for several instances."""
         body = await bodies.read(request)
         for number in bodies.numbers(body.get("instance_ids"), "instance_ids"):
             await self._cloud.destroy(self._cloud.find(number))
         return answer(_DONE)
 
     async def reboot(self, request: web.Request) -> web.Response:
-        """Stop and start it without giving its GPUs away."""
+        """Stop and start an instance without releasing its GPUs."""
         return await self._restart(request, recreate=False)
 
     async def recycle(self, request: web.Request) -> web.Response:
-        """Make its container anew."""
+        """Recreate an instance's container."""
         return await self._restart(request, recreate=True)
 
     async def _restart(self, request: web.Request, *, recreate: bool) -> web.Response:
@@ -207,7 +207,7 @@ class InstanceHandlers:
         return answer(_DONE)
 
     async def update(self, request: web.Request) -> web.Response:
-        """Change what its container is made of, and make it anew."""
+        """Change what an instance's container is made of, and recreate it."""
         instance, body = self._find(request), await bodies.read(request)
         template = None
         if body.get("template_hash_id") or body.get("template_id"):
@@ -229,7 +229,7 @@ class InstanceHandlers:
         return answer({"success": True, "updated_instance": self._json(instance)})
 
     async def change_bid(self, request: web.Request) -> web.Response:
-        """Bid another price."""
+        """Change an instance's bid."""
         instance, body = self._find(request), await bodies.read(request)
         price = body.get("price")
         if not isinstance(price, (int, float)) or isinstance(price, bool) or not price >= _MIN_BID:
@@ -258,24 +258,24 @@ class InstanceHandlers:
         return answer({"success": True, "timescale": months, "discount_rate": min(0.4, round(0.1 * months, 3))})
 
     async def deposit(self, request: web.Request) -> web.Response:
-        """What was paid in advance."""
+        """Show what was paid in advance."""
         instance = self._find(request)
         return answer(
             {"success": True, "refundable_deposit": instance.prepaid, "total_discount": 0.0, "discount_months": 0}
         )
 
     async def snapshot(self, request: web.Request) -> web.Response:
-        """Keep a copy in a registry; there is none here, so only the answer is given."""
+        """Answer as if a snapshot went to a registry; there is no registry here."""
         self._find(request)
         await bodies.read(request)
         return answer({"success": True, "msg": "Snapshot in progress"})
 
     async def price_increases(self, _request: web.Request) -> web.Response:
-        """Hosts here ask for none."""
+        """List the pending price increases; hosts here never ask for one."""
         return answer({"success": True, "count": 0, "truncated": False, "pending_price_increases": []})
 
     async def accept_increase(self, request: web.Request) -> web.Response:
-        """So none can be accepted."""
+        """Refuse to accept a price increase, since there is none."""
         await bodies.read(request)
         raise refusal(404, "no_pending_price_increase", "No pending price increase with that ID.")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs and commands, whose results are fetched from a store of their own, without a key."""
+"""Logs and commands, whose results clients fetch from a separate store, without a key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_LINES = 1000
 
 
 class LogHandlers:
-    """What an instance wrote, and the few commands that a stopped one takes."""
+    """The operations on an instance's logs, and the few commands that a stopped one accepts."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
@@ -34,11 +34,11 @@ class LogHandlers:
         self._early: dict[str, tuple[int, int]] = {}
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {"requestLogs": self.request_logs, "executeCommand": self.execute}
 
     async def request_logs(self, request: web.Request) -> web.Response:
-        """Have the log put where it can be fetched."""
+        """Store a log where the client can fetch it."""
         body = await bodies.read(request)
         instance = self._find(request)
         if instance is None:
@@ -79,7 +79,7 @@ class LogHandlers:
         return answer({"success": True, "writeable_path": "/workspace", "result_url": url, "msg": text})
 
     async def result(self, request: web.Request) -> web.Response:
-        """A result, for whoever knows its address; the store refuses the API's key."""
+        """Answer with a result to anyone who knows its URL; the store refuses requests with the API's key."""
         begin()
         if "Authorization" in request.headers:
             return web.Response(status=400, text="<Error><Code>InvalidArgument</Code></Error>", content_type="text/xml")

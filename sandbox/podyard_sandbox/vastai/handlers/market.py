@@ -27,14 +27,14 @@ _NO_CREDIT = "Your account lacks credit; see the billing page."
 
 
 class MarketHandlers:
-    """What is done with offers."""
+    """The operations on offers."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
         self._faults = faults
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {
             "searchOffers": self.search,
             "searchOffersByQuery": self.search_by_query,
@@ -47,19 +47,19 @@ class MarketHandlers:
         }
 
     async def search(self, request: web.Request) -> web.Response:
-        """Offers that keep the filters of the body."""
+        """List the offers that match the filters of the body."""
         return answer({"offers": self._search(await bodies.read(request))})
 
     async def search_by_query(self, request: web.Request) -> web.Response:
-        """The same with the filters in the query, as old clients have them."""
+        """List offers with the filters in the query, as old clients send them."""
         return answer({"offers": self._search(query.parameter(request.query.get("q"), dict, "q"))})
 
     async def gpu_names(self, _request: web.Request) -> web.Response:
-        """The names that a search by GPU knows."""
+        """List the GPU names that a search knows."""
         return answer({"gpu_names": sorted(GPUS)})
 
     async def gpu_types(self, _request: web.Request) -> web.Response:
-        """The same with memory."""
+        """List the GPU names with their memory."""
         return answer({"gpu_types": [{"gpu_name": gpu.name, "gpu_ram": gpu.memory} for gpu in GPUS.values()]})
 
     async def create(self, request: web.Request) -> web.Response:
@@ -68,7 +68,7 @@ class MarketHandlers:
         return answer(self._rent(number, body))
 
     async def create_many(self, request: web.Request) -> web.Response:
-        """Rent several offers alike."""
+        """Rent several offers with the same body."""
         body = await bodies.read(request)
         results: list[Any] = []
         for number in bodies.numbers(body.get("ids"), "ids"):
@@ -81,7 +81,7 @@ class MarketHandlers:
         )
 
     async def launch(self, request: web.Request) -> web.Response:
-        """Search, and rent what comes first."""
+        """Search, and rent the first offer found."""
         body = await bodies.read(request)
         filters = body.get("q") or {}
         if not isinstance(filters, dict):
@@ -129,7 +129,7 @@ class MarketHandlers:
         return bodies.merged(body, template), template
 
     def _offer(self, number: int, config: Config, bid: float | None) -> Offer:
-        """The offer, which may have gone.
+        """Return the offer, which may be gone.
 
         Raises:
             ApiError: 400, 404 or 410.
@@ -154,10 +154,10 @@ class MarketHandlers:
             raise refusal(400, "insufficient_credit", _NO_CREDIT, ask_id=offer.id)
 
     def _contract(self, offer: Offer, config: Config, bid: float | None, *, cancel: bool, stopped: bool) -> Instance:
-        """Make the contract, or say what becomes of one whose start fails.
+        """Create the contract, or leave it stopped if its start fails.
 
         Raises:
-            ApiError: it cannot start; without cancel_unavail there is a stopped contract all the same.
+            ApiError: it cannot start; without cancel_unavail, a stopped contract remains.
         """
         cloud = self._cloud
         if self._triggered("vast-create-error-with-contract", config):
@@ -184,7 +184,7 @@ class MarketHandlers:
         return instance
 
     def _taken(self, offer: Offer, config: Config, bid: float | None, *, cancel: bool) -> Instance:
-        """Somebody else has it."""
+        """Handle an offer that someone else has rented."""
         if (fault := trigger(self._faults, "vast-double-accept", name=config.label or "")) is not None:
             instance = self._cloud.rent(offer, config, bid, take=False)
             words = PORT_TAKEN.format(id=instance.id) if fault.params["text"] == "port" else OCI
@@ -203,7 +203,7 @@ class MarketHandlers:
         return refusal(400, code, text, ask_id=offer.id, new_contract=instance.id)
 
     def _mount(self, config: Config, offer: Offer, body: Mapping[str, Any]) -> None:
-        """Find or make the volume that the instance is to have."""
+        """Find or create the volume to mount."""
         volumes = self._cloud.volumes
         for flag in config.env:
             if flag.startswith("-v V."):

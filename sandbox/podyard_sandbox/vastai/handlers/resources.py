@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes, templates, and the copying that is only answered here."""
+"""Volumes, templates, and copies, which are answered but not carried out."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _VIRTUAL = ("verified", "external")
 
 
 class ResourceHandlers:
-    """What is done with volumes and templates."""
+    """The operations on volumes and templates."""
 
     def __init__(self, cloud: VastCloud) -> None:
         self._cloud = cloud
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {
             "listVolumes": self.volumes,
             "searchVolumes": self.search_volumes,
@@ -48,11 +48,11 @@ class ResourceHandlers:
     # Volumes
 
     async def volumes(self, _request: web.Request) -> web.Response:
-        """The account's volumes."""
+        """List the account's volumes."""
         return answer({"volumes": [volume.to_json() for volume in self._cloud.volumes]})
 
     async def search_volumes(self, request: web.Request) -> web.Response:
-        """Disk that can be rented: one offer for each machine, with a number of its own."""
+        """List the volume offers: one for each machine, with its own id."""
         body = await bodies.read(request)
         rows = [_volume_offer(machine) for machine in self._cloud.market.machines]
         known = {*rows[0], *_VIRTUAL}
@@ -64,7 +64,7 @@ class ResourceHandlers:
         return answer({"offers": found[:limit]})
 
     async def create_volume(self, request: web.Request) -> web.Response:
-        """Rent disk of a machine."""
+        """Rent disk space on a machine."""
         body = await bodies.read(request)
         machines = {volume_offer(machine): machine for machine in self._cloud.market.machines}
         machine = machines.get(bodies.number(body.get("id")))
@@ -74,7 +74,7 @@ class ResourceHandlers:
         return answer({"success": True, "volume_name": f"V.{volume.id}"})
 
     async def delete_volume(self, request: web.Request) -> web.Response:
-        """Give a volume back, and what is on it."""
+        """Delete a volume and its data."""
         given = request.query.get("id") or (await bodies.read(request)).get("id")
         number = bodies.identifier(str(given or "").removeprefix("V."))
         if number is None:
@@ -86,7 +86,7 @@ class ResourceHandlers:
     # Templates
 
     async def templates(self, request: web.Request) -> web.Response:
-        """The account's templates that keep some conditions."""
+        """List the account's templates that match the filters."""
         filters = query.parameter(request.query.get("select_filters"), dict, "select_filters")
         checked = query.check(filters, templates.COLUMNS, "select_filters.")
         rows = [row for row in self._cloud.templates if query.matches(row, checked, lambda row, column: row[column])]
@@ -96,7 +96,7 @@ class ResourceHandlers:
         return answer({"success": True, "templates_found": len(shown), "templates": shown})
 
     async def create_template(self, request: web.Request) -> web.Response:
-        """Keep a new one."""
+        """Create a template."""
         body = await bodies.read(request)
         for name in ("name", "image"):
             if not isinstance(body.get(name), str) or not body[name]:
@@ -107,14 +107,14 @@ class ResourceHandlers:
         return answer({"success": True, "msg": text, "template": row})
 
     async def update_template(self, request: web.Request) -> web.Response:
-        """Change one; its hash changes with it."""
+        """Change a template, and with it its hash."""
         body = await bodies.read(request)
         row = self._cloud.templates.find(hash_id=body.get("hash_id"), number=body.get("id"))
         templates.check(body)
         return answer({"success": True, "template": self._cloud.templates.change(row, body)})
 
     async def delete_template(self, request: web.Request) -> web.Response:
-        """Forget one."""
+        """Delete a template."""
         body = await bodies.read(request)
         row = self._cloud.templates.find(number=body.get("template_id"), hash_id=body.get("hash_id"))
         self._cloud.templates.delete(row)
@@ -123,7 +123,7 @@ class ResourceHandlers:
     # Copying
 
     async def copy(self, request: web.Request) -> web.Response:
-        """Copying goes over a program of the hosts, which there is none of here; the answer is all there is."""
+        """Answer a copy without copying: the service uses a program on its hosts, which does not exist here."""
         body = await bodies.read(request)
         found: dict[str, Any] = {"success": True, "msg": "Remote to Remote copy initiated"}
         for side in ("src", "dst"):
@@ -134,13 +134,13 @@ class ResourceHandlers:
         return answer(found)
 
     async def cancel_copy(self, request: web.Request) -> web.Response:
-        """So nothing is there to be ended."""
+        """Answer a cancelled copy; there is none to cancel."""
         await bodies.read(request)
         return answer(_DONE)
 
 
 def _order(text: str | None) -> list[tuple[str, str]]:
-    """One column, as the description has it."""
+    """Read the order: one column, as in the API's description."""
     if not text:
         return []
     if text not in templates.COLUMNS:
@@ -149,7 +149,7 @@ def _order(text: str | None) -> list[tuple[str, str]]:
 
 
 def _value(row: query.Row, column: str) -> Any:
-    """What a filter compares with; of a place it is the country alone, as in a search of GPUs."""
+    """Return what a filter compares with; of a place only the country, as in a search for GPUs."""
     if column == "geolocation":
         return row["geolocation"][-2:]
     if column == "verified":

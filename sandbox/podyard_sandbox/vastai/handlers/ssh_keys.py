@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSH keys, of the account and of instances."""
+"""SSH keys of the account and of instances."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KNOWN = "SSH key already associated with instance."
 
 
 class KeyHandlers:
-    """What is done with public keys."""
+    """The operations on SSH keys."""
 
     def __init__(self, cloud: VastCloud, faults: Faults) -> None:
         self._cloud = cloud
@@ -33,7 +33,7 @@ class KeyHandlers:
         self._faults = faults
 
     def operations(self) -> dict[str, Any]:
-        """The operations by name."""
+        """Return the handlers by operation name."""
         return {
             "listSshKeys": self.list_keys,
             "createSshKey": self.create,
@@ -46,7 +46,7 @@ class KeyHandlers:
         }
 
     async def list_keys(self, _request: web.Request) -> web.Response:
-        """The account's keys, in a bare array."""
+        """List the account's keys, in a bare array."""
         keys = self._account.ssh_keys
         if not keys and trigger(self._faults, "vast-no-keys-404"):
             raise refusal(404, "not_found", "No SSH keys found for the user.")
@@ -55,7 +55,7 @@ class KeyHandlers:
         return answer([key.to_json(name) for key in keys])
 
     async def create(self, request: web.Request) -> web.Response:
-        """Add a key to the account; what it holds is not looked at."""
+        """Add a key to the account, without validating it."""
         line = await self._line(request)
         if trigger(self._faults, "vast-team-account"):
             raise refusal(400, "team_ssh_keys_not_supported", "SSH keys are not supported for team accounts.")
@@ -74,12 +74,12 @@ class KeyHandlers:
         return answer({"success": True, "key": key.to_json("public_key")})
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Take a key away; containers that run keep it."""
+        """Delete a key from the account; running containers keep it."""
         self._account.ssh_keys.remove(self._own(request))
         return answer({"success": True})
 
     async def show_attached(self, request: web.Request) -> web.Response:
-        """An instance's keys, as JSON within JSON."""
+        """List an instance's keys, as JSON within JSON."""
         instance = self._find(request)
         shown = []
         for key in instance.all_keys():
@@ -88,18 +88,18 @@ class KeyHandlers:
         return answer({"success": True, "ssh_keys": json.dumps(shown)})
 
     async def attach(self, request: web.Request) -> web.Response:
-        """Let a key in to an instance, whether it runs or not."""
+        """Add a key to an instance, whether it runs or not."""
         instance, line = self._find(request), await self._line(request)
         forced = trigger(self._faults, "vast-key-exists") is not None
         registered = self._account.ssh_key(line)
-        # A key that the account replaces later stays what it was where it is let in.
+        # If the account replaces the key later, the attached copy stays the same.
         key = self._account.new_ssh_key(line) if registered is None else replace(registered)
         if forced or not self._cloud.attach(instance, key):
             return answer({"success": False, "msg": _KNOWN})
         return answer({"success": True, "msg": "SSH key attached successfully"})
 
     async def detach(self, request: web.Request) -> web.Response:
-        """Let a key no longer in."""
+        """Remove a key from an instance."""
         instance, wanted = self._find(request), request.match_info["key"]
         key = next((key for key in instance.all_keys() if str(key.id) == wanted), None)
         if key is None:
@@ -111,7 +111,7 @@ class KeyHandlers:
         line = (await bodies.read(request)).get("ssh_key")
         if not isinstance(line, str) or not line.strip():
             raise refusal(400, "no_ssh_key", _NO_KEY)
-        # A client that reads it from a file sends the line's end, too; more lines than one would be more keys.
+        # A client that reads the key from a file sends the newline, too; further lines would be further keys.
         return line.strip().splitlines()[0]
 
     def _own(self, request: web.Request) -> SshKey:
