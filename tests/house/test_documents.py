@@ -60,6 +60,22 @@ def test_what_a_document_names_exists(document):
     assert missing(document, (ROOT / document).read_text(encoding="utf-8")) == []
 
 
+def classes_of_the_glossary(text: str) -> list[str]:
+    """Return the classes in the first column of the glossary's table of classes."""
+    table = text.partition("## Classes in the code")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in CODE.findall(row)]
+
+
+def test_every_class_of_the_glossary_exists():
+    defined = set()
+    for name in tracked(".py"):
+        if name.startswith("plugins/"):
+            defined.update(re.findall(r"^class (\w+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+    named = classes_of_the_glossary((ROOT / "docs/glossary.md").read_text(encoding="utf-8"))
+    assert named and [name for name in named if name not in defined] == []
+
+
 def test_what_does_not_exist_is_found():
     text = "See `plugins/nothing.py`, `_pods/nothing.py`, `_nothing` and [a page](nothing.md#part)."
     assert missing("docs/page.md", text) == ["nothing.md", "plugins/nothing.py", "_pods/nothing.py", "_nothing"]
