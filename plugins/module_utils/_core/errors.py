@@ -53,9 +53,8 @@ class CloudError(Exception):
         elsewhere: str | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
-        message = clean(message)
-        super().__init__(message)
-        self.message = message
+        super().__init__()
+        self.reword(message)
         self.status = status
         self.code = code
         self.request_id = request_id
@@ -63,6 +62,19 @@ class CloudError(Exception):
         if elsewhere is not None:
             self.elsewhere = elsewhere
         self.facts: dict[str, Any] = dict(facts or {})
+
+    def add(self, text: str) -> None:
+        """Append a sentence to the message, after one space; an empty text changes nothing.
+
+        Whoever catches an error knows more than whoever raised it: which option to change, what was given back.
+        """
+        if text.strip():
+            self.reword(f"{self.message} {text.strip()}")
+
+    def reword(self, message: str) -> None:
+        """Replace the message. ``str(error)`` and the attribute ``message`` never differ."""
+        self.message = clean(message)
+        self.args = (self.message,)
 
     def to_result(self) -> dict[str, Any]:
         """The error as a JSON-able dict: kind (name of the class), status, code, request_id, detail."""

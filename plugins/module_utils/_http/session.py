@@ -161,8 +161,7 @@ class ApiSession:
                 again = repeat and may_repeat(verb, None, sent) and not isinstance(error, errors.BadAnswer)
                 if again and attempts.pause(None, limited=False):
                     continue
-                error.message = f"Could not {attempted}: {error.message}"
-                error.args = (error.message,)
+                error.reword(f"Could not {attempted}: {error.message}")
                 raise
             self.budget.learn(answer.status, answer.headers, moment)
             self.clock_ahead = clock_ahead(answer.headers, self.clock_ahead)

@@ -106,9 +106,7 @@ def _refuse_if_nobody(desks: Sequence[ProviderSearch]) -> None:
         return
     first = failed[0]
     more = [error.message for error in failed[1:]] + [note for desk in desks for note in desk.notes]
-    if more:
-        first.message = " ".join([first.message, *more])
-        first.args = (first.message,)
+    first.add(" ".join(more))
     raise first
 
 

@@ -289,6 +289,5 @@ def ensure(module: AnsibleModule) -> tuple[GroupOutcome, list[str]]:
     try:
         return fleet.ensure(params["state"]), fleet.notes
     except BadRequest as error:
-        error.message += "".join(env_defaults.blame(name, params, error.message) for name in sides)
-        error.args = (error.message,)
+        error.add("".join(env_defaults.blame(name, params, error.message) for name in sides))
         raise

@@ -221,6 +221,5 @@ def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
     try:
         return lifecycle.ensure(params["state"])
     except BadRequest as error:
-        error.message += env_defaults.blame(provider_name, params, error.message)
-        error.args = (error.message,)
+        error.add(env_defaults.blame(provider_name, params, error.message))
         raise

@@ -107,8 +107,7 @@ def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float 
             with work.provider.urgently():
                 found = [pod for pod in work.provider.list_pods() if pod.name == name and pod.phase != pod_states.GONE]
         except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
-            error.message = f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}"
-            error.args = (error.message,)
+            error.reword(f"A pod named {name} may exist and bill, and it cannot be looked for: {error.message}")
             raise
         except errors.CloudError as error:
             problem = error.message
@@ -226,10 +225,7 @@ def create_once(work: PodContext, request: PodRequest, history: AttemptLog | Non
             if sends >= SENDS:
                 nothing = Pod(work.provider.name, "", request.name, pod_states.GONE, gpu=request.gpu)
                 write_quietly(work.ledger, work.progress, ledger.GONE, nothing, reason="never appeared")
-                error.message += (
-                    f" It was sent {sends} times, and no pod named {request.name} appeared. Try again later."
-                )
-                error.args = (error.message,)
+                error.add(f"It was sent {sends} times, and no pod named {request.name} appeared. Try again later.")
                 raise
 
 

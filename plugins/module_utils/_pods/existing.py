@@ -202,16 +202,14 @@ class ExistingPod:
         try:
             act[action](pod.id)
         except errors.NoCapacity as error:
-            error.message += _instead_of_waiting(pod, provider.capabilities.keeps_disk)
-            error.args = (error.message,)
+            error.add(_instead_of_waiting(pod, provider.capabilities.keeps_disk))
             raise
         except (errors.Conflict, errors.Ambiguous) as error:
             now = provider.get_pod(pod.id)
             if now.phase in fulfilled:
                 return
             allowed = ", ".join(now.actions) or "nothing"
-            error.message += f" The pod {now.label()} is {now.phase} ({now.raw_status}) and allows: {allowed}."
-            error.args = (error.message,)
+            error.add(f"The pod {now.label()} is {now.phase} ({now.raw_status}) and allows: {allowed}.")
             raise
 
     def _wait_for(self, pod: Pod, phase: str) -> Pod:

@@ -93,8 +93,7 @@ class GiveBack:
 def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudError:
     """The first error with the words of all, and what became of all pods."""
     first = problems[0]
-    first.message = " ".join(error.message for error in problems)
-    first.args = (first.message,)
+    first.reword(" ".join(error.message for error in problems))
     known = {pod["id"] for pod in done}
     left = [pod for error in problems for pod in error.facts.get("pods_gone", []) if pod["id"] not in known]
     first.facts["pods_gone"] = done + left

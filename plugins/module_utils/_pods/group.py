@@ -83,8 +83,7 @@ class PodGroup(GroupCall):
             ledger = group_find.may_be_there(self.names, self.sides[name].work)
             why = " The run's ledger says that a pod may be there; another one is not rented." if ledger else ""
             texts.append(f"Whether a pod {self.names.name} is on {name} is unknown: {error.message}{why}")
-        first.message = " ".join(texts)
-        first.args = (first.message,)
+        first.reword(" ".join(texts))
         return first
 
     def _refuse_to_end_early(self) -> None:
@@ -164,8 +163,7 @@ class PodGroup(GroupCall):
         try:
             changes = self._life(name, pod.provider).differences(pod)
         except (errors.Conflict, errors.BadRequest) as error:
-            error.message += f" {IN_PLACE}"
-            error.args = (error.message,)
+            error.add(IN_PLACE)
             raise
         if changes:
             options = ", ".join(sorted({change.field for change in changes}))
@@ -261,8 +259,8 @@ class PodGroup(GroupCall):
         self._remove(pods, outcome)
         if found.down:
             error = self._unknown(found)
-            error.message += " What was found elsewhere is ended and proved gone." if outcome.gone else ""
-            error.args = (error.message,)
+            if outcome.gone:
+                error.add("What was found elsewhere is ended and proved gone.")
             error.facts.update(pods_gone=outcome.gone, notes=self.notes)
             raise error
         return outcome

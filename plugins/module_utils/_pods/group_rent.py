@@ -216,8 +216,7 @@ class GroupRental:
             _close(outcome.attempts, outcome.gone)
         if isinstance(error, errors.CloudError):
             if pods and not isinstance(error, errors.NotProvedGone):
-                error.message += f" The other {len(pods)} pods of this call were given back, too."
-                error.args = (error.message,)
+                error.add(f"The other {len(pods)} pods of this call were given back, too.")
             error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=call.notes)
         return error
 

@@ -222,8 +222,7 @@ class PodLifecycle:
         except errors.NoCapacity as error:
             if not_tried and wanted.gpus:
                 more = f"; and {len(not_tried) - TOLD} more" if len(not_tried) > TOLD else ""
-                error.message += f" Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}."
-                error.args = (error.message,)
+                error.add(f"Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}.")
             raise
         try:
             history.gone.extend(self.end_twins(reached.pod, history))

@@ -344,16 +344,14 @@ def _give_back(
     try:
         require_gone(work.provider, results)
     except errors.NotProvedGone as unproved:
-        unproved.message = f"{reason} {unproved.message}"
-        unproved.args = (unproved.message,)
+        unproved.reword(f"{reason} {unproved.message}")
         raise _with_facts(unproved, history) from error
 
 
 def _last_attempt(error: errors.CloudError, given_up: int) -> None:
     """Say that the limit ends it, and not this last trouble alone."""
     pods = "The only pod that may be" if given_up == 1 else f"All {given_up} pods that may be"
-    error.message += f" {pods} rented and given up for one (option attempts): no other offer is tried."
-    error.args = (error.message,)
+    error.add(f"{pods} rented and given up for one (option attempts): no other offer is tried.")
 
 
 def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors.CloudError:
@@ -373,10 +371,9 @@ def nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
     if len({type(error) for error in refusals}) == 1:
         last = refusals[-1]
         if isinstance(last, errors.Forbidden):
-            last.message += " Every offer was refused so: the key may lack the right to rent."
+            last.add("Every offer was refused so: the key may lack the right to rent.")
         elif len(refusals) > 1:
-            last.message += f" All {len(refusals)} offers that fit were tried."
-        last.args = (last.message,)
+            last.add(f"All {len(refusals)} offers that fit were tried.")
         return last
     if not refusals:
         return errors.NoCapacity("Nothing was rented: every offer that fits is taken by another pod of this call.")

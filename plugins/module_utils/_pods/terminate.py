@@ -89,8 +89,7 @@ def named(error: errors.CloudError, name: str, prefix: str, ledger: Ledger) -> e
     known = [pod_of(event) for event in ledger.made() if event["provider"] == name and _of_run(pod_of(event), prefix)]
     if known and "NOT PROVED GONE" not in error.message:
         told = [f"{pod.label()} may still bill {usd(pod.usd_per_hour)} per hour" for pod in known]
-        error.message += f" NOT PROVED GONE: {'; '.join(told)}; end it in the console of {name}."
-        error.args = (error.message,)
+        error.add(f"NOT PROVED GONE: {'; '.join(told)}; end it in the console of {name}.")
         error.facts.setdefault("pods_gone", [Target(pod, reason="nobody could look").to_result() for pod in known])
     return error
 
@@ -198,15 +197,14 @@ class _GivingBack:
                 return [pod for pod in provider.list_pods() if _of_run(pod, self.prefix)]
         except errors.CloudError as error:
             results = [target.to_result() for target in known]
-            error.message += (
-                f" {_not_gone(provider, results)}."
+            error.add(
+                f"{_not_gone(provider, results)}."
                 if results
                 else (
                     f" NOT PROVED GONE: whether a pod of this run is left is not known; look in the console of "
                     f"{provider.name} for names that begin with {self.prefix}."
                 )
             )
-            error.args = (error.message,)
             error.facts["pods_gone"] = results
             raise
 

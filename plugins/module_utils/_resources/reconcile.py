@@ -136,8 +136,7 @@ class ResourceReconciler:
             try:
                 found = self._named(old)
             except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
-                error.message = f"{cause.message} It may exist, and cannot be looked for: {error.message}"
-                error.args = (error.message,)
+                error.reword(f"{cause.message} It may exist, and cannot be looked for: {error.message}")
                 raise
             except errors.CloudError as error:
                 problem, found = f" The list could not be read: {error.message}", []
@@ -222,8 +221,7 @@ class ResourceReconciler:
         except errors.Ambiguous as error:
             raw = self.store.lookup(ResourceSpec(id=object_id))
             if raw is None or self._different(raw):
-                error.message += " Whether the change was made is unknown; run the task again, it compares first."
-                error.args = (error.message,)
+                error.add("Whether the change was made is unknown; run the task again, it compares first.")
                 raise
         return raw or self.store.lookup(ResourceSpec(id=object_id)) or {**now, **body}
 
@@ -239,10 +237,9 @@ class ResourceReconciler:
             outcome = self._create(now)
         except errors.CloudError as error:
             if not self.check:
-                error.message += (
-                    f" {_upper(self.resource.label(now))} was deleted for it already: run the task again to make it."
+                error.add(
+                    f"{_upper(self.resource.label(now))} was deleted for it already: run the task again to make it."
                 )
-                error.args = (error.message,)
             raise
         return replace(outcome, warnings=(*notes, *outcome.warnings))
 
@@ -276,8 +273,7 @@ class ResourceReconciler:
         """What to say of an object that was not deleted. In check mode a wait that is allowed may end well."""
         label, waited = self.resource.label(now), self.patience
         if not users and refusal is not None:
-            refusal.message += f" Nothing was deleted. {self.resource.free}"
-            refusal.args = (refusal.message,)
+            refusal.add(f"Nothing was deleted. {self.resource.free}")
             raise refusal
         listed = ", ".join(users)
         if self.check and waited > 0:
@@ -313,9 +309,7 @@ class ResourceReconciler:
         try:
             answer = self.store.api.request(method, path, body=body, secrets=secrets, attempted=attempted, like=verb)
         except errors.BadRequest as error:
-            why = self._too_large(body) if error.status == 413 else self._explain(error.detail or "")
-            error.message = f"{error.message} {why}".rstrip()
-            error.args = (error.message,)
+            error.add(self._too_large(body) if error.status == 413 else self._explain(error.detail or ""))
             raise
         raw = self.resource.unwrap(answer.data)
         if not isinstance(raw, dict) or not raw.get(self.resource.id_key):

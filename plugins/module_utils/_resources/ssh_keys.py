@@ -109,11 +109,10 @@ def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
     except errors.BadRequest as error:
         odd = [line for line in lines if not PATTERN.fullmatch(line)]
         if odd:
-            error.message += (
-                f" The account already holds {len(odd)} entries that are no SSH keys ({titles(odd)}), and they are not "
+            error.add(
+                f"The account already holds {len(odd)} entries that are no SSH keys ({titles(odd)}), and they are not "
                 "dropped unasked: remove them in the provider's console, then run the task again."
             )
-            error.args = (error.message,)
         raise
     return None
 

@@ -263,11 +263,10 @@ class RunPod(Provider):
         except errors.NotFound:
             return False
         except errors.Conflict as error:
-            error.message += (
-                " A locked pod is unlocked first by locked: false beside state: absent of runpod_pod; a pod of a "
+            error.add(
+                "A locked pod is unlocked first by locked: false beside state: absent of runpod_pod; a pod of a "
                 "cluster ends with its cluster, in the console."
             )
-            error.args = (error.message,)
             raise
         return True
 

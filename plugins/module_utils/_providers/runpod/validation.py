@@ -70,8 +70,7 @@ def of_create(error: errors.CloudError, request: PodRequest) -> errors.CloudErro
         error.elsewhere = "once"
     advice = _ADVICE.get(error.status or 0)
     if advice is not None:
-        error.message += advice(words, request)
-    error.args = (error.message,)
+        error.add(advice(words, request))
     return error
 
 
@@ -79,16 +78,16 @@ def of_update(error: errors.CloudError, changes: Mapping[str, Any]) -> errors.Cl
     """The same for a change."""
     words = error.detail or ""
     if error.status == 422:
-        error.message += schema_advice(words)
+        error.add(schema_advice(words))
     if error.status == 404:
         named = " or ".join(f"{name} ({changes[name]})" for name in ("registry", "template") if changes.get(name))
-        error.message += f" The pod is gone, or the option {named} is wrong." if named else ""
+        if named:
+            error.add(f"The pod is gone, or the option {named} is wrong.")
     if error.status == 409:
-        error.message += " A locked pod is changed only after locked: false, a pod of a cluster only with its cluster."
+        error.add("A locked pod is changed only after locked: false, a pod of a cluster only with its cluster.")
     if error.status in (400, 413, 422):
         options = sorted(OPTIONS_OF_CHANGES.get(name, name) for name in changes)
-        error.message += f" It was to change: {', '.join(options)}. Nothing was changed."
-    error.args = (error.message,)
+        error.add(f"It was to change: {', '.join(options)}. Nothing was changed.")
     return error
 
 

@@ -208,7 +208,7 @@ class Vast(Provider):
         made = wire.contract(error.body.get("new_contract"))
         if made is not None:
             error.made = made
-            error.message += f" It made the contract {made} all the same, which bills its disk."
+            error.add(f"It made the contract {made} all the same, which bills its disk.")
             error.elsewhere = "yes"
             self._api.turns.note(RENTED, str(request.offer_id), made)
             self._pod_keys.belong_to(made)
@@ -223,11 +223,10 @@ class Vast(Provider):
         elif error.status == 400 and isinstance(error, errors.BadRequest) and not made:
             error.elsewhere = "once"
         if error.code == "invalid_price":
-            error.message += f" The option bid is {request.bid}: raise it, or leave interruptible out."
+            error.add(f"The option bid is {request.bid}: raise it, or leave interruptible out.")
         if not made and not isinstance(error, errors.Ambiguous):
             # Whether another offer is tried, nobody knows here.
             self._pod_keys.take_back()
-        error.args = (error.message,)
         return error
 
     def finish_create(self, pod: Pod, request: PodRequest) -> Pod:
@@ -336,8 +335,7 @@ class Vast(Provider):
         except errors.NoCapacity as error:
             with contextlib.suppress(errors.CloudError):
                 self._set_state(pod_id, "stopped", "call off the start of")
-            error.message += " Its GPU was rented to another while it was stopped."
-            error.args = (error.message,)
+            error.add("Its GPU was rented to another while it was stopped.")
             raise
         self._api.turns.forget(instances.STOPPED_BY_US, key=pod_id)
         return self.get_pod(pod_id)
