@@ -19,7 +19,7 @@ from .._core.offer import PREFERENCE, RANKINGS
 from .._core.pod import STAGES, Mount
 from .._pods import bootstrap
 from .._pods.bad_hosts import BadHosts, usual_path
-from .._pods.create import PodContext
+from .._pods.context import PodContext
 from .._pods.group import STATES, PodGroup
 from .._pods.group_call import GroupOutcome, ProviderContext
 from .._pods.group_find import GroupNames

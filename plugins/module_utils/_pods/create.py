@@ -11,56 +11,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from .._core import errors
 from .._core import pod as pod_states
-from .._core.clock import PollInterval
 from .._core.pod import UNKNOWN, Pod, PodRequest, usd
 from .._http.shared_file import SharedFile
-from .._providers.base import Provider
 from . import ledger
 from .attempts import AttemptLog
-from .fence import RunDir, creating, is_coming
+from .context import PodContext
+from .fence import creating, is_coming
 from .holder import Holder, doubt, holder
-from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
-from .progress import Progress
-from .terminate import GRACE, PROOF, QUICK, pod_of, require_gone, seconds_since, terminate_and_prove, write_quietly
+from .ledger import AMBIGUOUS, CREATED, CREATING
+from .terminate import PROOF, QUICK, pod_of, require_gone, seconds_since, write_quietly
 
 #: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
 #: sent again.
 STUBBORN = 5
 #: Seconds to wait for another task that is renting a pod of the same name: as long as most pods need to get ready.
 TURN = 1800.0
-
-
-@dataclass(frozen=True)
-class PodContext:
-    """What every step of a pod's life needs beside the pod.
-
-    :param grace: seconds after a create for which the provider may not show the pod yet.
-    :param run_dir: where the run's fence and ledger are; None: there is no run.
-    :param halt: asked right before a create is sent; it raises what ends the work.
-    """
-
-    provider: Provider
-    polls: PollInterval = field(default_factory=PollInterval)
-    progress: Progress = field(default_factory=Progress)
-    run_dir: RunDir = None
-    grace: float = GRACE
-    halt: Callable[[], None] = lambda: None
-
-    @property
-    def ledger(self) -> Ledger:
-        """The run's ledger."""
-        return Ledger(self.run_dir)
-
-    def end(self, pods: Sequence[Pod], *, settle: float = 0.0) -> list[dict[str, Any]]:
-        """End pods and prove it; see ``terminate_and_prove``."""
-        return terminate_and_prove(
-            self.provider, pods, polls=self.polls, progress=self.progress, ledger=self.ledger, settle=settle
-        )
 
 
 @contextlib.contextmanager

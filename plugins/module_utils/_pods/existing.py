@@ -14,7 +14,7 @@ from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
 from .._providers.base import OPTIONS
 from . import diff
 from . import readiness as pod_readiness
-from .create import PodContext
+from .context import PodContext
 from .readiness import Reached, Readiness
 from .spec import PodSpec
 from .watch import PodWatcher

@@ -14,7 +14,7 @@ from .._core import errors
 from .._core.pod import FAILED, STOPPED, Pod
 from .._core.workers import Interrupted
 from . import create, diff, group_find, lease
-from .create import PodContext
+from .context import PodContext
 from .group_call import LOGINS, GroupCall, GroupOutcome
 from .group_find import REFUSED_KEY, FoundPods, KnownHosts
 from .group_rent import GroupRental

@@ -14,7 +14,7 @@ from .._core.pod import AUTHENTICATED, READY, RENTED, Pod
 from .._core.workers import WorkerPool
 from .._providers.base import Provider
 from .bad_hosts import BadHosts
-from .create import PodContext
+from .context import PodContext
 from .group_find import GroupNames, KnownHosts
 from .readiness import Reached, Readiness
 from .spec import PodSpec

@@ -17,7 +17,7 @@ from .._core.names import PodName
 from .._core.pod import GONE, Pod
 from .._core.workers import WorkerPool
 from . import create, ssh
-from .create import PodContext
+from .context import PodContext
 from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
 
 

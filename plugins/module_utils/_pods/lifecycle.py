@@ -20,7 +20,8 @@ from .._market import search
 from . import bootstrap, create, diff, rent
 from . import lease as pod_lease
 from .attempts import AttemptLog
-from .create import PodContext, create_once
+from .context import PodContext
+from .create import create_once
 from .existing import ExistingPod, PodOutcome
 from .readiness import Reached, Readiness, rented
 from .spec import CLOUDS, PodSpec, refuse_impossible, refuse_unreachable, resolve

@@ -20,7 +20,8 @@ from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest, usd
 from .._market.search import over
 from . import attempts
 from .attempts import AttemptLog
-from .create import PodContext, create_once
+from .context import PodContext
+from .create import create_once
 from .readiness import ADVICE, DEADLINES, Reached
 from .terminate import require_gone
 

@@ -20,7 +20,7 @@ from ...module_utils._http import session
 from ...module_utils._market import search
 from ...module_utils._module import pod as pod_options
 from ...module_utils._pods.bad_hosts import BadHosts, usual_path
-from ...module_utils._pods.create import PodContext
+from ...module_utils._pods.context import PodContext
 from ...module_utils._pods.lifecycle import PodLifecycle
 from ...module_utils._pods.spec import PodSpec, resolve
 from ...module_utils._providers import registry

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Rates
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.bad_hosts import BadHosts
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.group import PodGroup
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_call import ProviderContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.group_find import GroupNames

@@ -15,7 +15,8 @@ from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import fence, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import AttemptLog
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (

@@ -13,7 +13,8 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._http.session import ApiSession
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import create, fence
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import create as lookup
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import ledger as ledger_module
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext, create_once
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import create_once
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.holder import Holder, holder
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.terminate import (

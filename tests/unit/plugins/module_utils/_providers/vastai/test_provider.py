@@ -13,7 +13,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import Offer
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import AttemptLog
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.create import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import RentLimits, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import wire
