@@ -8,7 +8,7 @@
 
 Each run rents one pod with podyard.gpu.pod in a market of its own (the run's number is the seed of the sandbox's bad
 hosts, and nothing is remembered from the run before) and gives it back. A bad host never leaves loading, has no SSH
-server, fails with the container engine's words, or has no GPU. The last is what the role ``cuda`` finds: here the
+server, fails with the container engine's words, or has no GPU. The last is what the role ``verify`` finds: here the
 sandbox is asked, the pod is given back as condemned, and another is rented, as the playbooks do. ``both`` among the
 providers rents at whichever of the two ranks first. With 50 runs for each of three shares at two providers it takes
 some minutes; with ``--out``, a run that was written down is not done again.

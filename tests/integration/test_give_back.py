@@ -62,7 +62,7 @@ class TestFailingTask:
     """A task that fails on the pod, one test for each role that works there; `make test` runs a sample."""
 
     @pytest.mark.matrix
-    def test_in_cuda(self, cloud, job, playbook):
+    def test_in_verify(self, cloud, job, playbook):
         job.variables["train_image"] = "example/nopython:1"
         done = playbook.run(job)
         assert done.code != 0
