@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,12 +14,15 @@ from ansible.errors import AnsibleActionFail
 
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.patterns import Patterns
+from ..module_utils._module.common import API
 from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.files import write_json
 from ..plugin_utils._common.screen import columns, show, show_rendered
+from ..plugin_utils._job.pod import BadOptions, complete
 from ..plugin_utils._plan import checks, text
 from ..plugin_utils._plan.market import ask, connector
+from ..plugin_utils._plan.options import Names, of_pod
 from ..plugin_utils._plan.plan import build, read_trees
 from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, hash_tree
 from ..plugin_utils._transfer.progress import Progress
@@ -34,36 +38,12 @@ class ActionModule(ControllerAction):
     """Ask, compute, show; and fail for what would fail later. Rents nothing and changes nothing but the plan's file."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
-        "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
-        "name": TEXT,
+        "pod": {"type": "dict", "default": {}},
         "run_directory": {"type": "path"},
         "title": {"type": "str", "default": "training"},
-        "gpus": LIST,
-        "gpu_count": {"type": "int", "default": 1},
-        "min_gpu_memory": NUMBER,
-        "min_compute_capability": NUMBER,
-        "min_memory": NUMBER,
-        "min_vcpus": {"type": "int"},
-        "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"], "default": []},
-        "regions": LIST,
-        "min_cuda_version": TEXT,
-        "rank_by": {"type": "str", "choices": ["preference", "price", "value"], "default": "preference"},
-        "interruptible": {"type": "bool", "default": False},
-        "bid": NUMBER,
-        "search": {"type": "raw"},
-        "max_price": NUMBER,
         "max_cost": NUMBER,
         "max_hours": NUMBER,
-        "attempts": {"type": "int"},
-        "deadline": NUMBER,
-        "lease_hours": NUMBER,
-        "image": TEXT,
         "image_gb": NUMBER,
-        "template": TEXT,
-        "registry": TEXT,
-        "disk": {"type": "int", "default": 20},
-        "volume_size": {"type": "int"},
-        "network_volume": TEXT,
         "output_gb": NUMBER,
         "code": {"type": "path"},
         "code_exclude": LIST,
@@ -77,6 +57,7 @@ class ActionModule(ControllerAction):
         "files": LIST,
         "settings": LIST,
         "prefix": {"type": "str", "default": ""},
+        "pod_prefix": TEXT,
         "path": {"type": "path"},
         "api_key": {"type": "str", "no_log": True},
         "api_url": TEXT,
@@ -84,16 +65,19 @@ class ActionModule(ControllerAction):
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         environ = self._environ()
+        names = _names(arguments)
         try:
+            pod = complete(arguments["pod"], names.pod_prefix.rstrip("."))
+            arguments = {**arguments, **of_pod(pod), **_account(arguments, pod)}
             arguments["providers"] = registry.meant(arguments, environ) or registry.names()
-        except CloudError as error:
-            raise AnsibleActionFail(error.message) from error
+        except (CloudError, BadOptions) as error:
+            raise AnsibleActionFail(str(error)) from error
         connect = connector(arguments, environ)
         trees = read_trees(arguments, local_path)
         market = ask(arguments, environ, connect, show)
         plan = build(arguments, market, trees)
-        plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, arguments["prefix"])
-        plan["notes"] = [checks.in_their_words(note, plan, arguments["prefix"]) for note in plan["notes"]]
+        plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, names)
+        plan["notes"] = [checks.in_their_words(note, plan, names) for note in plan["notes"]]
         self._write(arguments["path"], plan)
         width = min(WIDEST, max(NARROWEST, columns(NARROWEST)))
         show_rendered("\n" + text.render(plan, width))
@@ -131,6 +115,17 @@ class ActionModule(ControllerAction):
             hash_tree(tree, HashCache(Path(tree.root), Patterns((), tuple(exclude))), progress.add)
         except TreeError as error:
             raise AnsibleActionFail(str(error)) from error
+
+
+def _names(arguments: Mapping[str, Any]) -> Names:
+    """What the user calls the options: the pod's are in the mapping `pod`, where nobody says otherwise."""
+    prefix = arguments["prefix"]
+    return Names(prefix, f"{prefix}pod." if arguments["pod_prefix"] is None else arguments["pod_prefix"])
+
+
+def _account(arguments: Mapping[str, Any], pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Key and address, which the pod's options may hold too."""
+    return {name: arguments[name] or pod[name] for name in API}
 
 
 def _together(problems: list[str]) -> str:

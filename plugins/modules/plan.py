@@ -18,11 +18,14 @@ description:
   - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. Of
     code and data the files are counted, and in check mode not even read.
 options:
-  name:
+  pod:
     description:
-      - The name of the pod that would be rented, to see whether there is one already. One of the form
-        C(podyard-PROJECT-RUN-INDEX) stands for all attempts at that pod.
-    type: str
+      - The pod that would be rented, as options of M(podyard.gpu.pod). What is not given has that module's default.
+      - With a O(podyard.gpu.pod#module:name) the plan says whether there is a pod of that name already.
+      - The CUDA version in the tag of the image, such as C(cu1281) or C(cuda12.4.1), is compared with the hosts on
+        offer and with O(podyard.gpu.pod#module:min_cuda_version).
+    type: dict
+    default: {}
   run_directory:
     description:
       - The directory of the run, to see whether it has ended already.
@@ -32,80 +35,6 @@ options:
       - What the plan is for.
     type: str
     default: training
-  gpus:
-    description:
-      - GPU models that will do, the wanted one first. Empty means any that O(min_gpu_memory) and
-        O(min_compute_capability) allow.
-    type: list
-    elements: str
-    default: []
-  gpu_count:
-    description:
-      - GPUs in the pod.
-    type: int
-    default: 1
-  min_gpu_memory:
-    description:
-      - The least memory of each GPU, in GB. Unset means any.
-    type: float
-  min_compute_capability:
-    description:
-      - The least CUDA compute capability, as V(8.9). Unset means any.
-    type: float
-  min_memory:
-    description:
-      - The least memory (RAM) of the pod, in GB. Unset means any.
-    type: float
-  min_vcpus:
-    description:
-      - The least number of virtual CPUs of the pod. Unset means any.
-    type: int
-  clouds:
-    description:
-      - Kinds of hosts to rent from, where a provider has kinds. Empty means what each provider has by default.
-    type: list
-    elements: str
-    choices:
-      - SECURE
-      - COMMUNITY
-    default: []
-  regions:
-    description:
-      - Data centres by RunPod's ids and countries by their two letters. Empty means anywhere.
-    type: list
-    elements: str
-    default: []
-  min_cuda_version:
-    description:
-      - The lowest CUDA version that the host's driver must support, as V(12.8). Unset means any, with a warning where
-        the image's name tells that it needs a newer one than hosts on offer have.
-    type: str
-  rank_by:
-    description:
-      - Which of the fitting offers is tried first; see O(podyard.gpu.pod#module:rank_by).
-    type: str
-    choices:
-      - preference
-      - price
-      - value
-    default: preference
-  interruptible:
-    description:
-      - Whether the pod may be one that is taken away at any time.
-    type: bool
-    default: false
-  bid:
-    description:
-      - What an interruptible pod offers for its GPUs, in USD per hour, where the provider has bids.
-    type: float
-  search:
-    description:
-      - More filters in the query language of Vast.ai's market, as a mapping or as text.
-    type: raw
-  max_price:
-    description:
-      - The most that the pod may cost, in USD per hour. Unset means any price.
-    type: float
   max_cost:
     description:
       - The most that the whole run may cost, in USD. Unset means no limit.
@@ -115,49 +44,10 @@ options:
       - The most hours that the pod may live; the cost is estimated for these. Unset means no limit, and the cost of an
         hour.
     type: float
-  attempts:
-    description:
-      - How many pods may be tried, to be shown among the limits.
-    type: int
-  deadline:
-    description:
-      - Seconds until a pod must be ready, to be shown among the limits.
-    type: float
-  lease_hours:
-    description:
-      - Hours for which the pod lives without its controller, to be shown among the limits.
-    type: float
-  image:
-    description:
-      - The container image. Unset means that of O(template). The CUDA version in its tag, such as C(cu1281) or
-        C(cuda12.4.1), is compared with the hosts on offer and with O(min_cuda_version).
-    type: str
   image_gb:
     description:
       - How much the host has to load for the image, in GB. Unset means an assumed 10.
     type: float
-  template:
-    description:
-      - A template of the account, by name or id.
-    type: str
-  registry:
-    description:
-      - The stored credentials for a private image, by name or id.
-    type: str
-  disk:
-    description:
-      - The container's own disk, in GB.
-    type: int
-    default: 20
-  volume_size:
-    description:
-      - The size of the disk that holds code and data, in GB. Unset means that the container's own serves. Where a
-        provider has only one disk, it is made that much larger.
-    type: int
-  network_volume:
-    description:
-      - The volume of the account that holds code and data, by name or id.
-    type: str
   output_gb:
     description:
       - How much the training writes, in GB. Unset means an assumed 5, for which nothing is refused.
@@ -224,6 +114,10 @@ options:
         messages.
     type: str
     default: ""
+  pod_prefix:
+    description:
+      - The same for the options of the pod. If not given, O(prefix) and C(pod.), for they are in O(pod).
+    type: str
   path:
     description:
       - The file to write the plan to, as JSON. Its directory is made. Written in check mode too, and when the plan is
@@ -234,7 +128,6 @@ requirements:
 extends_documentation_fragment:
   - podyard.gpu.attributes
   - podyard.gpu.api
-  - podyard.gpu.api.providers
 attributes:
   check_mode:
     support: full
@@ -253,9 +146,10 @@ seealso:
 EXAMPLES = r"""
 - name: What would it cost
   podyard.gpu.plan:
-    gpus: [RTX 4090, L40S]
-    image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
-    max_price: 0.80
+    pod:
+      gpus: [RTX 4090, L40S]
+      image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404
+      max_price: 0.80
     max_hours: 6
     code: .
   register: planned

@@ -38,6 +38,12 @@ options:
         all pods of a run.
     type: str
     required: true
+  spec:
+    description:
+      - Options of this module as one mapping, for a caller that was handed them whole, as the role
+        P(podyard.gpu.provision#role). One that is given beside it counts instead; what is null in it is not given.
+      - A name in it that is no option is refused. O(name) may be in it.
+    type: dict
   count:
     description:
       - How many pods there shall be, rented at the same time. With a higher number than before, pods are added; with a

@@ -44,4 +44,4 @@ def test_the_question_is_seen():
     assert asked_in_python("names = ['runpod']") == []
     for text in ("pod.provider == 'vastai'", "'runpod' in providers", "selectattr('provider', 'eq', 'vastai')"):
         assert COMPARED.search(text)
-    assert not COMPARED.search("plan_providers: [runpod]")
+    assert not COMPARED.search("plan_pod: {providers: [runpod]}")

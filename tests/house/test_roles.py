@@ -79,6 +79,12 @@ def test_the_playbook_reads_as_the_cycle():
 NUMBERS = ("int", "float", "bool")
 #: Jinja's default with true also takes the place of 0 and false, which somebody gave: no cap instead of a cap of 0.
 FALSY = re.compile(r"default\([^()]*,\s*(?:boolean\s*=\s*)?true\)", re.IGNORECASE)
+#: So do `x or y`, unless that is 0 again, and `x if x else y`.
+OTHER_FALSY = (r"([\w.]+)\s+or\s+(?!0\b)", r"([\w.]+)\s+if\s+\1\s+else\b")
+#: In these a value is only asked.
+CONDITIONS = ("when", "that", "until", "failed_when", "changed_when")
+#: Mappings that hold the values of a job, and options of a pod.
+HOLDERS = ("_train_job", "_train_job.pod", "plan_pod", "provision_pod")
 
 
 def values(node: Any) -> Iterator[tuple[str, str]]:
@@ -120,13 +126,21 @@ def lost_zeros(document: Any, types: dict[str, str]) -> list[str]:
     return lost + [
         f"{key}: {value}"
         for key, value in values(document)
-        for name in re.findall(rf"\b(\w+)\s*\|\s*{FALSY.pattern}", value)
+        for pattern in (rf"([\w.]+)\s*\|\s*{FALSY.pattern}", *(() if key in CONDITIONS else OTHER_FALSY))
+        for name in re.findall(pattern, value)
         if types.get(name) in NUMBERS
     ]
 
 
-def test_no_zero_is_taken_for_nothing():
+def numbers_of_all() -> dict[str, str]:
+    """The types of all variables of roles, and of what a job and a pod hold."""
     types = {name: option["type"] for role in NAMES for name, option in options(role).items()}
+    held = {**documented("pod"), **{name.removeprefix("train_"): kind for name, kind in types.items()}}
+    return {**types, **{f"{holder}.{name}": kind for holder in HOLDERS for name, kind in held.items()}}
+
+
+def test_no_zero_is_taken_for_nothing():
+    types = numbers_of_all()
     files = [*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/vars/*.yml"), *(ROLES.parent / "playbooks").glob("*.yml")]
     lost = {str(path): lost_zeros(yaml.safe_load(path.read_text(encoding="utf-8")), types) for path in files}
     assert len(files) > 40
@@ -138,11 +152,29 @@ def test_no_zero_is_taken_for_nothing():
     [
         [{"podyard.gpu.pod": {"max_price": "{{ price | default(omit, true) }}"}}],
         {"block": [{"podyard.gpu.pod": {"settings": "{{ x | default(false, boolean=True) }}"}}]},
-        [{"set_fact": {"cap": "{{ provision_max_price | default(omit, true) }}"}}],
+        [{"set_fact": {"cap": "{{ train_max_price | default(omit, true) }}"}}],
+        [{"set_fact": {"cap": "{{ _train_job.max_price | default(omit, true) }}"}}],
+        [{"set_fact": {"pod": "{{ {'lease': provision_pod.lease | default(2, true)} }}"}}],
+        [{"set_fact": {"strict": "{{ _train_job.strict_shell | default(true, true) }}"}}],
+        [{"set_fact": {"hours": "{{ _train_job.lease_hours or 2 }}"}}],
+        [{"set_fact": {"hours": "{{ _train_job.lease_hours if _train_job.lease_hours else omit }}"}}],
     ],
 )
 def test_a_zero_that_is_lost_is_found(document):
-    assert lost_zeros(document, {"provision_max_price": "float"})
+    assert lost_zeros(document, numbers_of_all())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ _train_job.max_hours or 0 }}",
+        "{{ _train_job.max_price if _train_job.max_price is not none else omit }}",
+        "{{ train_max_price | default(omit) }}",
+        "{{ _train_job.template | default(omit, true) }}",
+    ],
+)
+def test_a_zero_that_arrives_is_left_alone(text):
+    assert lost_zeros([{"set_fact": {"x": text}}], numbers_of_all()) == []
 
 
 def test_a_script_that_has_nothing_to_do_reads_what_it_is_sent(tmp_path):

@@ -126,11 +126,13 @@ def test_the_role_by_itself(cloud, everything, playbook):
         "roles": [
             {
                 "role": "podyard.gpu.plan",
-                "plan_providers": ["vastai"],
-                "plan_gpus": ["RTX 4090", "RTX A6000", "RTX 3090"],
+                "plan_pod": {
+                    "providers": ["vastai"],
+                    "gpus": ["RTX 4090", "RTX A6000", "RTX 3090"],
+                    "max_price": 0.0001,
+                },
                 "plan_dataset": str(everything.directory / "data"),
                 "plan_max_hours": 2,
-                "plan_max_price": 0.0001,
                 "plan_file": str(everything.directory / "plan.json"),
             }
         ],
@@ -139,6 +141,6 @@ def test_the_role_by_itself(cloud, everything, playbook):
     book.write_text(yaml.safe_dump([play]))
     done = playbook.run(everything, book=str(book))
     assert done.code != 0 and "Traceback" not in done.output
-    assert "plan_max_price" in " ".join(done.output.split())
+    assert "plan_pod.max_price" in " ".join(done.output.split())
     plan = json.loads((everything.directory / "plan.json").read_text())
     assert plan["offers"] == [] and len(plan["problems"]) == 1

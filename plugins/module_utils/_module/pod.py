@@ -57,6 +57,8 @@ OWN: dict[str, dict[str, Any]] = {
 }
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
+    # Its action puts what is in it in the place of options that are not given.
+    "spec": {"type": "dict"},
     "count": {"type": "int"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
     "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},

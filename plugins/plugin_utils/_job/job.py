@@ -12,7 +12,7 @@ from typing import Any
 
 from ...module_utils._core import names
 from .._transfer.account_keys import AccountKeys
-from . import checks, data, results, spec
+from . import checks, data, pod, results, spec
 from . import files as job_files
 from .spec import PREFIX, Problem
 
@@ -48,7 +48,8 @@ def build(
     origins: Mapping[str, str] | None = None,
     keys: AccountKeys | None = None,
 ) -> dict[str, Any]:
-    """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`).
+    """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`),
+    and as `pod` the options of the module pod.
 
     `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
     values, by variable, that settings of the environment have for those that were not given, `origins` their names and
@@ -81,7 +82,8 @@ def build(
     problems += _with_files(values.job, dirs, lambda template: fill("train_files", template, late))
     if problems:
         raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])
-    return {**values.job, **derived(values.job, dirs), "dataset_digest": digest}
+    job = {**values.job, **derived(values.job, dirs), "dataset_digest": digest}
+    return {**job, "pod": pod.of_job(job)}
 
 
 def _shared_data(

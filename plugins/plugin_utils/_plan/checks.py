@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a plan says against renting.
 
-Every check takes a plan (see ``_plan.build``) and the prefix of its options' names, and yields sentences: problems,
+Every check takes a plan (see ``_plan.build``) and its user's names for the options, and yields sentences: problems,
 for which nothing is rented, and warnings, with which the run goes on.
 """
 
@@ -19,32 +19,33 @@ from ...module_utils._pods.group_find import REFUSED_KEY
 from .._common.words import duration, money
 from .cuda import version
 from .market import Answers, Market
+from .options import Names
 
 Plan = Mapping[str, Any]
 #: What the wait for a pod and the way to it need on this machine.
 PROGRAMS = ("ssh", "ssh-keyscan", "ssh-keygen")
 
 
-def judge(plan: Plan, market: Market, trees: list[str], prefix: str) -> tuple[list[str], list[str]]:
+def judge(plan: Plan, market: Market, trees: list[str], names: Names) -> tuple[list[str], list[str]]:
     """The problems and the warnings, each once. What is there or was there already is not held against the market."""
-    warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, prefix))]
+    warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, names))]
     if plan["run"]["state"] != "new":
-        return [], list(run(plan, prefix))
+        return [], list(run(plan, names))
     problems = [*trees]
     for check in (programs, providers, offers):
         problems += check(plan, market)
     if plan["offers_fitting"]:
-        problems += [text for each in PROBLEMS for text in each(plan, prefix)]
-    problems += disk(plan, prefix)
-    problems = [in_their_words(text, plan, prefix) for text in problems]
-    warnings = [in_their_words(text, plan, prefix) for text in warnings]
+        problems += [text for each in PROBLEMS for text in each(plan, names)]
+    problems += disk(plan, names)
+    problems = [in_their_words(text, plan, names) for text in problems]
+    warnings = [in_their_words(text, plan, names) for text in warnings]
     return [text + blame(plan, text) for text in dict.fromkeys(problems)], list(dict.fromkeys(warnings))
 
 
-def in_their_words(text: str, plan: Plan, prefix: str) -> str:
+def in_their_words(text: str, plan: Plan, names: Names) -> str:
     """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
     volume = "network_volume" if plan["pod"]["network_volume"] else "volume_size"
-    names = {
+    known = {
         **{name: name for name in (*plan["pod"], *plan["limits"], "image")},
         "data_centers": "regions",
         "volume": volume,
@@ -52,7 +53,7 @@ def in_their_words(text: str, plan: Plan, prefix: str) -> str:
     }
     return re.sub(
         r"\b(options? )(\w+(?:\.size)?)\b(?:, of a job \w+)?",
-        lambda found: found[1] + (prefix + names[found[2]] if found[2] in names else found[2]),
+        lambda found: found[1] + (names(known[found[2]]) if found[2] in known else found[2]),
         text,
     )
 
@@ -112,7 +113,7 @@ def down(plan: Plan, market: Market) -> Iterator[str]:
         yield f"{name} is left out, since it could not be asked: {error.message}"
 
 
-def balance(plan: Plan, prefix: str) -> Iterator[str]:
+def balance(plan: Plan, names: Names) -> Iterator[str]:
     """An account that does not pay the cheapest offer's first hour gets no pod, or loses it before it is of use."""
     rented = [account for account in plan["accounts"] if account["first_hour_usd"] is not None]
     poor = [account for account in rented if _short(account, account["first_hour_usd"])]
@@ -125,16 +126,16 @@ def balance(plan: Plan, prefix: str) -> Iterator[str]:
         )
 
 
-def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
+def low_balance(plan: Plan, names: Names) -> Iterator[str]:
     """One that does not last: the provider then stops the pod, or ends it with all that is on it."""
     for account in plan["accounts"]:
-        if account["first_hour_usd"] is None or any(balance(plan, prefix)):
+        if account["first_hour_usd"] is None or any(balance(plan, names)):
             continue
         has = f"The balance of {account['provider']} is {money(account['balance_usd'])}"
         if _short(account, account["first_hour_usd"]):
             yield (
                 f"{has}, which does not pay the first hour there ({money(account['first_hour_usd'])}): add credit, or "
-                f"leave it out of {prefix}providers."
+                f"leave it out of {names('providers')}."
             )
             continue
         hours = plan["limits"]["max_hours"]
@@ -142,12 +143,12 @@ def low_balance(plan: Plan, prefix: str) -> Iterator[str]:
         if account["usd"] is not None and _short(account, account["usd"] + others):
             more = f", and the pods that are there {money(others)}" if others else ""
             yield (
-                f"{has}, and the {hours:g} hours of {prefix}max_hours cost {money(account['usd'])} there{more}: the "
-                f"pod would be taken away before they are over. Add credit, or lower {prefix}max_hours."
+                f"{has}, and the {hours:g} hours of {names('max_hours')} cost {money(account['usd'])} there{more}: the "
+                f"pod would be taken away before they are over. Add credit, or lower {names('max_hours')}."
             )
 
 
-def spending(plan: Plan, prefix: str) -> Iterator[str]:
+def spending(plan: Plan, names: Names) -> Iterator[str]:
     """An account that may not spend more an hour gets no pod, whatever its balance."""
     rented = [account for account in plan["accounts"] if account["usd_per_hour"] is not None]
     over = [text for account in rented if (text := _over(account)) is not None]
@@ -155,9 +156,9 @@ def spending(plan: Plan, prefix: str) -> Iterator[str]:
         yield from over
 
 
-def high_spending(plan: Plan, prefix: str) -> Iterator[str]:
+def high_spending(plan: Plan, names: Names) -> Iterator[str]:
     """One of several accounts that may not."""
-    if not any(spending(plan, prefix)):
+    if not any(spending(plan, names)):
         yield from (text for account in plan["accounts"] if (text := _over(account)) is not None)
 
 
@@ -175,28 +176,28 @@ def _short(account: Mapping[str, Any], usd: float | None) -> bool:
     return usd is not None and account["balance_usd"] is not None and account["balance_usd"] < usd
 
 
-def limits(plan: Plan, prefix: str) -> Iterator[str]:
+def limits(plan: Plan, names: Names) -> Iterator[str]:
     """The run gets as far as its training before a limit ends it. What was only assumed of it refuses nothing."""
-    for text, refused in _limits(plan, prefix):
+    for text, refused in _limits(plan, names):
         if refused:
             yield text
 
 
-def tight_limits(plan: Plan, prefix: str) -> Iterator[str]:
+def tight_limits(plan: Plan, names: Names) -> Iterator[str]:
     """The same by figures that were assumed, and a cost that ends the run long before its hours are over."""
-    for text, refused in _limits(plan, prefix):
+    for text, refused in _limits(plan, names):
         if not refused:
             yield text
     cost, most, first = plan["limits"]["max_cost"], plan["limits"]["max_hours"], plan["estimate"]
     if cost is None or not first or first["usd"] is None or first["usd"] <= cost or not first["hours_at_most"]:
         return
     yield (
-        f"The {money(cost)} of {prefix}max_cost pay {duration(first['hours_at_most'] * 3600)} of the first offer, and "
-        f"{prefix}max_hours allows {most:g} hours: what comes first ends the run."
+        f"The {money(cost)} of {names('max_cost')} pay {duration(first['hours_at_most'] * 3600)} of the first offer, "
+        f"and {names('max_hours')} allows {most:g} hours: what comes first ends the run."
     )
 
 
-def _limits(plan: Plan, prefix: str) -> Iterator[tuple[str, bool]]:
+def _limits(plan: Plan, names: Names) -> Iterator[tuple[str, bool]]:
     """Whether code and data are on the pod before the run is over, and whether that is sure."""
     first = plan["estimate"]
     if not first or first["hours_at_most"] is None:
@@ -205,41 +206,41 @@ def _limits(plan: Plan, prefix: str) -> Iterator[tuple[str, bool]]:
     if first["loading_seconds"] + seconds < left:
         return
     transfer = plan["transfer"]
-    given = "as you say" if not transfer["assumed"] else f"assumed; {prefix}bandwidth says it better"
+    given = "as you say" if not transfer["assumed"] else f"assumed; {names('bandwidth')} says it better"
     text = (
         f"To load the image and to send code and data takes about {duration(first['loading_seconds'] + seconds)} "
         f"(at {transfer['mbps']:g} Mbit/s, {given}), and the limits end the run after {duration(left)}: raise "
-        f"{prefix}max_hours or {prefix}max_cost, or send less."
+        f"{names('max_hours')} or {names('max_cost')}, or send less."
     )
     yield text, seconds >= left and not transfer["assumed"]
 
 
-def disk(plan: Plan, prefix: str) -> Iterator[str]:
+def disk(plan: Plan, names: Names) -> Iterator[str]:
     """Code and data fit, and so does what the training writes, if somebody said how much that is."""
-    for text, refused in _disk(plan, prefix):
+    for text, refused in _disk(plan, names):
         if refused:
             yield text
 
 
-def tight_disk(plan: Plan, prefix: str) -> Iterator[str]:
+def tight_disk(plan: Plan, names: Names) -> Iterator[str]:
     """What the training writes may not fit, by a size that was assumed; or nobody knows what the volume holds."""
-    for text, refused in _disk(plan, prefix):
+    for text, refused in _disk(plan, names):
         if not refused:
             yield text
 
 
-def _disk(plan: Plan, prefix: str) -> Iterator[tuple[str, bool]]:
+def _disk(plan: Plan, names: Names) -> Iterator[tuple[str, bool]]:
     found = plan["disk"]
     if found["gb"] is None or found["free_gb"] >= 0:
         return
     option = {"container": "disk", "volume": "volume_size"}.get(found["kind"], "network_volume")
-    larger = f"ask for a larger one ({prefix}{option})" if option != "network_volume" else "name a larger one"
+    larger = f"ask for a larger one ({names(option)})" if option != "network_volume" else "name a larger one"
     assumed = ", assumed" if found["output_assumed"] else ""
     full = found["sent_gb"] >= found["gb"]
     yield (
         f"Code and data have {found['sent_gb']:.1f} GB and what the training writes {found['output_gb']:g} GB"
         f"{assumed}, and the {_called(found['kind'])} that shall hold them has {found['gb']:g} GB: {larger}"
-        + ("." if full else f", or say that it writes less ({prefix}output_gb)."),
+        + ("." if full else f", or say that it writes less ({names('output_gb')})."),
         full or not found["output_assumed"],
     )
 
@@ -248,7 +249,7 @@ def _called(kind: str) -> str:
     return "container's disk" if kind == "container" else kind
 
 
-def cuda(plan: Plan, prefix: str) -> Iterator[str]:
+def cuda(plan: Plan, names: Names) -> Iterator[str]:
     """Some host's driver is new enough for the image, unless somebody said that an older one will do."""
     found = plan["cuda"]
     if found["image"] is None or found["fitting"] or found["mixed"] or found["unknown"] or not found["too_old"]:
@@ -257,18 +258,18 @@ def cuda(plan: Plan, prefix: str) -> Iterator[str]:
         yield (
             f"The image {plan['image']} is built for CUDA {found['image']}, and none of the hosts on offer has a "
             f"driver for more than {found['newest']}: take an image for that, name other GPUs, or, if you know that it "
-            f"runs there, say so with {prefix}min_cuda_version: '{found['newest']}'."
+            f"runs there, say so with {names('min_cuda_version')}: '{found['newest']}'."
         )
 
 
-def old_drivers(plan: Plan, prefix: str) -> Iterator[str]:
+def old_drivers(plan: Plan, names: Names) -> Iterator[str]:
     """Hosts on which the image would not start may be rented, and given back after minutes."""
     found = plan["cuda"]
     needed = version(found["image"])
     if needed is None or not plan["offers_fitting"]:
         return
     doubtful = found["mixed"] + found["too_old"]
-    floor = f"set {prefix}min_cuda_version: '{needed[0]}.{needed[1]}', so that no other host is rented"
+    floor = f"set {names('min_cuda_version')}: '{needed[0]}.{needed[1]}', so that no other host is rented"
     if doubtful and found["floor"] is None:
         yield (
             f"The image is built for CUDA {found['image']}, and {doubtful} of {plan['offers_fitting']} offers are or "
@@ -276,14 +277,14 @@ def old_drivers(plan: Plan, prefix: str) -> Iterator[str]:
         )
     elif doubtful:
         yield (
-            f"The image is built for CUDA {found['image']}, and {prefix}min_cuda_version allows hosts from "
+            f"The image is built for CUDA {found['image']}, and {names('min_cuda_version')} allows hosts from "
             f"{found['floor']} on: unless you know that it runs there, {floor}."
         )
     elif found["unknown"] and found["floor"] is None:
         yield f"The image is built for CUDA {found['image']}, and the drivers of the hosts are not told: {floor}."
 
 
-def run(plan: Plan, prefix: str) -> Iterator[str]:
+def run(plan: Plan, names: Names) -> Iterator[str]:
     """What there is under the name already."""
     found = plan["run"]
     for pod in found["pods"]:
@@ -297,7 +298,7 @@ def run(plan: Plan, prefix: str) -> Iterator[str]:
         yield f"Nobody proved the pods of the run in {found['directory']} gone: that would be done, and no more."
 
 
-def special(plan: Plan, prefix: str) -> Iterator[str]:
+def special(plan: Plan, names: Names) -> Iterator[str]:
     """What cannot be sent."""
     for name in ("code", "dataset"):
         left = (plan[name] or {}).get("special")
@@ -306,13 +307,13 @@ def special(plan: Plan, prefix: str) -> Iterator[str]:
             yield f"Sockets, devices and the like in {plan[name]['path']} are not sent: {', '.join(left[:3])}{more}."
 
 
-def unpriced(plan: Plan, prefix: str) -> Iterator[str]:
+def unpriced(plan: Plan, names: Names) -> Iterator[str]:
     """Nothing holds a run without a limit but whoever watches it."""
     if all(plan["limits"][name] is None for name in ("max_cost", "max_hours")):
-        yield f"Neither {prefix}max_cost nor {prefix}max_hours limits what the run may cost."
+        yield f"Neither {names('max_cost')} nor {names('max_hours')} limits what the run may cost."
 
 
-Check = Callable[[Plan, str], Iterator[str]]
+Check = Callable[[Plan, Names], Iterator[str]]
 PROBLEMS: tuple[Check, ...] = (balance, spending, cuda, limits)
 WARNINGS: tuple[Check, ...] = (
     run, low_balance, high_spending, old_drivers, tight_limits, tight_disk, special, unpriced,

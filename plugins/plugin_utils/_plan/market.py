@@ -171,7 +171,7 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
         "hours": options["max_hours"],
         "lease": options["lease_hours"] or None,
         # A market with a query language of its own; others do not read it.
-        "vastai": {"search": options["search"]} if options["search"] else None,
+        "vastai": {**(options.get("vastai") or {}), "search": options["search"] or None},
     }
     wanted = pod_options.wanted(SimpleNamespace(params=given), {})
     wanted = replace(pod_options.at_provider(wanted, given, provider), name=options["name"] or "podyard-plan")

@@ -37,7 +37,7 @@ def _arguments(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").write_bytes(b"x" * 1000)
     return {
-        "gpus": ["RTX 4090"],
+        "pod": {"gpus": ["RTX 4090"]},
         "max_hours": 2,
         "dataset": str(tmp_path / "data"),
         "path": str(tmp_path / "runs" / "r1" / "plan.json"),
@@ -69,7 +69,7 @@ def test_it_is_shown_written_and_returned(arguments, shown, tmp_path, check_mode
 def test_a_refused_plan_is_shown_and_written_too(arguments, shown, tmp_path, monkeypatch):
     found = hashed(monkeypatch)
     with pytest.raises(AnsibleActionFail, match=r"Nothing is rented, for 2 reasons:\n  - .*\n  - "):
-        act(action.ActionModule, {**arguments, "max_price": 0.1, "output_gb": 50, "prefix": "train_"})
+        act(action.ActionModule, {**arguments, "pod": {"gpus": ["RTX 4090"], "max_price": 0.1}, "output_gb": 50})
     plan = json.loads((tmp_path / "runs" / "r1" / "plan.json").read_text())
     assert len(plan["problems"]) == 2
     assert "REFUSED" in shown[0]

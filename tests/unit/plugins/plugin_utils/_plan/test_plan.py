@@ -19,6 +19,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Accou
 from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.action import local_path
+from ansible_collections.podyard.gpu.plugins.plugin_utils._job.pod import complete
 from ansible_collections.podyard.gpu.plugins.plugin_utils._plan import (
     checks,
 )
@@ -31,6 +32,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._plan import (
 from ansible_collections.podyard.gpu.plugins.plugin_utils._plan import (
     text as text_module,
 )
+from ansible_collections.podyard.gpu.plugins.plugin_utils._plan.options import Names, of_pod
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IDENTITY, FakeCloud, offer, pod
 
 IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
@@ -72,8 +74,13 @@ def _trees(tmp_path):
     return {"code": str(tmp_path / "src"), "dataset": str(tmp_path / "data")}
 
 
+#: A job has the pod's options beside its own.
+AS_A_JOB = Names("train_", "train_")
+
+
 def wishes(**changes: Any) -> dict[str, Any]:
     given = {name: option.get("default") for name, option in ActionModule.ARGUMENTS.items()}
+    given.update(of_pod(complete({}, "pod")))
     given.update(gpus=["RTX 4090"], image=IMAGE, max_hours=6.0, prefix="train_", min_cuda_version="12.8", name=IDENTITY)
     return {**given, **changes}
 
@@ -85,7 +92,7 @@ def planned(*clouds: Cloud, **changes: Any) -> dict[str, Any]:
     trees = plan_module.read_trees(options, local_path)
     market = market_module.ask(options, {}, known.__getitem__, lambda line: None)
     plan = plan_module.build(options, market, trees)
-    plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, options["prefix"])
+    plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, AS_A_JOB)
     assert json.loads(json.dumps(plan)) == plan, "it can be written as it is"
     return plan
 
@@ -295,7 +302,7 @@ def test_an_option_is_called_as_its_user_knows_it():
 )
 def test_a_volume_is_called_as_its_user_knows_it(volume, text, told):
     plan = {"pod": {"network_volume": volume}, "limits": {}}
-    assert checks.in_their_words(text, plan, "train_") == told
+    assert checks.in_their_words(text, plan, AS_A_JOB) == told
 
 
 def test_pods_that_are_tried_in_vain_are_told_beside_what_the_run_costs():
@@ -346,7 +353,7 @@ def test_a_provider_without_a_key_is_a_refusal(monkeypatch):
 
     market = market_module.ask(options, {}, connect, lambda line: None)
     plan = plan_module.build(options, market, plan_module.Trees())
-    problems, _warnings = checks.judge(plan, market, [], "train_")
+    problems, _warnings = checks.judge(plan, market, [], AS_A_JOB)
     assert problems == ["There is no API key for two."]
     assert plan["credentials"][1] == {"provider": "two", "name": None, "place": None}
 
