@@ -26,6 +26,7 @@ class ActionModule(ControllerAction):
         "begin": {"type": "str", "choices": list(STAGES)},
         "end_stages": {"type": "bool", "default": False},
         "set": {"type": "dict", "default": {}},
+        "artifacts": {"type": "list", "elements": "dict"},
         "outcome": {"type": "str", "choices": list(OUTCOMES)},
         "error": {"type": "str"},
     }
@@ -36,11 +37,15 @@ class ActionModule(ControllerAction):
             return self._removed(run_dir)
         if arguments["begin"] and not self.check_mode:
             Tending(run_dir, show, warn)()
+        values = dict(arguments["set"])
+        if arguments["artifacts"] is not None:
+            # They lie there, and the record's paths start at the run's directory.
+            values["artifacts"] = [_in_run_dir(file) for file in arguments["artifacts"]]
         try:
             run, changed = RunRecord(run_dir).apply(
                 begin=arguments["begin"],
                 end_stages=arguments["end_stages"],
-                values=arguments["set"],
+                values=values,
                 outcome=arguments["outcome"],
                 error=arguments["error"],
                 write=not self.check_mode,
@@ -55,3 +60,8 @@ class ActionModule(ControllerAction):
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
         return {"changed": removed, "run": {}}
+
+
+def _in_run_dir(file: dict[str, Any]) -> dict[str, Any]:
+    """A file that was brought home, by its path in the run's directory; one without a path is refused by the record."""
+    return {**file, "path": f"artifacts/{file['path']}"} if file.get("path") else file

@@ -50,6 +50,13 @@ options:
       - Of a pod, only what the record is about is kept; its environment never is.
     type: dict
     default: {}
+  artifacts:
+    description:
+      - Files that were brought home to C(artifacts) in the run's directory, as
+        RV(podyard.gpu.transfer#module:manifest) tells them, each with a C(path) that starts there. The record holds
+        them with C(artifacts/) before it.
+    type: list
+    elements: dict
   outcome:
     description:
       - How the run stands. Any other than V(running) ends the run and its stages.

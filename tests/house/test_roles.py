@@ -76,6 +76,49 @@ def test_the_playbook_reads_as_the_cycle():
     assert sorted(declared("train")) == sorted([*STEPS, "main"])
 
 
+def included(document: Any) -> Iterator[str]:
+    """The task files that a task file includes or imports, by name."""
+    for key, value in document.items() if isinstance(document, dict) else ():
+        if key in ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks"):
+            yield str(value["file"] if isinstance(value, dict) else value)
+        else:
+            yield from included(value)
+    for each in document if isinstance(document, list) else ():
+        yield from included(each)
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """The files that come to themselves by what they include."""
+    found = []
+    for start in graph:
+        reached, ahead = set(), set(graph[start])
+        while ahead:
+            reached |= ahead
+            ahead = {name for each in ahead for name in graph.get(each, ())} - reached
+        if start in reached:
+            found.append(start)
+    return found
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_no_task_file_includes_itself(role):
+    """A loop whose end an action decides is bounded, and read from above to below."""
+    files = {path.name: path for path in (ROLES / role / "tasks").glob("*.yml")}
+    graph = {name: set(included(yaml.safe_load(path.read_text("utf-8")))) for name, path in files.items()}
+    assert circles(graph) == []
+    assert {name for each in graph.values() for name in each} <= set(files)
+
+
+def test_a_circle_is_seen():
+    block = [{"ansible.builtin.include_tasks": {"file": "b.yml"}}]
+    assert set(included([{"block": block, "rescue": [{"ansible.builtin.import_tasks": "c.yml"}]}])) == {
+        "b.yml",
+        "c.yml",
+    }
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert circles({"a": {"a"}}) == ["a"] and circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
 NUMBERS = ("int", "float", "bool")
 #: Jinja's default with true also takes the place of 0 and false, which somebody gave: no cap instead of a cap of 0.
 FALSY = re.compile(r"default\([^()]*,\s*(?:boolean\s*=\s*)?true\)", re.IGNORECASE)
@@ -109,10 +152,20 @@ def tasks(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def documented(module: str) -> dict[str, str]:
-    """The types of a module's options, by name."""
-    text = (ROLES.parent / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
-    found = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0]).get("options") or {}
-    return {name: option.get("type", "str") for name, option in found.items()}
+    """The types of a module's options, by name, those of its documentation fragments too."""
+    plugins = ROLES.parent / "plugins"
+    found = parsed(plugins / "modules" / f"{module}.py", "DOCUMENTATION")
+    options = dict(found.get("options") or {})
+    for fragment in found.get("extends_documentation_fragment") or []:
+        name, _, part = fragment.removeprefix("podyard.gpu.").partition(".")
+        options.update(parsed(plugins / "doc_fragments" / f"{name}.py", part.upper() or "DOCUMENTATION")["options"])
+    return {name: option.get("type", "str") for name, option in options.items()}
+
+
+def parsed(file: Path, name: str) -> dict[str, Any]:
+    """A piece of documentation in a file of ours."""
+    text = file.read_text(encoding="utf-8").split(f'{name} = r"""', 1)[1].split('"""')[0]
+    return {"options": {}, **yaml.safe_load(text)}
 
 
 def lost_zeros(document: Any, types: dict[str, str]) -> list[str]:

@@ -111,6 +111,18 @@ def ready_when(value: Any) -> dict[str, str] | None:
     return parts
 
 
+def ready_text(job: Job) -> str | None:
+    """Return what shows that the image has set itself up, in words for the plan; None where the job does not say."""
+    condition = job["ready_when"]
+    if condition is None:
+        return None
+    if "file" in condition:
+        words = f"the file {condition['file']} is there"
+    else:
+        words = f"this command ends with 0: {condition['command'].strip()}"
+    return f"{words}, {job['ready_timeout']:.0f} s at most"
+
+
 def _from_text(name: str, text: str) -> Any:
     """What text from a survey or the command line means: a mapping in one of its forms, else a command."""
     if text.startswith("{"):

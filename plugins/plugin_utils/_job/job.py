@@ -49,7 +49,7 @@ def build(
     keys: AccountKeys | None = None,
 ) -> dict[str, Any]:
     """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`),
-    and as `pod` the options of the module pod.
+    as `pod` the options of the module pod, and as `ready_text` what shows that its image has set itself up.
 
     `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
     values, by variable, that settings of the environment have for those that were not given, `origins` their names and
@@ -83,7 +83,7 @@ def build(
     if problems:
         raise BadJob([problem + _blame(problem, origins or {}) for problem in problems])
     job = {**values.job, **derived(values.job, dirs), "dataset_digest": digest}
-    return {**job, "pod": pod.of_job(job)}
+    return {**job, "pod": pod.of_job(job), "ready_text": checks.ready_text(job)}
 
 
 def _shared_data(

@@ -42,6 +42,13 @@ class TestRunRecord:
         result = act(run_record.ActionModule, {"path": str(run_dir), "end_stages": "yes", "set": '{"note": 1}'})
         assert result["run"]["stages"][0]["ended"] and result["run"]["note"] == 1
 
+    def test_artifacts_are_recorded_where_they_lie(self, run_dir):
+        file = {"path": "model/best.bin", "bytes": 1, "sha256": "00"}
+        result = act(run_record.ActionModule, {"path": str(run_dir), "artifacts": [file]})
+        assert result["run"]["artifacts"] == [{**file, "path": "artifacts/model/best.bin"}]
+        with pytest.raises(AnsibleActionFail, match="have each a value for 'path'"):
+            act(run_record.ActionModule, {"path": str(run_dir), "artifacts": [{"bytes": 1}]})
+
     def test_check_mode_writes_nothing(self, run_dir):
         result = act(run_record.ActionModule, {"path": str(run_dir), "begin": "plan"}, check_mode=True)
         assert result["changed"] is True and result["run"]["stages"][0]["name"] == "plan"
