@@ -216,7 +216,7 @@ def main() -> None:
             bid=params["bid"],
             filters=provider.filters(params["search"]),
         )
-        offers, reason = search.search([provider], query)
+        offers, reason = search.cheapest(provider, query)
     except CloudError as error:
         module.fail_json(**failure(error))
     kept = offers[: params["limit"]] if params["limit"] > 0 else offers

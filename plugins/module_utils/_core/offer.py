@@ -64,11 +64,11 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Objection:
-    """Why an offer does not fit: the wish (the option's name) that excludes it, the reason as the end of a sentence
-    that begins with the offer, and how far off it is, as a share of what was wished.
+    """Say why an offer does not fit: the requirement (the option's name) that excludes it, the reason as the end of a
+    sentence that begins with the offer, and how far off it is, as a share of what was required.
     """
 
-    wish: str
+    requirement: str
     words: str
     gap: float = 1.0
 

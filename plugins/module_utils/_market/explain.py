@@ -1,22 +1,25 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What comes nearest when nothing fits, and which wish excludes it. Pure functions."""
+"""Say what comes nearest when nothing fits, and which requirement excludes it. Pure functions."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._core.errors import BadRequest, CloudError, NoCapacity, TooExpensive
-from .._core.offer import AVAILABILITIES, Objection, Offer
+from .._core.offer import AVAILABILITIES, Objection, Offer, OfferQuery
 from .._core.pod import usd
 from . import fit
 
 #: How many are told.
 HANDFUL = 5
-#: Reasons that are no wish of the market's: they are no option that could be loosened.
+#: Machines of a market of which a message about one provider tells why they do not fit.
+MACHINES_TOLD = 3
+#: Reasons that come from no option: there is nothing to loosen.
 NO_OPTIONS = (fit.STOCK, fit.NEVER, fit.AVOIDED)
 
 
@@ -28,21 +31,21 @@ class NearMiss:
     objections: tuple[Objection, ...]
 
     @property
-    def wishes(self) -> tuple[str, ...]:
+    def requirements(self) -> tuple[str, ...]:
         """The options that exclude it."""
-        return tuple(each.wish for each in self.objections)
+        return tuple(each.requirement for each in self.objections)
 
     @property
     def hopeless(self) -> bool:
-        """Whether no wish that is loosened would help."""
-        return any(wish in NO_OPTIONS for wish in self.wishes)
+        """Whether it would not fit whichever option is loosened."""
+        return any(each in NO_OPTIONS for each in self.requirements)
 
     @property
     def words(self) -> str:
         """``RTX 4090 at 0.44 USD per hour exceeds the cap of 0.40 USD per hour (option max_price); …``."""
         offer = self.offer
         price = f" at {usd(offer.usd_per_hour)} per hour" if offer.usd_per_hour is not None else ""
-        if self.wishes == ("max_price",) and price:
+        if self.requirements == ("max_price",) and price:
             cheapest = f"cheapest is {usd(offer.usd_per_hour)} on {offer.provider}{self._place}"
             return f"{offer.title}{price} {self.objections[0].words} (option max_price); {cheapest}"
         return f"{offer.title} on {offer.provider}{price}{self._place} {self.reasons}"
@@ -55,40 +58,41 @@ class NearMiss:
     @property
     def _place(self) -> str:
         offer = self.offer
-        if "regions" in self.wishes:
+        if "regions" in self.requirements:
             return ""
         left = sorted(offer.regions.items(), key=lambda each: AVAILABILITIES.index(each[1]))
-        if offer.region or (left and fit.STOCK not in self.wishes):
+        if offer.region or (left and fit.STOCK not in self.requirements):
             return f" in {offer.region or left[0][0]}"
-        return "" if self.hopeless or "clouds" in self.wishes else offer.where
+        return "" if self.hopeless or "clouds" in self.requirements else offer.where
 
     def to_result(self) -> dict[str, Any]:
         """The miss as a JSON-able dict."""
         names = ("provider", "gpu", "gpu_count", "usd_per_hour", "cloud", "region", "id")
         shown = {name: getattr(self.offer, name) for name in names}
-        return {**shown, "wishes": list(self.wishes), "words": self.words}
+        return {**shown, "wishes": list(self.requirements), "words": self.words}
 
 
 def _option(objection: Objection) -> str:
-    told = objection.wish in NO_OPTIONS or "option" in objection.words or "search:" in objection.words
-    return "" if told else f" (option {objection.wish})"
+    told = objection.requirement in NO_OPTIONS or "option" in objection.words or "search:" in objection.words
+    return "" if told else f" (option {objection.requirement})"
 
 
 def nearest(judged: Sequence[NearMiss]) -> list[NearMiss]:
     """At most a handful, the closest first and then the cheapest; of alike ones the best.
 
-    Of one GPU at one provider, what a single wish excludes comes alone where there is any: who loosens that wish has a
-    pod. Else what two exclude, and so on. GPUs of which nothing is left whatever one wishes come last, and then another
-    GPU than those that are wished: one is a hint, more are a list of the market.
+    Of one GPU at one provider, what a single requirement excludes comes alone where there is any: who loosens that one
+    gets a pod. Else what two exclude, and so on. GPUs of which nothing is left at all come last, and then another GPU
+    than those that are named: one is a hint, more are a list of the market.
     """
-    hints = [miss for miss in judged if "gpus" in miss.wishes]
+    hints = [miss for miss in judged if "gpus" in miss.requirements]
     gone = [miss for miss in judged if miss.hopeless]
     fewest: dict[tuple[str, str], int] = {}
     best: dict[tuple[Any, ...], NearMiss] = {}
-    for miss in sorted((each for each in judged if "gpus" not in each.wishes and not each.hopeless), key=_distance):
+    hopeful = [miss for miss in judged if "gpus" not in miss.requirements and not miss.hopeless]
+    for miss in sorted(hopeful, key=_distance):
         offer = miss.offer
         if len(miss.objections) == fewest.setdefault((offer.provider, offer.gpu_id), len(miss.objections)):
-            best.setdefault((offer.provider, offer.gpu_id, offer.cloud, frozenset(miss.wishes)), miss)
+            best.setdefault((offer.provider, offer.gpu_id, offer.cloud, frozenset(miss.requirements)), miss)
     told = {(miss.offer.provider, miss.offer.gpu_id) for miss in best.values()}
     for miss in sorted(gone, key=_distance):
         if (miss.offer.provider, miss.offer.gpu_id) not in told:
@@ -102,14 +106,14 @@ def _distance(miss: NearMiss) -> tuple[Any, ...]:
 
 def refusal(
     misses: Sequence[NearMiss],
-    wishes: str,
+    requirements: str,
     providers: Sequence[str],
     down: Mapping[str, CloudError],
     notes: Sequence[str],
 ) -> CloudError:
-    """The error for wishes that nothing fits: what was asked for, and of what comes nearest the wish that excludes it.
+    """Make the error for requirements that no offer meets: what was asked for, and what excludes the nearest offers.
 
-    :param wishes: everything that took part in the search, in words.
+    :param requirements: everything that took part in the search, in words.
     :param providers: those that were asked and have nothing that fits.
     """
     told = [f"{miss.words}." for miss in misses]
@@ -122,7 +126,7 @@ def refusal(
         BadRequest: "Change the option gpus or gpu_count.",
     }.get(kind, "Loosen one of these wishes, or try again later.")
     return kind(
-        f"Nothing was rented: no offer of {' and '.join(providers) or 'any provider'} fits {wishes}.{near}"
+        f"Nothing was rented: no offer of {' and '.join(providers) or 'any provider'} fits {requirements}.{near}"
         f"{''.join(left_out)} {advice}{''.join(away)}",
         facts={"misses": [miss.to_result() for miss in misses]},
     )
@@ -130,9 +134,62 @@ def refusal(
 
 def _kind(misses: Sequence[NearMiss]) -> type[CloudError]:
     """Too expensive if but for the price there is something; a wrong request if it can never be had."""
-    if any(miss.wishes == ("max_price",) for miss in misses):
+    if any(miss.requirements == ("max_price",) for miss in misses):
         return TooExpensive
-    wished = [miss for miss in misses if "gpus" not in miss.wishes]
-    if wished and all({"gpu_count", fit.NEVER} & set(miss.wishes) for miss in wished):
+    named = [miss for miss in misses if "gpus" not in miss.requirements]
+    if named and all({"gpu_count", fit.NEVER} & set(miss.requirements) for miss in named):
         return BadRequest
     return NoCapacity
+
+
+def refusal_of_one(provider: str, misses: Sequence[NearMiss], query: OfferQuery) -> CloudError:
+    """The error for a query that nothing of one provider fits: what was asked for, and of each GPU the reason.
+
+    :param misses: everything of the GPUs that are named, with the first objection to each (``fit.unfiltered``).
+    """
+    priced = [miss.offer for miss in misses if miss.requirements == ("max_price",)]
+    cheapest = min((offer for offer in priced if offer.usd_per_hour is not None), key=fit.price, default=None)
+    if cheapest is not None:
+        return TooExpensive(
+            f"Nothing was rented: every offer of {provider} for {query.words()} is above the cap of "
+            f"{usd(query.max_price)} per hour (option max_price). "
+            f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour{cheapest.where}. "
+            "Raise the cap, or name other GPUs."
+        )
+    reasons = _reasons(misses)
+    if misses and all({"gpu_count", fit.NEVER} & set(miss.requirements) for miss in misses):
+        return BadRequest(
+            f"Nothing was rented: {provider} never has what was asked for ({query.words()}): {reasons}. Change "
+            f"{'the option cpu' if query.cpu else 'one of the options gpus, gpu_count'} or clouds."
+        )
+    wider = "clouds or data centres" if query.clouds else "countries"
+    return NoCapacity(
+        f"Nothing was rented: {provider} has nothing now that passes these filters: {query.words()}. Of what was asked "
+        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, {wider}, or try "
+        "again later."
+    )
+
+
+def _reasons(misses: Sequence[NearMiss]) -> str:
+    """Why each offer does not fit. Of machines, of which there are hundreds, only the nearest bids are told."""
+    machines = sorted(
+        (miss for miss in misses if miss.offer.id), key=lambda miss: (miss.offer.min_bid or 0.0, miss.offer.title)
+    )
+    near = list(dict.fromkeys(_sentence(miss) for miss in machines))
+    others = sorted({_sentence(miss) for miss in misses if not miss.offer.id})
+    more = [f"and {len(near) - MACHINES_TOLD} more"] if len(near) > MACHINES_TOLD else []
+    return "; ".join([*near[:MACHINES_TOLD], *more, *others])
+
+
+def _sentence(miss: NearMiss) -> str:
+    """``RTX 4090 at 0.69 USD per hour exceeds the cap of 0.50 USD per hour``; the price where it is the reason."""
+    offer = miss.offer
+    price = f" at {usd(offer.usd_per_hour)} per hour{offer.where}" if miss.requirements == ("max_price",) else ""
+    return f"{offer.title}{price if offer.usd_per_hour is not None else ''} {miss.objections[0].words}"
+
+
+def not_tried(misses: Sequence[NearMiss]) -> list[str]:
+    """Why offers of one provider are not tried, each reason once. Machines are counted: there are hundreds."""
+    reasons = dict.fromkeys(_sentence(miss) for miss in misses if not miss.offer.id)
+    machines = Counter(miss.offer.title for miss in misses if miss.offer.id)
+    return [*reasons, *(f"{count} offers of {title} do not fit or cost too much" for title, count in machines.items())]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from .._core import gpus
-from .._core import gpus as gpu_models
 from .._core.errors import BadRequest
 from .._core.offer import RANKINGS, Objection, Offer, OfferQuery
 from .._core.places import REGIONS, sort
@@ -25,7 +24,7 @@ MOST_GPUS = 16
 def check(providers: Mapping[str, Provider], query: OfferQuery) -> None:
     """Refuse what no provider can ever keep.
 
-    :raises BadRequest: naming both wishes that exclude each other, or the one that means nothing.
+    :raises BadRequest: naming both options that exclude each other, or the one that means nothing.
     """
     for found in (_numbers(query), _words(query), _of_bids(providers, query), _of_gpus(query)):
         for problem in found:
@@ -90,7 +89,7 @@ def _of_bids(providers: Mapping[str, Provider], query: OfferQuery) -> Iterator[s
 
 
 def _of_gpus(query: OfferQuery) -> Iterator[str]:
-    """Named GPUs of which none can have what else is wished; of one that the table does not know nothing is said."""
+    """Named GPUs of which none can have what else is required; of one that the table does not know nothing is said."""
     models = [gpus.model(gpu) for gpu in query.gpus]
     if query.cpu is not None:
         for option, value in (
@@ -138,22 +137,11 @@ def refuse_strange(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> 
             )
 
 
-#: What excludes an offer and is nobody's wish: that nothing of it is left, that the provider never has it, and that the
-#: caller has a reason of its own, such as a host that failed before.
+#: What excludes an offer and comes from no option: that nothing of it is left, that the provider never has it, and that
+#: the caller has a reason of its own, such as a host that failed before.
 STOCK, NEVER, AVOIDED = "stock", "never", "avoided"
-#: What of the sizes told and wished may differ by rounding.
+#: What of the sizes found and required may differ by rounding.
 ROUNDING = 1e-6
-
-
-def resolve(gpus: Sequence[str], offers: Sequence[Offer]) -> list[str]:
-    """Ids of the GPUs that these spellings mean, in the same order, each once.
-
-    :raises BadRequest: for the first that means none or several.
-    """
-    catalogue = {offer.gpu_id: offer.gpu for offer in offers}
-    if gpus and not catalogue:
-        raise BadRequest("The provider's catalogue holds no GPU at all, so none can be chosen; try again later.")
-    return list(dict.fromkeys(gpu_models.resolve(gpu, catalogue) for gpu in gpus))
 
 
 def price(offer: Offer) -> float:
@@ -174,8 +162,18 @@ def too_many(offer: Offer, query: OfferQuery) -> bool:
 def objections(offer: Offer, query: OfferQuery) -> list[Objection]:
     """Everything that speaks against an offer; nothing when it fits. The driver's own objections come first."""
     found = [*offer.objections]
-    known = {each.wish for each in found}
-    return found + [each for each in _judged(offer, query) if each.wish not in known]
+    known = {each.requirement for each in found}
+    return found + [each for each in _judged(offer, query) if each.requirement not in known]
+
+
+def unfiltered(offer: Offer, query: OfferQuery) -> list[Objection]:
+    """What speaks against an offer that its provider has filtered by everything else: stock, bid, size and price.
+
+    At most one, for what is not there has no price to speak of.
+    """
+    gone = _gone(offer, query)
+    found = [gone] if gone is not None else [*_of_bid(offer, query), *_of_size(offer, query), *_of_price(offer, query)]
+    return found[:1]
 
 
 def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
@@ -184,12 +182,9 @@ def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
         # Of what is not there nothing else matters.
         yield gone
         return
-    if offer.obstacle is not None and query.bid is not None and offer.min_bid is not None:
-        yield Objection("bid", offer.obstacle, (offer.min_bid - query.bid) / query.bid)
-    if too_many(offer, query):
-        wished = f"and {query.gpu_count} are wished"
-        yield Objection("gpu_count", f"comes at most {offer.max_count} to a pod{offer.where}, {wished}")
-    elif offer.id is not None and offer.gpu_count != query.gpu_count:
+    yield from _of_bid(offer, query)
+    yield from _of_size(offer, query)
+    if not too_many(offer, query) and offer.id is not None and offer.gpu_count != query.gpu_count:
         yield Objection("gpu_count", f"is {offer.gpu_count} to a pod there, and {query.gpu_count} are wished")
     if offer.cpu is None:
         yield from _of_gpu(offer, query)
@@ -199,8 +194,19 @@ def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     yield from _of_price(offer, query)
 
 
+def _of_bid(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
+    if offer.obstacle is not None and query.bid is not None and offer.min_bid is not None:
+        yield Objection("bid", offer.obstacle, (offer.min_bid - query.bid) / query.bid)
+
+
+def _of_size(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
+    if too_many(offer, query):
+        asked = f"and {query.gpu_count} are wished"
+        yield Objection("gpu_count", f"comes at most {offer.max_count} to a pod{offer.where}, {asked}")
+
+
 def _gone(offer: Offer, query: OfferQuery) -> Objection | None:
-    """That it cannot be had at all, whatever else is wished."""
+    """That it cannot be had at all, whatever else is required."""
     if offer.obstacle is not None and not (query.bid and offer.min_bid is not None and query.bid < offer.min_bid):
         return Objection(STOCK, offer.obstacle)
     if not offer.offered or (offer.cpu is None and offer.max_count == 0):
@@ -211,8 +217,8 @@ def _gone(offer: Offer, query: OfferQuery) -> Objection | None:
 
 
 def _in(offer: Offer, query: OfferQuery) -> str:
-    wished = [region.upper() for region in (*query.regions, *query.countries)]
-    places = [offer.region] if offer.region and wished else wished
+    listed = [region.upper() for region in (*query.regions, *query.countries)]
+    places = [offer.region] if offer.region and listed else listed
     more = f" or {len(places) - 5} more places" if len(places) > 5 else ""
     return f" in {', '.join(places[:5])}{more}" if places else ""
 
@@ -229,24 +235,24 @@ def _of_gpu(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
 def _of_host(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     """What the machine must have; where an offer is no machine's, the create asks for what nobody tells before."""
     machine = offer.id is not None
-    for wish, has, least, unit in (
+    for option, has, least, unit in (
         ("min_memory", offer.ram_gb, query.min_ram_gb, "GB of memory"),
         ("min_vcpus", offer.vcpus, query.min_vcpus, "vCPUs"),
         ("disk", offer.disk_gb, query.disk_gb, "GB of disk"),
         ("hours", offer.hours_left, query.hours, "hours left"),
     ):
         if least is not None and machine and (has is None or has + ROUNDING < least):
-            yield _short(wish, has, least, unit)
-    wished = {each.upper() for each in (*query.regions, *query.countries)}
-    if machine and wished and offer.region not in wished:
+            yield _short(option, has, least, unit)
+    listed = {each.upper() for each in (*query.regions, *query.countries)}
+    if machine and listed and offer.region not in listed:
         yield Objection("regions", f"is in {offer.region or 'no known place'}{_not_in(query)}")
     yield from _of_cuda(offer, query)
 
 
 def _not_in(query: OfferQuery) -> str:
-    wished = [each.upper() for each in (*query.regions, *query.countries)]
-    more = f" or {len(wished) - 5} more" if len(wished) > 5 else ""
-    return f", and not in {' or '.join(wished[:5])}{more}"
+    listed = [each.upper() for each in (*query.regions, *query.countries)]
+    more = f" or {len(listed) - 5} more" if len(listed) > 5 else ""
+    return f", and not in {' or '.join(listed[:5])}{more}"
 
 
 def _of_cuda(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
@@ -260,10 +266,10 @@ def _of_cuda(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
             f"has CUDA {newest[0]}.{newest[1]} at most, and {query.min_cuda_version} is wished",
             0.1 * (floor[0] - newest[0]) + 0.01 * max(0, floor[1] - newest[1]),
         )
-    wished = [told for each in query.cuda_versions if (told := version(each)) is not None]
+    exact = [told for each in query.cuda_versions if (told := version(each)) is not None]
     # A driver runs what was made for older versions too, so of a machine only the newest is told.
-    fits = newest >= min(wished, default=newest) if offer.id is not None else set(has) & set(wished)
-    if wished and not fits:
+    fits = newest >= min(exact, default=newest) if offer.id is not None else set(has) & set(exact)
+    if exact and not fits:
         yield Objection("cuda_versions", f"has not CUDA {' or '.join(query.cuda_versions)}", 0.1)
 
 
@@ -285,8 +291,8 @@ def _of_price(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
         yield Objection("max_price", f"exceeds the cap of {usd(cap)} per hour", gap)
 
 
-def _short(wish: str, has: float | None, least: float, unit: str) -> Objection:
+def _short(option: str, has: float | None, least: float, unit: str) -> Objection:
     told = number(has)
     if told is None:
-        return Objection(wish, f"does not tell its {unit}, and at least {least:g} is wished")
-    return Objection(wish, f"has {told:g} {unit}, and at least {least:g} is wished", (least - told) / (least or 1.0))
+        return Objection(option, f"does not tell its {unit}, and at least {least:g} is wished")
+    return Objection(option, f"has {told:g} {unit}, and at least {least:g} is wished", (least - told) / (least or 1.0))

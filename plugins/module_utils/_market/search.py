@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the market has over all providers: which offers fit, in which order, and why the others do not."""
+"""Search the market: which offers fit, in which order, and why the others do not.
+
+``survey`` asks several providers, or one, for the module that rents at any of them. ``rank`` and ``cheapest`` ask one
+for the modules of its own, whose options are in its own words. All of them judge and order by ``ProviderSearch``.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,8 @@ from .._providers.base import Provider
 from . import explain, fit
 from .explain import NearMiss
 from .fit import over
-from .single import rank, search
 
-__all__ = ["NearMiss", "SearchResult", "over", "rank", "search", "survey"]
+__all__ = ["NearMiss", "SearchResult", "cheapest", "over", "rank", "survey"]
 
 #: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
 Avoid = Callable[[Offer], Optional[str]]
@@ -29,7 +32,7 @@ Avoid = Callable[[Offer], Optional[str]]
 
 @dataclass
 class ProviderSearch:
-    """One provider. ``wished`` is what the caller asks for, ``query`` the same in the provider's words.
+    """Search one provider. ``requirements`` are what the caller asks for, ``query`` the same in the provider's words.
 
     ``fitting`` and ``judged`` are its offers that fit and that do not, ``near`` what it filters away by itself.
     ``strange`` are the GPUs that it does not know, ``error`` why it could not be asked.
@@ -37,7 +40,7 @@ class ProviderSearch:
 
     name: str
     provider: Provider
-    wished: OfferQuery
+    requirements: OfferQuery
     avoid: Avoid
     shared: bool = False
     query: OfferQuery = field(default_factory=OfferQuery)
@@ -54,9 +57,9 @@ class ProviderSearch:
 
     def __post_init__(self) -> None:
         able = self.provider.capabilities
-        clouds = self.wished.clouds or self.provider.usual_clouds
-        self.query = replace(self.wished, clouds=clouds, elsewhere=self.shared)
-        if self.wished.interruptible and not able.interruptible:
+        clouds = self.requirements.clouds or self.provider.usual_clouds
+        self.query = replace(self.requirements, clouds=clouds, elsewhere=self.shared)
+        if self.requirements.interruptible and not able.interruptible:
             why = able.because.get("interruptible", "it has no pods that may be taken away")
             self._leave_out(f"{why} (option interruptible)")
 
@@ -68,15 +71,15 @@ class ProviderSearch:
     def read_places(self) -> None:
         """Ask which of the words that are no countries it knows."""
         try:
-            self.places = self.provider.known_regions(fit.places(self.wished.regions)[1])
+            self.places = self.provider.known_regions(fit.places(self.requirements.regions)[1])
         except CloudError as error:
             self.error = error
 
     def go_to_places(self) -> None:
         """The regions as this provider takes them."""
-        if not self.open or not self.wished.regions:
+        if not self.open or not self.requirements.regions:
             return
-        countries, others = fit.places(self.wished.regions)
+        countries, others = fit.places(self.requirements.regions)
         self.query = replace(self.query, regions=self.places, countries=countries)
         unknown = [word for word in others if word not in self.places]
         if not self.places and not countries:
@@ -98,7 +101,7 @@ class ProviderSearch:
             return
         for offer in everything:
             if not self.query.gpus or offer.gpu_id in self.wanted:
-                for placed in in_places(offer, self.query):
+                for placed in self._placed(offer):
                     self._judge(placed)
             elif self.wanted and offer.id is None:
                 self._hint(offer)
@@ -118,7 +121,7 @@ class ProviderSearch:
                 self.fitting += [] if against else [self._completed(offer)]
 
     def _name(self, everything: list[Offer]) -> None:
-        """The GPUs that are wished, by their ids here; which of them it does not know is for the caller to judge."""
+        """Find the GPUs that are asked for by their ids here; which of them it does not know the caller judges."""
         catalogue = {offer.gpu_id: offer.gpu for offer in everything}
         for place, gpu in enumerate(self.query.gpus):
             try:
@@ -136,13 +139,17 @@ class ProviderSearch:
         else:
             self.fitting.append(self._completed(offer))
 
+    def _placed(self, offer: Offer) -> list[Offer]:
+        """The offer as it is tried: once for each place."""
+        return in_places(offer, self.query)
+
     def _objections(self, offer: Offer) -> list[Objection]:
         found = fit.objections(offer, self.query)
         why = self.avoid(offer)
         return [*found, Objection(fit.AVOIDED, why)] if why else found
 
     def _hint(self, offer: Offer) -> None:
-        """Another GPU than those that are wished, of at least their throughput: worth a word when nothing fits."""
+        """Note another GPU than those that are named, of at least their throughput: worth a word when nothing fits."""
         named = [kind for gpu in self.query.gpus if (kind := gpus.model(gpu))]
         least = min((kind.tflops for kind in named if kind.tflops is not None), default=None)
         kind = gpus.model(offer.gpu_id, offer.gpu)
@@ -150,6 +157,24 @@ class ProviderSearch:
         if least is not None and tflops is not None and tflops >= least and not self._objections(offer):
             words = "fits, and is none of the GPUs that are named"
             self.near.append(NearMiss(offer, (Objection("gpus", words, 2.0),)))
+
+    def rank(self, offer: Offer) -> tuple[Any, ...]:
+        """The key to sort offers of all providers by, the best first."""
+        query, (gpu, cloud, region) = self.query, self._listed(offer)
+        if query.rank_by == PRICE:
+            first: tuple[Any, ...] = (_price(offer),)
+        elif query.rank_by == VALUE:
+            first = (offer.tflops is None, _value(offer), _price(offer))
+        else:
+            first = (gpu, _price(offer))
+        return (*first, AVAILABILITIES.index(offer.availability), *_quality(offer), gpu, cloud, region)
+
+    def _listed(self, offer: Offer) -> tuple[int, int, int]:
+        """Where its GPU, its cloud and its region stand in the lists of the query."""
+        query = self.query
+        regions = [*(region.upper() for region in query.regions), *query.countries]
+        gpu = self.order.get(offer.gpu_id, len(self.order))
+        return gpu, _place(offer.cloud, query.clouds), _place(offer.region, regions)
 
     def _completed(self, offer: Offer) -> Offer:
         """With what only both together tell: the whole price, and what one gets for it."""
@@ -163,8 +188,8 @@ class ProviderSearch:
 
 
 def in_places(offer: Offer, query: OfferQuery) -> list[Offer]:
-    """An offer that is no machine's once for each place that was wished for and where something is left, so that each
-    is tried by itself; as it is where nothing is left or no place was wished for.
+    """An offer that is no machine's once for each place that is asked for and where something is left, so that each
+    is tried by itself; as it is where nothing is left or no place is asked for.
     """
     if offer.id is not None or not (query.regions or query.countries):
         return [offer]
@@ -213,29 +238,10 @@ ASSUMED = {"SECURE": (0.99, 1000.0)}
 AT_LEAST = (0.95, 100.0)
 
 
-def ranked(found: Sequence[tuple[ProviderSearch, Offer]]) -> list[Offer]:
-    """The best first."""
-    return [offer for _desk, offer in sorted(found, key=_key)]
-
-
-def _key(each: tuple[ProviderSearch, Offer]) -> tuple[Any, ...]:
-    desk, offer = each
-    query = desk.query
-    gpu = desk.order.get(offer.gpu_id, len(desk.order))
-    if query.rank_by == PRICE:
-        first: tuple[Any, ...] = (_price(offer),)
-    elif query.rank_by == VALUE:
-        first = (offer.tflops is None, _value(offer), _price(offer))
-    else:
-        first = (gpu, _price(offer))
-    return (
-        *first,
-        AVAILABILITIES.index(offer.availability),
-        *_quality(offer),
-        gpu,
-        _cloud(offer, desk),
-        _region(offer, desk),
-    )
+def ranked(searches: Sequence[ProviderSearch]) -> list[Offer]:
+    """The offers that fit, of all these providers, the best first."""
+    found = [(each, offer) for each in searches for offer in each.fitting]
+    return [offer for search, offer in sorted(found, key=lambda each: each[0].rank(each[1]))]
 
 
 def _price(offer: Offer) -> float:
@@ -256,23 +262,17 @@ def _quality(offer: Offer) -> tuple[float, float]:
     return -round(told, 3), -(offer.down_mbps if offer.down_mbps is not None else mbps)
 
 
-def _cloud(offer: Offer, desk: ProviderSearch) -> int:
-    clouds = list(desk.query.clouds)
-    return clouds.index(offer.cloud) if offer.cloud in clouds else len(clouds)
-
-
-def _region(offer: Offer, desk: ProviderSearch) -> int:
-    """As the places are listed."""
-    listed = [*desk.query.regions, *desk.query.countries]
-    return listed.index(offer.region) if offer.region in listed else len(listed)
+def _place(value: str | None, listed: Sequence[str]) -> int:
+    """Where a value stands in a list; what is not in it comes last."""
+    return listed.index(value) if value in listed else len(listed)
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """What the market has over all providers.
 
-    ``offers`` are those that fit, the best one first; an offer's ``region`` is set where places were wished for.
-    ``others`` are those that do not, with what speaks against each. ``notes`` tell what of the wishes is not tried and
+    ``offers`` are those that fit, the best one first; an offer's ``region`` is set where places were asked for.
+    ``others`` are those that do not, with what speaks against each. ``notes`` tell what is not tried and
     why. ``down`` are the providers that could not be asked. ``misses``, when nothing fits, are what comes nearest.
     """
 
@@ -299,14 +299,14 @@ def survey(
     """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
 
     :param providers: name -> provider; each object is used by one thread at a time.
-    :param queries: name -> the wishes, of every provider the same but for what only one of them knows. Regions are data
-        centres, countries and regions of the world: each provider takes those that it knows.
+    :param queries: name -> what is asked for, of every provider the same but for what only one of them knows. Regions
+        are data centres, countries and regions of the world: each provider takes those that it knows.
     :param avoid: why an offer is not to be rented although it fits, as the end of a sentence, such as a host that
         failed before; None: no objection.
     :param near: when nothing fits, ask once more for what comes nearest.
     :param whole: these are all providers that are meant. False: another one is not asked, and may know a GPU or a place
         that these do not know.
-    :raises BadRequest: for wishes that contradict each other, or mean nothing at any provider.
+    :raises BadRequest: for options that contradict each other, or mean nothing at any provider.
     :raises CloudError: when no provider could be asked.
     """
     for query in queries.values():
@@ -376,7 +376,7 @@ _SEVERAL = "could be any of"
 
 
 def _summed_up(desks: Sequence[ProviderSearch], asked: Sequence[ProviderSearch]) -> SearchResult:
-    fitting = ranked([(desk, offer) for desk in asked for offer in desk.fitting])
+    fitting = ranked(asked)
     others = [miss for desk in asked for miss in desk.judged]
     notes = [note for desk in desks for note in desk.notes]
     # A request that one provider refuses is no reason against the others, and it is not down.
@@ -386,7 +386,7 @@ def _summed_up(desks: Sequence[ProviderSearch], asked: Sequence[ProviderSearch])
     if fitting:
         return SearchResult(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
     misses = explain.nearest([*others, *(miss for desk in asked for miss in desk.near)])
-    words = asked[0].wished.words() if asked else ""
+    words = asked[0].requirements.words() if asked else ""
     refused = explain.refusal(misses, words, [desk.name for desk in asked], down, notes)
     return SearchResult((), tuple(notes), down, tuple(misses), tuple(others), refused)
 
@@ -397,9 +397,9 @@ def _not_tried(desk: ProviderSearch) -> list[str]:
     single = [miss for miss in desk.judged if miss.offer.id is None and named]
     counted = [miss for miss in desk.judged if miss.offer.id is not None or not named]
     told = dict.fromkeys(f"{miss.offer.title} on {desk.name} {miss.reasons}" for miss in single)
-    reasons = Counter(miss.objections[0].wish for miss in counted)
+    reasons = Counter(miss.objections[0].requirement for miss in counted)
     if counted:
-        sums = ", ".join(f"{count} {_WORDS.get(wish, wish)}" for wish, count in reasons.most_common())
+        sums = ", ".join(f"{count} {_WORDS.get(name, name)}" for name, count in reasons.most_common())
         told[f"{len(counted)} offers of {desk.name} do not fit ({sums})"] = None
     return list(told)
 
@@ -418,3 +418,85 @@ def _unranked(offers: Sequence[Offer], desks: Sequence[ProviderSearch]) -> list[
         return []
     names = dict.fromkeys(offer.title for offer in offers if offer.tflops is None)
     return [f"the throughput of {name} is not known, so it is ranked last" for name in names]
+
+
+class SingleSearch(ProviderSearch):
+    """Search one provider for a module of its own.
+
+    What that module asks for is in the provider's words, and the provider filters by it; so only stock, size and price
+    are judged here. An option ``search`` may loosen any filter of the provider, and is not judged again.
+    """
+
+    def __init__(self, provider: Provider, query: OfferQuery) -> None:
+        super().__init__(provider.name, provider, query, lambda offer: None)
+        self.query = replace(query, clouds=query.clouds or provider.usual_clouds)
+
+    def ask(self) -> None:
+        """Ask for the offers and judge each.
+
+        :raises CloudError: when they cannot be read.
+        :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
+        """
+        super().ask()
+        for problem in (self.error, *self.strange.values()):
+            if problem is not None:
+                raise problem
+
+    def _placed(self, offer: Offer) -> list[Offer]:
+        """The offer once for each region that is asked for, where their order matters; else as it is."""
+        query = self.query
+        if query.prefer == PRICE or len(query.regions) < 2 or offer.id is not None:
+            return [offer]
+        known = offer.availability not in ("none", "unknown")
+        return [
+            replace(
+                offer, region=region, availability=offer.regions.get(region, "none") if known else offer.availability
+            )
+            for region in dict.fromkeys(region.upper() for region in query.regions)
+        ]
+
+    def _objections(self, offer: Offer) -> list[Objection]:
+        return fit.unfiltered(offer, self.query)
+
+    def _completed(self, offer: Offer) -> Offer:
+        return offer
+
+    def _hint(self, offer: Offer) -> None:
+        """Another GPU is no answer to a question in the provider's own words."""
+
+    def rank(self, offer: Offer) -> tuple[Any, ...]:
+        """As the GPUs are listed, then the clouds, then the regions; what the lists leave open is decided by stock,
+        then price. With ``prefer`` of PRICE the cheapest, then stock, then the lists.
+        """
+        price, stock, listed = fit.price(offer), AVAILABILITIES.index(offer.availability), self._listed(offer)
+        return (price, stock, listed) if self.query.prefer == PRICE else (listed, stock, price)
+
+
+def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]:
+    """The offers of one provider to try, the first one first; and of what was asked for and is not tried, why not.
+
+    With ``query.prefer`` of ORDER each region is an offer of its own; with PRICE the provider chooses among them.
+
+    :raises BadRequest: when what is asked for is not for rent at all.
+    :raises NoCapacity: when none is in stock, saying of each wanted GPU why not.
+    :raises TooExpensive: when what is in stock costs more than the cap, naming the cheapest.
+    """
+    search = SingleSearch(provider, query)
+    search.ask()
+    if not search.fitting:
+        raise explain.refusal_of_one(search.name, search.judged, search.query)
+    return ranked([search]), explain.not_tried(search.judged)
+
+
+def cheapest(provider: Provider, query: OfferQuery) -> tuple[list[Offer], str | None]:
+    """The offers of one provider that match the query, cheapest first: what people compare; and why there are none.
+
+    With ``include_unavailable`` also what is out of stock, too large or too expensive.
+
+    :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
+    """
+    search = SingleSearch(provider, replace(query, prefer=PRICE))
+    search.ask()
+    more = [miss.offer for miss in search.judged] if query.include_unavailable else []
+    found = sorted([*search.fitting, *more], key=lambda each: (fit.price(each), each.gpu, each.cloud or ""))
+    return found, None if found else explain.refusal_of_one(search.name, search.judged, search.query).message

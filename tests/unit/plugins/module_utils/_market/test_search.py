@@ -105,6 +105,19 @@ def test_what_is_not_tried_is_told_with_its_reason():
     assert search.rank(FakeCloud(offers=zero), OfferQuery())[1] == ["A is not for rent in the cloud SECURE"]
 
 
+def test_what_is_too_expensive_is_told_with_its_price():
+    _found, why = search.rank(FakeCloud(offers=OFFERS), OfferQuery(gpus=("4090", "A40"), clouds=BOTH, max_price=0.5))
+    assert why == ["RTX 4090 at 0.69 USD per hour in the cloud SECURE exceeds the cap of 0.50 USD per hour"]
+
+
+def test_what_the_provider_has_filtered_is_not_judged_again():
+    """The option search of vastai_instance loosens any filter, also one that stands for another option."""
+    machine = offer("RTX 4090", 0.3, id="7", host="m7", gpu_count=2, disk_gb=10.0, hours_left=1.0, region="US")
+    query = OfferQuery(gpus=("4090",), regions=("DE",), disk_gb=60, hours=6, filters={"num_gpus": {"gte": 2}})
+    assert search.rank(FakeCloud(offers=(machine,)), query)[0] == [machine]
+    assert search.cheapest(FakeCloud(offers=(machine,)), query) == ([machine], None)
+
+
 def test_nothing_free_says_every_filter_that_took_part():
     query = OfferQuery(
         gpus=("H100",),
@@ -176,7 +189,7 @@ def test_an_empty_catalogue_is_not_taken_for_an_unknown_gpu():
 
 
 def searched(**query):
-    return search.search([FakeCloud(offers=OFFERS)], OfferQuery(**query))
+    return search.cheapest(FakeCloud(offers=OFFERS), OfferQuery(**query))
 
 
 def test_a_search_is_sorted_by_price():

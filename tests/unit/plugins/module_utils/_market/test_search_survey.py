@@ -410,7 +410,7 @@ def test_the_closest_comes_first_and_alike_ones_come_once():
     offers = [machine(number, price=0.40 + number / 100) for number in range(1, 9)]
     offers += [machine(20, ram_gb=63.0, price=0.3), machine(21, ram_gb=10.0, price=0.2)]
     found = survey(Machines(offers=offers), max_price=0.4, min_ram_gb=64)
-    assert [(miss.offer.host, miss.wishes) for miss in found.misses] == [
+    assert [(miss.offer.host, miss.requirements) for miss in found.misses] == [
         ("m20", ("min_memory",)),
         ("m1", ("max_price",)),
     ]
@@ -419,7 +419,7 @@ def test_the_closest_comes_first_and_alike_ones_come_once():
 def test_what_two_wishes_exclude_is_told_as_the_pair():
     found = survey(Machines(offers=[machine(ram_gb=16.0, price=0.5)]), max_price=0.4, min_ram_gb=64)
     (miss,) = found.misses
-    assert set(miss.wishes) == {"max_price", "min_memory"}
+    assert set(miss.requirements) == {"max_price", "min_memory"}
     assert "has 16 GB of memory" in miss.words
     assert "exceeds the cap of 0.40 USD per hour (option max_price)" in miss.words
 
@@ -459,7 +459,7 @@ def test_a_failure_to_look_around_is_no_failure():
     machines = Machines(offers=[machine()])
     machines.near_offers = failing(errors.RateLimited("too many searches today"))
     found = survey(machines, max_price=0.1)
-    assert [miss.wishes for miss in found.misses] == [("max_price",)]
+    assert [miss.requirements for miss in found.misses] == [("max_price",)]
     assert any("too many searches today" in note for note in found.notes)
 
 

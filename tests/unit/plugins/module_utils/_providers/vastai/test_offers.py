@@ -269,7 +269,7 @@ def test_a_second_search_asks_for_the_gpu_and_nothing_else():
 def test_each_filter_that_an_offer_breaks_is_an_objection(raw, wishes, wish, words):
     (offer,) = near(rows.offer(**raw), **wishes)
     (objection,) = offer.objections
-    assert objection.wish == wish
+    assert objection.requirement == wish
     assert words in objection.words
 
 
@@ -284,7 +284,7 @@ def test_a_search_that_finds_nothing_says_which_wish_excludes_what():
     raws = [rows.offer(cuda_max_good=12.2), rows.offer(ask_contract_id=2, machine_id=2, geolocation="Paris, FR")]
     with Conversation(GPUS, found(), GPUS, found(*raws)) as api:
         survey = search.survey({"vastai": driver(api)}, {"vastai": query(min_cuda_version="12.8", regions=("US",))})
-    assert [miss.wishes for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
+    assert [miss.requirements for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
     assert "has CUDA 12.2 at most, and 12.8 is wished (option min_cuda_version)" in survey.refusal().message
     assert "is in FR, and not in US (option regions)" in survey.refusal().message
 
