@@ -11,13 +11,12 @@ short_description: Reach a rented pod by SSH
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Runs commands on a pod with the C(ssh) program of this machine. How it is reached, with which key, and whose host
-    key is right, are options of the host. No file of the user or of the system (C(~/.ssh/config),
-    C(/etc/ssh/ssh_config)) and none of Ansible's settings for SSH (C(ansible.cfg), E(ANSIBLE_SSH_ARGS) and its like)
-    decides.
+  - Runs commands on a pod with the C(ssh) program of this machine. Address, key and host key are options of the host.
+    No file of the user or of the system (C(~/.ssh/config), C(/etc/ssh/ssh_config)) and none of Ansible's settings for
+    SSH (C(ansible.cfg), E(ANSIBLE_SSH_ARGS) and the like) has any effect.
   - The API keys of the providers are not in the environment of C(ssh).
   - What a pod answers is read up to 64 MiB; past that the connection ends, and the task fails.
-  - There is no terminal, no password and no C(become). Modules go over the connection without files, whatever
+  - There is no terminal, no password and no C(become). Modules are sent over the connection without files, whatever
     E(ANSIBLE_PIPELINING) says.
 options:
   host:
@@ -51,8 +50,8 @@ options:
       - name: podyard_known_hosts_file
   host_key_checking:
     description:
-      - With V(strict) the host key must stand in O(known_hosts_file) already; with V(accept-new) the first one that is
-        seen is written there.
+      - With V(strict) the host key must already be in O(known_hosts_file); with V(accept-new) the first host key that
+        is seen is written there.
     type: str
     choices: [strict, accept-new]
     default: strict
@@ -60,7 +59,7 @@ options:
       - name: podyard_host_key_checking
   control_path:
     description:
-      - The socket of a connection that several commands share. Without one each command has its own.
+      - The socket of a connection that several commands share. If not given, each command has its own.
     type: path
     vars:
       - name: podyard_control_path

@@ -13,13 +13,13 @@ class ModuleDocFragment:
 options:
   name:
     description:
-      - The name by which it is found again. The provider allows a name twice; such a one is refused here, since which
-        is meant must not be guessed.
-      - Together with O(id) it is the name that the object shall have.
+      - The name by which it is found again. The provider allows two objects of one name; here that is refused, because
+        the module must not guess which one is meant.
+      - Together with O(id), the object gets this name.
     type: str
   id:
     description:
-      - The provider's id of an object that exists. None is made when it does not.
+      - The provider's id of an object that exists. If it does not exist, nothing is created.
     type: str
   state:
     description:
@@ -30,8 +30,8 @@ options:
     default: present
   wait_timeout:
     description:
-      - Seconds to wait for those who use the object to let go of it, before it is deleted.
-      - With V(0) the module fails at once and names them.
+      - Seconds to wait, before the object is deleted, until nothing uses it any more.
+      - With V(0) the module fails at once and names what uses it.
     type: float
     default: 0
   poll_interval:
@@ -40,8 +40,8 @@ options:
     type: float
   consistency_grace:
     description:
-      - Seconds after a create during which the provider may not list the object yet. So long it is looked for by its
-        name when the answer to the create was lost.
+      - Seconds after a create during which the provider may not list the object yet. For that long the module looks for
+        it by its name when the answer to the create was lost.
     type: float
     default: 60
 """
@@ -50,10 +50,10 @@ options:
 options:
   name:
     description:
-      - Only what has this name. If not given, everything.
+      - Only objects of this name. If not given, all.
     type: str
   id:
     description:
-      - Only what has this id.
+      - Only the object with this id.
     type: str
 """

@@ -14,12 +14,12 @@ from ..plugin_utils._transfer.artifacts import choice
 
 DOCUMENTATION = r"""
 name: artifacts_choice
-short_description: Decide what of a training's leavings comes home unasked
+short_description: Decide which unnamed results of a training are fetched
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Where a training was asked for nothing, or left nothing that matches a pattern, its results may be anything that it
-    left. This decides what is fetched of it, and says in sentences what is and what is not.
+  - When a job names no results, or nothing matches a pattern, the results may be anything that the training left. This
+    filter decides what is fetched, and says in sentences what is and what is not.
   - Makes no request.
 options:
   _input:
@@ -35,7 +35,7 @@ options:
     default: []
   max_gb:
     description:
-      - GB that may come home unasked, output and other places together.
+      - GB that may be fetched without having been named, output and other places together.
     type: float
     required: true
   place:
@@ -70,14 +70,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What is fetched, and what is to be said.
+  description: What is fetched, and what to tell the user.
   type: dict
   contains:
     output:
       description: Whether all of the output is fetched.
       type: bool
     exclude:
-      description: Patterns of what of it is here already.
+      description: Patterns of the files that are already here.
       type: list
       elements: str
     elsewhere:
@@ -85,7 +85,8 @@ _value:
       type: list
       elements: dict
     remark:
-      description: Sentences on what is fetched unasked and where else there is something, or empty text.
+      description: Sentences on what is fetched without having been named and where else there is something, or empty
+        text.
       type: str
     left:
       description: A sentence on what is not fetched and why, or empty text.

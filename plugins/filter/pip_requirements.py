@@ -21,8 +21,8 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Reads a requirements file of the controller, and what it includes with C(-r) and C(-c), as C(pip) reads them, also
     in UTF-16, and gives their texts in UTF-8.
-  - What a file names by a path, as in C(-e .) or C(./wheels/x.whl), must lie in the code that goes to the machine, and
-    is named by its path there. Such a path starts from the file, else from the code's directory.
+  - Anything that a file names by a path, as in C(-e .) or C(./wheels/x.whl), must lie in the code that goes to the
+    machine, and is named by its path there. Such a path is relative to the file, else to the code's directory.
   - Fails with a sentence for each line that could not be installed there.
 options:
   _input:
@@ -31,14 +31,15 @@ options:
     required: true
   code:
     description:
-      - The directory of the controller that goes to the machine. Without it a file must name nothing by a path.
+      - The directory of the controller that goes to the machine. If not given, the file must not name anything by a
+        path.
     type: path
   code_directory:
     description: Where O(code) is on the machine.
     type: str
     default: /code
   exclude:
-    description: What of O(code) stays at home, as patterns of file or directory names.
+    description: What of O(code) is not sent, as patterns of file or directory names.
     type: list
     elements: str
     default: []
@@ -68,10 +69,10 @@ _value:
       description: Texts by the paths of their files, below one directory.
       type: dict
     digest:
-      description: A SHA-256, another one whenever another environment would come of it.
+      description: A SHA-256 that changes whenever the resulting environment would.
       type: str
     empty:
-      description: Whether there is nothing but blanks.
+      description: Whether the text is blank.
       type: bool
 """
 

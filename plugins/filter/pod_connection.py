@@ -24,7 +24,7 @@ options:
   _input:
     description:
       - The connection data, with C(host), C(port), C(user), C(known_hosts_file), C(host_key_checking) (V(strict) or
-        V(accept-new)), and mostly C(private_key_file). Everything else is handed on.
+        V(accept-new)), and usually C(private_key_file). Everything else is passed through.
     type: dict
     required: true
 """

@@ -59,8 +59,8 @@ _value:
   contains:
     kind:
       description:
-        - V(outbid), V(no credit), V(expired) or V(host lost), as the provider tells; V(gone), it is not in the list;
-          V(stopped), somebody stopped it; V(failed); V(restarted), it runs at another address. V(none), the provider
+        - V(outbid), V(no credit), V(expired) or V(host lost), as the provider reports; V(gone), it is not in the list;
+          V(stopped), a user stopped it; V(failed); V(restarted), it runs at another address. V(none), the provider
           knows of nothing.
       type: str
     message:

@@ -12,13 +12,13 @@ from ..module_utils._core.shown import cleaned
 
 DOCUMENTATION = r"""
 name: printable
-short_description: Take out of text what would steer a terminal
+short_description: Remove from text what would steer a terminal
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Takes control characters and whole escape sequences (colours, cursor, titles, links, clipboard) out of a text, and
-    the marks that change the direction of what follows. Line feeds and tabs stay.
-  - What a pod says may hold any of them.
+  - Removes control characters, whole escape sequences (colours, cursor, titles, links, clipboard) and the marks that
+    change the direction of text. Line feeds and tabs stay.
+  - The output of a pod may hold any of them.
 options:
   _input:
     description: A text, or a list or dictionary with texts in it.

@@ -12,7 +12,7 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Reads C(run.json) of a run directory. A record that is not there, or that cannot be read, is an empty one, so that
-    it keeps nobody from giving pods back.
+    it never keeps pods from being given back.
 options:
   _input:
     description: The run's directory on the controller.

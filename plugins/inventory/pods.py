@@ -12,8 +12,8 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Asks the providers at the same time which pods the account has, and makes a host of every pod that SSH can reach.
-  - Sets what SSH needs (address, port, user, key, host keys, pipelining) natively, makes groups by provider, phase,
-    GPU, region, run and project, and offers O(compose), O(groups) and O(keyed_groups) on top.
+  - Sets what SSH needs (address, port, user, key, host keys, pipelining), makes groups by provider, phase, GPU, region,
+    run and project, and offers O(compose), O(groups) and O(keyed_groups) in addition.
   - Never exports a pod's environment.
 extends_documentation_fragment:
   - ansible.builtin.constructed
@@ -22,17 +22,17 @@ requirements:
   - requests
   - jmespath, for O(filters) only
 notes:
-  - An API that fails makes this source fail, and is never read as an empty account. Ansible itself only warns of a
-    failed source, unless C(any_unparsed_is_failed) is set in the section C(inventory) of its configuration, or
-    O(on_failure) is V(run).
+  - A failing API makes this source fail, and is never taken for an empty account. Ansible itself only warns of a failed
+    source, unless C(any_unparsed_is_failed) is set in the section C(inventory) of its configuration, or O(on_failure)
+    is V(run).
   - Text from the API that could be a template stays untrusted, all other text is shown as plain text by
     M(ansible.builtin.debug) and C(ansible-inventory).
-  - C(compose), C(groups), C(keyed_groups), C(filters) and C(hostname) see every variable of the host by the name it has
-    there. The documentation of the collection has a table of them.
-  - The cache, if switched on, keeps what each provider said of the pods, without their environment, by file, provider
-    and account. An answer that is older than O(cache_timeout), or that a refresh passes over, is not thrown away. It is
-    what O(strict_providers=false) falls back to.
-  - Expressions of Jinja are compiled anew for each host, which makes thousands of hosts slow. Native groups and
+  - C(compose), C(groups), C(keyed_groups), C(filters) and C(hostname) see every variable of the host under its own
+    name. C(docs/inventory.md) lists them.
+  - The cache, if switched on, keeps what each provider reported of the pods, without their environment, by file,
+    provider and account. An answer that is older than O(cache_timeout), or that a refresh bypasses, is not thrown away;
+    O(strict_providers=false) falls back to it.
+  - Expressions of Jinja are compiled again for each host, which is slow for thousands of hosts. Native groups and
     O(filters) cost next to nothing.
 options:
   plugin:
@@ -43,7 +43,7 @@ options:
   providers:
     description:
       - The providers to ask.
-      - Without it all for which there is a key. One that is named must have one.
+      - If not given, all for which there is a key. A provider that is named must have one.
     type: list
     elements: str
     default: []
@@ -51,20 +51,20 @@ options:
   strict_providers:
     description:
       - Whether the whole source fails when one provider does.
-      - With V(false) a provider that fails is warned of, and its last answer is taken from the cache, however old, if
-        there is one. When no provider is left, the source fails all the same.
+      - With V(false) a failing provider only gives a warning, and its last answer is taken from the cache, however old,
+        if there is one. When no provider is left, the source fails in any case.
     type: bool
     default: true
   timeout:
     description:
       - Seconds in which all providers, asked at the same time, must have answered completely.
-      - Vast.ai sends 25 pods a second, RunPod 1000 pods with each request.
+      - Vast.ai returns 25 pods per second, RunPod 1000 pods per request.
     type: float
     default: 60
   on_failure:
     description:
       - What a failure ends. V(source) makes this source fail, and Ansible's configuration decides what that means.
-        Beside our sentence Ansible then prints what its other plugins think of the file.
+        Besides this plugin's message, Ansible then prints the complaints of its other plugins about the file.
       - V(run) prints one sentence and ends C(ansible), C(ansible-playbook) or C(ansible-inventory) with exit code 1,
         whatever Ansible's configuration says.
     type: str
@@ -73,20 +73,20 @@ options:
   api_key:
     description:
       - The key of the account. May be a template.
-      - One text for the one provider that O(providers) names, or a table by provider.
-      - Without it the key is looked for where the provider's own tools look, for RunPod in E(RUNPOD_API_KEY) first,
+      - A text for the one provider that O(providers) names, or a dictionary by provider.
+      - If not given, the key is looked for where the provider's own tools look, for RunPod in E(RUNPOD_API_KEY) first,
         for Vast.ai in E(VAST_API_KEY).
     type: raw
     secret: true
   api_url:
     description:
       - The host of the provider's API. May be a template.
-      - One text for the one provider that O(providers) names, or a table by provider.
-      - Without it RunPod's is read from E(RUNPOD_API_BASE_URL), Vast.ai's from E(VAST_URL), and is the public one at
+      - A text for the one provider that O(providers) names, or a dictionary by provider.
+      - If not given, RunPod's is read from E(RUNPOD_API_BASE_URL), Vast.ai's from E(VAST_URL), and is the public one at
         last.
     type: raw
   name_prefix:
-    description: Take only pods whose name begins like this; V(podyard-) are those that this collection rented.
+    description: Take only pods whose name begins with this; V(podyard-) selects those that this collection rented.
     type: str
     default: ""
   run:
@@ -94,7 +94,7 @@ options:
     type: str
     default: ""
   phases:
-    description: Take only pods in one of these phases. Without it, all.
+    description: Take only pods in one of these phases. If not given, all.
     type: list
     elements: str
     default: []
@@ -102,8 +102,8 @@ options:
   filters:
     description:
       - Take only pods for which each of these expressions of JMESPath is true.
-      - They see the variables of the host. One that names no such variable is an error.
-      - As always in JMESPath, false, null and what is empty is not true, and numbers stand in backticks.
+      - They see the variables of the host. An expression that names any other variable is an error.
+      - As always in JMESPath, false, null and empty values are not true, and numbers are written in backticks.
     type: list
     elements: str
     default: []
@@ -115,10 +115,11 @@ options:
     default: false
   hostname:
     description:
-      - A template for the names of the hosts, of the variables of each. Without it a host is called as its pod is.
-      - In either case, hosts that would share a name get the pod's id appended, as does one that would be called
-        C(localhost) or as a group. Other characters than letters, digits and C(_.-) become C(_).
-      - A template that fails on a pod makes the source fail with O(strict=true), and else leaves the pod's own name.
+      - A template for the names of the hosts, over the variables of each. If not given, a host has the name of its pod.
+      - In either case, hosts that would share a name get the pod's id appended. So does a host that would be called
+        C(localhost) or would have the name of a group. Other characters than letters, digits and C(_.-) become C(_).
+      - A template that fails on a pod makes the source fail with O(strict=true); otherwise the host keeps the pod's own
+        name.
     type: str
     default: ""
   group_by:
@@ -133,18 +134,18 @@ options:
   runs_dir:
     description:
       - The directory that holds the run directories. A relative one is below the directory in which Ansible was called.
-      - A pod of a run whose directory is there gets that run's key and is held to its known host keys.
+      - A pod of a run whose directory exists gets that run's key, and must have the known host keys.
     type: path
     default: runs
   private_key_file:
     description:
-      - The key for pods whose run directory is not there. Used only where the file exists.
-      - Without it the one that E(RUNPOD_SSH_PRIVATE_KEY_PATH) names, if any.
+      - The key for pods without a run directory. Used only if the file exists.
+      - If not given, the one that E(RUNPOD_SSH_PRIVATE_KEY_PATH) names, if any.
     type: path
   ssh_user:
     description:
-      - The user to log in as on pods whose run directory does not hold the answer.
-      - Without it the one that E(RUNPOD_DIRECT_SSH_USER) names, else the one that the provider names.
+      - The user to log in as on pods whose run directory does not name one.
+      - If not given, the one that E(RUNPOD_DIRECT_SSH_USER) names, else the one that the provider names.
     type: str
     default: ""
   known_hosts_file:

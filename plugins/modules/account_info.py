@@ -12,7 +12,7 @@ short_description: Read the balance of a provider's account
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Reads the balance and the present spending of the accounts, and thereby proves that their keys are accepted.
+  - Reads the balance and the present spending of the accounts, which also proves that their keys are accepted.
 options: {}
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -27,8 +27,8 @@ attributes:
   idempotent:
     support: full
 notes:
-  - RunPod has the balance in its GraphQL API only, which is to be switched off. Without it the figures are V(none), the
-    key is proved otherwise, and RV(accounts[].note) says why.
+  - RunPod has the balance only in its GraphQL API, which it will switch off. Without that API the figures are V(none),
+    the key is checked in another way, and RV(accounts[].note) says why.
 seealso:
   - module: podyard.gpu.offer_info
 """

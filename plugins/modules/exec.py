@@ -17,8 +17,8 @@ description:
   - Works on the controller and needs neither an inventory nor Python on the pod.
   - The command is run by the login shell of the pod's user, without a terminal and with nothing to read. As in every
     SSH session, it does not see the environment of the pod's container.
-  - It reaches that shell as it is written. No C($NAME) and no C(~) in it is replaced on the controller, and it stands
-    in the arguments of no program there.
+  - It reaches that shell as it is written. No C($NAME) and no C(~) in it is replaced on the controller, and it appears
+    in no program's arguments there.
   - A command may write 16 MiB to each of its outputs. Past that the connection ends, and the task fails.
 options:
   command:
@@ -44,7 +44,7 @@ options:
     default: ./runs
   timeout:
     description:
-      - End the command when it takes longer than this, in seconds. Default is to wait for ever.
+      - End the command when it takes longer than this, in seconds. Default is no limit.
     type: float
   fail_on_rc:
     description:
@@ -56,10 +56,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: The command is not run, and the task is skipped, for nobody can tell what a command would do.
+    details: The command is not run, and the task is skipped, because what a command would do cannot be known.
   diff_mode:
     support: none
-    details: Nobody can tell what a command changes.
+    details: What a command changes cannot be known.
   idempotent:
     support: none
     details: The command is run each time.

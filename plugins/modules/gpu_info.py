@@ -14,12 +14,12 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Asks C(nvidia-smi), the file systems and the Python that will train, and computes on each GPU if that Python has
     torch.
-  - A GPU of which C(nvidia-smi) says C([GPU requires reset]), C([Unknown Error]), C(ERR!) and the like is a
-    problem; what it may not or cannot tell, such as C([N/A]) and C([Insufficient Permissions]), is unknown and none.
-    Anything else that is no number is warned of.
-  - GPUs of AMD are unknown to C(nvidia-smi); of them only what torch computes is judged.
-  - Everything happens in one task. Whatever does not fit the wishes given as options becomes a sentence in
-    RV(problems); the module itself does not fail over them.
+  - A GPU of which C(nvidia-smi) says C([GPU requires reset]), C([Unknown Error]), C(ERR!) and the like is a problem; a
+    value that it may not or cannot report, such as C([N/A]) and C([Insufficient Permissions]), is unknown and no
+    problem. Any other text in place of a number gives a warning.
+  - C(nvidia-smi) does not know AMD's GPUs; they are judged only by what torch computes.
+  - Everything happens in one task. Each requirement that is not met becomes a sentence in RV(problems); the module
+    itself does not fail.
 options:
   gpu_count:
     description:
@@ -29,8 +29,8 @@ options:
     description:
       - Name of the GPU that was rented, as the provider or the driver writes it, so that V(RTX 4080S) is C(NVIDIA
         GeForce RTX 4080 SUPER).
-      - Another form of a model, such as PCIe for SXM, another size of its memory and a slice of it are not what was
-        rented. A name that leaves the form or the size open is no problem.
+      - Another variant of a model (PCIe instead of SXM), another memory size or a slice of the GPU is a problem. A name
+        that leaves the variant or the size open is none.
     type: str
   min_cuda_version:
     description:
@@ -43,16 +43,16 @@ options:
   min_free_gpu_memory_gb:
     description:
       - GPU memory in GiB that must be free on every GPU.
-      - Without it, a GPU of which more than a tenth is in use is a problem.
+      - If not given, a GPU with more than a tenth of its memory in use is a problem.
     type: float
   mount:
     description:
-      - Directory that must be there and writable, such as V(/workspace).
+      - Directory that must exist and be writable, such as V(/workspace).
     type: path
   directory:
     description:
-      - Directory that the user of the login must be able to write to, or to make.
-      - A user who is not root mostly cannot do that in V(/workspace).
+      - Directory that the user of the login must be able to write to, or to create.
+      - A user other than root usually cannot do that in V(/workspace).
     type: path
   min_disk_free_gb:
     description:
@@ -113,7 +113,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: One sentence for each wish that is not met; empty when all are.
+  description: One sentence for each requirement that is not met; empty when all are met.
   type: list
   elements: str
   returned: success
@@ -165,16 +165,16 @@ disk:
   returned: success
   contains:
     path:
-      description: Path that was looked at.
+      description: Path that was examined.
       type: str
     exists:
-      description: Whether it is there.
+      description: Whether it exists.
       type: bool
     fstype:
       description: Type of the file system.
       type: str
     network:
-      description: Whether it is a network file system, on which the free space says nothing.
+      description: Whether it is a network file system, whose free space means nothing.
       type: bool
     total_gb:
       description: Size in GiB.
@@ -197,7 +197,7 @@ directory:
       description: Full path.
       type: str
     usable:
-      description: Whether it can be written to, or made.
+      description: Whether it can be written to, or created.
       type: bool
     user:
       description: The user of the login.

@@ -12,23 +12,23 @@ short_description: Give a run's pods back when the controller ends without havin
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Starts a small process on the controller that watches C(ansible-playbook). When that ends and the guard was not
-    released, by a signal, a crash or a lack of memory, the guard forbids all further creates of the run, ends the
-    run's pods, proves that they are gone, and writes that into the run's record. Ansible itself runs neither
+  - Starts a small process on the controller that watches C(ansible-playbook). When C(ansible-playbook) ends without
+    having released the guard (a signal, a crash, a lack of memory), the guard forbids all further creates of the run,
+    ends the run's pods, proves that they are gone, and records that in the run's record. Ansible itself runs neither
     C(rescue) nor C(always) on a signal.
-  - The process has a session of its own, so that signals to C(ansible-playbook), its group or its terminal do not
-    reach it. It goes on for three days when the provider cannot be reached or refuses the key, and writes every try to
+  - The process has a session of its own, so that signals to C(ansible-playbook), its group or its terminal do not reach
+    it. It goes on for three days when the provider cannot be reached or refuses the key, and writes every try to
     C(guard.log) in the run's directory. Its state is in C(guard.json).
-  - Arm it before anything is rented. When it does not stand, the task fails. Before it stands it lists the pods of
-    the account once, so that the key and the way to the provider are proved.
+  - Arm it before anything is rented. If the guard cannot be armed, the task fails. Before it is armed it lists the
+    account's pods once, which proves that the key and the connection to the provider work.
   - Only pods whose names are those of this run are ever ended.
   - It cannot survive the end of the machine or of the container in which C(ansible-playbook) runs.
 options:
   state:
     description:
-      - V(armed) starts the guard, unless one watches already for this C(ansible-playbook).
-      - V(released) lets it end without touching a pod. That is refused as long as the record of the run does not
-        prove all pods gone, unless its outcome is C(kept) or C(detached).
+      - V(armed) starts the guard, unless one already watches this C(ansible-playbook).
+      - V(released) lets it end without touching a pod. That is refused as long as the record of the run does not prove
+        all pods gone, unless its outcome is C(kept) or C(detached).
     type: str
     choices: [armed, released]
     default: armed
@@ -48,8 +48,8 @@ options:
     type: str
   providers:
     description:
-      - The providers at which the run may rent. Without it, all for which a key is found; with O(api_key) or O(api_url)
-        alone, RunPod.
+      - The providers at which the run may rent. If not given, all for which a key is found; with O(api_key) or
+        O(api_url) alone, RunPod.
     type: list
     elements: str
   consistency_grace:
@@ -103,11 +103,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 unwritable:
-  description: Only there, and true, where nothing but the run's directory is in the way, such as a full disk.
+  description: Returned, and true, only when nothing but the run's directory stands in the way, for instance because the
+    disk is full.
   type: bool
   returned: failure
 pid:
-  description: The number of the guard's process, null when there never was one.
+  description: The guard's process id, null when there never was a guard.
   type: int
   returned: always
 guard:

@@ -13,21 +13,20 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Reads all variables whose names begin with C(train_), compares them with their declaration in the argument
-    specification of the role P(podyard.gpu.train#role), and returns them as one job. All faults are told at once, one
-    sentence each.
+    specification of the role P(podyard.gpu.train#role), and returns them as one job. All faults are reported at once,
+    one sentence each.
   - A name that is not declared is refused, with the closest declared one as a suggestion.
   - Text, as it comes from surveys and from C(-e key=value), becomes a number, a truth value, a list (commas, lines,
     YAML or JSON) or a dictionary (YAML, JSON or C(k=v)) where one is declared. Empty text counts as not given.
-  - The names C(train_dataset_dir), C(train_output_dir), C(train_code_dir) and C(train_run_id) can be used in any
-    value. They stand for the directories on the pod and for the run. The first one is there only when
-    C(train_dataset) is given.
-  - Settings of the environment, such as E(RUNPOD_GPU_TYPE), stand in for variables that are not given. They are looked
-    for in the environment, in C(.env) beside the files that C(-e @FILE) names (or in C(train_env_file)), and in
-    C(.env) in the directory in which C(ansible-playbook) was called. M(podyard.gpu.settings_info) lists them all.
-  - Directories and files must exist, numbers must be positive, names must fit into the name of a pod. Relative paths
-    of the controller start at the directory in which C(ansible-playbook) was called.
-  - The result of this task is never shown, for the environment of a job may hold secrets. A task that uses
-    RV(job.env) should have C(no_log) set. The task of this action should not, for its messages hold no secrets and
+  - The names C(train_dataset_dir), C(train_output_dir), C(train_code_dir) and C(train_run_id) can be used in any value.
+    They stand for the directories on the pod and for the run. The first one exists only when C(train_dataset) is given.
+  - Settings of the environment, such as E(RUNPOD_GPU_TYPE), replace variables that are not given. They are looked for
+    in the environment, in C(.env) beside the files that C(-e @FILE) names (or in C(train_env_file)), and in C(.env) in
+    the directory in which C(ansible-playbook) was called. M(podyard.gpu.settings_info) lists them all.
+  - Directories and files must exist, numbers must be positive, names must fit into the name of a pod. Relative paths of
+    the controller start at the directory in which C(ansible-playbook) was called.
+  - The result of this task is never shown, because the environment of a job may hold secrets. A task that uses
+    RV(job.env) should have C(no_log) set. The task of this action should not, because its messages hold no secrets and
     would be hidden.
 options:
   spec:
@@ -67,11 +66,11 @@ job:
   returned: success
   contains:
     run_id:
-      description: The run, as given or new.
+      description: The run's id, given or new.
       type: str
       sample: 20260715_140000_1f2e
     project:
-      description: The job's name in the form that names of pods have.
+      description: The job's name in the form that pods' names use.
       type: str
       sample: digits
     run_dir:
@@ -83,7 +82,7 @@ job:
       type: str
       sample: podyard-digits-20260715_140000_1f2e-0
     pod_prefix:
-      description: What the names of all pods of the run begin with.
+      description: The prefix of the names of all pods of the run.
       type: str
       sample: podyard-digits-20260715_140000_1f2e-
     dirs:
@@ -91,15 +90,15 @@ job:
       type: dict
     dataset_digest:
       description:
-        - With a network volume, the digest after which the directory of the data is named, as
-          M(podyard.gpu.tree_info) returns it.
+        - With a network volume, the digest after which the directory of the data is named, as M(podyard.gpu.tree_info)
+          returns it.
         - None where the data are the run's own.
       type: str
     env:
       description: The environment of the training. All values are text.
       type: dict
     settings:
-      description: A line for each setting of the environment that counts, with its name and origin, without its value.
+      description: A line for each setting of the environment in effect, with its name and origin, without its value.
       type: list
       elements: str
       sample: [RUNPOD_GPU_TYPE from the environment as train_gpus]

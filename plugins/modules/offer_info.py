@@ -12,11 +12,11 @@ short_description: List what can be rented now, at all providers
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Asks all providers at the same time for the GPUs that fit, with the price of the whole pod, and ranks them over all
-    providers. The options are those of M(podyard.gpu.pod), which rents the first one.
-  - Where nothing fits, RV(misses) tells what comes nearest, and for each which single wish excludes it.
-  - Wishes that contradict each other are refused before anybody is asked.
-  - What a provider calls available is advice, not a reservation. A create can still be refused.
+  - Asks all providers at the same time for GPUs that fit, with the price of the whole pod, and ranks them in one list.
+    The options are those of M(podyard.gpu.pod), which rents the first offer.
+  - When nothing fits, RV(misses) lists what comes nearest, each with the requirement that excludes it.
+  - Requirements that contradict each other are refused before any provider is asked.
+  - An available offer is not a reservation. A create can still be refused.
 options:
   providers:
     description:
@@ -31,19 +31,20 @@ options:
     description:
       - The GPUs of interest, by display name, by id, or loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the
         same). If not given, all GPUs are listed. The name at one provider finds the same GPU at the other.
-      - A spelling that fits no GPU, or more than one, is an error that names the closest ones. What only one provider
-        has is a note.
+      - A spelling that fits no GPU, or more than one, is an error that names the closest matches. A GPU that only one
+        provider has gives a note.
     type: list
     elements: str
     default: []
   min_gpu_memory:
     description:
-      - The least memory of one GPU, in GB as its maker sells it (V(48) finds an L40S, whose driver reports 46).
+      - The minimum memory of one GPU, in GB as its manufacturer sells it (V(48) finds an L40S, whose driver reports
+        46).
     type: float
   min_compute_capability:
     description:
-      - The least compute capability of CUDA, such as V(8.9). RunPod does not tell it; it is known for the GPUs in the
-        table of C(docs/market.md).
+      - The minimum compute capability of CUDA, such as V(8.9). RunPod does not report it; it is known for the GPUs in
+        the table of C(docs/market.md).
     type: float
   gpu_count:
     description:
@@ -52,21 +53,21 @@ options:
     default: 1
   disk:
     description:
-      - The size of the disk in GB. Its price is part of RV(offers[].billed_usd_per_hour), and on Vast.ai of the
-        offer's own. If not given, disks are not counted.
+      - The size of the disk in GB. Its price is part of RV(offers[].billed_usd_per_hour), and on Vast.ai of the offer's
+        own. If not given, disks are not counted.
     type: int
   min_memory:
     description:
-      - The least memory of the host for the whole pod, in GB. RunPod does not tell it before a pod is made, so its
-        offers are not filtered by it.
+      - The minimum memory of the host for the whole pod, in GB. RunPod does not report it before a pod is rented, so
+        its offers are not filtered by it.
     type: float
   min_vcpus:
     description:
-      - The least number of virtual CPUs for the whole pod; of RunPod's offers the same holds as for O(min_memory).
+      - The minimum number of virtual CPUs for the whole pod; of RunPod's offers the same holds as for O(min_memory).
     type: float
   min_cuda_version:
     description:
-      - The least CUDA version that the host's driver must support, such as V(12.8).
+      - The lowest CUDA version that the host's driver must support, such as V(12.8).
     type: str
   cuda_versions:
     description:
@@ -76,9 +77,9 @@ options:
     default: []
   regions:
     description:
-      - Only here. Each is the two letters of a country (ISO 3166, such as V(US) or V(DE)), a region of the world
-        (V(africa), V(asia), V(europe), V(north_america), V(oceania), V(south_america)) or a data centre of RunPod (such
-        as V(EU-RO-1)). Upper and lower case are the same.
+      - Only in these places. Each is the two letters of a country (ISO 3166, such as V(US) or V(DE)), a region of the
+        world (V(africa), V(asia), V(europe), V(north_america), V(oceania), V(south_america)) or a data centre of RunPod
+        (such as V(EU-RO-1)). Case does not matter.
       - A country means the data centres of RunPod in it. A provider that knows none of the places is left out, with a
         note. If not given, anywhere.
     type: list
@@ -88,7 +89,7 @@ options:
   clouds:
     description:
       - The kinds of hosts. On Vast.ai V(SECURE) are hosts in data centres, V(COMMUNITY) all others.
-      - If not given, what the provider means by default, V(SECURE) at RunPod and both at Vast.ai.
+      - If not given, the provider's default, V(SECURE) at RunPod and both at Vast.ai.
     type: list
     elements: str
     choices:
@@ -102,8 +103,8 @@ options:
     default: false
   bid:
     description:
-      - With O(interruptible=true), what is offered for the GPUs of the whole pod, in USD per hour. If not given, the
-        least bid of each machine is shown, at which a pod is the first one to go.
+      - With O(interruptible=true), the bid for the GPUs of the whole pod, in USD per hour. If not given, the minimum
+        bid of each machine is shown, at which a pod is the first to be taken away.
     type: float
   max_price:
     description:
@@ -111,13 +112,13 @@ options:
     type: float
   hours:
     description:
-      - The offer must stand for so many hours more, where offers end, as on Vast.ai.
+      - The offer must be valid for at least so many more hours, where offers end, as on Vast.ai.
     type: float
   rank_by:
     description:
       - What comes first, V(price) the cheapest pod with its disk, V(preference) the GPUs as O(gpus) lists them and then
-        the cheapest, V(value) the least USD per hour and throughput (by the table of C(docs/market.md); what it does
-        not know comes last). Ties are broken for stock, reliability and bandwidth.
+        the cheapest, V(value) the lowest price per throughput (by the table of C(docs/market.md); GPUs that it does not
+        have come last). Ties are broken by availability, reliability and bandwidth.
     type: str
     choices:
       - preference
@@ -126,7 +127,7 @@ options:
     default: price
   include_unavailable:
     description:
-      - Also list what does not fit, after what does, each with RV(offers[].why_not).
+      - Also list offers that do not fit, after those that do, each with RV(offers[].why_not).
     type: bool
     default: false
   runpod:
@@ -136,7 +137,7 @@ options:
     suboptions:
       api_key:
         description:
-          - The API key. If not given, it is looked for where the vendor's own tools look.
+          - The API key. If not given, it is looked for in the same places as by the vendor's own tools.
         type: str
       api_url:
         description:
@@ -149,7 +150,7 @@ options:
     suboptions:
       api_key:
         description:
-          - The API key. If not given, it is looked for where the vendor's own tools look.
+          - The API key. If not given, it is looked for in the same places as by the vendor's own tools.
         type: str
       api_url:
         description:
@@ -158,7 +159,7 @@ options:
       search:
         description:
           - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
-            V(inet_down>500). They take the place of the defaults in C(docs/vastai.md).
+            V(inet_down>500). They replace the defaults in C(docs/vastai.md).
         type: raw
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -218,11 +219,11 @@ offers:
       type: str
       sample: runpod
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
       sample: RTX 4090
     gpu_id:
-      description: The GPU as the provider calls it.
+      description: The provider's name for the GPU.
       type: str
       sample: NVIDIA GeForce RTX 4090
     gpu_count:
@@ -236,22 +237,22 @@ offers:
     usd_per_hour:
       description:
         - Price of the whole pod as its contract will have it, in USD per hour; V(none) where the provider does not say.
-          O(max_price) is held against it. On Vast.ai it holds the disk.
+          O(max_price) is compared with it. On Vast.ai it includes the disk.
       type: float
       sample: 0.69
     billed_usd_per_hour:
-      description: The same with the disk of O(disk) at either provider, by which is ranked.
+      description: The same with the disk of O(disk) at either provider; the ranking uses this price.
       type: float
       sample: 0.6928
     disk_usd_per_hour:
-      description: The part of RV(offers[].usd_per_hour) that is the disk's; V(none) where it is no part of it.
+      description: The part of RV(offers[].usd_per_hour) that is the disk's; V(none) where it is not included.
       type: float
     tflops:
       description: Throughput of all GPUs, dense and in 16 bits, by the table of C(docs/market.md).
       type: float
       sample: 165.2
     fits:
-      description: Whether all wishes are kept; always V(true) without O(include_unavailable).
+      description: Whether all requirements are met; always V(true) without O(include_unavailable).
       type: bool
       sample: true
     why_not:
@@ -262,7 +263,8 @@ offers:
       type: float
       sample: 8.9
     ram_gb:
-      description: Memory of the host for the whole pod, in GB. This and the following are V(none) where nobody tells.
+      description: Memory of the host for the whole pod, in GB. This and the following are V(none) where no provider
+        reports them.
       type: float
     vcpus:
       description: Virtual CPUs for the whole pod.
@@ -271,7 +273,7 @@ offers:
       description: What is left of the machine's disk, in GB.
       type: float
     reliability:
-      description: The share of the last time in which the machine could be reached, from 0 to 1.
+      description: The share of recent time in which the machine was reachable, from 0 to 1.
       type: float
     down_mbps:
       description: Bandwidth towards the machine, in Mbit/s.
@@ -291,11 +293,11 @@ offers:
       description: For how many hours the host still offers it.
       type: float
     interruptible:
-      description: Whether such a pod may be taken away.
+      description: Whether such a pod can be taken away.
       type: bool
       sample: false
     min_bid:
-      description: The least bid for it, in USD per hour.
+      description: The minimum bid for it, in USD per hour.
       type: float
     cloud:
       description: The kind of hosts.
@@ -331,7 +333,7 @@ offers:
       description: That machine.
       type: str
     details:
-      description: What else the provider tells of it, see M(podyard.gpu.vastai_offer_info).
+      description: What else the provider reports of it; see M(podyard.gpu.vastai_offer_info).
       type: dict
 reason:
   description: Why nothing fits, in words, when nothing does; V(none) otherwise.
@@ -348,7 +350,7 @@ misses:
       type: str
       sample: RTX 4090 at 0.69 USD per hour exceeds the cap of 0.60 USD per hour (option max_price)
     wishes:
-      description: The options that exclude it, one where there is an offer that a single one excludes.
+      description: The options that exclude it; only one where a single option excludes an offer.
       type: list
       elements: str
       sample: [max_price]
@@ -360,7 +362,7 @@ misses:
       description: The GPU.
       type: str
 notes:
-  description: What of the wishes was not tried anywhere, and why.
+  description: Requirements that were not tried at some provider, and why.
   returned: success
   type: list
   elements: str

@@ -12,11 +12,11 @@ short_description: Say what a training would rent, send and cost, before anythin
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Asks the providers for the balance, the pods that are there and the offers of now, counts code and data, compares
-    all of that with the limits, and shows it as a table on the screen.
-  - Fails for what would fail later, with a sentence for each reason. What is doubtful only is a warning.
-  - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. Of
-    code and data the files are counted, and in check mode not even read.
+  - Asks the providers for the balance, the existing pods and the present offers, measures code and data, compares all
+    of that with the limits, and shows it as a table on the screen.
+  - Fails for everything that would fail later, with a sentence for each reason. Anything that is only doubtful is a
+    warning.
+  - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. It counts the files of code and data; in check mode it does not read them.
 options:
   pod:
     description:
@@ -46,7 +46,7 @@ options:
     type: float
   image_gb:
     description:
-      - How much the host has to load for the image, in GB. Unset means an assumed 10.
+      - How much the host has to download for the image, in GB. Unset means an assumed 10.
     type: float
   output_gb:
     description:
@@ -58,7 +58,7 @@ options:
     type: path
   code_exclude:
     description:
-      - What of O(code) stays at home, as in O(podyard.gpu.transfer#module:exclude).
+      - What of O(code) is not sent, as in O(podyard.gpu.transfer#module:exclude).
     type: list
     elements: str
     default: []
@@ -68,7 +68,7 @@ options:
     type: path
   dataset_exclude:
     description:
-      - What of O(dataset) stays at home, as in O(podyard.gpu.transfer#module:exclude).
+      - What of O(dataset) is not sent, as in O(podyard.gpu.transfer#module:exclude).
     type: list
     elements: str
     default: []
@@ -83,35 +83,34 @@ options:
     default: ""
   artifacts:
     description:
-      - Patterns of the results that come home, to be shown. Empty means all of the output.
+      - Patterns of the results that are fetched, to be shown. Empty means all of the output.
     type: list
     elements: str
     default: []
   artifacts_max_gb:
     description:
-      - The most that comes home unasked, in GB, to be shown.
+      - The most that is fetched without having been named, in GB, to be shown.
     type: float
     default: 20
   ready_when:
     description:
-      - What shows that the image has set itself up, to be shown.
+      - What shows that the image's set-up is done, to be shown.
     type: str
   files:
     description:
-      - Places on the pod of the files that are made of templates, to be shown.
+      - Places on the pod of the files that are rendered from templates, to be shown.
     type: list
     elements: str
     default: []
   settings:
     description:
-      - Lines on settings of the environment that count, to be shown.
+      - Lines on the settings of the environment in effect, to be shown.
     type: list
     elements: str
     default: []
   prefix:
     description:
-      - What stands before the names of the options where the user gave them, such as V(train_), for the remedies in
-        messages.
+      - The prefix of the options' names where the user gave them, such as V(train_), for the remedies in messages.
     type: str
     default: ""
   pod_prefix:
@@ -120,8 +119,8 @@ options:
     type: str
   path:
     description:
-      - The file to write the plan to, as JSON. Its directory is made. Written in check mode too, and when the plan is
-        refused. Unset means no file.
+      - The file to write the plan to, as JSON. Its directory is created. Written in check mode too, and when the plan
+        is refused. Unset means no file.
     type: path
 requirements:
   - rich for the table's form; without it, it is plain text
@@ -161,12 +160,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan, as it stands in O(path) too. Money is in USD, sizes in GB where the name does not say bytes.
+  description: The plan, as written to O(path). Money is in USD, sizes in GB where the name does not say bytes.
   returned: success
   type: dict
   contains:
     schema:
-      description: Number of the plan's form. Another one means that a field went away or means something else.
+      description: The version of the plan's format. A new number means that a field was removed or changed its meaning.
       type: int
       sample: 1
     created_at:
@@ -201,11 +200,12 @@ plan:
       description: How many fit.
       type: int
     notes:
-      description: What of the wishes is not tried, and why.
+      description: Requirements that are not tried at some provider, and why.
       type: list
       elements: str
     estimate:
-      description: What the run costs on the first offer; V(none) without one. V(none) in it is what nobody says.
+      description: What the run costs on the first offer; V(none) without one. A value in it that no provider reports is
+        V(none).
       type: dict
       contains:
         usd_per_hour:
@@ -221,19 +221,19 @@ plan:
           description: Image, code and data to the pod, and outputs from it.
           type: float
         loading_seconds:
-          description: To load the image.
+          description: Time to load the image.
           type: float
         loading_usd:
           description: What that costs.
           type: float
         push_seconds:
-          description: To send code and data.
+          description: Time to send code and data.
           type: float
         push_usd:
           description: What that costs.
           type: float
         first_hour_usd:
-          description: The first hour, with what is sent to the pod.
+          description: The first hour, with everything that is sent to the pod.
           type: float
         hours:
           description: O(max_hours).
@@ -242,10 +242,10 @@ plan:
           description: What all these hours cost, with all traffic.
           type: float
         gpu_usd:
-          description: The GPUs' part of it.
+          description: The GPUs' share of it.
           type: float
         disk_usd:
-          description: The disks' part of it.
+          description: The disks' share of it.
           type: float
         hours_at_most:
           description: When the first of the limits ends the run.
@@ -254,13 +254,13 @@ plan:
           description: What it has cost then.
           type: float
     usd_per_hour_at_most:
-      description: The dearest of all offers that fit.
+      description: The most expensive of all offers that fit.
       type: float
     usd_at_most:
-      description: What the run costs at most, on the dearest; V(none) without a limit.
+      description: What the run costs at most, on the most expensive offer; V(none) without a limit.
       type: float
     hours_at_most:
-      description: The hours until the first limit, on the dearest; V(none) without a limit.
+      description: The hours until the first limit, on the most expensive offer; V(none) without a limit.
       type: float
     balance_usd:
       description: What is known of all balances together; V(none) when nothing is.
@@ -281,7 +281,7 @@ plan:
       description: The image; V(none) when only a template knows.
       type: str
     image_gb:
-      description: What it is taken to have.
+      description: The size that is assumed or given.
       type: float
     cuda:
       description:
@@ -292,17 +292,17 @@ plan:
       description: The command that trains.
       type: str
     artifacts:
-      description: Patterns of the results that come home; empty means all of the output.
+      description: Patterns of the results that are fetched; empty means all of the output.
       type: list
       elements: str
     artifacts_max_gb:
-      description: The most that comes home unasked, in GB.
+      description: The most that is fetched without having been named, in GB.
       type: float
     ready_when:
-      description: What shows that the image has set itself up.
+      description: What shows that the image's set-up is done.
       type: str
     files:
-      description: Places on the pod of the files that are made of templates.
+      description: Places on the pod of the files that are rendered from templates.
       type: list
       elements: str
     run:
@@ -312,19 +312,19 @@ plan:
       description: Those in force.
       type: dict
     settings:
-      description: Lines on settings of the environment that count.
+      description: Lines on the settings of the environment in effect.
       type: list
       elements: str
     assumptions:
-      description: What the figures go by and nobody said.
+      description: Assumptions behind the figures.
       type: list
       elements: str
     problems:
-      description: Why it is refused, a sentence each; empty when it is not.
+      description: Why it is refused, one sentence per reason; empty when it is not.
       type: list
       elements: str
     warnings:
-      description: What is doubtful, a sentence each.
+      description: What is doubtful, one sentence each.
       type: list
       elements: str
 """

@@ -12,26 +12,25 @@ short_description: Rent, start, stop and end pods at whichever provider fits bes
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Brings one pod, or O(count) pods of one name, into the wanted state and waits until they can be used.
+  - Brings one pod, or O(count) pods of one name, into the requested state and waits until they can be used.
   - All providers are asked at the same time for pods of the name and for offers. Offers that fit are ranked over all
-    providers (O(rank_by)) and tried from the best on, the next offer, the next region, the next GPU, the next provider,
-    until as many pods as are wanted got ready. When all offers that were found are gone, the market is searched once
-    more.
-  - A pod that does not get ready, that costs more than O(max_price), or whose contract is not as it was asked for is
-    ended and proved gone. That counts as an attempt (O(attempts)), and its machine is not rented again in this run and
+    providers (O(rank_by)) and tried in that order, the next offer, the next region, the next GPU, the next provider,
+    until enough pods are ready. When all offers that were found are gone, the market is searched once more.
+  - A pod that does not become ready, that costs more than O(max_price), or whose contract is not what was asked for is
+    ended and proved gone. That counts as an attempt (O(attempts)), and its machine is not rented again in this run, nor
     for a day (O(bad_hosts_file)). Where a provider does not number its machines, the same GPU in the same region is
     tried last.
-  - A second call with the same wishes changes nothing. Pods are not changed in place; one that is there and differs is
+  - A second call with the same options changes nothing. Pods are not changed in place; an existing pod that differs is
     a failure that says so. M(podyard.gpu.runpod_pod) and M(podyard.gpu.vastai_instance) change pods in place.
-  - When one of the wanted pods cannot be had, or the task is interrupted, all that this call has rented are given back.
-    What was there before is left alone.
-  - A create is sent once. When its outcome is unknown, the pod is looked for by its name, and only what is proved
-    absent is asked for again.
-  - With its action plugin, the module shows every attempt and what it waits for while it waits.
+  - When one of the pods cannot be rented, or the task is interrupted, everything that this call has rented is given
+    back. Pods that were there before are left alone.
+  - A create is sent once. When its outcome is unknown, the pod is looked up by its name, and a second create is sent
+    only after the pod was proved absent.
+  - With its action plugin, the module shows every attempt, and what it is waiting for.
 options:
   name:
     description:
-      - The pods' name. Without O(count) there is one pod, called so; with it the pods are called C(<name>-0),
+      - The pods' name. Without O(count) there is one pod of this name; with it the pods are called C(<name>-0),
         C(<name>-1) and so on.
       - A name of the form C(podyard-<project>-<run>-<index>) gets C(-<attempt>) appended for each create, and stands
         for all its attempts. Any other name means itself. So with O(count), C(podyard-<project>-<run>) is the name of
@@ -46,15 +45,15 @@ options:
     type: dict
   count:
     description:
-      - How many pods there shall be, rented at the same time. With a higher number than before, pods are added; with a
-        lower one, those with the highest numbers are ended and proved gone.
+      - The number of pods, which are rented at the same time. With a higher number than before, pods are added; with a
+        lower one, the pods with the highest numbers are ended and proved gone.
     type: int
   state:
     description:
-      - V(present), the pods exist; those that do not are rented, and those that are stopped are left so.
-      - V(running), the same, and those that are stopped are started.
-      - V(stopped), all pods of the name are stopped by their provider. What that loses and goes on to cost is in a
-        warning.
+      - V(present), the pods exist; missing pods are rented, and stopped pods stay stopped.
+      - V(running), the same, and stopped pods are started.
+      - V(stopped), all pods of the name are stopped by their provider. A warning says what that loses and what it goes
+        on to cost.
       - V(absent), all pods of the name are ended and proved gone, the one called O(name) and those called
         C(<name>-<number>), whatever O(count) says.
     type: str
@@ -62,18 +61,17 @@ options:
     default: present
   providers:
     description:
-      - The providers that will do. If not given, those for which an API key is found. One that is named and has no key
-        is an error.
+      - The acceptable providers. If not given, those for which an API key is found. A provider that is named and has no
+        key is an error.
     type: list
     elements: str
     choices: [runpod, vastai]
   strict_providers:
     description:
-      - Whether a provider that cannot be asked is a failure. With V(false) that is remarked in RV(notes), and the
-        others are used.
-      - With O(state=stopped) and O(state=absent) it is always a failure, with the latter after the pods at the others
-        have been ended. So it is with O(run_dir) when the run's record says that a pod of the name may be there, since
-        it would be rented twice. A key that is refused is always a failure.
+      - Whether a provider that cannot be asked is a failure. With V(false) RV(notes) says so, and the others are used.
+      - With O(state=stopped) and O(state=absent) it is always a failure; with the latter, the pods at the other
+        providers are ended first. With O(run_dir) it is a failure too when the run's record says that a pod of the name
+        may be there, because it would be rented twice. A key that is refused is always a failure.
     type: bool
     default: false
   image:
@@ -82,29 +80,29 @@ options:
     type: str
   template:
     description:
-      - A template, by id or name, for what is not given here. A provider that has no such template is left out; for one
-        that has its own, see O(runpod.template) and O(vastai.template).
+      - A template, by id or name, for what is not given here. A provider that has no such template is left out; to name
+        a template of one provider, see O(runpod.template) and O(vastai.template).
     type: str
   registry:
     description:
-      - The credentials for a private image that are kept at the provider, by id or name. Vast.ai keeps none; there give
+      - The credentials for a private image that the provider stores, by id or name. Vast.ai stores none; give it
         O(vastai.registry_login).
     type: str
   gpus:
     description:
-      - The GPUs that will do, in order of preference, loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the
-        same). A new pod needs this, O(min_gpu_memory) or O(min_compute_capability).
-      - A spelling that no provider knows is an error that names the closest ones.
+      - The acceptable GPUs, in order of preference, loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the same).
+        A new pod needs this, O(min_gpu_memory) or O(min_compute_capability).
+      - A spelling that no provider knows is an error that names the closest matches.
     type: list
     elements: str
     default: []
   min_gpu_memory:
     description:
-      - The least memory of each GPU, in GB.
+      - The minimum memory of each GPU, in GB.
     type: float
   min_compute_capability:
     description:
-      - The least compute capability of the GPUs, such as V(8.9).
+      - The minimum compute capability of the GPUs, such as V(8.9).
     type: float
   gpu_count:
     description:
@@ -112,11 +110,11 @@ options:
     type: int
   min_memory:
     description:
-      - The least memory of each whole pod, in GB.
+      - The minimum memory of each whole pod, in GB.
     type: float
   min_vcpus:
     description:
-      - The least number of virtual CPUs of each whole pod.
+      - The minimum number of virtual CPUs of each whole pod.
     type: float
   disk:
     description:
@@ -124,8 +122,8 @@ options:
     type: int
   volume:
     description:
-      - Storage on the pod's host that outlives a stop, but not the pod. Where a provider's only disk outlives a stop by
-        itself, that disk gets so much larger, and the directory is made.
+      - Storage on the pod's host that outlives a stop, but not the pod. Where a provider's only disk outlives a stop
+        anyway, that disk becomes larger by this size, and the directory is created.
     type: dict
     suboptions:
       size:
@@ -139,8 +137,8 @@ options:
         type: str
   network_volume:
     description:
-      - A volume that exists and outlives the pod. Pods are rented only where it is; a provider that has no such volume
-        is left out.
+      - A volume that exists and outlives the pod. Pods are rented only where the volume is; a provider that has no such
+        volume is left out.
     type: dict
     suboptions:
       id:
@@ -157,31 +155,31 @@ options:
         type: str
   min_cuda_version:
     description:
-      - The least CUDA version that the host's driver must support, in quotes, such as V("12.8").
+      - The lowest CUDA version that the host's driver must support, in quotes, such as V("12.8").
     type: str
   regions:
     description:
-      - Only these places, in order of preference, as countries by their two letters (ISO 3166), regions of the world
-        such as V(europe), or data centres of RunPod. Each provider takes those that it knows; one that knows none is
-        left out.
+      - Rent only in these places, in order of preference, given as countries by their two letters (ISO 3166), regions
+        of the world such as V(europe), or data centres of RunPod. Each provider uses those that it knows; a provider
+        that knows none is left out.
     type: list
     elements: str
   clouds:
     description:
-      - The kinds of hosts that will do. If not given, each provider's default, which is V(SECURE) on RunPod and any on
+      - The acceptable kinds of hosts. If not given, each provider's default, which is V(SECURE) on RunPod and any on
         Vast.ai, where V(SECURE) means hosts in data centres.
     type: list
     elements: str
     choices: [SECURE, COMMUNITY]
   interruptible:
     description:
-      - Rent pods that are cheaper and may be taken away by somebody who pays more. Providers that have none are left
-        out. If not given, pods are on demand, and those that are there are not compared.
+      - Rent pods that are cheaper, but that another customer can take away by paying more. Providers that have none are
+        left out. If not given, pods are on demand, and existing pods are not compared.
     type: bool
   bid:
     description:
-      - What an interruptible pod offers for its GPUs, in USD per hour; its disk comes on top. If not given, the least
-        that each offer asks for.
+      - What an interruptible pod offers for its GPUs, in USD per hour; its disk costs extra. If not given, the minimum
+        that each offer accepts.
     type: float
   max_price:
     description:
@@ -190,27 +188,27 @@ options:
     type: float
   hours:
     description:
-      - The machine must be on offer for so many hours more, where a provider tells that; afterwards a pod is stopped.
-        V(0) means any.
+      - The machine must be offered for at least so many more hours, where a provider reports that; afterwards a pod is
+        stopped. V(0) means any.
     type: float
     default: 6
   rank_by:
     description:
       - V(preference), the GPUs as O(gpus) lists them, then the cheapest. V(price), the cheapest. V(value), the most
-        throughput for the money, by the table in the documentation of the market.
+        throughput for the price, by the table in C(docs/market.md).
     type: str
     choices: [preference, price, value]
     default: preference
   attempts:
     description:
-      - How many pods may be rented and given up, for each that is wanted. Offers that are refused do not count.
-      - On cheap hosts more than half of all pods were seen never to boot; with five attempts one in twenty calls then
-        goes without.
+      - How many pods may be rented and given up, for each pod that is wanted. Offers that are refused do not count.
+      - On cheap hosts more than half of all pods have been seen never to boot; with five attempts, one call in twenty
+        then fails.
     type: int
     default: 5
   deadline:
     description:
-      - Seconds for the whole call. The pod that comes up then is given back.
+      - Seconds for the whole call. A pod that is still coming up then is given back.
       - An hour is enough for three pods that pull a large image, of which only the last one comes up.
     type: float
     default: 3600
@@ -225,12 +223,12 @@ options:
     type: dict
   args:
     description:
-      - A command that replaces the image's own. On Vast.ai it also takes the place of the SSH server, so that provider
-        is left out where SSH is waited for.
+      - A command that replaces the image's own. On Vast.ai it also replaces the SSH server, so Vast.ai is left out when
+        the module waits for SSH.
     type: str
   onstart:
     description:
-      - Shell text that runs at each start of the container. RunPod has no such thing and is left out; see
+      - Shell text that runs at each start of the container. RunPod cannot do this and is left out; see
         O(vastai.onstart) for text that only Vast.ai gets.
     type: str
   bootstrap_ssh:
@@ -242,29 +240,29 @@ options:
     default: auto
   settings:
     description:
-      - Whether settings of the environment stand in for options that are not given; M(podyard.gpu.settings_info) lists
-        them all. They count for new pods of the provider that they are for.
+      - Whether settings of the environment replace options that are not given; M(podyard.gpu.settings_info) lists them
+        all. They apply to new pods of the provider that they belong to.
     type: bool
     default: true
   bad_hosts_file:
     description:
-      - The file in which machines are remembered for a day whose pods did not get ready, as JSON with reason and time.
-        Delete an entry, or the file, to allow them before.
+      - The file that remembers for a day the machines whose pods did not become ready, as JSON with reason and time.
+        Delete an entry, or the file, to allow a machine earlier.
       - If not given, C(bad-hosts.json) in the directory E(PODYARD_STATE_DIR), else in C(podyard) in the user's cache.
     type: path
   condemned:
     description:
       - With O(state=absent), why the machines of these pods are bad, for instance what M(podyard.gpu.gpu_info) found.
-        They are not rented again in this run, and for a day.
+        They are not rented again in this run, nor for a day.
     type: str
   runpod:
     description:
-      - What only RunPod has.
+      - Options that only RunPod has.
     type: dict
     suboptions:
       api_key:
         description:
-          - The API key. If not given, it is looked for where the vendor's own tools look.
+          - The API key. If not given, it is looked for in the same places as by the vendor's own tools.
         type: str
       api_url:
         description:
@@ -272,11 +270,11 @@ options:
         type: str
       image:
         description:
-          - The container image there, in the place of O(image).
+          - The container image there, instead of O(image).
         type: str
       template:
         description:
-          - The template there, in the place of O(template) and O(image).
+          - The template there, instead of O(template) and O(image).
         type: str
       cuda_versions:
         description:
@@ -296,7 +294,7 @@ options:
         elements: str
       global_networking:
         description:
-          - An address of its own in a private network of the account's pods.
+          - An address in the private network of the account's pods.
         type: bool
       start_ssh:
         description:
@@ -308,12 +306,12 @@ options:
         type: bool
   vastai:
     description:
-      - What only Vast.ai has. What is not explained here, M(podyard.gpu.vastai_instance) explains.
+      - Options that only Vast.ai has. M(podyard.gpu.vastai_instance) explains what is not explained here.
     type: dict
     suboptions:
       api_key:
         description:
-          - The API key. If not given, it is looked for where the vendor's own tools look.
+          - The API key. If not given, it is looked for in the same places as by the vendor's own tools.
         type: str
       api_url:
         description:
@@ -321,20 +319,20 @@ options:
         type: str
       image:
         description:
-          - The container image there, in the place of O(image).
+          - The container image there, instead of O(image).
         type: str
       template:
         description:
-          - The template there, in the place of O(template) and O(image).
+          - The template there, instead of O(template) and O(image).
         type: str
       search:
         description:
           - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
-            V(gpu_ram>=24 inet_down>500). They take the place of the defaults that M(podyard.gpu.vastai_instance) lists.
+            V(gpu_ram>=24 inet_down>500). They replace the defaults that M(podyard.gpu.vastai_instance) lists.
         type: raw
       onstart:
         description:
-          - Shell text that runs at each start of the container, in the place of O(onstart).
+          - Shell text that runs at each start of the container, instead of O(onstart).
         type: str
       runtype:
         description:
@@ -365,7 +363,7 @@ options:
             required: true
           server:
             description:
-              - The registry. Without it V(docker.io).
+              - The registry. If not given, V(docker.io).
             type: str
       user:
         description:
@@ -373,7 +371,7 @@ options:
         type: str
       vm:
         description:
-          - Rent a virtual machine in place of a container.
+          - Rent a virtual machine instead of a container.
         type: bool
       use_jupyter_lab:
         description:
@@ -402,12 +400,12 @@ options:
       account_keys:
         description:
           - Put O(public_keys) on the account before the pod is rented. Accounts of teams take none, which is only
-            remarked.
+            noted.
         type: bool
         default: true
       hostname:
         description:
-          - The host name inside a new pod. Without it Vast.ai makes one.
+          - The host name inside a new pod. If not given, Vast.ai chooses one.
         type: str
       network:
         description:
@@ -416,7 +414,7 @@ options:
         type: str
       more_volumes:
         description:
-          - Volumes that exist beside that of O(network_volume), on the same machine. For a new pod only.
+          - Existing volumes besides that of O(network_volume), on the same machine. For a new pod only.
         type: list
         elements: dict
         suboptions:
@@ -446,7 +444,7 @@ attributes:
   idempotent:
     support: full
 notes:
-  - The options O(api_key) and O(api_url) are for one provider. Where several are asked, give each its own
+  - The options O(api_key) and O(api_url) are for one provider. When several are asked, give each its own
     (O(runpod.api_key), O(vastai.api_key)), or let them be found in the environment.
 seealso:
   - module: podyard.gpu.offer_info
@@ -549,11 +547,11 @@ attempts:
       type: str
       sample: "21055"
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
       sample: RTX 4090
     gpu_id:
-      description: The GPU as the provider calls it.
+      description: The provider's name for the GPU.
       type: str
       sample: RTX 4090
     cpu:
@@ -591,7 +589,7 @@ attempts:
       type: float
       sample: 934.2
     cost_usd:
-      description: What it has cost until then, by the price and the time that the provider bills.
+      description: What it had cost by then, from the price and the time that the provider bills.
       type: float
       sample: 0.0032
 pods_gone:
@@ -608,7 +606,7 @@ pods_gone:
       gone_at: "2026-07-15T15:10:42Z"
       reason:
 notes:
-  description: What people should know and is no failure, such as a provider that could not be asked.
+  description: Remarks that are not failures, such as a provider that could not be asked.
   returned: always
   type: list
   elements: str

@@ -12,9 +12,9 @@ short_description: List pods
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Lists the pods of the accounts, or those that fit.
+  - Lists the pods of the accounts, or those that match.
   - A list that cannot be read completely is an error, never a shorter list.
-  - The environment of a pod is never returned, for it may hold secrets.
+  - The environment of a pod is never returned, because it may hold secrets.
 options:
   id:
     description:
@@ -26,11 +26,11 @@ options:
     type: str
   name_prefix:
     description:
-      - Only pods whose names begin so.
+      - Only pods whose names begin with this text.
     type: str
   run_id:
     description:
-      - Only pods of this run, as their names say it.
+      - Only pods of this run, according to their names.
     type: str
   phases:
     description:
@@ -111,11 +111,11 @@ pods:
       type: str
       sample: RUNNING
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
       sample: RTX 4090
     gpu_id:
-      description: The GPU as the provider calls it.
+      description: The provider's name for the GPU.
       type: str
       sample: NVIDIA GeForce RTX 4090
     gpu_count:
@@ -155,7 +155,7 @@ pods:
       type: str
       sample: "2026-07-15T14:02:10Z"
     actions:
-      description: What the provider would allow now.
+      description: The actions that the provider allows now.
       type: list
       elements: str
       sample: [stop, restart, terminate]
@@ -182,7 +182,7 @@ pods:
       type: str
       sample: "12.8"
     utilisation:
-      description: Percentages of the last moment; V(none) without telemetry.
+      description: The current utilisation in percent; V(none) without telemetry.
       type: dict
       sample: {gpus: [{gpu: 97, memory: 61}], cpu: 12, memory: 8}
     locked:
@@ -202,7 +202,7 @@ pods:
       type: str
       sample: "18422"
     interruptible:
-      description: Whether somebody who pays more may take it away; V(none) where a provider has no such pods.
+      description: Whether another customer can take it away by paying more; V(none) where a provider has no such pods.
       type: bool
     bid:
       description: The bid of an interruptible pod in USD per hour, without its disk.
@@ -216,10 +216,10 @@ pods:
       type: float
       sample: 0.0125
     interruption:
-      description: Who took the pod away, V(outbid), V(no credit), V(expired) or V(host lost); V(none) when nobody did.
+      description: What took the pod away, V(outbid), V(no credit), V(expired) or V(host lost); V(none) if nothing did.
       type: str
     template:
-      description: The template that it was made of, where the provider tells.
+      description: The template that it was rented with, where the provider reports it.
       type: str
 """
 

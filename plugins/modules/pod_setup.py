@@ -12,39 +12,40 @@ short_description: Wait until a pod's own set-up is done
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Many images and templates go on installing for minutes after their SSH server answers. This waits until a file or a
-    command on the pod says that they are done, and shows what the command says meanwhile.
+  - Many images and templates keep installing for minutes after their SSH server answers. This module waits until a file
+    or a command on the pod says that they are done, and shows the command's output meanwhile.
   - Works over the SSH connection of the task's host, and needs a shell there and nothing else. A connection that the
-    set-up itself breaks off is made anew.
-  - In check mode it looks once, and fails when the set-up is not done.
+    set-up itself breaks off is opened again.
+  - In check mode it checks once, and fails when the set-up is not done.
 options:
   file:
     description:
-      - A path on the pod, absolute, which must be there. Either this or O(command) must be given.
+      - An absolute path on the pod that must exist. Either this or O(command) must be given.
     type: str
   command:
     description:
-      - A command, run by C(sh) in the user's home, which must end with 0. As in every SSH session, it does not see the
+      - A command, run by C(sh) in the user's home, which must exit with 0. As in every SSH session, it does not see the
         environment of the pod's container. One that has not ended after a minute is ended and run again.
     type: str
   label:
     description:
-      - What messages call the pod. Default is the host's name in the inventory.
+      - The pod's name in messages. Default is the host's name in the inventory.
     type: str
   timeout:
     description:
       - Seconds within which the set-up must be done, from now on. Templates that fetch a model when they start need
-        some minutes; twenty are more than any that works.
+        some minutes; a template that works never needs twenty.
     type: float
     default: 1200
   unreachable_timeout:
     description:
-      - Seconds without an answer after which the pod is given up. A set-up that restarts the SSH server needs a few.
+      - Seconds without an answer after which the module gives up on the pod. A set-up that restarts the SSH server
+        needs a few seconds.
     type: float
     default: 120
   poll_interval:
     description:
-      - Seconds between two looks; the first ones come quicker.
+      - Seconds between two looks; the first ones follow faster.
     type: float
     default: 5
 extends_documentation_fragment:

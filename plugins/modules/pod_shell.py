@@ -15,8 +15,8 @@ description:
   - Lends the terminal at which C(ansible-playbook) was called to C(ssh), over the connection in the run's
     C(connection.json), until the shell ends. The terminal is then as it was before.
   - As long as the shell is open, the pod's lease is renewed.
-  - Where nobody sits at a terminal (its input or output is none, or C(ansible-playbook) is in the background, or the
-    machine has no C(/proc)), it shows the C(ssh) command and does nothing else.
+  - Without a terminal (its input or output is none, C(ansible-playbook) is in the background, or the machine has no
+    C(/proc)), it shows the C(ssh) command and does nothing else.
 options:
   run_id:
     description:
@@ -37,7 +37,7 @@ attributes:
     details: The command is shown, and no shell is opened.
   diff_mode:
     support: none
-    details: Nobody can tell what a person does in a shell.
+    details: What a person does in a shell cannot be known.
   idempotent:
     support: none
     details: A shell is opened each time.
@@ -64,7 +64,7 @@ run_id:
   type: str
   returned: always
 rc:
-  description: What the shell ended with. It is no failure, whatever it is.
+  description: The shell's exit code, which never fails the task.
   type: int
   returned: when a shell was opened
 """

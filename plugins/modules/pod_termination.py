@@ -12,19 +12,19 @@ short_description: Give back every pod of a run, and prove that they are gone
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Ends every pod whose name says that it belongs to the run, and proves each of them gone. Gone is proved by
-    reading, twice absent from the provider's answer for the pod and from the complete list of pods.
+  - Ends every pod whose name says that it belongs to the run, and proves each of them gone. Gone is proved by reading,
+    twice absent from the provider's answer for the pod and from the complete list of pods.
   - Touches no pod with a name of another pattern.
-  - With O(run_dir), nothing can be rented for this run any more afterwards, and pods that were asked for without an
-    answer are looked for until O(consistency_grace) is over. A provider at which a pod may be by that record is asked,
-    whatever O(providers) says.
-  - A record that is damaged costs what it held and no more. Where it cannot be read, or is missing, an empty list of
-    pods is looked at again past O(consistency_grace), and only then believed.
-  - What is known is ended first. A create that is in flight is waited for afterwards, 100 seconds at most.
+  - With O(run_dir), nothing can be rented for this run afterwards, and pods whose create was not answered are looked
+    for until O(consistency_grace) is over. A provider at which that record places a pod is asked, whatever O(providers)
+    says.
+  - A damaged record costs what it held and no more. When it cannot be read, or is missing, an empty list of pods is
+    read again after O(consistency_grace), and only then believed.
+  - Known pods are ended first. Then the module waits for a create in flight, 100 seconds at most.
   - Only the account that rented a pod can prove it gone. With the key of another one the task fails and says which
     account it was.
-  - Where a full disk keeps the module from being started, its action plugin does the work itself.
-  - A provider that cannot be asked fails the task, and keeps no pod of another one.
+  - When a full disk keeps the module from starting, its action plugin does the work itself.
+  - A provider that cannot be asked fails the task, but the pods at the others are ended all the same.
   - Fails when a pod is not proved gone, with its id, its price, and the command that ends it.
 options:
   project:
@@ -48,8 +48,7 @@ options:
     default: 60
   poll_interval:
     description:
-      - Seconds between two looks at the pods. If not given, the first looks come every two seconds and later ones every
-        five to ten.
+      - Seconds between two looks at the pods. If not given, two seconds at first, later five to ten.
     type: float
   progress_file:
     description:

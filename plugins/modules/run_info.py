@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_info
-short_description: Read what the run directories of this machine tell
+short_description: Read the run directories of this machine
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Reads the records of runs, who works on them now, and how their pods are reached. No provider and no pod is asked.
+  - Reads the records of runs, which program works on each, and how its pod is reached. No provider and no pod is asked.
 options:
   run_ids:
     description:
@@ -89,7 +89,7 @@ runs:
       description: The stage that runs, or the last one.
       type: str
     living:
-      description: Whether it is not over, or has a pod that nobody proved gone.
+      description: Whether it is not over, or has a pod that was not proved gone.
       type: bool
     owner:
       description:
@@ -104,7 +104,7 @@ runs:
       type: list
       elements: dict
     left:
-      description: Of each pod that nobody proved gone, its price per hour and the command that ends it.
+      description: For each pod that was not proved gone, its price per hour and the command that ends it.
       type: list
       elements: str
     cost_usd:

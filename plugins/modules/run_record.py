@@ -13,9 +13,9 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Changes C(run.json) in a run's directory on the controller, in one step. The first change makes the directory and
-    lets C(latest) beside it point to it.
-  - The record holds what happened and what it cost. The pods that the run's ledger of attempts knows are added to it
-    at every change. What a pod has cost is computed from its price and its time.
+    points C(latest), beside it, to it.
+  - The record holds what happened and what it cost. The pods that the run's ledger of attempts knows are added to it at
+    every change. What a pod has cost is computed from its price and its time.
   - Several processes may change a record at the same time. A reader sees a whole record at any time.
 options:
   path:
@@ -27,20 +27,20 @@ options:
   state:
     description:
       - V(present) writes the record.
-      - V(absent) removes the directory of a run for which nothing was ever rented or ordered, and lets C(latest) point
-        to the newest of the others. The directory of any other run stays as it is, and so does one in which something
-        else lies.
+      - V(absent) removes the directory of a run for which nothing was ever rented or ordered, and points C(latest) to
+        the newest of the others. The directory of any other run stays as it is, and so does a directory that holds
+        anything else.
     type: str
     choices: [present, absent]
     default: present
   begin:
     description:
-      - A stage that begins now. The stage that runs ends.
+      - A stage that begins now. The current stage ends.
     type: str
     choices: [plan, provision, verify, prepare, data, launch, follow, fetch, give_back, report]
   end_stages:
     description:
-      - End the stage that runs.
+      - End the current stage.
     type: bool
     default: false
   set:
@@ -59,12 +59,12 @@ options:
     elements: dict
   outcome:
     description:
-      - How the run stands. Any other than V(running) ends the run and its stages.
+      - How the run stands. Any value other than V(running) ends the run and its stages.
     type: str
     choices: [running, succeeded, failed, stopped, lost, kept, detached]
   error:
     description:
-      - One sentence on what went wrong. Given with O(outcome); an O(outcome) without it removes it.
+      - One sentence on what went wrong, given with O(outcome). An O(outcome) without it removes it.
     type: str
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -135,12 +135,13 @@ run:
       elements: dict
     pods:
       description: The pods that were rented, each with C(provider), C(id), C(name), C(gpu), C(usd_per_hour),
-        C(rented_at), C(gone_at), C(gone_proved), C(cost_usd), and C(account) and C(key_hash) of who rented it.
+        C(rented_at), C(gone_at), C(gone_proved), C(cost_usd), and C(account) and C(key_hash) of the account that rented
+        it.
       type: list
       elements: dict
     unproved:
-      description: The C(outcome) and the C(error) that the run had before its pods could not be proved gone, and has
-        again as soon as they are. Only there until then.
+      description: The C(outcome) and the C(error) that the run had before its pods could not be proved gone, and gets
+        back as soon as they are. Returned only until then.
       type: dict
     attempts:
       description: How each attempt to rent a pod went, as RV(podyard.gpu.pod#module:attempts).
@@ -152,13 +153,13 @@ run:
         P(podyard.gpu.pod_fate#filter).
       type: dict
     cost_usd:
-      description: What all pods have cost, in USD. A pod whose price is not known counts nothing.
+      description: What all pods have cost, in USD. A pod whose price is unknown counts as 0.
       type: float
     metrics:
       description: The last values that the training wrote.
       type: dict
     artifacts:
-      description: The files that were brought home, each with C(path), C(bytes) and C(sha256).
+      description: The files that were fetched, each with C(path), C(bytes) and C(sha256).
       type: list
       elements: dict
 """

@@ -12,9 +12,9 @@ short_description: Say what happened in a run, on the screen and as a page
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Writes C(report.html) into the run's directory, a page that needs nothing but itself, with outcome, cost, pods and
-    the proof that they are gone, time by stage, curves of the training's metrics and of the GPU's use, artifacts and
-    the end of the log.
+  - Writes C(report.html) into the run's directory, a self-contained page, with outcome, cost, pods and the proof that
+    they are gone, time by stage, curves of the training's metrics and of the GPU's use, artifacts and the end of the
+    log.
   - Shows a summary of the same on the screen.
   - Works for every outcome, with whatever the run's directory holds.
 options:
@@ -35,7 +35,7 @@ attributes:
     details: The summary is shown and the page is not written.
   diff_mode:
     support: none
-    details: The page is made of other files.
+    details: The page is built from other files.
   idempotent:
     support: full
     details: The page of a run that has ended stays the same.

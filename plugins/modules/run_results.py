@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_results
-short_description: Bring home what a run has so far
+short_description: Fetch what a run has so far
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Fetches log, metrics, GPU samples, checkpoints and artifacts of a training over the SSH connection of the task's
     host into the run's directory on the controller, each file of the last two verified by SHA-256.
-  - It may run while the training does, and while another C(ansible-playbook) follows it. A file that was written to a
-    moment ago is not complete and is not taken, nor is one that changes while it is fetched.
+  - It can run while the training runs, and while another C(ansible-playbook) follows it. A file that was written to a
+    moment ago is incomplete and is not taken, nor is a file that changes while it is fetched.
   - A host that cannot be reached fails the task, and stays in the play.
 options:
   run_dir:
@@ -52,7 +52,7 @@ options:
   max_gb:
     description:
       - The most that may come, in GB, of checkpoints and of artifacts each. A host that has more is refused before
-        anything of them is moved. V(0) means as much as there is room for.
+        anything of them is moved. V(0) means no limit but the free space.
     type: float
     default: 0
 extends_documentation_fragment:
@@ -63,7 +63,7 @@ attributes:
     details: What would be fetched is returned.
   diff_mode:
     support: none
-    details: Results are no text.
+    details: Results are not text.
   idempotent:
     support: full
     details: What is here already is not fetched again.
@@ -110,7 +110,7 @@ sent_bytes:
   type: int
   returned: success
 changing:
-  description: Paths that were left out, since somebody wrote to them while they were fetched.
+  description: Paths that were left out because they were written to while they were fetched.
   type: list
   elements: str
   returned: success

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_status
-short_description: Show all pods, what they cost, and how their jobs are
+short_description: Show all pods, what they cost, and how their jobs are doing doing
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Asks all providers for their pods at the same time, looks at the trainings on those that run, and shows a table of
     all pods with names of this collection's pattern, with what each costs, its lease, and the state of its job.
-  - Says which pods belong to no run on this machine, which are looked after by nobody, and which runs are recorded as
-    running and have no pod.
-  - No pod is waited for longer than O(pod_timeout). Of a pod that does not answer the table says what the run's
-    record says, and how old that is. It is no error.
+  - Says which pods belong to no run on this machine, which nothing looks after, and which runs are recorded as running
+    and have no pod.
+  - No pod is waited for longer than O(pod_timeout). For a pod that does not answer, the table shows what the run's
+    record says, and how old that is. That is not an error.
   - A provider that does not answer completely is never read as one without pods. Its row says so, everything else is
     shown and returned, and the task fails.
 options:
@@ -36,8 +36,8 @@ options:
     default: ./runs
   providers:
     description:
-      - The providers to ask. One that is named here and has no key is an error.
-      - By default those for which a key is found, and those at which a run on this machine has pods that nobody
+      - The providers to ask. A provider that is named here and has no key is an error.
+      - By default those for which a key is found, and those at which a run on this machine has pods that were not
         proved gone.
     type: list
     elements: str
@@ -54,17 +54,17 @@ options:
     type: path
   width:
     description:
-      - Columns of the screen. Default is what the terminal says, and 79 where there is none.
+      - Columns of the screen. Default is the width of the terminal, and 79 without a terminal.
     type: int
   pod_timeout:
     description:
-      - Seconds for the looks at all pods together; they are made at the same time.
+      - Seconds for the looks at all pods together, which happen at the same time.
     type: float
     default: 8
   api_timeout:
     description:
       - Seconds for the lists of all providers together; they are asked at the same time.
-      - Vast.ai gives 25 pods in a second, and no more.
+      - Vast.ai returns at most 25 pods per second.
     type: float
     default: 60
   env_file:
@@ -137,7 +137,7 @@ pods:
       description: The provider's own word for its state.
       type: str
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
     gpu_count:
       description: GPUs in the pod.
@@ -164,16 +164,16 @@ pods:
       description: Whether the pod or the record of its run tells RV(pods[].lease_ends_at).
       type: bool
     interruption:
-      description: Who took the pod away, as M(podyard.gpu.pod_info) returns it.
+      description: What took the pod away, as M(podyard.gpu.pod_info) returns it.
       type: str
     end:
-      description: A command that ends it when all else failed.
+      description: A command that ends it when everything else has failed.
       type: str
     job:
       description:
         - How the job is, with C(source), which is V(pod), V(record) (the run's record, C(age_seconds) old, with C(why)
-          the pod was not asked) or V(none); C(state), which is V(running), V(succeeded), V(failed), V(stopped),
-          V(lost) or V(none) by the pod, and the run's outcome by the record; C(seconds), C(exit_code), C(metrics),
+          the pod was not asked) or V(none); C(state), which is V(running), V(succeeded), V(failed), V(stopped), V(lost)
+          or V(none) by the pod, and the run's outcome by the record; C(seconds), C(exit_code), C(metrics),
           C(gpu_percent) and C(stage) where they are known.
       type: dict
 runs:
@@ -182,7 +182,7 @@ runs:
   elements: dict
   returned: always
 notes:
-  description: What a person should know, in sentences.
+  description: Remarks, in sentences.
   type: list
   elements: str
   returned: always

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_wait
-short_description: Wait until nobody works on a run any more
+short_description: Wait until no program works on a run any more
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Waits until the C(ansible-playbook) that works on a run has ended, or has let its guard go, and until a guard that
+  - Waits until the C(ansible-playbook) that works on a run has ended, or has released its guard, and until a guard that
     gives the run's pods back is done.
 options:
   run_dir:
@@ -29,7 +29,7 @@ options:
   interrupt:
     description:
       - Send SIGTERM to the C(ansible-playbook) that works on the run. Its guard then gives the pods back.
-      - One on another machine cannot be sent anything, and is then not waited for.
+      - A program on another machine cannot be signalled, and is then not waited for.
     type: bool
     default: false
 requirements:
@@ -39,7 +39,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Nobody is interrupted and nothing is waited for.
+    details: Nothing is interrupted and nothing is waited for.
   diff_mode:
     support: none
     details: There is nothing to compare.
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 owner:
-  description: Who worked on it before, C(nobody) for nobody; see M(podyard.gpu.run_info).
+  description: What worked on it before, C(nobody) for nothing; see M(podyard.gpu.run_info).
   type: str
   returned: success
 outcome:

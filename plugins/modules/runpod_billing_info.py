@@ -18,8 +18,8 @@ options:
   kind:
     description:
       - What was billed. V(all), everything, in one record for each O(bucket_size). V(pods) and V(network_volumes), one
-        record for each of them. V(clusters), V(serverless) and V(endpoints) (public ones), what this collection does
-        not make itself.
+        record for each of them. V(clusters), V(serverless) and V(endpoints) (public ones) are things that this
+        collection does not create.
     type: str
     choices: [all, pods, network_volumes, clusters, serverless, endpoints]
     default: all
@@ -39,7 +39,7 @@ options:
     default: day
   last_n:
     description:
-      - The last so many of O(bucket_size), the present one included.
+      - The number of most recent buckets of O(bucket_size), including the current one.
     type: int
   start_time:
     description:
@@ -48,7 +48,7 @@ options:
     type: str
   end_time:
     description:
-      - The end, itself not included. If not given, now.
+      - The end, exclusive. If not given, now.
     type: str
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -105,7 +105,7 @@ totals:
   type: dict
   sample: {total_usd: 12.34, gpu_usd: 11.1, cpu_usd: 0.0, disk_usd: 1.24}
 query:
-  description: The time that the provider took, widened to whole buckets.
+  description: The period that the provider used, widened to whole buckets.
   returned: success
   type: dict
   sample: {start_time: "2026-06-01T00:00:00Z", end_time: "2026-06-02T00:00:00Z", bucket_size: day}

@@ -14,17 +14,18 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Keeps a network volume, which is storage in one data centre that outlives its pods. It can grow, and cannot shrink
     or move.
-  - A volume costs money from its making until it is deleted, used or not. The message and the diff say how much.
-  - A create is sent once. When its outcome is unknown, the volume is looked for by its name and taken on.
+  - A volume costs money from its creation until it is deleted, used or not. The message and the diff say how much.
+  - A create is sent once. When its outcome is unknown, the volume is looked up by its name and adopted.
 options:
   size:
     description:
-      - Its size in GB, 10 to 4096. Needed to make a volume. Later it can only grow.
+      - Its size in GB, 10 to 4096. Needed to create a volume. Later it can only grow.
     type: int
   data_center:
     description:
-      - The data centre, such as V(EU-RO-1). Needed to make a volume. Upper and lower case are the same.
-      - One that does not exist or has no such volumes is refused before anything is made, with a list of those that do.
+      - The data centre, such as V(EU-RO-1). Needed to create a volume. Case does not matter.
+      - A data centre that does not exist or has no such volumes is refused before anything is created, with a list of
+        those that do.
     type: str
   type:
     description:
@@ -103,7 +104,8 @@ network_volume:
       type: str
       sample: STANDARD
     usd_per_month:
-      description: About what it costs in USD a month, by the list prices; V(none) for a tier whose price is not known.
+      description: Its approximate cost in USD per month, by the list prices; V(none) for a tier whose price is not
+        known.
       type: float
       sample: 7.0
 msg:

@@ -12,7 +12,7 @@ short_description: Read network volumes on RunPod
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Reads the account's network volumes and about what they cost.
+  - Reads the account's network volumes and their approximate cost.
 options: {}
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -68,7 +68,8 @@ network_volumes:
       type: str
       sample: STANDARD
     usd_per_month:
-      description: About what it costs in USD a month, by the list prices; V(none) for a tier whose price is not known.
+      description: Its approximate cost in USD per month, by the list prices; V(none) for a tier whose price is not
+        known.
       type: float
       sample: 7.0
 failure:

@@ -12,12 +12,12 @@ short_description: Rent, change, start, stop, restart and end a pod on RunPod
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Brings one pod into the wanted state and waits until it can be used.
-  - A create is sent once. When its outcome is unknown, the pod is looked for by its name, and only what is proved
-    absent is asked for again.
-  - A pod that this module rented and that does not get ready is ended and proved gone, before the next offer is tried
-    or the module fails.
-  - With its action plugin, the module shows what it waits for while it waits.
+  - Brings one pod into the requested state and waits until it can be used.
+  - A create is sent once. When its outcome is unknown, the pod is looked up by its name, and a second create is sent
+    only after the pod was proved absent.
+  - A pod that this module rented and that does not become ready is ended and proved gone, before the next offer is
+    tried or the module fails.
+  - With its action plugin, the module shows what it is waiting for.
 options:
   name:
     description:
@@ -27,14 +27,14 @@ options:
     type: str
   id:
     description:
-      - The provider's id of a pod that exists. None is rented when it does not.
+      - The provider's id of a pod that exists. If it does not exist, no pod is rented.
     type: str
   state:
     description:
       - V(present), the pod exists; it is rented if it does not, and left stopped if it is.
       - V(running), the pod exists and is started.
-      - V(stopped), the pod exists and is stopped by the provider. That loses everything outside its mounts and goes on
-        to cost money; a warning says what and how much.
+      - V(stopped), the pod exists and is stopped by the provider. That loses everything outside its mounts, and still
+        costs money; a warning says what and how much.
       - V(restarted), the pod's container is restarted; this is done each time.
       - V(absent), the pod is ended and proved gone.
     type: str
@@ -46,9 +46,9 @@ options:
     type: str
   gpus:
     description:
-      - The GPUs that will do, in order of preference, by display name, by id, or loosely spelled (V(4090), V(rtx4090)
-        and V(RTX 4090) are the same). Needed to rent a pod, unless O(cpu) is given.
-      - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
+      - The acceptable GPUs, in order of preference, by display name, by id, or loosely spelled (V(4090), V(rtx4090) and
+        V(RTX 4090) are the same). Needed to rent a pod, unless O(cpu) is given.
+      - A spelling that fits no GPU, or more than one, is an error that names the closest matches.
     type: list
     elements: str
     default: []
@@ -58,18 +58,17 @@ options:
     type: int
   min_ram_per_gpu:
     description:
-      - The least memory of the host for each GPU, in GB.
-      - Older services do not know this filter and refuse the request, which costs nothing. Used only to rent; it is not
-        compared with a pod that is there.
+      - The minimum memory of the host for each GPU, in GB.
+      - Older services do not know this filter and refuse the request, which costs nothing. Used only to rent; an
+        existing pod is not compared with it.
     type: int
   min_vcpu_count_per_gpu:
     description:
-      - The least number of virtual CPUs for each GPU. For the rest as O(min_ram_per_gpu).
+      - The minimum number of virtual CPUs for each GPU. Otherwise like O(min_ram_per_gpu).
     type: int
   cpu:
     description:
-      - A pod without GPUs, instead of O(gpus). It is rented in the V(SECURE) cloud, has no O(volume), and knows nothing
-        of CUDA.
+      - A pod without GPUs, instead of O(gpus). It is rented in the V(SECURE) cloud, has no O(volume), and has no CUDA.
     type: dict
     suboptions:
       id:
@@ -79,34 +78,35 @@ options:
         required: true
       vcpu_count:
         description:
-          - The number of virtual CPUs, a power of two from 2 on. They bring their memory along.
+          - The number of virtual CPUs, a power of two from 2 on. The memory depends on it.
         type: int
         required: true
   prefer:
     description:
-      - Which offer is tried first when several will do.
+      - Which offer is tried first when several fit.
       - V(order), as O(gpus) are listed, for each of them as O(clouds) are listed, and there as O(data_centers) are,
         each by a request of its own.
-      - V(price), the cheapest first, then what there is most of. The provider chooses among O(data_centers).
-      - Each try and the provider's words for its refusal are in RV(attempts).
+      - V(price), the cheapest first, then the one with the best availability. The provider chooses among
+        O(data_centers).
+      - RV(attempts) has each try and the provider's words for its refusal.
     type: str
     choices: [order, price]
     default: order
   clouds:
     description:
-      - The kinds of hosts that will do, in order of preference. A new pod is rented in V(SECURE) if this is not given.
+      - The acceptable kinds of hosts, in order of preference. A new pod is rented in V(SECURE) if this is not given.
     type: list
     elements: str
     choices: [SECURE, COMMUNITY]
   data_centers:
     description:
-      - Only these data centres, in order of preference (see O(prefer)). If not given, any, or the one of the
-        O(network_volume). Upper and lower case are the same.
+      - Only these data centres, in order of preference (see O(prefer)). If not given, any, or that of the
+        O(network_volume). Case does not matter.
     type: list
     elements: str
   min_cuda_version:
     description:
-      - The least CUDA version that the host's driver must support, such as V(12.8).
+      - The lowest CUDA version that the host's driver must support, such as V(12.8).
     type: str
   cuda_versions:
     description:
@@ -146,7 +146,7 @@ options:
         type: str
       name:
         description:
-          - Its name. One that two volumes have is an error that names both.
+          - Its name. A name that two volumes share is an error that names both.
         type: str
       path:
         description:
@@ -165,12 +165,12 @@ options:
     type: dict
   registry:
     description:
-      - The credentials for a private image, by id or name. Empty text takes them away from a pod that is there.
+      - The credentials for a private image, by id or name. Empty text removes them from an existing pod.
     type: str
   args:
     description:
       - A command that replaces the image's own. With official images this also replaces what starts their SSH server.
-      - Empty text gives a pod that is there its image's own command back.
+      - Empty text restores the image's own command of an existing pod.
     type: str
   entrypoint:
     description:
@@ -186,36 +186,36 @@ options:
     elements: str
   template:
     description:
-      - A template, by id or name, for what is not given here. It is read once, when the pod is rented; a pod that is
-        there is compared with it only by O(apply_template).
+      - A template, by id or name, for what is not given here. It is read once, when the pod is rented; an existing pod
+        is compared with it only with O(apply_template).
       - Variables of O(env) are added to the template's.
     type: str
     aliases: [template_id]
   apply_template:
     description:
-      - V(on_create), the template counts when the pod is rented, and a pod that is there is not compared with it.
-      - V(always), a pod that is there is compared with O(template) as well, and changed to what that says now in image,
-        args, disk, ports, environment and registry, as far as the task does not say otherwise. That resets the
-        container of a running pod, which needs O(allow_reset). A second run finds nothing to change.
-      - Variables that neither the template nor O(env) names are taken away, but for those of the provider and for
+      - V(on_create), the template applies when the pod is rented, and an existing pod is not compared with it.
+      - V(always), an existing pod is also compared with O(template), and changed to the template's present image, args,
+        disk, ports, environment and registry, unless the task says otherwise. That resets the container of a running
+        pod, which needs O(allow_reset). A second run finds nothing to change.
+      - Variables that neither the template nor O(env) names are removed, except for those of the provider and for
         O(public_keys).
-      - A volume of the pod grows to the template's size and is mounted at its path. One that is larger stays so, and a
-        pod without one gets none, for the provider adds no storage to a pod.
+      - A volume of the pod grows to the template's size and is mounted at its path. A larger volume stays as it is, and
+        a pod without a volume gets none, because the provider adds no storage to a pod.
       - A pod keeps no link to a template, so each field that differs is sent. The template's id goes along, as the
-        provider's field C(templateId), for what fields cannot say, such as the credentials by which a public template
-        of somebody else pulls its image. What the task says otherwise, and the whole environment, is then sent too,
-        since the template would overwrite it.
-      - A template that only E(RUNPOD_TEMPLATE_ID) names counts for a new pod, and what other settings of the
-        environment said of a new pod is not compared with the template either (see O(settings)).
+        provider's field C(templateId), for what fields cannot say, such as the credentials by which another account's
+        public template pulls its image. Values that the task gives, and the whole environment, are then sent too,
+        because the template would overwrite them.
+      - A template that only E(RUNPOD_TEMPLATE_ID) names applies to a new pod, and other settings of the environment for
+        a new pod are not compared with the template either (see O(settings)).
     type: str
     choices: [on_create, always]
     default: on_create
   global_networking:
     description:
-      - An address of its own in a private network of the account's pods. It needs an NVIDIA GPU and a data centre that
-        has it.
-      - Changed on a pod that is there, it takes effect with the next start or restart.
-      - Until then the provider shows it as before, so that a second run changes it again, which does no harm.
+      - An address in the private network of the account's pods. It needs an NVIDIA GPU and a data centre that has such
+        networks.
+      - On an existing pod, a change takes effect with the next start or restart.
+      - Until then the provider shows it as before, so a second run changes it again, which does no harm.
     type: bool
   locked:
     description:
@@ -243,10 +243,10 @@ options:
     description:
       - Whether the start command of a new pod sets up an SSH server, prints its host keys, and then runs O(args).
       - V(auto) does so when O(public_keys) are given, V(22/tcp) is open, no O(entrypoint) is given, and the image is
-        not one of RunPod's own (V(runpod/…)) or its start script is replaced by O(args). V(always) and V(never) say it
-        for all.
-      - It needs root, and for an image without the server apt-get, apk, dnf, microdnf or yum and a network. What it
-        cannot do is in the pod's log, and in the message of this module.
+        not one of RunPod's own (V(runpod/…)) or its start script is replaced by O(args). V(always) and V(never) apply
+        to every image.
+      - It needs root, and for an image without the server apt-get, apk, dnf, microdnf or yum and a network. If it
+        fails, the pod's log and the message of this module say why.
     type: str
     choices: [auto, always, never]
     default: auto
@@ -254,13 +254,13 @@ options:
     description:
       - Whether settings of the environment stand in for options that are not given, E(RUNPOD_GPU_TYPE) for O(gpus) for
         instance; M(podyard.gpu.settings_info) lists them all.
-      - What a pod is made of they say only when it is rented; a pod that is there is not compared with them.
+      - Settings that describe a pod apply only when it is rented; an existing pod is not compared with them.
       - The key and the address of the API are looked for in any case.
     type: bool
     default: true
   attempts:
     description:
-      - How many pods may be rented, one after the other, until one gets ready. Offers that are refused do not count.
+      - How many pods may be rented, one after the other, until one is ready. Offers that are refused do not count.
     type: int
     default: 1
   allow_reset:
@@ -271,7 +271,7 @@ options:
     default: false
   interruptible:
     description:
-      - RunPod no longer rents pods that may be taken away (spot pods). V(true) is refused before anything is asked for.
+      - RunPod no longer rents interruptible pods (spot pods). V(true) is refused before anything is requested.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -453,8 +453,7 @@ pod:
       type: str
       sample: podyard-digits-20260715_140000_1f2e-0-1
     phase:
-      description: What it is doing, V(provisioning), V(starting), V(running), V(stopped), V(gone), V(failed) or
-        V(unknown).
+      description: Its phase, V(provisioning), V(starting), V(running), V(stopped), V(gone), V(failed) or V(unknown).
       type: str
       sample: running
     raw_status:
@@ -462,11 +461,11 @@ pod:
       type: str
       sample: RUNNING
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
       sample: RTX 4090
     gpu_id:
-      description: The GPU as the provider calls it.
+      description: The provider's name for the GPU.
       type: str
       sample: NVIDIA GeForce RTX 4090
     gpu_count:
@@ -506,7 +505,7 @@ pod:
       type: str
       sample: "2026-07-15T14:02:10Z"
     actions:
-      description: What the provider would allow now.
+      description: The actions that the provider allows now.
       type: list
       elements: str
       sample: [stop, restart, terminate]
@@ -533,7 +532,7 @@ pod:
       type: str
       sample: "12.8"
     utilisation:
-      description: Percentages of the last moment; V(none) without telemetry.
+      description: The current utilisation in percent; V(none) without telemetry.
       type: dict
       sample: {gpus: [{gpu: 97, memory: 61}], cpu: 12, memory: 8}
     locked:

@@ -15,22 +15,22 @@ description:
   - Keeps the credentials with which RunPod pulls private images, or public ones without the limits of anonymous users.
     Pods and templates name them.
   - RunPod returns neither user nor password, and cannot change them. So a difference cannot be seen, and new ones are
-    set by deleting the credentials and making them anew under another id, see O(update_password).
-  - A create is sent once. When its outcome is unknown, the credentials are looked for by their name and taken on.
+    set by deleting the credentials and recreating them under another id; see O(update_password).
+  - A create is sent once. When its outcome is unknown, the credentials are looked up by their name and adopted.
 options:
   username:
     description:
-      - The user at the registry. Needed to make credentials.
+      - The user at the registry. Needed to create credentials.
     type: str
   password:
     description:
-      - The password or token. Needed to make credentials. It is never returned or logged.
+      - The password or token. Needed to create credentials. It is never returned or logged.
     type: str
   update_password:
     description:
       - V(on_create), credentials that exist stay as they are.
-      - V(always), they are deleted and made anew each time, which needs O(username) and O(password). It is refused
-        while a pod or a template uses them, for those hold the old id.
+      - V(always), they are deleted and recreated each time, which needs O(username) and O(password). It is refused
+        while a pod or a template uses them, because those hold the old id.
     type: str
     choices: [always, on_create]
     default: on_create
@@ -48,8 +48,8 @@ attributes:
     support: partial
     details: Not with O(update_password=always).
 notes:
-  - Credentials are not deleted while a pod uses them, nor while a template names them. The provider would let a
-    template lose them without a word.
+  - Credentials are not deleted while a pod uses them, nor while a template names them. The provider would remove them
+    from a template without notice.
 seealso:
   - module: podyard.gpu.runpod_registry_info
   - module: podyard.gpu.runpod_template

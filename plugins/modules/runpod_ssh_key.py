@@ -15,10 +15,10 @@ description:
   - Adds public keys to the account, which get into every pod that is rented with
     O(podyard.gpu.runpod_template#module:start_ssh) or the console, or removes them. All other keys of the account stay
     as they are.
-  - A key is its type and its blob. A key that is there under another comment is there.
-  - RunPod only knows the whole list, which is read, merged and written. Two to three seconds later it is read again; if
-    another writer undid the change meanwhile, it is made again, and keys of others that this writer dropped are put
-    back.
+  - A key is its type and its blob. A key that is there under another comment counts as present.
+  - RunPod stores the keys as one list, which the module reads, merges and writes. Two to three seconds later it reads
+    the list again. If another writer undid the change meanwhile, the module repeats it, and restores keys of others
+    that this writer dropped.
 options:
   key:
     description:
@@ -72,7 +72,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ssh_keys:
-  description: All keys of the account, those of others too.
+  description: All keys of the account, including those of others.
   returned: success
   type: list
   elements: dict
@@ -82,15 +82,15 @@ ssh_keys:
       type: str
       sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@example.com
     type:
-      description: The kind of key; V(none) for an entry that is no key.
+      description: The kind of key; V(none) for an entry that is not a key.
       type: str
       sample: ssh-ed25519
     fingerprint:
-      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is no key.
+      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is not a key.
       type: str
       sample: SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ
     comment:
-      description: What its owner wrote behind it.
+      description: The comment behind it.
       type: str
       sample: me@example.com
 msg:

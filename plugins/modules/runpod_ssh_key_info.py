@@ -51,15 +51,15 @@ ssh_keys:
       type: str
       sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@example.com
     type:
-      description: The kind of key; V(none) for an entry that is no key.
+      description: The kind of key; V(none) for an entry that is not a key.
       type: str
       sample: ssh-ed25519
     fingerprint:
-      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is no key.
+      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is not a key.
       type: str
       sample: SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ
     comment:
-      description: What its owner wrote behind it.
+      description: The comment behind it.
       type: str
       sample: me@example.com
 failure:

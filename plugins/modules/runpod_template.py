@@ -12,21 +12,20 @@ short_description: Keep a template of pods on RunPod
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Keeps a template, which holds what makes a pod reachable and useful, namely image, disk, ports, environment and
-    start.
+  - Keeps a template, which holds a pod's image, disk, ports, environment and start command.
   - Pods name it with O(podyard.gpu.runpod_pod#module:template). A template is applied when a pod is rented; pods that
     exist already do not change with it.
-  - A create is sent once. When its outcome is unknown, the template is looked for by its name and taken on.
+  - A create is sent once. When its outcome is unknown, the template is looked up by its name and adopted.
 options:
   image:
     description:
-      - The container image. Needed to make a template.
+      - The container image. Needed to create a template.
     type: str
   args:
     description:
-      - Arguments of the container's start, as one line. They replace the image's own; on the official images that also
-        replaces the script that starts the SSH server.
-      - Empty text goes back to the image's own.
+      - Arguments of the container's start command, as one line. They replace the image's own; on the official images
+        that also replaces the script that starts the SSH server.
+      - Empty text restores the image's own.
     type: str
   disk:
     description:
@@ -34,7 +33,7 @@ options:
     type: int
   volume:
     description:
-      - A disk on the pod's host that outlives a stop, but not the pod. A template that has one cannot lose it again.
+      - A disk on the pod's host that outlives a stop, but not the pod. It cannot be removed from a template again.
     type: dict
     suboptions:
       size:
@@ -49,19 +48,18 @@ options:
         default: /workspace
   ports:
     description:
-      - Ports to open, such as V(22/tcp) and V(8888/http). Their order means nothing. A new template gets V(22/tcp) if
+      - Ports to open, such as V(22/tcp) and V(8888/http). Their order does not matter. A new template gets V(22/tcp) if
         this is not given, so that SSH reaches its pods.
     type: list
     elements: str
   env:
     description:
-      - Environment variables, all of them; what is not in here is removed. At most 50.
+      - Environment variables, all of them; others are removed. At most 50.
       - They are secret, and appear in no result, diff or log.
     type: dict
   registry:
     description:
-      - Name or id of the credentials for a private image, see M(podyard.gpu.runpod_registry). Empty text takes them
-        away.
+      - Name or id of the credentials for a private image, see M(podyard.gpu.runpod_registry). Empty text removes them.
     type: str
   start_ssh:
     description:
@@ -75,7 +73,7 @@ options:
     type: bool
   cuda_versions:
     description:
-      - CUDA versions of the host's driver that will do, such as V(12.8). An empty list allows any.
+      - Acceptable CUDA versions of the host's driver, such as V(12.8). An empty list allows any.
     type: list
     elements: str
   category:
@@ -85,7 +83,7 @@ options:
     choices: [NVIDIA, AMD, CPU]
   public:
     description:
-      - Let everybody see the template, its environment included. A new template gets V(false) if this is not given.
+      - Make the template public, including its environment. A new template gets V(false) if this is not given.
     type: bool
   serverless:
     description:
@@ -188,7 +186,7 @@ template:
       type: bool
       sample: false
     cuda_versions:
-      description: CUDA versions of the host's driver that will do; empty for any.
+      description: Acceptable CUDA versions of the host's driver; empty for any.
       type: list
       elements: str
       sample: ["12.8"]

@@ -17,8 +17,8 @@ options:
   source:
     description:
       - Whose templates. V(own), the account's. V(official), RunPod's. V(verified), those of others that RunPod has
-        looked at. V(community), all others that are public. Of the last three the provider lists at most 100.
-      - With V(own), O(id) also finds a public template of somebody else.
+        verified. V(community), all others that are public. Of the last three the provider lists at most 100.
+      - With V(own), O(id) also finds another account's public template.
     type: str
     choices: [own, official, verified, community]
     default: own
@@ -105,7 +105,7 @@ templates:
       type: bool
       sample: false
     cuda_versions:
-      description: CUDA versions of the host's driver that will do; empty for any.
+      description: Acceptable CUDA versions of the host's driver; empty for any.
       type: list
       elements: str
       sample: ["12.8"]

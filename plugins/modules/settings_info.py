@@ -12,16 +12,15 @@ short_description: Which settings of the environment there are, and where each i
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Lists the variables of the environment that stand in for options of modules and for variables of a job that are not
-    given, with the place where each is set now. No value is returned.
-  - A setting is looked for in the environment, in the files that E(PODYARD_ENV_FILE) names (as PATH names
-    directories), and in C(.env) in the directory in which C(ansible-playbook) was called. The first place that has it
-    counts.
+  - Lists the variables of the environment that replace options of modules and variables of a job that are not given,
+    with the place where each is set now. No value is returned.
+  - A setting is looked for in the environment, in the files that E(PODYARD_ENV_FILE) names (as PATH names directories),
+    and in C(.env) in the directory in which C(ansible-playbook) was called. The first place that has it wins.
   - Returns the text of a documented C(.env) file too, which the playbook C(podyard.gpu.env_template) prints or writes.
 options:
   show:
     description:
-      - Print that text, as it would stand in the file.
+      - Print that text, exactly as the file would hold it.
     type: bool
     default: false
 extends_documentation_fragment:

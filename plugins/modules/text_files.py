@@ -13,7 +13,7 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Writes each text to its file, with the directories above it, and reads it back. A file changes in one step, so that
-    nobody ever sees half of it.
+    no reader ever sees half of it.
   - The texts may be secret. They appear in no result, no diff and no log; a diff shows names, permissions and the
     beginning of each SHA-256.
 options:

@@ -12,11 +12,11 @@ short_description: Start a training exactly once, detached from the connection, 
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Starts a command in a session of its own that outlives the SSH connection, and at most once for each O(dir), however
-    often and from however many places it is asked to.
+  - Starts a command in a session of its own that outlives the SSH connection, at most once for each O(dir), however
+    often and from wherever the module is called.
   - The directory then holds C(command.sh), C(runner.sh), C(pid), C(started_at), C(train.log), C(heartbeat),
     C(gpu.jsonl), C(job.json) and, after the end, C(exit_code) and C(ended_at).
-  - The training sees the pod's own environment, which an SSH session lacks, and O(env) on top of it.
+  - The training sees the pod's own environment, which an SSH session lacks, and O(env) in addition.
 options:
   state:
     description:
@@ -56,16 +56,15 @@ options:
     type: str
   metadata:
     description:
-      - What to keep in C(job.json) beside the training, for whoever finds the pod. Must hold no secret.
+      - What to keep in C(job.json) beside the training, for whoever finds the pod. It must not contain secrets.
     type: dict
     default: {}
   strict_shell:
     description:
-      - Whether O(command) ends with the first of its lines that fails (C(set -e)), also inside of a pipe
-        (C(set -o pipefail)). The log then says which line it was. C(wait) without arguments fails when one of the jobs
-        has failed.
-      - With V(false) the last line alone decides, and of a pipe its last program.
-      - It holds for the command itself and not for scripts that it calls. Where there is no C(bash), and C(sh) knows no
+      - Whether O(command) ends with the first of its lines that fails (C(set -e)), also inside of a pipe (C(set -o
+        pipefail)). The log then names the line. C(wait) without arguments fails when one of the jobs has failed.
+      - With V(false) only the last line decides, and only the last program of a pipe.
+      - It applies to the command itself and not to scripts that it calls. Where there is no C(bash), and C(sh) has no
         C(pipefail), a command with a pipe is refused.
     type: bool
     default: true
@@ -73,9 +72,9 @@ options:
     description:
       - Seconds for which processes that O(command) leaves behind (C(nohup), C(&), C(setsid)) may be idle.
       - A training is over when the last of its processes has ended, and fails when one of them ends by itself with
-        another exit code than 0. Those that use, all together, less than a fifth of a processor and no busy GPU for so
-        long count as helpers, such as a server of curves, and are ended. After a command that failed, they are ended
-        at once.
+        another exit code than 0. Processes that together use less than a fifth of a processor and no GPU for that long
+        count as helpers, such as a TensorBoard server, and are ended. After a command that failed, they are ended at
+        once.
     type: float
     default: 600
   sample_interval:
@@ -150,7 +149,7 @@ log:
   type: str
   returned: success
 killed:
-  description: Number of processes that had to be killed after the grace time.
+  description: Number of processes that had to be killed after the grace period.
   type: int
   returned: when O(state=stopped)
 msg:

@@ -26,8 +26,8 @@ options:
     type: path
   metrics_file:
     description:
-      - File to which the training appends one JSON object a line, absolute or relative to
-        O(output_dir). Default is C(metrics.jsonl).
+      - File to which the training appends one JSON object a line, absolute or relative to O(output_dir). Default is
+        C(metrics.jsonl).
     type: path
   log_offset:
     description:
@@ -114,7 +114,7 @@ heartbeat_age:
   type: float
   returned: success
 log:
-  description: New text of the log. Bytes that are no UTF-8 are replaced; a character is never cut.
+  description: New text of the log. Bytes that are not UTF-8 are replaced; a character is never cut.
   type: str
   returned: success
 log_offset:
@@ -126,7 +126,7 @@ log_size:
   type: int
   returned: success
 metrics:
-  description: New lines of the metrics file, as parsed. A line that is no JSON object is left out.
+  description: New lines of the metrics file, as parsed. A line that is not a JSON object is left out.
   type: list
   elements: dict
   returned: success
@@ -193,13 +193,13 @@ lease_ends_at:
   type: str
   returned: success
 trouble:
-  description: What could not be read, by its name, with the reason; it is left out of the rest. The state is V(unknown)
-    where that decides it.
+  description: What could not be read, by its name, with the reason; it is missing from the rest. The state is
+    V(unknown) if it depends on that.
   type: dict
   returned: success
   sample: {metrics: "IsADirectoryError: it is a directory: /workspace/out/logs"}
 disk_free_gb:
-  description: Free space in GiB where O(dir) lies; says nothing on network volumes.
+  description: Free space in GiB where O(dir) lies; means nothing on network volumes.
   type: float
   returned: success
 """

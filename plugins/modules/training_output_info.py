@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: training_output_info
-short_description: Tell what a training left on its host, in its output directory and elsewhere
+short_description: List what a training left on its host, in its output directory and elsewhere
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
@@ -54,7 +54,7 @@ options:
     type: path
   mount:
     description:
-      - A directory whose parts are looked at too, but for C(podyard) in it.
+      - A directory that is searched too, except for C(podyard) in it.
     type: path
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -92,7 +92,7 @@ output:
       description: Their size.
       type: int
     complete:
-      description: Whether all of it was looked at.
+      description: Whether all of it was examined.
       type: bool
     first:
       description: Names of up to 50 of them.
@@ -117,12 +117,12 @@ elsewhere:
       description: Their size.
       type: int
     complete:
-      description: Whether everything was looked at and is named.
+      description: Whether everything was examined and is named.
       type: bool
     places:
       description:
         - Up to 50 places, each with C(root), C(path), C(files), C(bytes), and C(pattern), which names it below C(root)
-          (V(null) where its name is no text).
+          (V(null) where its name is not text).
       type: list
       elements: dict
 """

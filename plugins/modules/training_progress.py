@@ -12,8 +12,8 @@ short_description: Follow a training until it ends, live
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Follows a training that M(podyard.gpu.training) started, shows its log and a line of progress, and brings log,
-    metrics, GPU samples and finished checkpoints home while it runs.
+  - Follows a training that M(podyard.gpu.training) started, shows its log and a line of progress, and fetches log,
+    metrics, GPU samples and finished checkpoints while it runs.
   - Looks through short connections of its own, so that a lost connection ends nothing. Can be started again at any time
     and by another controller; no byte is fetched twice.
   - The task fails unless the training succeeded. The result is complete in either case.
@@ -35,21 +35,21 @@ options:
     type: str
   metrics_file:
     description:
-      - File on the host to which the training appends one JSON object a line, absolute or relative to
-        O(output_dir). Default is C(metrics.jsonl).
+      - File on the host to which the training appends one JSON object a line, absolute or relative to O(output_dir).
+        Default is C(metrics.jsonl).
     type: str
   checkpoints:
     description:
-      - Patterns, relative to O(output_dir), of the checkpoints to bring home during the run, written as in
+      - Patterns, relative to O(output_dir), of the checkpoints to fetch during the run, written as in
         O(podyard.gpu.transfer#module:include). An empty list brings none.
-      - What has a name that programs give to files and directories before they are complete, such as
-        C(tmp-checkpoint-10), C(step_10.orbax-checkpoint-tmp-1) or C(w.pt.part), is left until it gets its own.
+      - A file or directory with a name that programs use before it is complete, such as C(tmp-checkpoint-10),
+        C(step_10.orbax-checkpoint-tmp-1) or C(w.pt.part), is left until it gets its final name.
     type: list
     elements: str
     default: []
   max_gb:
     description:
-      - The most that one round of checkpoints may have, in GB. V(0) means as much as there is room for.
+      - The most that one round of checkpoints may hold, in GB. V(0) means no limit but the free space.
     type: float
     default: 0
   poll_interval:
@@ -76,8 +76,8 @@ options:
   rented_at:
     description:
       - When the pod was rented, as RFC 3339 text in UTC. Default is the start of the training.
-      - Where O(pod) is given, its provider is asked for this, so that the pod's age is measured by one clock. Else it
-        counts by the clock of this machine, or by the pod's where the two disagree. A clock that disagrees is told.
+      - With O(pod), its provider is asked for this, so that one clock measures the pod's age. Otherwise the clock of
+        this machine counts, or the pod's if the two disagree. A clock that disagrees is reported.
     type: str
   earlier_cost:
     description:
@@ -86,23 +86,24 @@ options:
     default: 0
   stall_timeout:
     description:
-      - Stop the training when for this many seconds nothing that is known of it moved. V(0) means never.
-      - It moves while its log, its metrics or files of O(output_dir) grow, while a GPU is busy or its memory changes,
-        and while its processes take more than a twentieth of a processor or read and write more than 64 KiB a second.
-      - What is unknown is not idle. Of a GPU whose use nobody knows, as of a MIG slice, memory in use counts as work.
-        Where neither the use of a GPU nor the processes can be seen, nothing is stopped, and that is said.
+      - Stop the training when it has shown no sign of life for this many seconds. V(0) means never.
+      - Signs of life are that its log, its metrics or files of O(output_dir) grow, that a GPU is busy or its memory
+        changes, and that its processes take more than a twentieth of a processor or read and write more than 64 KiB per
+        second.
+      - What is unknown is not idle. For a GPU whose use is unknown, such as a MIG slice, memory in use counts as work.
+        Where neither the use of a GPU nor the processes can be seen, nothing is stopped, and a message says so.
     type: float
     default: 0
   unreachable_timeout:
     description:
-      - How long the host may not answer before the training counts as lost, in seconds.
+      - Seconds without an answer from the host after which the training counts as lost.
     type: float
     default: 120
   pod:
     description:
       - The pod that the host is, as M(podyard.gpu.pod_info) returns it. When the host does not answer, its provider is
         asked, and a training on a pod that was taken away (outbid, for lack of credit, at its contract's end), stopped
-        or ended is lost at once. Without it nobody is asked.
+        or ended is lost at once. If not given, no provider is asked.
     type: dict
   env_file:
     description:
@@ -119,14 +120,14 @@ options:
     type: bool
     default: true
 notes:
-  - Only a connection that fails counts as silence. What cannot be read on the host, such as a O(metrics_file) that is a
-    directory, is left out and told, and the rest goes on. Where no Python runs there, a shell tells how the training
-    ended; O(max_hours) and O(max_cost) hold in any case.
-  - Nothing that the host tells is believed unseen. At most 1 GiB of log, 256 MiB of metrics and 256 MiB of GPU samples
-    are kept, as long as 512 MiB are free in O(run_dir); the rest stays on the host, and that is told.
-  - Metrics are cleaned. V(NaN) and the infinities are kept as text, half characters as escapes, whole numbers of more
-    than 40 digits as text; texts are cut at 2,000 characters, and 1,000 names are kept. C(metrics.jsonl) has the bytes
-    as they came.
+  - Only a failed connection counts as silence. What cannot be read on the host, such as a O(metrics_file) that is a
+    directory, is left out and reported, and the rest goes on. Where no Python runs there, a shell reports how the
+    training ended; O(max_hours) and O(max_cost) hold in any case.
+  - Everything that the host reports is checked. At most 1 GiB of log, 256 MiB of metrics and 256 MiB of GPU samples are
+    kept, as long as 512 MiB are free in O(run_dir); the rest stays on the host, and a message says so.
+  - Metrics are cleaned. V(NaN) and the infinities are kept as text, incomplete characters as escapes, whole numbers of
+    more than 40 digits as text; texts are cut at 2,000 characters, and 1,000 names are kept. C(metrics.jsonl) has the
+    bytes unchanged.
   - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key, and Python on the host.
   - In check mode nothing is followed; the present state is returned.
 extends_documentation_fragment:
@@ -162,8 +163,8 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - V(succeeded) when the training ended with exit code 0, V(failed) when it ended otherwise or stalled,
-      V(stopped) when a limit or somebody stopped it, V(lost) when the host or the training vanished.
+    - V(succeeded) when the training ended with exit code 0, V(failed) when it ended otherwise or stalled, V(stopped)
+      when a limit or a user stopped it, V(lost) when the host or the training vanished.
     - V(running) only in check mode.
   type: str
   returned: always
@@ -210,12 +211,12 @@ ended_at:
   type: str
   returned: when known
 checkpoints:
-  description: The checkpoints that were brought home, as paths relative to C(checkpoints/) of O(run_dir).
+  description: The checkpoints that were fetched, as paths relative to C(checkpoints/) of O(run_dir).
   type: list
   elements: str
   returned: always
 reconnects:
-  description: How often the connection had to be made anew.
+  description: How often the connection had to be opened again.
   type: int
   returned: always
 lease_ends_at:

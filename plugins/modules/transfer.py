@@ -14,9 +14,9 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Moves a directory tree between the controller and the host of the task, over the host's own SSH connection.
   - Only what differs is sent. Every file is compared by SHA-256 on both sides before the task succeeds.
-  - Uses C(rsync) where both sides have one that takes the options that are needed, from 3.1 on here and 3.0 on there,
-    else C(tar) over SSH.
-  - An interrupted transfer goes on where it stopped when the task is run again.
+  - Uses C(rsync) if both sides have a version with the options that are needed (3.1 or later here, 3.0 or later there),
+    otherwise C(tar) over SSH.
+  - When the task is run again, an interrupted transfer continues where it stopped.
   - Shows progress when the transfer takes longer than two seconds.
 options:
   direction:
@@ -38,29 +38,29 @@ options:
     required: true
   include:
     description:
-      - Patterns of what to move. Without any, everything is moved.
-      - A pattern without a slash matches a name at any depth, one with a slash matches the path from O(src) on.
-        V(*) and V(?) stop at a slash, V(**) does not, V([a-z]) is one character of a set.
-        What lies below a matching directory matches too.
+      - Patterns of what to move. If not given, everything is moved.
+      - A pattern without a slash matches a name at any depth, one with a slash matches the path from O(src) on. V(*)
+        and V(?) stop at a slash, V(**) does not, V([a-z]) is one character of a set. What lies below a matching
+        directory matches too.
     type: list
     elements: str
     default: []
   exclude:
     description:
-      - Patterns of what not to move, written as in O(include). They win over O(include).
+      - Patterns of what not to move, written as in O(include). They take precedence over O(include).
     type: list
     elements: str
     default: []
   verify:
     description:
-      - How arrival is proved. V(sha256) compares a SHA-256 of every moved file on both sides; V(none) trusts the
+      - How arrival is verified. V(sha256) compares a SHA-256 of every moved file on both sides; V(none) trusts the
         transport.
     type: str
     choices: [sha256, none]
     default: sha256
   delete:
     description:
-      - Also remove what lies in O(dest) and not in O(src). Excluded paths are left alone.
+      - Also remove what is in O(dest) but not in O(src). Excluded paths are left alone.
       - Only for O(direction=push) without O(include).
     type: bool
     default: false
@@ -71,44 +71,45 @@ options:
     default: 0
   method:
     description:
-      - V(auto) takes C(rsync) where both sides have it, else C(tar).
+      - V(auto) uses C(rsync) if both sides have it, else C(tar).
     type: str
     choices: [auto, rsync, tar]
     default: auto
   reconnects:
     description:
-      - How often a transfer whose connection breaks goes on over a new one, before the host counts as unreachable.
+      - How often a broken transfer is continued over a new connection before the host counts as unreachable.
     type: int
     default: 2
   max_gb:
     description:
-      - The most that a pull may bring home, in GB. A host that has more to fetch is refused before anything is moved.
-        V(0) means as much as there is room for.
+      - The most that a pull may fetch, in GB. A host that has more to fetch is refused before anything is moved. V(0)
+        means no limit but the free space.
     type: float
     default: 0
   digest:
     description:
-      - What RV(podyard.gpu.tree_info#module:digest) was when O(dest) was named after it. A tree that has another
-        content by now is not sent.
-      - Several hosts may then push the same to the same place on one volume at the same time, while others read it.
-        No file is seen before it is whole.
+      - The RV(podyard.gpu.tree_info#module:digest) after which O(dest) was named. A tree whose content has changed
+        since is not sent.
+      - Several hosts may then push the same to the same place on one volume at the same time, while others read it. No
+        file is visible before it is complete.
       - Only for O(direction=push) without O(delete).
     type: str
     version_added: 0.1.0
 notes:
-  - What a host answers is not trusted. A name that leads out of O(dest), a line that no listing has, and more bytes
-    than the listing tells end a pull, and nothing is written but below O(dest).
+  - What a host answers is not trusted. A name that leads out of O(dest), a line that does not belong to a listing, and
+    more bytes than the listing announced end a pull. Nothing is written outside O(dest).
   - On the controller no symbolic link below O(dest) is followed, and no directory is removed to make room. A pull is
     refused into a home directory, one above it, one with keys of SSH, and one that holds what controls a run.
-  - A pull needs room on the controller for all that it brings and 64 MiB, which stay free for the records of runs.
-  - Of what is pulled, group and others lose the right to write, and setuid, setgid and sticky bits are gone.
+  - A pull needs room on the controller for everything that it fetches, and 64 MiB that stay free for the records of
+    runs.
+  - Pulled files are not writable by group and others, and lose setuid, setgid and sticky bits.
   - The task needs the connection plugin P(ansible.builtin.ssh#connection) with a key; passwords and C(become) are
     refused.
-  - Symbolic links that stay inside the tree are kept as links; of one that leads outside, what it points to is moved.
-    A pull makes them last, and only those that lead to what it fetches, by the shortest way.
-  - Owner, group and the times of directories are not kept, since network volumes refuse them.
-  - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was proved, so that nothing is read twice.
-  - Above 16 MiB an own connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the
+  - Symbolic links that stay inside the tree are kept as links; for a link that leads outside, its target is moved. A
+    pull creates links last, and only those that lead to something that it fetches, by the shortest path.
+  - Owner, group and the times of directories are not kept, because network volumes refuse them.
+  - On the host a directory C(.NAME.podyard) beside O(dest) remembers what was verified, so that nothing is read twice.
+  - Above 16 MiB a separate connection with the cipher C(aes128-gcm@openssh.com) is opened, which is faster than the
     default one. Set C(Ciphers) in the SSH arguments of the host to decide otherwise.
 extends_documentation_fragment:
   - podyard.gpu.attributes
@@ -147,7 +148,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: Number of files of the tree that O(include) and O(exclude) leave.
+  description: Number of files of the tree that O(include) and O(exclude) select.
   type: int
   returned: success
   sample: 1797
@@ -192,7 +193,7 @@ vanished:
   returned: when O(direction=pull)
 skipped_links:
   description:
-    - Symbolic links on the host that were not pulled since they lead to a directory outside of what is pulled, or
+    - Symbolic links on the host that were not pulled because they lead to a directory outside of what is pulled, or
       nowhere.
   type: list
   elements: str

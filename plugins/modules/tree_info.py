@@ -13,8 +13,8 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Says how many files, of which size, M(podyard.gpu.transfer) will have to move.
-  - Computes the SHA-256 of each file and remembers it, so that the transfer finds it done and no rented pod waits for
-    it. A file that has not changed since it was last hashed is not read again.
+  - Computes and remembers the SHA-256 of each file, so that no rented pod has to wait for it during the transfer. A
+    file that has not changed since it was last hashed is not read again.
 options:
   path:
     description:
@@ -23,13 +23,14 @@ options:
     required: true
   include:
     description:
-      - Patterns of what counts, written as in O(podyard.gpu.transfer#module:include). Without any, everything does.
+      - Patterns of what counts, written as in O(podyard.gpu.transfer#module:include). If not given, everything does.
     type: list
     elements: str
     default: []
   exclude:
     description:
-      - Patterns of what does not count, written as in O(podyard.gpu.transfer#module:include). They win over O(include).
+      - Patterns of what does not count, written as in O(podyard.gpu.transfer#module:include). They take precedence over
+        O(include).
     type: list
     elements: str
     default: []

@@ -26,7 +26,7 @@ options:
     type: str
   last_days:
     description:
-      - So many days up to now. Without it and O(start_time) 30.
+      - The number of days up to now. If neither this nor O(start_time) is given, 30.
     type: int
   start_time:
     description:

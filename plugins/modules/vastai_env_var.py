@@ -14,7 +14,7 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Keeps one environment variable of the account, which gets into every pod that is rented afterwards.
   - Its value is secret and appears in no result, diff or log. Where Vast.ai does not show values, they cannot be
-    compared; a variable that is there is then written only with O(renew).
+    compared; an existing variable is then written only with O(renew).
 options:
   name:
     description:

@@ -12,15 +12,16 @@ short_description: Rent, change, start, stop, reboot, recycle and end a pod on V
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Brings one pod (Vast.ai calls it an instance) into the wanted state and waits until it can be used.
-  - Searches the market, rents the first offer that is to be had, and goes on to the next when that one is gone. Every
+  - Brings one pod (Vast.ai calls it an instance) into the requested state and waits until it can be used.
+  - Searches the market, rents the first offer that is still available, and tries the next when an offer is gone. Every
     default of the search is this module's own; see O(search).
-  - A create is sent once. When its outcome is unknown, the pod is looked for by its label, and only what is proved
-    absent is asked for again. A contract that Vast.ai made beside an error is ended at once.
-  - A pod that does not get ready is ended and proved gone, and the same machine is not rented again in this call.
+  - A create is sent once. When its outcome is unknown, the pod is looked up by its label, and a second create is sent
+    only after the pod was proved absent. A contract that Vast.ai made although it answered with an error is ended at
+    once.
+  - A pod that does not become ready is ended and proved gone, and the same machine is not rented again in this call.
   - The SSH keys are put on the account before the pod is rented, attached to it afterwards, and written by its start
-    script. A key that this module added to the account is taken off it when the pod ends.
-  - With its action plugin, the module shows what it waits for while it waits.
+    script. A key that this module added to the account is removed from it when the pod ends.
+  - With its action plugin, the module shows what it is waiting for.
 options:
   name:
     description:
@@ -31,16 +32,16 @@ options:
     aliases: [label]
   id:
     description:
-      - The number of a pod that exists. None is rented when it does not. With O(name), it gets that label.
+      - The number of a pod that exists. If it does not exist, no pod is rented. With O(name), it gets that label.
     type: str
   state:
     description:
       - V(present), the pod exists; it is rented if it does not, and left stopped if it is.
       - V(running), the pod exists and is started.
-      - V(stopped), the pod exists and is stopped. Its disk is kept and billed, its GPU may be rented to somebody else,
-        and then it never starts again; a warning says what that costs.
+      - V(stopped), the pod exists and is stopped. Its disk is kept and billed, its GPU may be rented to another
+        customer, and then the pod never starts again; a warning says what that costs.
       - V(rebooted), the pod's container is restarted and keeps its GPU; this is done each time.
-      - V(recycled), the pod's container is made anew from its image and keeps its GPU; what is on its disk is lost.
+      - V(recycled), the pod's container is recreated from its image and keeps its GPU; what is on its disk is lost.
         This is done each time.
       - V(absent), the pod is ended and proved gone.
     type: str
@@ -57,9 +58,9 @@ options:
     type: str
   gpus:
     description:
-      - The GPUs that will do, in order of preference, loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the
-        same). Needed to rent a pod, unless O(search) is given.
-      - A spelling that fits no GPU, or more than one, is an error that names the closest ones.
+      - The acceptable GPUs, in order of preference, loosely spelled (V(4090), V(rtx4090) and V(RTX 4090) are the same).
+        Needed to rent a pod, unless O(search) is given.
+      - A spelling that fits no GPU, or more than one, is an error that names the closest matches.
     type: list
     elements: str
     default: []
@@ -70,7 +71,7 @@ options:
   regions:
     description:
       - Countries to rent in, by their two letters, in order of preference, or the regions V(africa), V(asia),
-        V(europe), V(north_america), V(oceania) and V(south_america). Without it any will do.
+        V(europe), V(north_america), V(oceania) and V(south_america). If not given, anywhere.
     type: list
     elements: str
   min_cuda_version:
@@ -79,16 +80,16 @@ options:
     type: str
   hours:
     description:
-      - The machine must be on offer for so many hours more; afterwards a pod is stopped. V(0) means any.
+      - The machine must be offered for at least so many more hours; afterwards a pod is stopped. V(0) means any.
     type: float
     default: 6
   search:
     description:
       - More filters, in Vast.ai's query language, as a mapping or as the text of its own command line tool, such as
         V(gpu_ram>=24 inet_down>500). Memory is in GB, network in Mbps, duration in days.
-      - "They take the place of these defaults: C(verified=true rentable=true rented=false external=false
-        reliability>=0.95 inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600), C(direct_port_count)
-        of at least the number of O(ports), and C(disk_space) of at least O(disk). C(field=any) takes a default away."
+      - "They replace these defaults: C(verified=true rentable=true rented=false external=false reliability>=0.95
+        inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600), C(direct_port_count) of at least the
+        number of O(ports), and C(disk_space) of at least O(disk). C(field=any) removes a default."
     type: raw
   prefer:
     description:
@@ -104,13 +105,13 @@ options:
     type: float
   interruptible:
     description:
-      - Rent a pod that is cheaper and may be taken away by somebody who pays more. Needs O(bid), which alone means the
-        same. V(false) together with O(bid) is an error.
+      - Rent a pod that is cheaper, but that another customer can take away by paying more. Needs O(bid), which alone
+        means the same. V(false) together with O(bid) is an error.
     type: bool
   bid:
     description:
-      - What an interruptible pod offers for its GPUs, in USD per hour; its disk comes on top. For a pod that is there,
-        the bid is changed.
+      - What an interruptible pod offers for its GPUs, in USD per hour; its disk costs extra. For an existing pod, the
+        bid is changed.
     type: float
   disk:
     description:
@@ -119,10 +120,10 @@ options:
     type: int
   volume:
     description:
-      - A volume that exists, see M(podyard.gpu.vastai_volume), or a new one that is made together with the pod. With
-        one that exists, the pod is rented on the volume's own machine.
+      - An existing volume (see M(podyard.gpu.vastai_volume)), or a new one that is created together with the pod. With
+        an existing volume, the pod is rented on the volume's own machine.
       - A new volume outlives its pod and is billed until it is deleted (M(podyard.gpu.vastai_volume)); to rent with it
-        again, give its O(volume.id) then. That of a pod which this call gives back is deleted with it.
+        again, give its O(volume.id) then. If this call gives the pod back, it deletes the new volume too.
     type: dict
     suboptions:
       id:
@@ -131,11 +132,11 @@ options:
         type: str
       size:
         description:
-          - The size of a new volume in GB. Machines without so much room are passed over.
+          - The size of a new volume in GB. Machines without that much room are skipped.
         type: int
       name:
         description:
-          - What the new volume is called. Without it as its pod.
+          - The name of the new volume. If not given, the name of its pod.
         type: str
       path:
         description:
@@ -143,7 +144,7 @@ options:
         type: str
   more_volumes:
     description:
-      - Volumes that exist beside that of O(volume), on the same machine. For a new pod only.
+      - Existing volumes besides that of O(volume), on the same machine. For a new pod only.
     type: list
     elements: dict
     suboptions:
@@ -159,7 +160,7 @@ options:
         required: true
   hostname:
     description:
-      - The host name inside a new pod. Without it Vast.ai makes one.
+      - The host name inside a new pod. If not given, Vast.ai chooses one.
     type: str
   network:
     description:
@@ -191,9 +192,9 @@ options:
     elements: str
   target_state:
     description:
-      - What a new pod is made as. V(stopped) makes a contract of which the disk is billed and not the GPU, which is not
-        held either and may be rented to somebody else; O(state=running) starts it, if it is still free. It is not
-        waited for.
+      - The state in which a new pod is created. V(stopped) makes a contract that bills the disk and not the GPU. The
+        GPU is not reserved and may be rented to another customer; O(state=running) starts the pod, if its GPU is still
+        free. The module does not wait for such a pod.
     type: str
     choices: [running, stopped]
     default: running
@@ -221,7 +222,7 @@ options:
         required: true
       server:
         description:
-          - The registry. Without it V(docker.io).
+          - The registry. If not given, V(docker.io).
         type: str
   user:
     description:
@@ -229,7 +230,7 @@ options:
     type: str
   vm:
     description:
-      - Rent a virtual machine in place of a container.
+      - Rent a virtual machine instead of a container.
     type: bool
   use_jupyter_lab:
     description:
@@ -257,17 +258,17 @@ options:
     type: str
   account_keys:
     description:
-      - Put O(public_keys) on the account before the pod is rented. Accounts of teams take none, which is only remarked.
+      - Put O(public_keys) on the account before the pod is rented. Accounts of teams take none, which is only noted.
     type: bool
     default: true
   attempts:
     description:
-      - How many pods may be rented, one after the other, until one of them gets ready.
+      - How many pods may be rented, one after the other, until one of them is ready.
     type: int
     default: 1
   allow_reset:
     description:
-      - Allow changes of image, environment, start script or template of a pod that runs. They make its container anew,
+      - Allow changes of image, environment, start script or template of a pod that runs. They recreate its container,
         and what is on its disk is lost.
     type: bool
     default: false
@@ -288,8 +289,9 @@ attributes:
     support: partial
     details: Not with O(state=rebooted) and O(state=recycled).
 notes:
-  - Vast.ai asks for a pause between two requests of each kind. It is kept by all tasks of a user on one controller.
-  - "There is no time limit on Vast.ai's side: what is rented bills until it is ended."
+  - Vast.ai asks for a pause between two requests of each kind. All tasks of a user on one controller observe it
+    together.
+  - "Vast.ai has no time limit: a pod bills until it is ended."
 seealso:
   - module: podyard.gpu.vastai_offer_info
   - module: podyard.gpu.pod_info
@@ -346,8 +348,7 @@ pod:
       type: str
       sample: podyard-digits-20260715_140000_1f2e-0-1
     phase:
-      description: What it is doing, V(provisioning), V(starting), V(running), V(stopped), V(gone), V(failed) or
-        V(unknown).
+      description: Its phase, V(provisioning), V(starting), V(running), V(stopped), V(gone), V(failed) or V(unknown).
       type: str
       sample: running
     raw_status:
@@ -355,11 +356,11 @@ pod:
       type: str
       sample: running
     gpu:
-      description: The GPU as people call it.
+      description: The GPU's usual name.
       type: str
       sample: RTX 4090
     gpu_id:
-      description: The GPU as the provider calls it.
+      description: The provider's name for the GPU.
       type: str
       sample: RTX 4090
     gpu_count:
@@ -387,7 +388,7 @@ pod:
       type: str
       sample: "2026-07-15T14:00:00Z"
     actions:
-      description: What the provider would allow now.
+      description: The actions that the provider allows now.
       type: list
       elements: str
       sample: [stop, restart, terminate]
@@ -414,7 +415,7 @@ pod:
       type: str
       sample: "12.8"
     utilisation:
-      description: Percentages of the last moment; V(none) without telemetry.
+      description: The current utilisation in percent; V(none) without telemetry.
       type: dict
       sample: {gpus: [{gpu: 97, memory: 61}], cpu: 12, memory: 8}
     host:
@@ -422,7 +423,7 @@ pod:
       type: str
       sample: "18422"
     interruptible:
-      description: Whether somebody who pays more may take it away.
+      description: Whether another customer can take it away by paying more.
       type: bool
       sample: false
     bid:
@@ -437,7 +438,7 @@ pod:
       type: float
       sample: 0.0125
     interruption:
-      description: Who took the pod away, V(outbid), V(no credit), V(expired) or V(host lost); V(none) when nobody did.
+      description: What took the pod away, V(outbid), V(no credit), V(expired) or V(host lost); V(none) if nothing did.
       type: str
     template:
       description: The hash of its template; V(none) without one.

@@ -12,8 +12,8 @@ short_description: Search Vast.ai's market
 version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
-  - Searches the market by everything that its query language knows, and returns the offers with prices as they will be
-    billed for the given disk, in GB, Mbps, days and USD.
+  - Searches the market by anything that its query language can express, and returns the offers with the prices that
+    will be billed for the given disk, in GB, Mbps, days and USD.
 options:
   gpus:
     description:
@@ -44,7 +44,7 @@ options:
     type: str
   hours:
     description:
-      - The offer must stand for so many hours more. V(0) means any.
+      - The offer must be valid for at least so many more hours. V(0) means any.
     type: float
     default: 6
   max_price:
@@ -59,9 +59,9 @@ options:
     description:
       - More filters, as a mapping from fields to operators and values, or as the text of Vast.ai's own command line
         tool, such as V(gpu_ram>=24 inet_down>500). Memory is in GB, network in Mbps, duration in days.
-      - "They take the place of these defaults: C(verified=true rentable=true rented=false external=false
-        reliability>=0.95 inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600 direct_port_count>=1),
-        and C(disk_space) of at least O(disk). C(field=any) takes a default away."
+      - "They replace these defaults: C(verified=true rentable=true rented=false external=false reliability>=0.95
+        inet_down>=100 inet_down_cost<=0.02 inet_up_cost<=0.02 compute_cap>=600 direct_port_count>=1), and C(disk_space)
+        of at least O(disk). C(field=any) removes a default."
     type: raw
   limit:
     description:
@@ -146,7 +146,7 @@ offers:
       elements: str
       sample: ["12.8"]
     details:
-      description: What else is known of it; units stand in the names.
+      description: What else is known of it; the names contain the units.
       type: dict
       sample:
         reliability: 0.9975

@@ -14,8 +14,8 @@ author: podyard.gpu contributors (@podyard)
 description:
   - Adds public keys to the account, which get into every pod that is rented afterwards, or to one pod that is there
     already, or removes them. All other keys stay as they are.
-  - A key is its type and its blob. A key that is there under another comment is there.
-  - A path or anything else that is no key is refused before it is sent, for Vast.ai takes any text.
+  - A key is its type and its blob. A key that is there under another comment counts as present.
+  - A path or anything else that is not a key is refused before it is sent, because Vast.ai accepts any text.
 options:
   key:
     description:
@@ -46,7 +46,7 @@ attributes:
     details: Reads what there is and predicts the result. Nothing is changed.
   diff_mode:
     support: full
-    details: Public keys are no secret.
+    details: Public keys are not secret.
   idempotent:
     support: full
 notes:
@@ -84,15 +84,15 @@ ssh_keys:
       type: str
       sample: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@example.com
     type:
-      description: The kind of key; V(none) for an entry that is no key, such as the path of one.
+      description: The kind of key; V(none) for an entry that is not a key, such as the path of one.
       type: str
       sample: ssh-ed25519
     fingerprint:
-      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is no key.
+      description: Its fingerprint as C(ssh-keygen -l) prints it; V(none) for an entry that is not a key.
       type: str
       sample: SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ
     comment:
-      description: What its owner wrote behind it.
+      description: The comment behind it.
       type: str
       sample: me@example.com
 msg:

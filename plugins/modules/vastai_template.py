@@ -18,7 +18,7 @@ description:
 options:
   image:
     description:
-      - The container image. Needed to make a template.
+      - The container image. Needed to create a template.
     type: str
   tag:
     description:
@@ -26,8 +26,7 @@ options:
     type: str
   env:
     description:
-      - Environment variables, all of them; what is not in here is removed. They are secret, and appear in no result,
-        diff or log.
+      - Environment variables, all of them; others are removed. They are secret, and appear in no result, diff or log.
     type: dict
   ports:
     description:
@@ -69,11 +68,11 @@ options:
     type: str
   readme:
     description:
-      - The same at length.
+      - A longer description.
     type: str
   private:
     description:
-      - Let nobody else see it. A new template gets V(true) if this is not given.
+      - Hide it from other accounts. A new template gets V(true) if this is not given.
     type: bool
 extends_documentation_fragment:
   - podyard.gpu.attributes

@@ -18,7 +18,7 @@ description:
 options:
   size:
     description:
-      - Its size in GB. Needed to make one.
+      - Its size in GB. Needed to create one.
     type: int
   machine_id:
     description:
