@@ -16,7 +16,8 @@ description:
     of that with the limits, and shows it as a table on the screen.
   - Fails for everything that would fail later, with a sentence for each reason. Anything that is only doubtful is a
     warning.
-  - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. It counts the files of code and data; in check mode it does not read them.
+  - Rents nothing, changes nothing, and writes nothing but O(path) and this collection's own cache and lock files. It
+    counts the files of code and data; in check mode it does not read them.
 options:
   pod:
     description:
