@@ -13,30 +13,31 @@ version_added: 0.1.0
 author: podyard.gpu contributors (@podyard)
 description:
   - Answers the questions that the roles C(train) and C(runs) have between their steps, such as whether a bad host is
-    replaced, and says why in sentences. It goes by the run's record and by the facts that the task hands it.
+    replaced, and gives the reason in sentences. It decides from the run's record and from the facts that the task
+    passes.
   - Changes nothing and asks no provider.
 options:
   about:
     description:
-      - V(found_run), what there is of a run that was named. Of the O(facts) it needs C(pods), all of the run's pods as
-        M(podyard.gpu.pod_info) tells them.
-      - V(search), how much of the search for a fit pod is left, with C(attempts) and C(deadline) as the job has them,
-        and C(began) of an earlier answer; without it the search begins now.
+      - V(found_run), the state of a run that was named. Of the O(facts) it needs C(pods), all of the run's pods as
+        M(podyard.gpu.pod_info) returns them.
+      - V(search), how much of the search for a suitable pod is left, with C(attempts) and C(deadline) as the job has
+        them, and C(began) of an earlier answer; without it the search begins now.
       - V(checked_pod), whether a pod that was checked is used, replaced or the end of the run, with C(pod), C(state) of
         the first answer, C(reason) (null where the check found no fault), C(measured) as M(podyard.gpu.gpu_info)
         returns it, or null, C(set_up_failed), C(attempts), C(deadline) and C(began).
-      - V(lost_run), why a run is lost of which nobody recorded how it ended, with its C(pod), or null.
+      - V(lost_run), why a run is lost whose end was not recorded, with its C(pod), or null.
       - V(lost_pod), how a run ended whose pod fell silent or whose training failed, with C(pod), C(ended_itself), and
-        C(pods) as M(podyard.gpu.pod_info) tells them, or null and in C(trouble) why not.
-      - V(kept_pod), what is to be known of a pod that stays, with C(pod), C(pods) as M(podyard.gpu.run_status) tells
-        them, and C(connection), the content of C(connection.json), or null.
+        C(pods) as M(podyard.gpu.pod_info) returns them, or null, with the reason in C(trouble).
+      - V(kept_pod), what the user must know of a pod that stays, with C(pod), C(pods) as M(podyard.gpu.run_status)
+        returns them, and C(connection), the content of C(connection.json), or null.
       - V(result), whether the run has succeeded.
-      - V(stopped_run), how a run ended that is stopped by hand, with C(run) and C(current) as M(podyard.gpu.run_info)
-        tells it before and after the training was ended, C(training), its state as M(podyard.gpu.run_results) tells it,
-        or empty, C(trouble), why results could not be fetched, or null, and C(reached), whether the pod answered.
-      - V(ended_run), a sentence on a run that is over, with C(run) as M(podyard.gpu.run_info) tells it.
-      - V(fetched_runs), a sentence on each run, with C(runs) as M(podyard.gpu.run_info) tells them, and by the name of
-        a run's host C(fetched), what M(podyard.gpu.run_results) returned, and C(troubles), why it failed.
+      - V(stopped_run), how a run that the user stops has ended, with C(run) and C(current) as M(podyard.gpu.run_info)
+        returns it before and after the training was ended, C(training), its state as M(podyard.gpu.run_results) returns
+        it, or empty, C(trouble), why results could not be fetched, or null, and C(reached), whether the pod answered.
+      - V(ended_run), a sentence on a run that is over, with C(run) as M(podyard.gpu.run_info) returns it.
+      - V(fetched_runs), a sentence on each run, with C(runs) as M(podyard.gpu.run_info) returns them, and by the name
+        of a run's host C(fetched), what M(podyard.gpu.run_results) returned, and C(troubles), why it failed.
     type: str
     choices:
       - found_run
@@ -57,7 +58,7 @@ options:
     type: path
   facts:
     description:
-      - What the decision goes by besides the record, see O(about). A fact that it does not go by is refused.
+      - What the decision depends on besides the record; see O(about). A fact that it does not use is refused.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -106,7 +107,7 @@ decision:
         V(ended).
       type: str
     began:
-      description: Of V(search), when it began, in seconds on a clock that nobody sets.
+      description: Of V(search), when it began, in seconds on a clock that cannot be set.
       type: float
     attempts_left:
       description: Of V(search), how many pods may still be rented.
