@@ -9,6 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from podyard_sandbox.pods import PodRuntime, PodSpec, RunningPod  # noqa: E402
 
 # Only a hung pod takes so long (seconds): one is ready within one, but this machine may be busy with other tests.
 PATIENCE = 60.0
+# A file system in memory, which Linux has there.
+MEMORY = Path("/dev/shm")
 # Between two looks at something that is about to happen (seconds).
 LOOK = 0.05
 
@@ -42,9 +45,9 @@ class Result:
 class Lab:
     """One sandbox's pods, from the outside. Its event loop runs only while `do` waits for something."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: Path | None = None) -> None:
         self.folder = folder
-        self.home = folder / "home"
+        self.home = folder / "home" if home is None else home
         self.key = new_key(folder / "key")
         self.public_key = (folder / "key.pub").read_text(encoding="utf-8").strip()
         self.runtime = PodRuntime(self.home)
@@ -171,7 +174,12 @@ def pod_processes(home: Path) -> list[int]:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A lab whose pods are gone after the test."""
-    made = Lab(tmp_path)
-    yield made
-    made.close()
+    """A lab whose pods are gone after the test.
+
+    Its home is in memory where that is possible: each lab makes some thousand links for its pods' programs, and a disk
+    with many files takes a second or more for them. The tests of the program (test_cli) have theirs on the disk.
+    """
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as place:
+        made = Lab(tmp_path, Path(place) / "home")
+        yield made
+        made.close()

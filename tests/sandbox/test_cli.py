@@ -20,7 +20,7 @@ import psutil
 import pytest
 import requests
 from click.testing import CliRunner
-from stand_in import PATIENCE, Api, is_running, until
+from stand_in import PATIENCE, Api, banner, is_running, until
 
 from podyard_sandbox.cli import main
 from podyard_sandbox.pods import PodError, PodRuntime
@@ -103,11 +103,23 @@ def ssh(pod: dict[str, Any], key: Path, command: str) -> subprocess.CompletedPro
     )
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether a process is gone, or a zombie: when it is reaped is up to this machine's init."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def listening(api: Api, pod_id: str) -> dict[str, Any]:
+    """Return the pod once something listens on the SSH port that it has by then; a look costs less than a client."""
+    until(lambda: banner(api.until(pod_id, is_running)["ssh"]["direct"]["port"]), bool, PATIENT)
+    return api.until(pod_id, is_running)
+
+
 def reach(api: Api, pod: dict[str, Any], key: Path, command: str) -> str:
     """Run a command on the pod once its sshd answers, on the port that it has by then."""
-    seen = until(
-        lambda: ssh(api.until(pod["id"], is_running), key, command), lambda done: done.returncode == 0, PATIENT
-    )
+    seen = until(lambda: ssh(listening(api, pod["id"]), key, command), lambda done: done.returncode == 0, PATIENT)
     return seen.stdout
 
 
@@ -201,7 +213,7 @@ def test_kill_of_the_daemon(program: Program, key: Path, then: str) -> None:
     reach(api, pod, key, "true")
     killed = program.status()["pid"]
     os.kill(killed, signal.SIGKILL)
-    until(lambda: psutil.pid_exists(killed), lambda alive: not alive)
+    until(lambda: has_ended(killed), bool)
     assert program.status()["url"] is None
     assert [entry["id"] for entry in program.status()["pods"]] == [pod["id"]]
     assert (program.home / "pods").exists()

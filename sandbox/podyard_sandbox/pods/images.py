@@ -12,6 +12,7 @@ programs from /usr/.packages into /usr/bin and /usr/sbin, which are writable if 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -173,7 +174,14 @@ class ProgramDirs:
     def copy(self, profile: str, target: Path, *, gpu: bool) -> None:
         """Create a pod's own `usr-bin` and `usr-sbin` below `target`, where it can install what its image lacks."""
         for folder in ("bin", "sbin") if PROFILES[profile].lacks else ():
-            shutil.copytree(self.of(profile, gpu=gpu) / folder, target / f"usr-{folder}", symlinks=True)
+            (target / f"usr-{folder}").mkdir(parents=True)
+            for entry in os.scandir(self.of(profile, gpu=gpu) / folder):
+                own = target / f"usr-{folder}" / entry.name
+                if entry.is_symlink():
+                    # A second name of the same link: a new link of each program takes a disk a second and more.
+                    os.link(entry.path, own, follow_symlinks=False)
+                else:
+                    shutil.copy2(entry.path, own)
 
     def covered(self, profile: str) -> Iterator[str]:
         """Yield the paths, as the pod sees them, that an empty file must cover."""
