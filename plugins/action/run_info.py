@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.names import is_run_id
-from ..module_utils._core.pod import usd
+from ..module_utils._core.units import usd
 from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.pod_lists import environment

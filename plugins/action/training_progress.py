@@ -14,8 +14,8 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.patterns import BadPattern
+from ..module_utils._core.times import parse_time
 from ..plugin_utils._common.action import host_python, local_path, plain
-from ..plugin_utils._common.files import parse_time
 from ..plugin_utils._common.pod_lists import environment, lists
 from ..plugin_utils._common.screen import clean_errors, show, warn
 from ..plugin_utils._common.ssh import SshHost

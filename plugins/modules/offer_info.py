@@ -188,7 +188,7 @@ EXAMPLES = r"""
 
 - name: Show the cheapest
   ansible.builtin.debug:
-    msg: "{{ market.offers[0].gpu }} at {{ market.offers[0].usd_per_hour }} USD per hour"
+    msg: "{{ market.offers[0].gpu }} at USD {{ market.offers[0].usd_per_hour }} per hour"
   when: market.offers | length > 0
 
 - name: The most throughput for the money, of everything with 40 GB per GPU and CUDA 12.4
@@ -348,7 +348,7 @@ misses:
     words:
       description: What it is, and what excludes it.
       type: str
-      sample: RTX 4090 at 0.69 USD per hour exceeds the cap of 0.60 USD per hour (option max_price)
+      sample: RTX 4090 at USD 0.69 per hour exceeds the cap of USD 0.60 per hour (option max_price)
     wishes:
       description: The options that exclude it; only one where a single option excludes an offer.
       type: list

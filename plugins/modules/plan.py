@@ -156,7 +156,7 @@ EXAMPLES = r"""
 
 - name: Show the estimate for the offer that would be tried first
   ansible.builtin.debug:
-    msg: "{{ planned.plan.estimate.usd }} USD for {{ planned.plan.estimate.hours }} hours"
+    msg: "USD {{ planned.plan.estimate.usd }} for {{ planned.plan.estimate.hours }} hours"
 """
 
 RETURN = r"""

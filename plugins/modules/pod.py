@@ -472,8 +472,8 @@ EXAMPLES = r"""
 - name: Tell what was tried, how far it got and what it cost
   ansible.builtin.debug:
     msg: >-
-      {{ item.gpu }} on {{ item.provider }} at {{ item.usd_per_hour }} USD per hour: {{ item.outcome }},
-      {{ item.stage }} after {{ item.seconds }} s, {{ item.cost_usd }} USD. {{ item.reason or '' }}
+      {{ item.gpu }} on {{ item.provider }} at USD {{ item.usd_per_hour }} per hour: {{ item.outcome }},
+      {{ item.stage }} after {{ item.seconds }} s, USD {{ item.cost_usd }}. {{ item.reason or '' }}
   loop: "{{ rented.attempts }}"
 
 - name: See which two pods with much memory would be rented now, by what they bring for the money

@@ -72,7 +72,7 @@ EXAMPLES = r"""
 
 - name: Show the sum
   ansible.builtin.debug:
-    msg: "{{ living.pods | map(attribute='usd_per_hour') | select('number') | sum }} USD per hour"
+    msg: "USD {{ living.pods | map(attribute='usd_per_hour') | select('number') | sum }} per hour"
 """
 
 RETURN = r"""

@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 - name: What has it all cost
   ansible.builtin.debug:
-    msg: "{{ found.runs | map(attribute='cost_usd') | sum }} USD"
+    msg: "USD {{ found.runs | map(attribute='cost_usd') | sum }}"
 """
 
 RETURN = r"""

@@ -102,7 +102,7 @@ EXAMPLES = r"""
 
 - name: Say it in one line
   ansible.builtin.debug:
-    msg: "{{ status.pods | length }} pods, {{ status.usd_per_hour }} USD per hour"
+    msg: "{{ status.pods | length }} pods, USD {{ status.usd_per_hour }} per hour"
 """
 
 RETURN = r"""

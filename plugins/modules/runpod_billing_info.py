@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 - name: Show the sum
   ansible.builtin.debug:
-    msg: "{{ bills.totals.total_usd }} USD"
+    msg: "USD {{ bills.totals.total_usd }}"
 
 - name: Read what the pods cost since the first of June, month by month
   podyard.gpu.runpod_billing_info:

@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 - name: Say what it costs
   ansible.builtin.debug:
-    msg: "{{ volume.network_volume.usd_per_month }} USD a month"
+    msg: "USD {{ volume.network_volume.usd_per_month }} a month"
 
 - name: Let it grow
   podyard.gpu.runpod_network_volume:
@@ -112,7 +112,7 @@ msg:
   description: What was done, or in check mode would be, as a sentence.
   returned: always
   type: str
-  sample: "The network volume datasets (agv6w2qcg7) was changed: size. It costs about 14.00 USD a month until it is
+  sample: "The network volume datasets (agv6w2qcg7) was changed: size. It costs about USD 14.00 a month until it is
     deleted, used or not."
 changes:
   description: Names of the options that differed.

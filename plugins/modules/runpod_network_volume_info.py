@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 - name: Show what they cost together
   ansible.builtin.debug:
-    msg: "{{ volumes.network_volumes | map(attribute='usd_per_month') | select | sum }} USD a month"
+    msg: "USD {{ volumes.network_volumes | map(attribute='usd_per_month') | select | sum }} a month"
 """
 
 RETURN = r"""

@@ -371,7 +371,7 @@ EXAMPLES = r"""
 
 - name: Tell what was tried, and what the provider said
   ansible.builtin.debug:
-    msg: "{{ item.gpu }} in {{ item.cloud }}, {{ item.usd_per_hour }} USD per hour: {{ item.reason or item.outcome }}"
+    msg: "{{ item.gpu }} in {{ item.cloud }}, USD {{ item.usd_per_hour }} per hour: {{ item.reason or item.outcome }}"
   loop: "{{ trainer.attempts }}"
 
 - name: Let the template open another port

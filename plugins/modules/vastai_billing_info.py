@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 - name: Show the sum
   ansible.builtin.debug:
-    msg: "{{ bills.totals.total_usd }} USD"
+    msg: "USD {{ bills.totals.total_usd }}"
 """
 
 RETURN = r"""

@@ -139,7 +139,7 @@ def test_another_account_proves_nothing(playbook, tmp_path, recorded):
         )  # fmt: skip
     assert done.returncode != 0, done.stdout
     said = " ".join(done.stdout.split())
-    for words in ("NOT PROVED GONE", pod["id"], "0.69 USD per hour", "user_mine", "user_stranger", "RUNPOD_API_KEY"):
+    for words in ("NOT PROVED GONE", pod["id"], "USD 0.69 per hour", "user_mine", "user_stranger", "RUNPOD_API_KEY"):
         assert words in said, said
     assert "all pods proved gone" not in said
     ledger = [json.loads(line) for line in (run / "attempts.jsonl").read_text().splitlines()]

@@ -329,8 +329,8 @@ def test_a_slow_transfer_shows_its_progress(plays, tmp_path):
     assert time.monotonic() - begun > 3
     lines = [line for line in ran.output.splitlines() if line.startswith("push source: ")]
     assert lines
-    assert "of 4.0 MiB" in lines[0]
-    assert "MiB/s" in lines[0] or "KiB/s" in lines[0]
+    assert "of 4.2 MB" in lines[0]
+    assert "MB/s" in lines[0] or "kB/s" in lines[0]
 
 
 def test_a_file_that_always_arrives_wrong_is_named(tmp_path):

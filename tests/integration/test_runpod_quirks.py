@@ -424,7 +424,7 @@ def test_q18_a_stop_is_not_free_and_says_so(shop):
     result = shop.pod(state="stopped", volume=None)
     # Those of earlier tests are still in this process's memory.
     warnings = [each["event"]["msg"] for each in result["warnings"]]
-    assert [each for each in warnings if "10.00 USD per month" in each and "state absent" in each]
+    assert [each for each in warnings if "USD 10.00 per month" in each and "state absent" in each]
     assert shop.api.pod(result["pod"]["id"])["status"] == "EXITED"
     assert not shop.pod(state="stopped", volume=None)["changed"]
 

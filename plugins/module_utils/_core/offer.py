@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .pod import Cpu, usd
+from .pod import Cpu
+from .units import usd
 
 #: Hours of a month, where a price is for a month. Thirty days: the shortest month that bills most of the year, so that
 #: an estimate is rather too high than too low.

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .units import usd
+
 #: Phases of a pod. A provider's own words are mapped to these in its driver and nowhere else.
 PROVISIONING = "provisioning"
 STARTING = "starting"
@@ -41,14 +43,6 @@ INTERRUPTIONS: Mapping[str, str] = {
     EXPIRED: "was stopped, since the time for which its host offered it is over",
     HOST_LOST: "is out of reach, since its host does not answer the provider any more",
 }
-
-
-def usd(amount: float | None) -> str:
-    """An amount of money for a message: at least two decimals, four where they matter; ``unknown`` when it is."""
-    if amount is None:
-        return "unknown USD"
-    text = f"{amount:.4f}"
-    return (text[:-2] if text.endswith("00") else text.rstrip("0")) + " USD"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import ipaddress
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 # Nothing of ours is nested deeper, and no number of ours has more digits.
@@ -18,7 +18,6 @@ MOST_DEPTH, MOST_BITS = 100, 1024
 LARGEST = 1e15
 #: Ids are part of paths and commands. The longest known one has 64 characters.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
-_PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*")
 
 
 def parse_json(source: str) -> Any:
@@ -100,19 +99,6 @@ def integer(value: Any) -> int | None:
     """``value`` as a whole number; None otherwise."""
     found = number(value)
     return int(found) if found is not None else None
-
-
-def no_public_key(lines: Sequence[str]) -> str | None:
-    """What is wrong with the option public_keys, None if each is a line as in a file that ends in .pub."""
-    wrong = next((line for line in lines if not _PUBLIC_KEY.fullmatch(line)), None)
-    if wrong is None:
-        return None
-    # Of a private key no message repeats anything.
-    shown = "a private key" if "PRIVATE KEY" in wrong else repr(wrong[:30])
-    return (
-        f"the option public_keys holds what is no public SSH key: {shown}; give the content of a .pub file, which "
-        "begins with the key's type, like ssh-ed25519, and not its path."
-    )
 
 
 def docker_port(port: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._core.errors import BadRequest, CloudError, NoCapacity, TooExpensive
 from .._core.offer import AVAILABILITIES, Objection, Offer, OfferQuery
-from .._core.pod import usd
+from .._core.units import usd
 from . import fit
 
 #: How many are told.
@@ -42,7 +42,7 @@ class NearMiss:
 
     @property
     def words(self) -> str:
-        """``RTX 4090 at 0.44 USD per hour exceeds the cap of 0.40 USD per hour (option max_price); …``."""
+        """``RTX 4090 at USD 0.44 per hour exceeds the cap of USD 0.40 per hour (option max_price); …``."""
         offer = self.offer
         price = f" at {usd(offer.usd_per_hour)} per hour" if offer.usd_per_hour is not None else ""
         if self.requirements == ("max_price",) and price:
@@ -182,7 +182,7 @@ def _reasons(misses: Sequence[NearMiss]) -> str:
 
 
 def _sentence(miss: NearMiss) -> str:
-    """``RTX 4090 at 0.69 USD per hour exceeds the cap of 0.50 USD per hour``; the price where it is the reason."""
+    """``RTX 4090 at USD 0.69 per hour exceeds the cap of USD 0.50 per hour``; the price where it is the reason."""
     offer = miss.offer
     price = f" at {usd(offer.usd_per_hour)} per hour{offer.where}" if miss.requirements == ("max_price",) else ""
     return f"{offer.title}{price if offer.usd_per_hour is not None else ''} {miss.objections[0].words}"

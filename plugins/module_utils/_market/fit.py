@@ -11,7 +11,7 @@ from .._core import gpus
 from .._core.errors import BadRequest
 from .._core.offer import RANKINGS, Objection, Offer, OfferQuery
 from .._core.places import REGIONS, sort
-from .._core.pod import usd
+from .._core.units import major_minor, usd
 from .._core.values import number
 from .._providers.base import Provider
 from . import fit
@@ -61,7 +61,7 @@ def _words(query: OfferQuery) -> Iterator[str]:
     for cloud in query.clouds:
         if cloud not in CLOUDS:
             yield f"the option clouds holds {cloud!r}; there are: {', '.join(CLOUDS)}."
-    if query.min_cuda_version is not None and fit.version(query.min_cuda_version) is None:
+    if query.min_cuda_version is not None and major_minor(query.min_cuda_version) is None:
         yield f"the option min_cuda_version is {query.min_cuda_version!r}; it is written like 12.8."
     if query.min_cuda_version and query.cuda_versions:
         yield "the options min_cuda_version and cuda_versions exclude each other: name a least version or exact ones."
@@ -256,27 +256,21 @@ def _not_in(query: OfferQuery) -> str:
 
 
 def _of_cuda(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
-    has = [told for each in offer.cuda_versions if (told := version(each)) is not None]
+    has = [told for each in offer.cuda_versions if (told := major_minor(each)) is not None]
     if not has:
         return
-    newest, floor = max(has), version(query.min_cuda_version)
+    newest, floor = max(has), major_minor(query.min_cuda_version)
     if floor is not None and newest < floor:
         yield Objection(
             "min_cuda_version",
             f"has CUDA {newest[0]}.{newest[1]} at most, and {query.min_cuda_version} is wished",
             0.1 * (floor[0] - newest[0]) + 0.01 * max(0, floor[1] - newest[1]),
         )
-    exact = [told for each in query.cuda_versions if (told := version(each)) is not None]
+    exact = [told for each in query.cuda_versions if (told := major_minor(each)) is not None]
     # A driver runs what was made for older versions too, so of a machine only the newest is told.
     fits = newest >= min(exact, default=newest) if offer.id is not None else set(has) & set(exact)
     if exact and not fits:
         yield Objection("cuda_versions", f"has not CUDA {' or '.join(query.cuda_versions)}", 0.1)
-
-
-def version(text: str | None) -> tuple[int, int] | None:
-    """12.8 as numbers, for 12.10 is newer than 12.9."""
-    major, _dot, minor = (text or "").strip().partition(".")
-    return (int(major), int(minor or 0)) if major.isdigit() and (minor or "0").isdigit() else None
 
 
 def _of_price(offer: Offer, query: OfferQuery) -> Iterator[Objection]:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .._core.gpus import is_amd, same_model
+from .._core.units import version
 
 # Without a wish for free memory: what a driver and a desktop use is less than a tenth, another job more.
 MOST_USED = 0.1
@@ -20,14 +20,6 @@ def same_gpu(wanted: str, found: str, memory_mb: float | None = None) -> bool:
     that leaves it open no good host is given back.
     """
     return same_model(wanted, found, memory_mb) is not False
-
-
-def version(text: str) -> tuple[int, ...]:
-    """A version as numbers that can be compared: `12.8` and `12.8.0` are equal."""
-    numbers = [int(part) for part in re.findall(r"\d+", text)]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
 
 
 def problems(wishes: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: str | None) -> list[str]:
@@ -81,7 +73,7 @@ def _versions(wishes: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[s
         least, have = wishes[wish], found[key]
         if least and not have:
             yield f"The {title} is unknown, and at least {least} is needed."
-        elif least and version(have) < version(least):
+        elif least and (version(have) or ()) < (version(least) or ()):
             yield f"The {title} is {have}, and at least {least} is needed."
 
 
@@ -109,7 +101,7 @@ def _python(wishes: Mapping[str, Any], python: Mapping[str, Any]) -> Iterator[st
         yield f"There is no {wishes['python']} on the pod."
     elif python["version"] is None:
         yield f"{python['path']} does not run: {python['error']}."
-    elif least and version(python["version"]) < version(least):
+    elif least and (version(python["version"]) or ()) < (version(least) or ()):
         yield f"{python['path']} is Python {python['version']}, and at least {least} is needed."
 
 

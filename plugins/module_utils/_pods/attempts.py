@@ -11,7 +11,8 @@ from typing import Any
 from .._core import pod as pod_states
 from .._core.clock import Clock
 from .._core.offer import Offer, Rates
-from .._core.pod import Pod, PodRequest, usd
+from .._core.pod import Pod, PodRequest
+from .._core.units import usd
 
 #: What became of a try.
 RENTED, REFUSED, GIVEN_BACK = "rented", "refused", "given back"

@@ -12,11 +12,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable
 
 from .._core.offer import Offer
+from .._core.times import rfc3339
 from .._core.values import to_json
 from .._http.shared_file import VARIABLE
 
@@ -86,8 +86,8 @@ class BadHosts:
             "gpu": gpu,
             "region": region,
             "reason": " ".join(reason.split())[:QUOTED],
-            "since": _moment(now),
-            "until": _moment(now + HOURS * 3600),
+            "since": rfc3339(now),
+            "until": rfc3339(now + HOURS * 3600),
         }
         self._here.append(entry)
         if self._run is not None:
@@ -104,12 +104,8 @@ class BadHosts:
             yield entry, str(self.path)
         for path in (self.path, self._run):
             for entry in _read(path) if path is not None else ():
-                if entry["until"] is None or entry["until"] > _moment(now):
+                if entry["until"] is None or entry["until"] > rfc3339(now):
                     yield entry, str(path)
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -136,7 +132,7 @@ def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
             kept = [
                 each
                 for each in _read(path)
-                if (each["until"] is None or each["until"] > _moment(now))
+                if (each["until"] is None or each["until"] > rfc3339(now))
                 and (each["provider"], each["host"], each["gpu"], each["region"]) != same
             ]
             new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")

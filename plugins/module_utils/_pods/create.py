@@ -15,7 +15,9 @@ from typing import Any, Callable
 
 from .._core import errors
 from .._core import pod as pod_states
-from .._core.pod import UNKNOWN, Pod, PodRequest, usd
+from .._core.pod import UNKNOWN, Pod, PodRequest
+from .._core.times import seconds_since
+from .._core.units import usd
 from .._http.shared_file import SharedFile
 from . import ledger
 from .attempts import AttemptLog
@@ -23,7 +25,7 @@ from .context import PodContext
 from .fence import creating, is_coming
 from .holder import Holder, doubt, holder
 from .ledger import AMBIGUOUS, CREATED, CREATING
-from .terminate import PROOF, QUICK, pod_of, require_gone, seconds_since, write_quietly
+from .terminate import PROOF, QUICK, pod_of, require_gone, write_quietly
 
 #: Times the grace for which a look-up goes on when the list itself fails: then nothing is proved, and nothing may be
 #: sent again.

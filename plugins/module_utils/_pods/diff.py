@@ -17,7 +17,8 @@ from typing import Any, Callable
 from .._core import gpus, places
 from .._core.errors import BadRequest, Conflict, TooExpensive
 from .._core.offer import Offer
-from .._core.pod import PROVISIONING, STOPPED, Mount, Pod, PodRequest, Reference, usd
+from .._core.pod import PROVISIONING, STOPPED, Mount, Pod, PodRequest, Reference
+from .._core.units import usd, version
 from .._market.search import over
 from .._providers.base import Template
 from . import bootstrap
@@ -229,14 +230,14 @@ def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
         now, then = pod.cpu, wanted.cpu
         if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
             found.append(("cpu", f"it has {now.words()}, wanted is {then.words()}"))
-    host = _version(pod.cuda_version)
+    host = version(pod.cuda_version)
     if host is not None:
-        least = _version(wanted.min_cuda_version)
+        least = version(wanted.min_cuda_version)
         if least is not None and host < least:
             found.append(
                 ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, wanted is {wanted.min_cuda_version}")
             )
-        if wanted.cuda_versions and host not in [_version(version) for version in wanted.cuda_versions]:
+        if wanted.cuda_versions and host not in [version(each) for each in wanted.cuda_versions]:
             found.append(
                 (
                     "cuda_versions",
@@ -244,12 +245,6 @@ def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
                 )
             )
     return found
-
-
-def _version(text: str | None) -> tuple[int, ...] | None:
-    """``12.8`` as numbers (12.11 is above 12.2); None for what is no version."""
-    parts = (text or "").split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
 def _other_place(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from .._core import errors
 from .._core.offer import Offer
-from .._core.pod import RENTED, usd
+from .._core.pod import RENTED
+from .._core.units import usd
 from .._core.workers import Interrupted
 from .._market import search
 from . import attempts as attempt_log

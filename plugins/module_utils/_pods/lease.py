@@ -18,10 +18,10 @@ import gzip
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from .._core.errors import BadRequest
+from .._core.times import utc_now
 from .._training.state import LEASE
 from . import bootstrap
 
@@ -170,8 +170,7 @@ class Lease:
 
     def ends_at(self) -> str:
         """When a lease is over that is renewed now: RFC 3339 in UTC, by this machine's clock."""
-        end = datetime.now(timezone.utc) + timedelta(seconds=self.seconds)
-        return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc_now(ahead=self.seconds)
 
     def program(self) -> str:
         """The program that is put on the pod, without its comments."""

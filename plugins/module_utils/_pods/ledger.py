@@ -24,10 +24,10 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .._core.times import parse_time, utc_now
 from .._core.values import to_json
 from . import books
 from .holder import Holder
@@ -70,7 +70,7 @@ class Ledger:
     ) -> None:
         """Append one event and see it onto the disk. Events are complete lines even when several processes write."""
         line: dict[str, Any] = {
-            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": utc_now(precision="milliseconds"),
             "event": event,
             "name": name,
             "provider": provider,
@@ -201,7 +201,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if row.get("event") not in EVENTS or not isinstance(name, str) or not isinstance(provider, str):
         return None
     event = {
-        "time": _time(row.get("time")),
+        "time": row["time"] if parse_time(row.get("time")) is not None else None,
         "event": row["event"],
         "name": name,
         "provider": provider,
@@ -213,12 +213,3 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if Holder.of(row).known:
         event.update(account=books.word(row.get("account")), key_hash=books.word(row.get("key_hash")))
     return event
-
-
-def _time(value: Any) -> str | None:
-    """A time as it is written; None for what is none: then nobody knows how long ago it was."""
-    try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except (AttributeError, TypeError, ValueError):
-        return None
-    return value if moment.tzinfo is not None else None

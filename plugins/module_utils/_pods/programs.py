@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Union
 
+from .._core.units import size
+
 #: Bytes of standard output. Most questions to a pod are answered within some kilobytes; who expects more says so.
 MOST_OUTPUT = 1 << 20
 #: Bytes of error text. A banner and the last words of a program are a few kilobytes.
@@ -53,7 +55,7 @@ class TooMuch(Exception):
     """The program wrote more than it may, and was ended; the text is the second half of a sentence."""
 
     def __init__(self, bound: int, stream: str) -> None:
-        super().__init__(f"answered with more than {_size(bound)} {stream}; the connection was ended")
+        super().__init__(f"answered with more than {size(bound)} {stream}; the connection was ended")
         self.bound = bound
 
 
@@ -218,11 +220,3 @@ class _Child:
         for pipe in self._pipes:
             with contextlib.suppress(OSError):
                 pipe.close()
-
-
-def _size(count: int) -> str:
-    """A bound in words: `16 MiB`."""
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}"
-    return f"{count} bytes"

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import Any
 
 from .._core import errors
 from .._core import pod as pod_states
 from .._core.clock import PollInterval
-from .._core.pod import Pod, usd
+from .._core.pod import Pod
+from .._core.times import utc_now
+from .._core.units import usd
 from .._providers.base import Provider
 from .holder import Holder, doubt
 from .ledger import GONE, Ledger
@@ -238,17 +239,6 @@ def pod_of(event: dict[str, Any]) -> Pod:
     )
 
 
-def seconds_since(moment: str | None) -> float:
-    """Seconds since an RFC 3339 time in UTC, by our own clock; 0 for a time that nobody knows or that is to come, which
-    is of a clock that was set since, or of another machine's.
-    """
-    try:
-        then = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
-        return max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
-    except (TypeError, ValueError):
-        return 0.0
-
-
 def write_quietly(
     ledger: Ledger, progress: Progress, event: str, pod: Pod, reason: str | None = None, holder: Holder | None = None
 ) -> None:
@@ -270,8 +260,3 @@ def write_quietly(
         progress.say(
             f"The ledger of the run could not be written ({error.strerror}); {pod.label()} is not recorded as {event}"
         )
-
-
-def utc_now() -> str:
-    """The present time as RFC 3339 UTC text with seconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -16,7 +16,8 @@ from typing import Callable
 
 from .._core import errors
 from .._core.offer import Offer
-from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest, usd
+from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest
+from .._core.units import usd
 from .._market.search import over
 from . import attempts
 from .attempts import AttemptLog

@@ -13,7 +13,7 @@ from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCE, Offer, OfferQuery
 from .._core.places import holds
 from .._core.pod import ADDRESSED, SSH_PORT, STAGES, Cpu, Mount, Pod, PodRequest, Reference
-from .._core.values import no_public_key
+from .._core.public_keys import public_key_problem
 from .._providers.base import NETWORK_VOLUME, REGISTRY, TEMPLATE, Provider
 from .bootstrap import AUTO
 
@@ -204,7 +204,7 @@ def refuse_impossible(wanted: PodSpec) -> None:
 
 def refuse_no_keys(wanted: PodSpec) -> None:
     """Texts that are no public keys. :raises BadRequest: with one sentence, which repeats no private key."""
-    wrong = no_public_key(wanted.public_keys)
+    wrong = public_key_problem(wanted.public_keys)
     if wrong is not None:
         name = wanted.name or wanted.id
         raise BadRequest(f"Nothing was rented or changed{f' for the pod {name}' if name else ''}: {wrong}")

@@ -8,9 +8,6 @@ Host keys are learned over the provider's authenticated channel.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import os
 import re
 import socket
@@ -23,6 +20,7 @@ from .._core import errors
 from .._core.clock import Clock
 from .._core.errors import BadRequest, CloudError
 from .._core.pod import Endpoint, Pod
+from .._core.public_keys import fingerprint
 from .._providers.base import Provider
 from . import ssh, ssh_options
 from .lease import said
@@ -45,15 +43,6 @@ class HostKey:
 
     line: str
     fingerprint: str
-
-
-def fingerprint(blob: str) -> str | None:
-    """``SHA256:…`` of a key's base64 text, as OpenSSH writes it; None when that is no base64."""
-    try:
-        digest = hashlib.sha256(base64.b64decode(blob.encode(), validate=True)).digest()
-    except (binascii.Error, ValueError):
-        return None
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def printed(log: Iterable[str]) -> set[str]:

@@ -17,7 +17,9 @@ from .._core import errors
 from .._core import pod as pod_states
 from .._core.clock import PollInterval
 from .._core.names import PodName
-from .._core.pod import Pod, usd
+from .._core.pod import Pod
+from .._core.times import seconds_since
+from .._core.units import usd
 from .._providers.base import Provider
 from .holder import Holder, doubt
 from .ledger import GONE, Ledger
@@ -32,9 +34,7 @@ from .proof import (
     order,
     pod_of,
     prove,
-    seconds_since,
     terminate_and_prove,
-    utc_now,
     write_quietly,
 )
 
@@ -50,9 +50,7 @@ __all__ = [
     "pod_of",
     "pods_of_run",
     "require_gone",
-    "seconds_since",
     "terminate_and_prove",
-    "utc_now",
     "write_quietly",
 ]
 

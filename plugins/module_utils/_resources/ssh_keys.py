@@ -9,20 +9,16 @@ when both can have finished, and what was undone is done again.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._core import errors
 from .._core.clock import Clock
+from .._core.public_keys import fingerprint, is_public_key
 from .account import SshKeyList
 from .resource import ResourceResult
 
 #: An entry of such a list, as RunPod's description of REST v2 asks for it.
-PATTERN = re.compile(r"^(ssh|ecdsa|sk)-[^\s]+ [^\s]+([ \t][^\n\r]*)?$")
 #: Seconds between a write and the look at what became of it: others that read before the write need about one second
 #: between their own reading and writing, so they are done by then. Spread, so that two do not repeat in step.
 SETTLE = (1.5, 3.0)
@@ -107,7 +103,7 @@ def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
     except (errors.Ambiguous, errors.RateLimited, errors.Unreachable) as error:
         return error
     except errors.BadRequest as error:
-        odd = [line for line in lines if not PATTERN.fullmatch(line)]
+        odd = [line for line in lines if not is_public_key(line)]
         if odd:
             error.add(
                 f"The account already holds {len(odd)} entries that are no SSH keys ({titles(odd)}), and they are not "
@@ -126,7 +122,7 @@ def checked(line: str) -> str:
     if "PRIVATE KEY" in line:
         raise errors.BadRequest("A private key was given where a public one is meant: give the file that ends in .pub.")
     words = line.split(" ")
-    if not PATTERN.fullmatch(line) or fingerprint(words[1]) is None:
+    if not is_public_key(line) or fingerprint(words[1]) is None:
         raise errors.BadRequest(
             f"{line[:40]!r} (option key or path) is no SSH public key. One is a line of type, key and comment, as in "
             "the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
@@ -151,15 +147,6 @@ def merged(lines: Sequence[str], ours: Mapping[tuple[str, str], str], state: str
         return [line for line in lines if identity(line) not in ours]
     known = set(map(identity, lines))
     return [*lines, *(line for id_, line in ours.items() if id_ not in known)]
-
-
-def fingerprint(blob: str) -> str | None:
-    """``SHA256:…`` as ``ssh-keygen -l`` prints it; None when it is no key."""
-    try:
-        digest = hashlib.sha256(base64.b64decode(blob, validate=True)).digest()
-    except (binascii.Error, ValueError):
-        return None
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def described(line: str) -> dict[str, Any]:

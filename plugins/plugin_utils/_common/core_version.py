@@ -9,11 +9,12 @@ a newer core brought is therefore looked up where it is used, never when a file 
 
 from __future__ import annotations
 
-import re
 import sys
 
 from ansible.errors import AnsibleError
 from ansible.release import __version__
+
+from ...module_utils._core.units import version as parse_version
 
 #: The same as requires_ansible in meta/runtime.yml.
 LEAST = (2, 19)
@@ -21,7 +22,7 @@ LEAST = (2, 19)
 
 def refuse_old(version: str = __version__) -> None:
     """Say in one sentence what to do. :raises AnsibleError: on a core that is too old."""
-    found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    found = parse_version(version) or ()
     if found < LEAST:
         least = ".".join(map(str, LEAST))
         raise AnsibleError(

@@ -12,10 +12,11 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._core.times import parse_time, utc_now
 from ...module_utils._core.values import to_json
 from ...module_utils._pods import books
 
@@ -27,24 +28,8 @@ LOCK_PAUSE = 0.01
 
 
 def now() -> str:
-    """The present time as RFC 3339 text in UTC with milliseconds: stages can be shorter than a second."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def later(seconds: float) -> str:
-    """The time that many seconds from now, as RFC 3339 text in UTC."""
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def parse_time(text: Any) -> datetime | None:
-    """Turn RFC 3339 text into an aware time; None for None and for text that is no time."""
-    if not text or not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Write the present time as RFC 3339 text with milliseconds: stages can be shorter than a second."""
+    return utc_now(precision="milliseconds")
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

@@ -10,43 +10,7 @@ import re
 from typing import Any
 
 from ...module_utils._core.shown import clean_line
-
-
-def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`; `unknown` for None."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def money(usd: float | None) -> str:
-    """`USD 12.34`; below one dollar, where small runs are, up to four decimals: `USD 0.0033`. `unknown` for None."""
-    if usd is None:
-        return "unknown"
-    if abs(usd) >= 1:
-        return f"USD {usd:.2f}"
-    whole, decimals = f"{usd:.4f}".split(".")
-    return f"USD {whole}.{decimals.rstrip('0'):0<2}"
-
-
-def size(number: int | float | None) -> str:
-    """`17 B`, `1.2 MB`, in powers of 1000 as disks are sold; `unknown` for None."""
-    if number is None:
-        return "unknown"
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.95:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+from ...module_utils._core.units import duration, usd, usd_total
 
 
 def value(thing: Any) -> str:
@@ -70,13 +34,13 @@ def attempt(tried: dict[str, Any]) -> str:
     what = " ".join(str(tried[name]) for name in ("gpu", "cpu") if tried.get(name)) or "a pod"
     place = f" in {tried['region']}" if tried.get("region") else ""
     machine = f" (machine {tried['host']})" if tried.get("host") else ""
-    return f"{what}{place} on {tried.get('provider')}{machine}, {money(tried.get('usd_per_hour'))} an hour"
+    return f"{what}{place} on {tried.get('provider')}{machine}, {usd(tried.get('usd_per_hour'))} an hour"
 
 
 def how_it_went(tried: dict[str, Any]) -> str:
     """What came of it: `given back after 3 min 4 s, reached running, cost USD 0.02`."""
     stage = f", reached {tried['stage'].replace('_', ' ')}" if tried.get("stage") else ""
-    cost = f", cost {money(tried['cost_usd'])}" if tried.get("cost_usd") else ""
+    cost = f", cost {usd_total(tried['cost_usd'])}" if tried.get("cost_usd") else ""
     return f"{tried.get('outcome')} after {duration(tried.get('seconds'))}{stage}{cost}"
 
 

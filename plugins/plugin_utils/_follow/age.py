@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ...module_utils._core.units import duration
+
 # Clocks that NTP keeps differ by less than a second. Two minutes are an answer that was long on its way.
 SAME_CLOCK = 120.0
 # The provider is asked once, and again after so many seconds where it gave no answer, then after twice as many.
@@ -112,5 +114,4 @@ def _span(value: Any) -> float | None:
 
 def _words(ahead: float) -> str:
     """How far this machine's clock is from one that is `ahead` of it."""
-    minutes = round(abs(ahead) / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min {'behind' if ahead > 0 else 'ahead of'}"
+    return f"{duration(abs(ahead))} {'behind' if ahead > 0 else 'ahead of'}"

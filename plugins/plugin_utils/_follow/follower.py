@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ...module_utils._core.patterns import to_regex
+from ...module_utils._core.units import duration, usd_total
 from ...module_utils._training.metrics import json_lines, latest
 from . import text
 from .age import PodAge
@@ -159,7 +160,7 @@ class Follower:
                 left = self.limits.unreachable_timeout - (now - silent_since)
                 if left <= 0:
                     return False
-                self.show(f"follow: no answer, trying again for {text.duration(left)}: {error}")
+                self.show(f"follow: no answer, trying again for {duration(left)}: {error}")
                 self.eye.host.drop_master()
                 self.sleep(min(gap, left))
                 gap, request["wait"] = min(gap * 2, LONGEST_GAP), 0.0
@@ -201,7 +202,7 @@ class Follower:
     # Saying
 
     def _elapsed(self) -> str:
-        return text.duration(self.found.get("seconds") or 0.0)
+        return duration(self.found.get("seconds") or 0.0)
 
     def cost(self) -> float:
         """What the run has cost so far, in USD."""
@@ -217,8 +218,8 @@ class Follower:
         self._said_at = self.clock()
         parts = [self._elapsed(), text.metric_words(self.metrics), text.gpu_words(self._samples)]
         if self.limits.usd_per_hour:
-            cap = f", at most {text.usd(self.limits.max_cost)}" if self.limits.max_cost else ""
-            parts.append(f"{text.usd(self.cost())}{cap}")
+            cap = f", at most {usd_total(self.limits.max_cost)}" if self.limits.max_cost else ""
+            parts.append(f"{usd_total(self.cost())}{cap}")
         self.show("follow: " + " | ".join(part for part in parts if part))
 
     # Judging
@@ -259,16 +260,15 @@ class Follower:
             return None
         limits, idle = self.limits, self.clock() - self.life.moved_at
         if limits.max_cost and self.cost() >= limits.max_cost:
-            return self._end(
-                "stopped", "max_cost", f"It has cost {text.usd(self.cost())} and may cost {text.usd(limits.max_cost)}."
-            )
+            why = f"It has cost {usd_total(self.cost())} and may cost {usd_total(limits.max_cost)}."
+            return self._end("stopped", "max_cost", why)
         if limits.max_hours and self.lived_hours() >= limits.max_hours:
-            lived = text.duration(self.lived_hours() * 3600)
+            lived = duration(self.lived_hours() * 3600)
             who = "The pod" if limits.rented_at else "It"
             why = f"{who} has lived for {lived} and may live {limits.max_hours:g} h."
             return self._end("stopped", "max_hours", why)
         if self.life.stalled(self.clock(), limits.stall_timeout):
-            why = f"For {text.duration(idle)} {self.life.words()} (stall_timeout is {limits.stall_timeout:g} s)."
+            why = f"For {duration(idle)} {self.life.words()} (stall_timeout is {limits.stall_timeout:g} s)."
             return self._end("failed", "stall", why)
         if self.life.blind(self.clock(), limits.stall_timeout):
             self._tell_once(

@@ -16,8 +16,8 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ...module_utils._core.times import utc_now
 from ...module_utils._training.metrics import json_lines
-from .._common.files import later
 from .._common.ssh import OversizedAnswer, Shell, SshHost, script
 from .._record.record import RunError, RunRecord
 from .answer import MOST_WORDS, BadAnswer, program, read_answer, unknown
@@ -192,7 +192,7 @@ class RunDirWriter:
         if seconds is None or time.monotonic() < self._lease_again:
             return
         self._lease_again = time.monotonic() + min(LEASE_SECONDS, seconds / 4)
-        self.lease_ends_at = later(seconds)
+        self.lease_ends_at = utc_now(ahead=seconds)
         if self.writes:
             with contextlib.suppress(RunError):
                 RunRecord(self.directory).lease_is(seconds)

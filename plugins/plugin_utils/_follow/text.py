@@ -111,17 +111,6 @@ def printable(line: bytes) -> str:
     return clean(line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).replace("\n", " ").expandtabs()
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds: 1:02:03."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-
-
-def usd(amount: float) -> str:
-    """An amount of money; small ones with more digits, so that something is seen to move."""
-    return f"{amount:.2f} USD" if amount >= 1 else f"{amount:.4f} USD"
-
-
 def metric_words(metrics: dict[str, Any]) -> str:
     """The simple values of the last metrics: `epoch 3, loss 0.31`."""
     simple = [(name, value) for name, value in metrics.items() if isinstance(value, int | float | str)]

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...module_utils._core.errors import AuthError, BadRequest, CloudError
+from ...module_utils._core.units import age
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import Provider
 from .._common.pod_lists import lists
-from .cache import Memory, Pods, age_in_words
+from .cache import Memory, Pods
 
 Say = Callable[[str], None]
 
@@ -131,7 +132,7 @@ class Accounts:
                 warnings.append(f"{problem} The pods of {name} are missing from this inventory.")
             else:
                 known[name] = old[0]
-                warnings.append(f"{problem} The answer of {name} from {age_in_words(old[1])} ago is used.")
+                warnings.append(f"{problem} The answer of {name} from {age(max(0.0, old[1]))} ago is used.")
         if not known:
             raise CloudError(f"{said} No provider is left to list, and an error is not an empty list.")
         for warning in warnings:

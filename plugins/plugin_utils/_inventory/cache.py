@@ -51,12 +51,3 @@ class Memory:
     def keep(self, key: str, pods: Pods) -> None:
         """Remember an answer of this moment."""
         self._cache[key] = {"schema": SCHEMA, "asked_at": self._now(), "pods": pods}
-
-
-def age_in_words(seconds: float) -> str:
-    """``14 minutes``."""
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{max(0.0, seconds):.0f} seconds"

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...module_utils._core.names import MAX_LENGTH, PodName, is_run_id, slug
 from ...module_utils._core.patterns import BadPattern, to_regex
+from ...module_utils._core.public_keys import is_public_key
 from ...module_utils._module.common import run_bounded
 from ...module_utils._pods import ssh
 from ...module_utils._pods.ssh_options import unusable
@@ -144,7 +145,6 @@ MAY_BE_ZERO = (
 # A pod never gets a key with which pods can be rented.
 REMOTE = re.compile(r"^([a-z][a-z0-9+.-]*:|git@)", re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-PUBLIC_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 POD_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 
@@ -317,7 +317,7 @@ def public_keys(job: Job) -> Iterator[str]:
             keys += _keys_of(path)[0]
     for number, entry in enumerate(job["ssh_public_keys"] or []):
         text = entry.strip()
-        if PUBLIC_KEY.fullmatch(text):
+        if is_public_key(text):
             keys.append(text)
         elif "\n" in text or "PRIVATE" in text:
             yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
@@ -337,7 +337,7 @@ def _keys_of(path: Path) -> tuple[list[str], str | None]:
         return [], f"{path} cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         return [], f"{path} is no text"
-    keys = [line for line in lines if PUBLIC_KEY.fullmatch(line) and "-cert-v01@" not in line.split()[0]]
+    keys = [line for line in lines if is_public_key(line) and "-cert-v01@" not in line.split()[0]]
     return keys, None if keys else f"{path} holds none"
 
 

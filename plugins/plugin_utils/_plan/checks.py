@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ...module_utils._core.errors import CloudError
+from ...module_utils._core.units import duration, major_minor, usd, usd_total
 from ...module_utils._pods.group_find import REFUSED_KEY
-from .._common.words import duration, money
-from .cuda import version
 from .market import Answers, Market
 from .options import Names
 
@@ -121,8 +120,8 @@ def balance(plan: Plan, names: Names) -> Iterator[str]:
         return
     for account in poor:
         yield (
-            f"The balance of {account['provider']} is {money(account['balance_usd'])}, and the first hour of the "
-            f"cheapest offer there costs {money(account['first_hour_usd'])}: add credit, or name cheaper GPUs."
+            f"The balance of {account['provider']} is {usd_total(account['balance_usd'])}, and the first hour of the "
+            f"cheapest offer there costs {usd_total(account['first_hour_usd'])}: add credit, or name cheaper GPUs."
         )
 
 
@@ -131,20 +130,20 @@ def low_balance(plan: Plan, names: Names) -> Iterator[str]:
     for account in plan["accounts"]:
         if account["first_hour_usd"] is None or any(balance(plan, names)):
             continue
-        has = f"The balance of {account['provider']} is {money(account['balance_usd'])}"
+        has = f"The balance of {account['provider']} is {usd_total(account['balance_usd'])}"
         if _short(account, account["first_hour_usd"]):
             yield (
-                f"{has}, which does not pay the first hour there ({money(account['first_hour_usd'])}): add credit, or "
-                f"leave it out of {names('providers')}."
+                f"{has}, which does not pay the first hour there ({usd_total(account['first_hour_usd'])}): add "
+                f"credit, or leave it out of {names('providers')}."
             )
             continue
         hours = plan["limits"]["max_hours"]
         others = (account["spend_usd_per_hour"] or account["pods_usd_per_hour"] or 0.0) * (hours or 0.0)
         if account["usd"] is not None and _short(account, account["usd"] + others):
-            more = f", and the pods that are there {money(others)}" if others else ""
+            more = f", and the pods that are there {usd_total(others)}" if others else ""
             yield (
-                f"{has}, and the {hours:g} hours of {names('max_hours')} cost {money(account['usd'])} there{more}: the "
-                f"pod would be taken away before they are over. Add credit, or lower {names('max_hours')}."
+                f"{has}, and the {hours:g} hours of {names('max_hours')} cost {usd_total(account['usd'])} there{more}: "
+                f"the pod would be taken away before they are over. Add credit, or lower {names('max_hours')}."
             )
 
 
@@ -167,8 +166,8 @@ def _over(account: Mapping[str, Any]) -> str | None:
     if limit is None or more is None or spends is None or spends + more <= limit:
         return None
     return (
-        f"The account of {account['provider']} spends {money(spends)} an hour and may spend {money(limit)}, and its "
-        f"cheapest offer costs {money(more)} more: give back what is not needed, or have the provider raise the limit."
+        f"The account of {account['provider']} spends {usd(spends)} an hour and may spend {usd(limit)}, and its "
+        f"cheapest offer costs {usd(more)} more: give back what is not needed, or have the provider raise the limit."
     )
 
 
@@ -192,8 +191,8 @@ def tight_limits(plan: Plan, names: Names) -> Iterator[str]:
     if cost is None or not first or first["usd"] is None or first["usd"] <= cost or not first["hours_at_most"]:
         return
     yield (
-        f"The {money(cost)} of {names('max_cost')} pay {duration(first['hours_at_most'] * 3600)} of the first offer, "
-        f"and {names('max_hours')} allows {most:g} hours: what comes first ends the run."
+        f"The {usd_total(cost)} of {names('max_cost')} pay {duration(first['hours_at_most'] * 3600)} of the first "
+        f"offer, and {names('max_hours')} allows {most:g} hours: what comes first ends the run."
     )
 
 
@@ -265,7 +264,7 @@ def cuda(plan: Plan, names: Names) -> Iterator[str]:
 def old_drivers(plan: Plan, names: Names) -> Iterator[str]:
     """Hosts on which the image would not start may be rented, and given back after minutes."""
     found = plan["cuda"]
-    needed = version(found["image"])
+    needed = major_minor(found["image"])
     if needed is None or not plan["offers_fitting"]:
         return
     doubtful = found["mixed"] + found["too_old"]

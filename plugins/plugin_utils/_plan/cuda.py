@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...module_utils._core.offer import Offer
+from ...module_utils._core.units import major_minor
 
 Version = tuple[int, int]
 # cu1281, cu128, cu12: two digits are the major version, each one after that a part.
@@ -33,12 +34,6 @@ def of_image(image: str | None) -> str | None:
     return ".".join(part for part in found.groups() if part is not None) if found else None
 
 
-def version(text: str | None) -> Version | None:
-    """The major and minor version; a missing minor one is 0, and what comes after decides nothing."""
-    found = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.\d+)*", (text or "").strip())
-    return (int(found[1]), int(found[2] or 0)) if found else None
-
-
 def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> dict[str, Any]:
     """What an image needs, against what is asked of the hosts and what the offers have.
 
@@ -47,7 +42,7 @@ def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> di
     nothing.
     """
     told = of_image(image)
-    needed, least = version(told), version(floor)
+    needed, least = major_minor(told), major_minor(floor)
     newest = max((each for offer in offers for each in _hosts(offer)), default=None)
     found: dict[str, Any] = {"image": told, "floor": floor, "newest": ".".join(map(str, newest)) if newest else None}
     kinds = ("fitting", "mixed", "too_old", "unknown")
@@ -59,7 +54,7 @@ def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> di
 
 def _hosts(offer: Offer) -> list[Version]:
     """The CUDA versions of an offer's hosts."""
-    return [found for each in offer.cuda_versions if (found := version(each)) is not None]
+    return [found for each in offer.cuda_versions if (found := major_minor(each)) is not None]
 
 
 def _judged(hosts: Sequence[Version], needed: Version, least: Version | None) -> str:

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...module_utils._core.shown import cleaned
-from .._common.words import duration, money, size
-from .cuda import version
+from ...module_utils._core.units import duration, major_minor, size, usd, usd_total
 
 Plan = Mapping[str, Any]
 # A row: what it is about, and its text.
@@ -101,7 +100,7 @@ def _wishes(pod: Mapping[str, Any]) -> Iterator[str]:
         yield "in " + " or ".join(pod["regions"])
     yield from (words.format(pod[name]) for name, words in units if pod[name])
     if pod["interruptible"]:
-        yield "interruptible" + (f" at a bid of {money(pod['bid'])}" if pod["bid"] else "")
+        yield "interruptible" + (f" at a bid of {usd(pod['bid'])}" if pod["bid"] else "")
     yield f"disk {pod['disk']} GB"
     if pod["volume_size"]:
         yield f"volume {pod['volume_size']} GB"
@@ -116,13 +115,13 @@ def _accounts(plan: Plan) -> Iterator[Row]:
     for account in plan["accounts"]:
         if account["error"] and account["balance_usd"] is None:
             continue
-        text = f"{account['provider']}: {money(account['balance_usd'])}"
+        text = f"{account['provider']}: {usd_total(account['balance_usd'])}"
         if account["balance_usd"] is None and account["note"]:
             text += f". {account['note']}"
         spend = account["spend_usd_per_hour"] or account["pods_usd_per_hour"]
         if account["pods"]:
             count = "1 pod" if account["pods"] == 1 else f"{account['pods']} pods"
-            text += f", and {count} there already" + (f" for {money(spend)} an hour" if spend else "")
+            text += f", and {count} there already" + (f" for {usd(spend)} an hour" if spend else "")
         yield "balance", text
 
 
@@ -131,17 +130,17 @@ def _cost(plan: Plan) -> Iterator[Row]:
     if not first:
         return
     if first["usd"] is not None:
-        traffic = f", traffic {money(first['traffic_usd'])}" if first["traffic_usd"] else _no_traffic(first)
-        disk = f", disk {money(first['disk_usd'])}" if first["disk_usd"] is not None else ", disk unknown"
-        parts = f"GPU {money(first['gpu_usd'])}{disk}{traffic}"
-        yield "cost", f"{money(first['usd'])} for {_hours(first['hours'])} on offer 1: {parts}"
+        traffic = f", traffic {usd_total(first['traffic_usd'])}" if first["traffic_usd"] else _no_traffic(first)
+        disk = f", disk {usd_total(first['disk_usd'])}" if first["disk_usd"] is not None else ", disk unknown"
+        parts = f"GPU {usd_total(first['gpu_usd'])}{disk}{traffic}"
+        yield "cost", f"{usd_total(first['usd'])} for {_hours(first['hours'])} on offer 1: {parts}"
     else:
-        yield "cost", f"{money(first['usd_per_hour'])} an hour on offer 1, for as long as it lives"
-    loading = f"{duration(first['loading_seconds'])} to load the image ({money(first['loading_usd'])})"
-    push = f", {duration(first['push_seconds'])} to send code and data ({money(first['push_usd'])})"
+        yield "cost", f"{usd(first['usd_per_hour'])} an hour on offer 1, for as long as it lives"
+    loading = f"{duration(first['loading_seconds'])} to load the image ({usd_total(first['loading_usd'])})"
+    push = f", {duration(first['push_seconds'])} to send code and data ({usd_total(first['push_usd'])})"
     yield "of that", f"about {loading}{push if plan['transfer']['bytes'] else ''}"
-    most = money(plan["usd_at_most"]) if plan["usd_at_most"] is not None else "unlimited"
-    dearest = money(plan["usd_per_hour_at_most"])
+    most = usd_total(plan["usd_at_most"]) if plan["usd_at_most"] is not None else "unlimited"
+    dearest = usd(plan["usd_per_hour_at_most"])
     count = plan["offers_fitting"]
     which = f"the dearest of {count} offers that fit" if count > 1 else "the only offer that fits"
     yield "at most", f"{most}, on {which} ({dearest} an hour){_in_vain(plan)}"
@@ -210,8 +209,8 @@ def _run_it(plan: Plan) -> str:
 def _limits(plan: Plan) -> Iterator[Row]:
     limits = plan["limits"]
     words = [
-        f"{money(limits['max_price'])} an hour" if limits["max_price"] is not None else "any price an hour",
-        money(limits["max_cost"]) if limits["max_cost"] is not None else "any cost",
+        f"{usd(limits['max_price'])} an hour" if limits["max_price"] is not None else "any price an hour",
+        usd_total(limits["max_cost"]) if limits["max_cost"] is not None else "any cost",
         _hours(limits["max_hours"]) if limits["max_hours"] is not None else "any time",
     ]
     if limits["attempts"] is not None:
@@ -259,7 +258,7 @@ def _stock(offer: Mapping[str, Any]) -> str:
 
 def _hosts(offer: Mapping[str, Any]) -> str:
     """The CUDA version of its host, or of the oldest and the newest of its hosts."""
-    known = sorted(found for each in offer["cuda_versions"] if (found := version(each)) is not None)
+    known = sorted(found for each in offer["cuda_versions"] if (found := major_minor(each)) is not None)
     return "-".join(dict.fromkeys(".".join(map(str, each)) for each in (known[0], known[-1]))) if known else "?"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._common.words import money
+from ...module_utils._core.units import usd, usd_total
 
 Data = Mapping[str, Any]
 #: What a run is to the program that was started for it: rent a pod; the run's pod lives; its pods are not proved gone;
@@ -204,7 +204,7 @@ def _how_to_use(pod: Data, stays: Data, call: str, run_id: str, ssh: str) -> lis
     ends = stays.get("lease_ends_at")
     end = f"ends itself at {ends}, unless somebody works on it before" if ends else "never ends itself"
     bill = (
-        f"The pod {pod['name']} ({pod['id']} on {pod['provider']}) costs {money(stays['usd_per_hour'])} an hour and "
+        f"The pod {pod['name']} ({pod['id']} on {pod['provider']}) costs {usd(stays['usd_per_hour'])} an hour and "
         f"{end}; give it back: ansible-playbook podyard.gpu.stop {call}"
     )
     return [
@@ -257,7 +257,7 @@ def ended_run(run: Data, check_mode: bool) -> dict[str, Any]:
         pods = "all pods proved gone" if gone else "not all pods proved gone"
     verb = "would be ended" if check_mode else "is over"
     message = (
-        f"The run {run['run_id']} {verb}: {run['outcome']}, {money(run['cost_usd'])}, {pods}; its directory is "
+        f"The run {run['run_id']} {verb}: {run['outcome']}, {usd_total(run['cost_usd'])}, {pods}; its directory is "
         f"{run['run_dir']}. {run['error'] or ''}"
     )
     return {"message": message.rstrip()}

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._core.times import utc_now
 from ...module_utils._core.values import to_json
 from ...module_utils._pods import books
 from ...module_utils._pods.ledger import CREATED, GONE, Ledger, proves
 from .._common.files import (
-    later,
     link_atomically,
     locked,
     now,
@@ -127,7 +127,7 @@ class RunRecord:
         def edit(record: dict[str, Any]) -> None:
             for pod in record["pods"]:
                 if not pod["gone_at"]:
-                    pod["lease_ends_at"] = later(seconds)
+                    pod["lease_ends_at"] = utc_now(ahead=seconds)
 
         if self.path.exists():
             self.change(edit)

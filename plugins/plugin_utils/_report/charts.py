@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .._common.files import parse_time
+from ...module_utils._core.times import parse_time
 
 # What a row is counted by, the first that there is.
 COUNTERS = ("epoch", "step", "global_step", "iteration", "iter")

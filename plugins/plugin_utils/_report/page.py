@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ...module_utils._core.shown import cleaned
+from ...module_utils._core.units import duration, size, usd, usd_total
 from .._common import words
 from .charts import CLOCKS, COUNTERS, FAMILIES, NoCharts, draw, gpu_charts, metric_charts
 from .data import RunFacts, Stage
@@ -30,11 +31,12 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
     environment.filters.update(
         attempt=words.attempt,
         clock=words.clock,
-        duration=words.duration,
+        duration=duration,
         how_it_went=words.how_it_went,
         interruption=words.interruption,
-        money=words.money,
-        size=words.size,
+        size=size,
+        usd=usd,
+        usd_total=usd_total,
         value=words.value,
     )
     whole = facts.seconds or 1.0
@@ -81,7 +83,7 @@ def _charts(facts: RunFacts) -> tuple[list[tuple[str, Markup]], str | None]:
 
 
 def _prices(facts: RunFacts) -> str:
-    kinds = {f"{pod.hardware} at {words.money(pod.facts['usd_per_hour'])} an hour" for pod in facts.pods}
+    kinds = {f"{pod.hardware} at {usd(pod.facts['usd_per_hour'])} an hour" for pod in facts.pods}
     return ", ".join(sorted(kinds))
 
 
@@ -103,5 +105,5 @@ def _job(plan: dict[str, Any]) -> list[tuple[str, str]]:
         tree = plan.get(name)
         if isinstance(tree, dict) and tree.get("path"):
             files = f"{tree.get('files')} file{'' if tree.get('files') == 1 else 's'}"
-            rows.append((name, f"{tree['path']} ({files}, {words.size(tree.get('bytes'))})"))
+            rows.append((name, f"{tree['path']} ({files}, {size(tree.get('bytes'))})"))
     return rows

@@ -12,6 +12,7 @@ import io
 from typing import Any
 
 from ...module_utils._core.shown import cleaned
+from ...module_utils._core.units import duration, size, usd, usd_total
 from .._common import words
 from .data import PodLife, RunFacts
 
@@ -32,9 +33,9 @@ def rows(facts: RunFacts) -> list[Row]:
         told.append(("interrupted", words.interruption(run["interruption"]), "red"))
     if run["metrics"]:
         told.append(("metrics", ", ".join(f"{name} {words.value(last)}" for name, last in run["metrics"].items()), ""))
-    stages = ", ".join(f"{stage.name} {words.duration(stage.seconds)}" for stage in facts.stages)
-    told.append(("wall time", f"{words.duration(facts.seconds)}{f' ({stages})' if stages else ''}", ""))
-    told.append(("cost", words.money(run["cost_usd"]), ""))
+    stages = ", ".join(f"{stage.name} {duration(stage.seconds)}" for stage in facts.stages)
+    told.append(("wall time", f"{duration(facts.seconds)}{f' ({stages})' if stages else ''}", ""))
+    told.append(("cost", usd_total(run["cost_usd"]), ""))
     if not facts.pods:
         told.append(("pods", "nothing was rented", ""))
     told += [("pod", _pod(pod), "green" if pod.facts["gone_proved"] else "bold red") for pod in facts.pods]
@@ -45,7 +46,7 @@ def rows(facts: RunFacts) -> list[Row]:
         total = sum(artifact.get("bytes") or 0 for artifact in run["artifacts"])
         names = ", ".join(artifact["path"].removeprefix("artifacts/") for artifact in run["artifacts"][:5])
         more = f" and {len(run['artifacts']) - 5} more" if len(run["artifacts"]) > 5 else ""
-        told.append(("artifacts", f"{names}{more} ({words.size(total)}) in {facts.directory / 'artifacts'}", ""))
+        told.append(("artifacts", f"{names}{more} ({size(total)}) in {facts.directory / 'artifacts'}", ""))
     return told
 
 
@@ -55,9 +56,9 @@ def _attempt(tried: dict[str, Any]) -> str:
 
 
 def _pod(pod: PodLife) -> str:
-    told = f"{pod.label}, {pod.hardware} at {words.money(pod.facts['usd_per_hour'])} an hour, "
+    told = f"{pod.label}, {pod.hardware} at {usd(pod.facts['usd_per_hour'])} an hour, "
     if pod.facts["gone_proved"]:
-        return f"{told}rented for {words.duration(pod.seconds)}, proved gone at {words.clock(pod.facts['gone_at'])}"
+        return f"{told}rented for {duration(pod.seconds)}, proved gone at {words.clock(pod.facts['gone_at'])}"
     return f"{told}NOT PROVED GONE: it may still cost money"
 
 

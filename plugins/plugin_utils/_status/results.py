@@ -15,12 +15,12 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 
 from ...module_utils._core.patterns import Patterns, exactly, to_regex
+from ...module_utils._core.units import size
 from ...module_utils._training.metrics import json_lines, latest
 from .._common.ssh import SshHost
 from .._follow.checkpoints import checked_files, literal_base
 from .._follow.probe import MOST_BYTES, STREAMS, NoAnswer, RunDirWriter, TrainingProbe
 from .._transfer.manifest import TreeError
-from .._transfer.progress import amount
 from .._transfer.pull import Pull
 from .._transfer.transfer import Mover, Report, Request
 
@@ -109,7 +109,7 @@ class Fetcher:
         total = sum(record["bytes"] for record in records)
         if self.most and total > self.most:
             raise TreeError(
-                f"The pod has {amount(total)} that match {', '.join(patterns)}, but no more than {amount(self.most)} "
+                f"The pod has {size(total)} that match {', '.join(patterns)}, but no more than {size(self.most)} "
                 "may come (max_gb; for a training it is twice its train_output_gb). If it really writes so much, fetch "
                 f"again with -e runs_max_gb={total / 1e9 + 1:.0f}."
             )

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...module_utils._core.names import PREFIX, PodName
-from ...module_utils._core.pod import FAILED, GONE, INTERRUPTIONS, RUNNING, STOPPED, UNKNOWN, usd
+from ...module_utils._core.pod import FAILED, GONE, INTERRUPTIONS, RUNNING, STOPPED, UNKNOWN
 from ...module_utils._core.shown import cleaned
+from ...module_utils._core.times import parse_time, rfc3339
+from ...module_utils._core.units import age, usd, usd_total
 from ...module_utils._pods.holder import Holder
 from ...module_utils._training.metrics import json_lines, latest, number
-from .._common.files import parse_time
 from .._common.pod_lists import PodList
 from .._follow.text import exit_words, metric_words
 from .probe import ProbeAnswer
@@ -33,22 +34,13 @@ Cell = tuple[str, str]
 
 
 def span(seconds: float | None) -> str:
-    """A time in the words that matter: 45 s, 12 min, 3 h 05, 2 d 4 h."""
-    if seconds is None:
-        return "?"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole // 60 % 60:02d}"
-    return f"{whole // 86400} d {whole // 3600 % 24} h"
+    """Write a time span for a narrow column: `12 min`, `?` for None."""
+    return "?" if seconds is None else age(seconds)
 
 
 def money(amount: float | None) -> str:
     """An amount in a column whose head says USD."""
-    return "?" if amount is None else usd(amount).removesuffix(" USD") if amount < 1 else f"{amount:.2f}"
+    return "?" if amount is None else usd_total(amount).removeprefix("USD ")
 
 
 def lease(ends_at: str | None, now: datetime) -> str:
@@ -104,7 +96,7 @@ def sums(status: Status) -> str:
         return f"No pod of ours is at {' or '.join(asked)}." if asked else "Nothing is known of any pod."
     many = "1 pod" if len(status.pods) == 1 else f"{len(status.pods)} pods"
     part = f" (without {', '.join(status.errors)}, of which nothing is known)" if status.errors else ""
-    return f"{many}, {usd(status.usd_per_hour)} per hour, {usd(round(status.cost_usd, 4))} so far{part}."
+    return f"{many}, {usd(status.usd_per_hour)} per hour, {usd_total(status.cost_usd)} so far{part}."
 
 
 def render(status: Status, *, width: int, color: bool, now: datetime) -> str:
@@ -343,7 +335,7 @@ def _lease(seconds: float | None, now: datetime) -> str | None:
     """When a lease ends of which so much is left, by this machine's clock; the pod's may be wrong."""
     if seconds is None:
         return None
-    return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return rfc3339(now + timedelta(seconds=seconds))
 
 
 def _of_others(run: Run, holders: Mapping[str, Holder]) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._common.words import size
+from ...module_utils._core.units import size
 
 GB = 1000**3
 # Names in a sentence; more would bury it.

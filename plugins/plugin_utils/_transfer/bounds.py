@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from ...module_utils._core.units import size
 from .foreign import told
 from .manifest import TreeError
-from .progress import amount
 
 # A file to which the training still writes may grow between the listing and its transfer: a log by some megabytes.
 GROWTH = 64 << 20
@@ -47,7 +47,7 @@ class Oversize(TreeError):
 
     def __init__(self, what: str, told_before: int) -> None:
         super().__init__(
-            f"{what} than the {amount(told_before)} that the pod told before, so that the connection was ended. Either "
+            f"{what} than the {size(told_before)} that the pod told before, so that the connection was ended. Either "
             "something on the pod writes to it all the time, or this pod is not to be trusted."
         )
 
@@ -87,7 +87,7 @@ class Watch:
         if now - self._begun > self._seconds:
             raise Overtime(
                 f"{self._label}: it has not ended after {self._seconds / 3600:.1f} hours, which "
-                f"{amount(self._expected)} do not take on any line, so that the connection was ended. Start again, or "
+                f"{size(self._expected)} do not take on any line, so that the connection was ended. Start again, or "
                 "use another pod."
             )
         self.judge(words)
@@ -99,7 +99,7 @@ class Watch:
         """Raise Overtime when the other side has said too much."""
         if words.count > self.words:
             raise Overtime(
-                f"{self._label}: the pod sent more than {amount(self.words)} of messages, so that the connection was "
+                f"{self._label}: the pod sent more than {size(self.words)} of messages, so that the connection was "
                 "ended."
             )
 

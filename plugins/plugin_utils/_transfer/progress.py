@@ -8,22 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ...module_utils._core.units import duration, size
+
 # Nobody wonders before two seconds have passed; a line every five seconds shows life and does not flood a log.
 FIRST_LINE = 2.0
 NEXT_LINE = 5.0
 
 
-def amount(count: float) -> str:
-    """Bytes as people read them, in binary units: 512 B, 1.5 MiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
-
-
 class Progress:
-    """Prints lines such as `push data: 1.2 GiB of 4.0 GiB (30 %), 85.0 MiB/s, 0:33 left`.
+    """Prints lines such as `push data: 1.2 GB of 4.0 GB (30 %), 85.0 MB/s, 33 s left`.
 
     `show` prints one line; `clock` gives seconds. `done` and `total` count bytes and may be set from any thread.
     """
@@ -59,8 +52,8 @@ class Progress:
         """The line for a transfer that runs for `seconds`."""
         rate = self.done / seconds if seconds > 0 else 0.0
         share = min(100, round(100 * self.done / self.total)) if self.total else 100
-        text = f"{self.label}: {amount(self.done)} of {amount(self.total)} ({share} %), {amount(rate)}/s"
+        text = f"{self.label}: {size(self.done)} of {size(self.total)} ({share} %), {size(rate)}/s"
         if rate > 0 and self.total > self.done:
             left = round((self.total - self.done) / rate)
-            text += f", {left // 60}:{left % 60:02d} left"
+            text += f", {duration(left)} left"
         return text

@@ -14,13 +14,13 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 
 from ...module_utils._core.patterns import Patterns
+from ...module_utils._core.units import size
 from . import remote as far
 from .bounds import RESERVE
 from .foreign import told
 from .landing import Landing, refuse_control
 from .listing import RemoteTree
 from .manifest import INCOMING, FileStat, HashCache, Tree, hash_tree, stays_inside
-from .progress import amount
 from .rsync import Cancelled
 from .transfer import Mover, Report, named, same_by_look
 
@@ -115,8 +115,8 @@ class Pull:
         total = sum(self.remote.size(path) for path in self.wanted)
         if self.request.most and total > self.request.most:
             raise AnsibleActionFail(
-                f"{self.mover.host.label} has {amount(total)} to fetch in {told(self.remote.root)}, the largest file "
-                f"being {named(self._largest())}, but no more than {amount(self.request.most)} may come (max_gb; for a "
+                f"{self.mover.host.label} has {size(total)} to fetch in {told(self.remote.root)}, the largest file "
+                f"being {named(self._largest())}, but no more than {size(self.request.most)} may come (max_gb; for a "
                 "training it is twice its train_output_gb). Raise that if it really writes so much, or narrow what is "
                 "fetched."
             )
@@ -129,9 +129,9 @@ class Pull:
         free = self.landing.free_bytes
         if need > max(0, free - RESERVE):
             raise AnsibleActionFail(
-                f"{self.mover.host.label} has {amount(need)} to fetch, the largest file being "
-                f"{named(self._largest())}, but {told(str(self.dest))} has only {amount(free)} free, of which "
-                f"{amount(RESERVE)} stay free for the records of runs. Make room, or narrow what is fetched, and fetch "
+                f"{self.mover.host.label} has {size(need)} to fetch, the largest file being "
+                f"{named(self._largest())}, but {told(str(self.dest))} has only {size(free)} free, of which "
+                f"{size(RESERVE)} stay free for the records of runs. Make room, or narrow what is fetched, and fetch "
                 "again."
             )
 

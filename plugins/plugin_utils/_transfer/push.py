@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 
+from ...module_utils._core.units import size
 from . import remote as far
 from .account_keys import AccountKeys
 from .listing import RemoteTree
 from .manifest import FileStat, HashCache, Tree, TreeError, digest, hash_tree, scan, shown
-from .progress import Progress, amount
+from .progress import Progress
 from .transfer import Mover, Report, named, same_by_look
 
 #: Of a tree that is sent by itself, not as the code of a job, so much is looked through for keys of accounts: the small
@@ -178,8 +179,8 @@ class Push:
         need, free = sum(sizes.values()) - there, self.remote.free_bytes
         if free is not None and need > free:
             raise AnsibleActionFail(
-                f"{self.request.label} needs {amount(need)} more, but {self.remote.root} on {self.mover.host.label} "
-                f"has only {amount(free)} free. Rent the pod with a larger disk or volume."
+                f"{self.request.label} needs {size(need)} more, but {self.remote.root} on {self.mover.host.label} "
+                f"has only {size(free)} free. Rent the pod with a larger disk or volume."
             )
 
     def _prove(self, report: Report, paths: list[str]) -> None:

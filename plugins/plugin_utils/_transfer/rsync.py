@@ -22,6 +22,7 @@ from typing import IO
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
+from ...module_utils._core.units import major_minor
 from .._common.ssh import SSH_FAILED, SshHost, plain_environment, unreachable
 from .bounds import GROWTH, HANG_UP_SECONDS, STALL_SECONDS, Oversize, Watch, Words
 from .landing import Landing
@@ -115,8 +116,8 @@ def usable() -> bool:
 
 def version(text: str) -> tuple[int, int]:
     """The version of the real rsync in the first line that it prints; (0, 0) for another program, such as openrsync."""
-    found = re.match(r"rsync\s+version\s+v?(\d{1,4})\.(\d{1,4})", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    found = re.match(r"rsync\s+version\s+v?(\d{1,4}\.\d{1,4})", text)
+    return (major_minor(found[1]) if found else None) or (0, 0)
 
 
 def _environment() -> dict[str, str]:

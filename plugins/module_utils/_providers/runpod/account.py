@@ -301,7 +301,7 @@ def _cost(values: Mapping[str, Any]) -> str:
     """A volume bills until it is deleted, whether anything uses it or not."""
     if values["usd_per_month"] is None:
         return "It is billed until it is deleted, used or not."
-    return f"It costs about {values['usd_per_month']:.2f} USD a month until it is deleted, used or not."
+    return f"It costs about USD {values['usd_per_month']:.2f} a month until it is deleted, used or not."
 
 
 def _place(store: ResourceStore, values: Mapping[str, Any]) -> None:

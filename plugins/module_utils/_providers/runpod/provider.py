@@ -28,7 +28,7 @@ from .config import DEFAULT_URL, KEY_VARIABLE
 #: USD per GB and month of the container's disk, and of the volume while its pod runs (list price, the same for both).
 DISK = 0.10
 #: When the GPU begins to bill is documented nowhere.
-REMARKS = ("RunPod bills the GPU from the order on, disks by its list (0.10 USD per GB and month), and no traffic",)
+REMARKS = ("RunPod bills the GPU from the order on, disks by its list (USD 0.10 per GB and month), and no traffic",)
 
 
 def of(offer: Offer, disk_gb: float, volume_gb: float) -> Rates:

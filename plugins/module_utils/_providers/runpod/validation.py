@@ -15,6 +15,7 @@ from typing import Any
 from ..._core import errors
 from ..._core.errors import BadRequest
 from ..._core.pod import Mount, Pod, PodRequest
+from ..._core.public_keys import public_key_problem
 from ..._core.values import to_json
 from ..base import OPTIONS as OPTIONS_OF_CHANGES
 from . import wire
@@ -221,7 +222,6 @@ LEAST_VOLUME = 10
 LEAST_VCPUS = 2
 _VERSION = re.compile(r"^\d+\.\d+$")
 _PORT = re.compile(r"^(\d{1,5})/(tcp|http)$")
-_KEY = re.compile(r"^(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=* ?.*$")
 
 
 def check(request: PodRequest, account_key: str) -> None:
@@ -374,12 +374,9 @@ def _environment(env: Mapping[str, str], account_key: str) -> Iterator[str]:
                 f"the environment variable {name} (option env) holds the account's API key, which no pod may get; "
                 "leave it out."
             )
-    for line in env.get("PUBLIC_KEY", "").splitlines():
-        if line.strip() and not _KEY.fullmatch(line.strip()):
-            yield (
-                f"the option public_keys holds what is no public SSH key: {line.strip()[:30]!r}; give the content of a "
-                ".pub file, which begins with the key's type, like ssh-ed25519."
-            )
+    problem = public_key_problem(line.strip() for line in env.get("PUBLIC_KEY", "").splitlines() if line.strip())
+    if problem:
+        yield problem
 
 
 def _size(body: Mapping[str, Any]) -> Iterator[str]:

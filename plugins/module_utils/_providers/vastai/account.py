@@ -371,7 +371,7 @@ def _users(store: ResourceStore, raw: Mapping[str, Any]) -> list[str]:
 def _cost(raw: Mapping[str, Any]) -> str:
     if raw.get("usd_per_month") is None:
         return "It is billed until it is deleted, used or not."
-    return f"It costs about {raw['usd_per_month']:.2f} USD a month until it is deleted, used or not."
+    return f"It costs about USD {raw['usd_per_month']:.2f} a month until it is deleted, used or not."
 
 
 def volume_name(raw: Mapping[str, Any]) -> str | None:

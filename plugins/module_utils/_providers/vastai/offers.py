@@ -16,7 +16,7 @@ from ..._core import errors
 from ..._core import gpus as gpu_models
 from ..._core.gpus import resolve
 from ..._core.offer import VALUE, Objection, Offer, OfferQuery
-from ..._core.pod import usd
+from ..._core.units import usd
 from ..._core.values import amount, integer, mapping, number, text
 from ..._http.session import ApiSession
 from . import wire

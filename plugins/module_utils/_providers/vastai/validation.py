@@ -11,7 +11,7 @@ from typing import Any
 
 from ..._core.errors import BadRequest
 from ..._core.pod import SSH_PORT, Pod, PodRequest
-from ..._core.values import no_public_key
+from ..._core.public_keys import public_key_problem
 from . import wire
 from .wire import MOST_SCRIPT
 
@@ -94,7 +94,7 @@ def _name(name: str) -> Iterator[str]:
 
 def _bid(bid: float, most: float) -> Iterator[str]:
     if not LEAST_BID <= bid <= most:
-        yield f"the option bid is {bid}; a bid is {LEAST_BID} to {most:g} USD per hour for the whole pod."
+        yield f"the option bid is {bid}; a bid is USD {LEAST_BID} to USD {most:g} per hour for the whole pod."
 
 
 def _ports(request: PodRequest) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _ports(request: PodRequest) -> Iterator[str]:
 
 
 def _keys(request: PodRequest) -> Iterator[str]:
-    wrong = no_public_key(request.public_keys)
+    wrong = public_key_problem(request.public_keys)
     if wrong is not None:
         yield wrong
 

@@ -13,12 +13,12 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from ..._core import pod as pod_states
 from ..._core.errors import BadAnswer
 from ..._core.pod import SSH_PORT, Endpoint, Mount, Pod, PodRequest
+from ..._core.times import rfc3339
 from ..._core.values import amount, docker_port, host_name, identifier, integer, listing, mapping, number, text
 from ..base import OwnEnd
 
@@ -384,7 +384,7 @@ def moment(value: Any) -> str | None:
     seconds = number(value)
     if seconds is None or not 0 < seconds < 1e11:
         return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return rfc3339(seconds)
 
 
 def actions(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ class TestRunInfo:
         monkeypatch.setenv("VAST_URL", "http://127.0.0.1:9")
         [run] = act(run_info.ActionModule)["runs"]
         [left] = run["left"]
-        assert left.startswith(f"{NAME} (7 on vastai) costs 0.50 USD per hour; end it by: curl ")
+        assert left.startswith(f"{NAME} (7 on vastai) costs USD 0.50 per hour; end it by: curl ")
         assert "0123456789abcdef" not in left
         monkeypatch.delenv("VAST_API_KEY")
         monkeypatch.setenv("HOME", str(runs))

@@ -104,7 +104,7 @@ def test_output_without_end(run, execute, monkeypatch, stream):
     run()
     monkeypatch.setattr(module, "MOST_OUTPUT", 4096)
     told = execute(command=f"while :; do echo abcdefghijklmnopqrstuvwxyz >&{stream} || exit; done")
-    assert told["failed"] is True and "answered with more than 4 KiB" in told["msg"]
+    assert told["failed"] is True and "answered with more than 4.1 kB" in told["msg"]
 
 
 @pytest.mark.parametrize("command", ["exit 3", "(exit 3)", "false || exit 3", "trap '' TERM; exit 3"])

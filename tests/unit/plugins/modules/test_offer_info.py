@@ -62,10 +62,10 @@ def test_what_cannot_be_had_is_shown_when_asked_for(ask):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"gpus": ["a40"]}, "Nearest: A40 on runpod at 0.69 USD per hour is out of stock in the cloud SECURE"),
+        ({"gpus": ["a40"]}, "Nearest: A40 on runpod at USD 0.69 per hour is out of stock in the cloud SECURE"),
         (
             {"gpus": ["4090"], "max_price": 0.3},
-            "exceeds the cap of 0.30 USD per hour (option max_price); cheapest is 0.69 USD on runpod in US-IL-1",
+            "exceeds the cap of USD 0.30 per hour (option max_price); cheapest is USD 0.69 on runpod in US-IL-1",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_why_nothing_fits_is_told_of_both(ask_both):
         ("vastai", ["max_price"]),
         ("runpod", ["max_price"]),
     ]
-    assert "cheapest is 0.3615 USD on vastai in US" in result["reason"]
+    assert "cheapest is USD 0.3615 on vastai in US" in result["reason"]
     assert result["changed"] is False
 
 
@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_listed_after_what_does_with_its_reason(ask_both):
         ("runpod", "RTX 4090", False),
         ("runpod", "A40", False),
     ]
-    assert result["offers"][1]["why_not"] == "exceeds the cap of 0.50 USD per hour (option max_price)"
+    assert result["offers"][1]["why_not"] == "exceeds the cap of USD 0.50 per hour (option max_price)"
 
 
 def test_filters_in_the_words_of_one_provider_go_to_it_alone(ask_both):

@@ -74,7 +74,7 @@ def test_check_mode_ends_nothing(give_back, tmp_path):
 def test_a_pod_that_is_not_proved_gone_fails_the_task(give_back):
     refused = expect("DELETE", "/v2/pods/p1").problem(403, "access denied")
     result = give_back(BOTH, refused, failing=True)
-    for words in ("NOT PROVED GONE", "p1", "0.69 USD per hour", "access denied", "curl -X DELETE"):
+    for words in ("NOT PROVED GONE", "p1", "USD 0.69 per hour", "access denied", "curl -X DELETE"):
         assert words in result["msg"]
     assert [(pod["id"], pod["gone_proved"]) for pod in result["pods"]] == [("p1", False)]
 

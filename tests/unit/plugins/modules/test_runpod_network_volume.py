@@ -70,7 +70,7 @@ def test_a_volume_is_made_and_its_cost_is_said(ensure):
         data_center="eu-ro-1",
     )
     assert (result["changed"], result["network_volume"]) == (True, SHOWN)
-    assert "about 7.00 USD a month" in result["msg"]
+    assert "about USD 7.00 a month" in result["msg"]
     assert result["diff"] == {"before": {}, "after": SHOWN}
     again = ensure(listed(RAW), size=100, data_center="eu-ro-1", type="STANDARD")
     assert (again["changed"], again["network_volume"]) == (False, SHOWN)
@@ -80,7 +80,7 @@ def test_check_mode_predicts_the_volume_and_its_cost(ensure):
     result = ensure(listed(), CATALOGUE, check=True, **WANTED)
     assert result["changed"] is True
     assert result["network_volume"] == {**SHOWN, "id": None, "type": None}
-    assert "would be made. It costs about 7.00 USD a month" in result["msg"]
+    assert "would be made. It costs about USD 7.00 a month" in result["msg"]
     assert ensure(listed(RAW), check=True, **WANTED)["changed"] is False
 
 
@@ -109,7 +109,7 @@ def test_a_size_that_there_is_not_is_refused_before_any_request(ensure, size):
 def test_a_volume_grows(ensure):
     patch = expect("PATCH", "/v2/network-volumes/v1", body={"size": 2000}).reply({**RAW, "size": 2000})
     result = ensure(listed(RAW), patch, size=2000)
-    # 1000 GB at 0.07 and 1000 GB at 0.05 USD.
+    # 1000 GB at USD 0.07 and 1000 GB at USD 0.05.
     assert result["network_volume"]["usd_per_month"] == 120.0
     assert (result["diff"]["before"]["usd_per_month"], result["diff"]["after"]["usd_per_month"]) == (7.0, 120.0)
     assert ensure(listed(RAW), check=True, size=2000)["diff"] == result["diff"]

@@ -181,7 +181,7 @@ def test_a_pod_that_does_not_get_ready_is_ended_before_the_task_fails(ensure):
 def test_a_contract_above_the_cap_is_given_back(ensure):
     script = (NOTHING, NOTHING, CATALOGUE, CREATE.reply(fresh(cost=0.99), 201), *ENDED)
     result = ensure(*script, failing=True, max_price=0.7, **RENT)
-    assert "0.99 USD per hour, above the cap of 0.70 USD" in result["msg"]
+    assert "USD 0.99 per hour, above the cap of USD 0.70" in result["msg"]
     assert result["pods_gone"][0]["gone_proved"] is True
 
 
@@ -190,7 +190,7 @@ def test_a_contract_above_the_cap_is_given_back(ensure):
     [
         ({"gpus": ["4091"]}, (NOTHING, NOTHING, CATALOGUE), "no GPU '4091'"),
         ({"gpus": []}, (NOTHING,), "name the GPUs"),
-        ({"max_price": 0.5}, (NOTHING, NOTHING, CATALOGUE), "above the cap of 0.50 USD per hour"),
+        ({"max_price": 0.5}, (NOTHING, NOTHING, CATALOGUE), "above the cap of USD 0.50 per hour"),
         ({"ports": ["8888/http"]}, (NOTHING,), "without 22/tcp"),
         ({"public_keys": [], "wait_for": "port_open"}, (NOTHING,), "without a public key"),
         ({"public_keys": ["null"]}, (), "no public SSH key"),
@@ -272,7 +272,7 @@ def test_a_stop(ensure, module):
         state="stopped",
     )
     assert (result["changed"], result["pod"]["phase"]) == (True, "stopped")
-    assert "10.00 USD per month" in " ".join(module.printed.split())
+    assert "USD 10.00 per month" in " ".join(module.printed.split())
     again = ensure(listed(EXITED), name=NAME, state="stopped")
     assert again["changed"] is False
     assert ensure(listed(made()), name=NAME, state="stopped", check=True)["changed"] is True
@@ -326,7 +326,7 @@ def test_an_end_by_id(ensure):
 def test_an_end_that_is_not_proved_says_how_to_do_it_by_hand(ensure):
     refused = expect("DELETE", "/v2/pods/p1").problem(401, "invalid api key")
     result = ensure(listed(made()), refused, failing=True, name=NAME, state="absent")
-    for words in ("p1", "runpod", "0.69 USD per hour", "invalid api key", "curl -X DELETE"):
+    for words in ("p1", "runpod", "USD 0.69 per hour", "invalid api key", "curl -X DELETE"):
         assert words in result["msg"]
 
 

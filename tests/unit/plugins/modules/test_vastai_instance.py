@@ -108,7 +108,7 @@ def test_the_ledger_knows_the_contract_before_anything_is_judged(ensure, tmp_pat
 def test_a_contract_above_the_cap_is_given_back(ensure):
     script = (NOTHING, NOTHING, GPUS, MARKET, no_keys(), BUY, ATTACH, shown(dph_total=0.9), *ENDED)
     result = ensure(*script, failing=True, max_price=0.5, **RENT)
-    assert "says 0.90 USD per hour, above the cap of 0.50 USD" in result["msg"]
+    assert "says USD 0.90 per hour, above the cap of USD 0.50" in result["msg"]
     assert result["pods_gone"][0]["gone_proved"] is True
 
 
@@ -324,7 +324,7 @@ def test_a_pod_is_stopped_with_its_price_and_started(ensure):
     off = expect("GET", LIST).reply(listed(rows.stopped()))
     result = ensure(here(), stop, shown(rows.stopped()), off, name=NAME, state="stopped")
     assert (result["changed"], result["pod"]["phase"], result["pod"]["billing"]) == (True, "stopped", "disk")
-    assert "still bills 9.00 USD per month" in str(result["warnings"])
+    assert "still bills USD 9.00 per month" in str(result["warnings"])
     # At another address nobody knows whose stop it was.
     credit = expect("GET", USER).reply({"id": 1, "credit": 5})
     assert ensure(off, credit, name=NAME, state="stopped")["changed"] is False

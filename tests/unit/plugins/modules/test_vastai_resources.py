@@ -211,7 +211,7 @@ def test_a_volume_is_rented_on_the_cheapest_machine_and_then_there(do):
     script = (volumes(), volumes(), room.reply({"offers": offers}), made, volumes(VOLUME))
     result = do(vastai_volume, *script, name="data", size=15, machine_id=7)
     assert (result["changed"], result["volume"]["id"], result["volume"]["usd_per_month"]) == (True, "8", 1.44)
-    assert "1.44 USD a month" in result["msg"]
+    assert "USD 1.44 a month" in result["msg"]
     assert do(vastai_volume, volumes(VOLUME), name="data", size=15)["changed"] is False
     check = (volumes(), volumes(), expect("POST", ROOM).reply({"offers": offers}))
     assert do(vastai_volume, *check, name="data", size=15, check=True)["changed"] is True

@@ -107,7 +107,7 @@ def test_what_is_not_tried_is_told_with_its_reason():
 
 def test_what_is_too_expensive_is_told_with_its_price():
     _found, why = search.rank(FakeCloud(offers=OFFERS), OfferQuery(gpus=("4090", "A40"), clouds=BOTH, max_price=0.5))
-    assert why == ["RTX 4090 at 0.69 USD per hour in the cloud SECURE exceeds the cap of 0.50 USD per hour"]
+    assert why == ["RTX 4090 at USD 0.69 per hour in the cloud SECURE exceeds the cap of USD 0.50 per hour"]
 
 
 def test_what_the_provider_has_filtered_is_not_judged_again():
@@ -135,7 +135,7 @@ def test_nothing_free_says_every_filter_that_took_part():
         "cloud SECURE or COMMUNITY",
         "data centre EU-1 or US-1",
         "CUDA 12.8 or later",
-        "at most 3.00 USD",
+        "at most USD 3.00",
         "global networking",
     ):
         assert words in str(caught.value)
@@ -164,8 +164,8 @@ def test_a_gpu_wished_for_twice_is_tried_once():
 @pytest.mark.parametrize(
     ("query", "kind", "words"),
     [
-        ({"gpus": ("4090",), "max_price": 0.3}, errors.TooExpensive, "cheapest is RTX 4090 at 0.34 USD per hour"),
-        ({"gpus": ("L40S",), "max_price": 0.8599}, errors.TooExpensive, "0.8599 USD"),
+        ({"gpus": ("4090",), "max_price": 0.3}, errors.TooExpensive, "cheapest is RTX 4090 at USD 0.34 per hour"),
+        ({"gpus": ("L40S",), "max_price": 0.8599}, errors.TooExpensive, "USD 0.8599"),
         ({"gpus": ("H100",)}, errors.NoCapacity, "H100 is out of stock in the cloud SECURE"),
         ({"gpus": ("H100",), "regions": ("eu-1",)}, errors.NoCapacity, "in EU-1"),
         ({"gpus": ("V100",)}, errors.BadRequest, "V100 is not for rent"),

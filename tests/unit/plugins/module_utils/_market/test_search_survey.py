@@ -214,7 +214,7 @@ def test_what_excludes_a_machine_is_named_with_its_number(wish, words):
     found = survey(Machines(offers=[machine()]), **wish)
     (miss,) = found.misses
     assert words in miss.words
-    assert miss.words.startswith("RTX 4090 on machines at 0.36 USD per hour")
+    assert miss.words.startswith("RTX 4090 on machines at USD 0.36 per hour")
     assert words in found.refusal().message
 
 
@@ -276,7 +276,7 @@ def test_a_gpu_of_unknown_throughput_is_ranked_last_and_told():
 
 
 def test_disks_count_wherever_they_are_billed():
-    # 720 GB cost 0.10 USD per hour beside the one price, and are in the other.
+    # 720 GB cost USD 0.10 per hour beside the one price, and are in the other.
     found = survey(*both(kind(price=0.5), machine(price=0.55, disk_gb=900)), rank_by="price", disk_gb=720)
     assert [(each.provider, each.billed_usd_per_hour) for each in found.offers] == [("machines", 0.55), ("clouds", 0.6)]
     # The cap is held against the price that the contract will show.
@@ -349,10 +349,10 @@ def test_a_region_of_the_world_is_its_countries():
     [
         ({"min_gpu_memory": 80, "gpus": ("RTX 4090",)}, r"min_gpu_memory is 80 GB.*RTX 4090 has 24"),
         ({"min_compute_capability": 9.0, "gpus": ("4090", "A40")}, r"min_compute_capability is 9.*A40 has 8.6"),
-        ({"bid": 0.2}, "bid is 0.20 USD, and interruptible is false"),
+        ({"bid": 0.2}, "bid is USD 0.20, and interruptible is false"),
         (
             {"bid": 0.5, "max_price": 0.4, "interruptible": True},
-            r"bid \(0.50 USD.*above the option max_price \(0.40 USD",
+            r"bid \(USD 0.50.*above the option max_price \(USD 0.40",
         ),
         ({"regions": ("ZZ",)}, "'ZZ' .*ISO 3166 assigns these two letters to none"),
         ({"regions": ("UK",)}, "United Kingdom is GB"),
@@ -399,7 +399,7 @@ def test_the_price_is_told_with_the_cap_and_the_place():
     found = survey(Clouds(offers=[replace(PLACED, usd_per_hour=0.44)]), gpus=("4090",), max_price=0.4)
     refused = found.refusal()
     assert (
-        "RTX 4090 at 0.44 USD per hour exceeds the cap of 0.40 USD per hour (option max_price); cheapest is 0.44 USD "
+        "RTX 4090 at USD 0.44 per hour exceeds the cap of USD 0.40 per hour (option max_price); cheapest is USD 0.44 "
         "on clouds in US-TX-3." in refused.message
     )
     assert isinstance(refused, errors.TooExpensive)
@@ -421,7 +421,7 @@ def test_what_two_wishes_exclude_is_told_as_the_pair():
     (miss,) = found.misses
     assert set(miss.requirements) == {"max_price", "min_memory"}
     assert "has 16 GB of memory" in miss.words
-    assert "exceeds the cap of 0.40 USD per hour (option max_price)" in miss.words
+    assert "exceeds the cap of USD 0.40 per hour (option max_price)" in miss.words
 
 
 def test_a_single_wish_is_told_before_any_pair():
@@ -444,7 +444,7 @@ def test_what_the_provider_filters_away_is_asked_for_only_when_nothing_fits():
     gone.near = machines.near
     found = survey(gone, gpus=("4090",))
     assert [miss.words for miss in found.misses] == [
-        "RTX 4090 on machines at 0.36 USD per hour in US has a reliability of 0.9 (option search)"
+        "RTX 4090 on machines at USD 0.36 per hour in US has a reliability of 0.9 (option search)"
     ]
     assert survey(gone, gpus=("4090",), near=False).misses[0].words.endswith("is offered by no machine")
 
@@ -476,7 +476,7 @@ def test_nothing_left_is_told_last_and_is_no_wish():
     assert [(miss.offer.gpu, miss.hopeless) for miss in found.misses] == [("RTX 4090", False), ("H100", True)]
     only = survey(Clouds(offers=offers[:1]), gpus=("H100",))
     assert isinstance(only.refusal(), errors.NoCapacity)
-    assert "H100 on clouds at 2.99 USD per hour is out of stock in the cloud SECURE" in only.refusal().message
+    assert "H100 on clouds at USD 2.99 per hour is out of stock in the cloud SECURE" in only.refusal().message
 
 
 def test_what_never_is_for_rent_is_a_wrong_request():

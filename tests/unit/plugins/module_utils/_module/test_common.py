@@ -35,7 +35,7 @@ def test_nothing_in_a_command_is_expanded():
     ("argv", "words"),
     [
         (["podyard-no-such-program"], "podyard-no-such-program cannot be started: .*No such file"),
-        (["sh", "-c", "while :; do printf '%0999d' 0; done"], "the pod answered with more than 1 MiB of output"),
+        (["sh", "-c", "while :; do printf '%0999d' 0; done"], "the pod answered with more than 1.0 MB of output"),
         (["sh", "-c", "while :; do echo drip; sleep 0.01; done"], "sh gave no answer for"),
     ],
 )

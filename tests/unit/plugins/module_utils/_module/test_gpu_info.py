@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.module_utils._module.gpu_info import problems, same_gpu, version
+from ansible_collections.podyard.gpu.plugins.module_utils._module.gpu_info import problems, same_gpu
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,6 @@ def test_names_of_the_same_gpu(wanted, found):
 )
 def test_names_of_different_gpus(wanted, found):
     assert not same_gpu(wanted, found)
-
-
-def test_versions_compare_by_number():
-    assert version("12.10") > version("12.8")
-    assert version("12.8.0") == version("12.8")
-    assert version("570.86.15") > version("570")
 
 
 WISHES = dict.fromkeys(

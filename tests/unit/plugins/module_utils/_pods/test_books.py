@@ -195,7 +195,7 @@ def test_where_the_list_fails_the_pods_of_the_books_are_named(tmp_path, kind):
     cloud = FakeCloud(pod("p1", NAME)).plan("list", kind("no list")).plan("terminate", errors.ServerError("no"))
     with pytest.raises(kind) as caught:
         give_back(cloud, tmp_path)
-    for words in ("no list", "NOT PROVED GONE", NAME, "p1", "on fake", "0.69 USD per hour", "fake end p1"):
+    for words in ("no list", "NOT PROVED GONE", NAME, "p1", "on fake", "USD 0.69 per hour", "fake end p1"):
         assert words in str(caught.value)
     assert [result["id"] for result in caught.value.facts["pods_gone"]] == ["p1"]
 

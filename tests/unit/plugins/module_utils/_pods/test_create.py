@@ -378,7 +378,7 @@ def test_a_contract_above_the_cap_is_given_back_at_once_and_the_next_offer_tried
     renting = Renting(cloud.plan("create", dear), cap=0.70)
     assert renting.run().pod.usd_per_hour == 0.40
     assert renting.history.gone[0]["id"] == "n1"
-    assert "0.99 USD per hour, above the cap of 0.70 USD" in renting.history.attempts[0]["reason"]
+    assert "USD 0.99 per hour, above the cap of USD 0.70" in renting.history.attempts[0]["reason"]
 
 
 def test_a_price_that_only_shows_later_is_checked_too():

@@ -70,7 +70,7 @@ def test_a_mistake_at_one_provider_keeps_no_pod_of_another(tmp_path, mistake):
     with pytest.raises(errors.CloudError) as caught:
         run.everywhere({"fake": lambda: broken, "well": lambda: well})
     assert not well.pods
-    for words in (type(mistake).__name__, "NOT PROVED GONE", "p2", "0.69 USD per hour", "console of fake"):
+    for words in (type(mistake).__name__, "NOT PROVED GONE", "p2", "USD 0.69 per hour", "console of fake"):
         assert words in str(caught.value)
 
 
@@ -83,6 +83,6 @@ def test_of_a_provider_without_a_key_the_known_pods_are_named(tmp_path):
 
     with pytest.raises(errors.AuthError) as caught:
         run.everywhere({"fake": connect})
-    for words in ("There is no API key", "NOT PROVED GONE", NAME, "p1", "0.69 USD per hour"):
+    for words in ("There is no API key", "NOT PROVED GONE", NAME, "p1", "USD 0.69 per hour"):
         assert words in str(caught.value)
     assert [result["id"] for result in caught.value.facts["pods_gone"]] == ["p1"]

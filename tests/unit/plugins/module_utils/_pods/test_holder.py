@@ -91,7 +91,7 @@ def test_another_account_proves_nothing_and_says_what_to_do(tmp_path):
     assert [(result["id"], result["gone_proved"], result["gone_at"]) for result in results] == [("p1", False, None)]
     with pytest.raises(errors.NotProvedGone) as caught:
         require_gone(cloud, results)
-    for words in ("p1", "0.69 USD per hour", "the account mine", "of the account other", "FAKE_API_KEY", "fake end p1"):
+    for words in ("p1", "USD 0.69 per hour", "the account mine", "of the account other", "FAKE_API_KEY", "fake end p1"):
         assert words in str(caught.value)
     assert [event["event"] for event in ledger.read()] == ["creating", "created"]
     again = give_back(Account("mine", MINE), ledger)

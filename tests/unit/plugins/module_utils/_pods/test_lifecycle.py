@@ -434,7 +434,7 @@ def test_a_stop_is_done_with_its_price_shown(running):
     assert outcome.changed
     assert outcome.reached.pod.phase == "stopped"
     assert (outcome.before["phase"], outcome.after["phase"]) == ("running", "stopped")
-    assert "still bills 0.00 USD per month" in outcome.warnings[0]
+    assert "still bills USD 0.00 per month" in outcome.warnings[0]
     assert any("still bills" in line for line in running.progress.said)
     again = running.ensure("stopped")
     assert again.changed is False
@@ -582,7 +582,7 @@ def test_a_second_look_that_fails_is_not_absent(world):
 
 def test_what_is_not_proved_gone_fails(running):
     running.cloud.plan("terminate", *[errors.Forbidden("no right")] * 9)
-    with pytest.raises(errors.NotProvedGone, match=r"p1.*0.69 USD per hour.*no right.*fake end p1"):
+    with pytest.raises(errors.NotProvedGone, match=r"p1.*USD 0.69 per hour.*no right.*fake end p1"):
         running.ensure("absent")
 
 

@@ -51,7 +51,7 @@ def test_a_clock_that_is_wrong_changes_nothing(wrong, asked):
     assert len(world.said) == (1 if abs(wrong) > 120 else 0)
     if world.said:
         where = "ahead of" if wrong > 0 else "behind"
-        assert f"this machine's clock is 5 h 00 min {where} the {'provider' if asked else 'pod'}'s" in world.said[0]
+        assert f"this machine's clock is 5 h {where} the {'provider' if asked else 'pod'}'s" in world.said[0]
 
 
 def test_where_nothing_else_is_known_the_training_is_no_older_than_its_pod():

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._core.times import utc_now
 from ansible_collections.podyard.gpu.plugins.module_utils._training.state import packed
-from ansible_collections.podyard.gpu.plugins.plugin_utils._common.files import later
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow import answer as module
 
 REQUEST: dict[str, Any] = {"dir": "/run", "max_bytes": 1000, "log_offset": 100, "metrics_offset": 0, "gpu_offset": -50}
@@ -138,7 +138,7 @@ def test_each_claim_is_checked(name, lies, told):
         found["trouble"].pop("checkpoints", None)
         assert found[name] == told, lie
         json.dumps(found, default=repr, allow_nan=False)
-        later(found["lease_ends_in"] or 0.0)
+        utc_now(ahead=found["lease_ends_in"] or 0.0)
 
 
 @pytest.mark.parametrize(("state", "code"), [("succeeded", 1), ("succeeded", None), ("failed", 0), ("failed", None)])

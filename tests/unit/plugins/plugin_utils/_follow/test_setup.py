@@ -84,7 +84,7 @@ def test_what_is_new_is_shown_once_and_then_a_sign_of_life():
     assert pod.wait()["tries"] == 12
     assert (
         pod.shown[0]
-        == "set-up: waiting for pod (p1) until `systemctl is-active comfyui` ends with 0, for 1 min 0 s at most"
+        == "set-up: waiting for pod (p1) until `systemctl is-active comfyui` ends with 0, for 1 min at most"
     )
     told = [line for line in pod.shown if "activating" in line]
     assert told[0].endswith("`systemctl is-active comfyui` last ended with exit code 3, and said: activating")
@@ -113,7 +113,7 @@ def test_a_time_out_is_one_sentence(condition, answer, words):
     pod = Pod(answer)
     with pytest.raises(NotDone) as told:
         pod.wait(condition)
-    assert str(told.value).startswith("The pod pod (p1) has not set itself up within 1 min 0 s: ")
+    assert str(told.value).startswith("The pod pod (p1) has not set itself up within 1 min: ")
     assert words in str(told.value) and "\n" not in str(told.value)
     assert 60 <= pod.now - 100 < 61, "the last look is at the end of the time"
 

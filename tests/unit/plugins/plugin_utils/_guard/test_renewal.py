@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._core.times import parse_time
 from ansible_collections.podyard.gpu.plugins.module_utils._training import state
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common import ssh as ssh_module
-from ansible_collections.podyard.gpu.plugins.plugin_utils._common.files import parse_time
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import RunDirWriter
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.renewal import ANSWER_SECONDS, Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import Watched, identity

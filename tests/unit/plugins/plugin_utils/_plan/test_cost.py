@@ -72,7 +72,7 @@ def load(**changes):
 
 
 def test_a_pod_that_bills_from_the_order_on():
-    """0.70 USD an hour for ten hours, free traffic; 10 GB at the assumed 500 Mbit/s are 160 s, 9 GB at 50 are 1440."""
+    """USD 0.70 an hour for ten hours, free traffic; 10 GB at the assumed 500 Mbit/s are 160 s, 9 GB at 50 are 1440."""
     found = cost.estimate(offer(), Rates(gpu=0.6, disk=0.1, gb_in=0, gb_out=0), load())
     assert found["usd"] == pytest.approx(7.0)
     assert (found["gpu_usd"], found["disk_usd"], found["traffic_usd"]) == (6.0, 1.0, 0)

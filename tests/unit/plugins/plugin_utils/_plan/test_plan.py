@@ -179,7 +179,7 @@ def test_a_balance_below_the_estimate_is_a_warning():
 
 
 def test_what_the_pods_that_are_there_cost_counts_too():
-    """4.20 USD for this one and 4.14 for the other."""
+    """USD 4.20 for this one and 4.14 for the other."""
     other = pod(name="podyard-other-r1-0-1", usd_per_hour=0.69)
     only(planned(one(pods=[other], balance=8.0))["warnings"], "USD 4.20 there, and the pods that are there USD 4.14")
     plan = planned(one(pods=[other], balance=9.0))
@@ -247,14 +247,14 @@ def test_hours_that_end_the_run_before_its_data_is_there_are_refused(trees, tmp_
     with open(tmp_path / "data" / "large", "wb") as file:
         file.truncate(1_000_000_000)
     plan = planned(one(), max_hours=0.2, bandwidth=10.0, **trees)
-    only(plan["problems"], "(at 10 Mbit/s, as you say), and the limits end the run after 12 min 0 s")
+    only(plan["problems"], "(at 10 Mbit/s, as you say), and the limits end the run after 12 min")
     plan = planned(one(), max_hours=0.08, **trees)
     assert plan["problems"] == [], "by assumed figures nothing is refused"
     only(plan["warnings"], "train_bandwidth says it better")
 
 
 def test_a_cost_that_ends_the_run_before_its_hours_is_said():
-    only(planned(one(), max_cost=1.4)["warnings"], "The USD 1.40 of train_max_cost pay 2 h 0 min of the first offer")
+    only(planned(one(), max_cost=1.4)["warnings"], "The USD 1.40 of train_max_cost pay 2 h of the first offer")
 
 
 def test_a_run_without_a_limit_is_warned_of():
@@ -528,7 +528,7 @@ def test_what_is_assumed_warned_of_not_tried_and_limited_is_shown(trees):
     for words in (
         "assumed the image has 10 GB (train_image_gb)",
         "warning The image is built for CUDA 12.8.1",
-        "not tried L40S on one exceeds the cap of 0.80 USD",
+        "not tried L40S on one exceeds the cap of USD 0.80",
         "limits USD 0.80 an hour, any cost, 6 h, 5 pods tried",
     ):
         assert words in text, words

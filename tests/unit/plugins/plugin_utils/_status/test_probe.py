@@ -60,8 +60,8 @@ def test_a_pod_that_answers(make, python):
         ("echo 'This shell is closed.'; exit 1", "ssh ended without a word"),
         (NO_PYTHON, "there is no Python"),
         ("echo @podyard@; echo '{}'", "its answer makes no sense"),
-        ("while :; do printf '%0999d' 0; done", "the pod answered with more than 1 MiB"),
-        ("exec >&2; while :; do printf '%0999d' 0; done", "the pod answered with more than 256 KiB of error text"),
+        ("while :; do printf '%0999d' 0; done", "the pod answered with more than 1.0 MB"),
+        ("exec >&2; while :; do printf '%0999d' 0; done", "the pod answered with more than 262.1 kB of error text"),
     ],
 )
 def test_a_pod_that_cannot_answer(make, text, words):

@@ -116,7 +116,7 @@ def test_a_pod_that_no_run_knows_is_shown_with_its_end(run):
     found = told(run, PodList("runpod", (pod(), other)))
     assert [row["known"] for row in found.pods] == [True, False]
     [note] = found.notes
-    assert "podyard-llama-r9-0-1 (zz on runpod, 2.00 USD per hour) belongs to no run in ./runs" in note
+    assert "podyard-llama-r9-0-1 (zz on runpod, USD 2.00 per hour) belongs to no run in ./runs" in note
     assert note.endswith("podyard.gpu.stop -e run_id=r9 -e stop_confirm=true; or: end zz")
     table = table_module.render(found, width=200, color=False, now=NOW)
     [line] = [line for line in table.splitlines() if "podyard-llama" in line and "running" in line]
@@ -127,7 +127,7 @@ def test_a_pod_that_no_run_knows_is_shown_with_its_end(run):
 def test_pods_that_are_not_ours_are_counted_and_never_shown(run):
     found = told(run, PodList("runpod", (pod(), pod(id="x", name="jupyter"), pod(id="y", name="podyard-odd"))))
     assert len(found.pods) == 1
-    assert "has 2 pods more, 1.00 USD per hour together" in found.notes[0]
+    assert "has 2 pods more, USD 1.00 per hour together" in found.notes[0]
     assert not told(run, PodList("runpod", (pod(), pod(id="x", name="jupyter"))), only=[RUN]).notes
 
 
@@ -239,7 +239,7 @@ class TestTable:
         text = table_module.render(self.long(run), width=width, color=False, now=NOW)
         table = text.partition("\n\n")[0].splitlines()
         assert max(map(len, table)) <= width
-        for word in (RUN, "0.50", "runpod", "vastai", "NOT KNOWN", "2 h 00", "1 h 00 left"):
+        for word in (RUN, "0.50", "runpod", "vastai", "NOT KNOWN", "2 h", "1 h left"):
             assert any(word in line for line in table), f"{word} is cut at {width}"
 
     def test_a_wide_screen_has_a_row_a_pod(self, run):
@@ -252,8 +252,8 @@ class TestTable:
             "RTX 4090",
             "0.50",
             "1.00",
-            "2 h 00",
-            "1 h 00 left (17:00 UTC)",
+            "2 h",
+            "1 h left (17:00 UTC)",
             "epoch 3",
         ):
             assert word in line
@@ -280,12 +280,12 @@ class TestTable:
 
         monkeypatch.setitem(sys.modules, "rich.console", None)
         text = table_module.render(told(run, looks={RUN: said()}), width=80, color=False, now=NOW)
-        assert f"runpod | {NAME} | {RUN} | running | RTX 4090 | 0.50 | 1.00 | 2 h 00" in text
+        assert f"runpod | {NAME} | {RUN} | running | RTX 4090 | 0.50 | 1.00 | 2 h" in text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "?"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 00"), (90000, "1 d 1 h")],
+    [(None, "?"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"), (90000, "1 d 1 h")],
 )
 def test_spans(seconds, text):
     assert table_module.span(seconds) == text
@@ -296,7 +296,7 @@ def test_spans(seconds, text):
     [
         (None, "none"),
         ("nonsense", "none"),
-        ("2026-07-15T18:05:00Z", "2 h 05 left (18:05 UTC)"),
+        ("2026-07-15T18:05:00Z", "2 h 5 min left (18:05 UTC)"),
         ("2026-07-17T18:05:00Z", "2 d 2 h left (07-17 18:05 UTC)"),
         ("2026-07-15T15:59:00Z", "over for 1 min (15:59 UTC)"),
     ],

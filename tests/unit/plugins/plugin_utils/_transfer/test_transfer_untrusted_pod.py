@@ -123,7 +123,7 @@ def test_a_listing_without_end_is_hung_up_on(pod, monkeypatch):
     monkeypatch.setattr(remote, "MOST_LISTED", 1 << 20)
     pod.answer("@list", "printf '@podyard@\\n'; yes")
     with pytest.raises(
-        AnsibleActionFail, match=r"my-pod answered with more than 1 MiB of output; the connection was ended"
+        AnsibleActionFail, match=r"my-pod answered with more than 1.0 MB of output; the connection was ended"
     ):
         pod.pull()
 
@@ -306,7 +306,7 @@ def test_error_text_without_end_is_hung_up_on(pod, monkeypatch, method):
     (pod.tree / "a").write_text("aaa")
     for name in ("tar", "rsync"):
         pod.program(name, f'[ "$1" != --version ] || exec /usr/bin/{name} "$@"\nexec yes >&2')
-    with pytest.raises(Overtime, match=r"the pod sent more than 1\.0 MiB of messages"):
+    with pytest.raises(Overtime, match=r"the pod sent more than 1\.0 MB of messages"):
         pod.pull(method=method)
     assert pod.unharmed()
 
@@ -333,7 +333,7 @@ def test_there_must_be_room_for_what_is_fetched(pod, method):
         sparse.truncate(1 << 43)
     (pod.tree / "small").write_text("x")
     with pytest.raises(
-        AnsibleActionFail, match=r"has 8\.0 TiB to fetch, .* huge\.bin, but .* has only .* free"
+        AnsibleActionFail, match=r"has 8\.8 TB to fetch, .* huge\.bin, but .* has only .* free"
     ) as raised:
         pod.pull(method=method, verify=False)
     assert "Make room" in str(raised.value)
@@ -346,7 +346,7 @@ def test_no_more_comes_than_may(pod, method):
     (pod.tree / "a").write_bytes(b"a" * 3000)
     (pod.tree / "b").write_bytes(b"b" * 1001)
     with pytest.raises(
-        AnsibleActionFail, match=r"has 3\.9 KiB to fetch .* being a, but no more than 3\.9 KiB may come .max_gb"
+        AnsibleActionFail, match=r"has 4\.0 kB to fetch .* being a, but no more than 4\.0 kB may come .max_gb"
     ):
         pod.pull(method=method, most=4000)
     assert not pod.dest.exists()

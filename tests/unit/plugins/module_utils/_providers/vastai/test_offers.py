@@ -112,7 +112,7 @@ def test_a_bid_that_is_too_low_everywhere_is_told_with_the_nearest_ones():
     with Conversation(GPUS, found(*reversed(raws))) as api, pytest.raises(NoCapacity) as caught:
         search.rank(driver(api), wish)
     assert caught.value.message.count("needs a bid of at least") == 3
-    assert "needs a bid of at least 0.21 USD per hour" in caught.value.message
+    assert "needs a bid of at least USD 0.21 per hour" in caught.value.message
     assert "and 56 more" in caught.value.message
 
 
@@ -128,7 +128,7 @@ def test_a_bid_below_the_least_is_an_obstacle_that_is_named():
     bid = expect("POST", SEARCH, body=lambda body: body["type"] == "bid")
     with (
         Conversation(GPUS, bid.reply({"offers": [rows.offer(min_bid=0.3)]})) as api,
-        pytest.raises(NoCapacity, match=r"needs a bid of at least 0.30 USD per hour, and the option bid is 0.20"),
+        pytest.raises(NoCapacity, match=r"needs a bid of at least USD 0.30 per hour, and the option bid is USD 0.20"),
     ):
         search.rank(driver(api), query(bid=0.2))
     with Conversation(GPUS, bid.reply({"offers": [rows.offer(min_bid=0.2)]})) as api:
@@ -139,7 +139,7 @@ def test_a_bid_below_the_least_is_an_obstacle_that_is_named():
 def test_what_is_above_the_cap_is_named_with_its_price():
     with Conversation(GPUS, found(rows.offer())) as api, pytest.raises(TooExpensive) as caught:
         search.rank(driver(api), query(max_price=0.2))
-    assert "The cheapest is RTX 4090 at 0.375 USD per hour." in caught.value.message
+    assert "The cheapest is RTX 4090 at USD 0.375 per hour." in caught.value.message
     assert "cloud" not in caught.value.message
 
 

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write money, durations and sizes as every screen, report and message shows them, and read version numbers.
+
+What runs on a pod (``_training``, ``_host``) imports nothing of ours and keeps its own small ones.
+"""
+
+from __future__ import annotations
+
+import re
+
+UNKNOWN = "unknown"
+
+
+def usd(amount: float | None) -> str:
+    """Write an amount of money: ``USD 0.69``, ``USD 0.685``.
+
+    :param amount: US dollars, or None where the amount is not known: ``unknown``.
+    :returns: two decimals at least and four at most, so that a price is never shown as equal to the cap it exceeds.
+    """
+    if amount is None:
+        return UNKNOWN
+    whole, decimals = f"{amount:.4f}".split(".")
+    return f"USD {whole}.{decimals.rstrip('0'):0<2}"
+
+
+def usd_total(amount: float | None) -> str:
+    """Write a sum of money in whole cents from one dollar on: ``USD 12.34``, but ``USD 0.0033`` for a small run.
+
+    :param amount: US dollars, or None where the amount is not known: ``unknown``.
+    """
+    return usd(round(amount, 2) if amount is not None and abs(amount) >= 1 else amount)
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time span in its two largest units: ``0.4 s``, ``12 s``, ``3 min 12 s``, ``2 h 5 min``, ``3 d 4 h``.
+
+    :param seconds: the span, or None where it is not known: ``unknown``. The sign of a negative one is kept.
+    :returns: text without a unit that would be zero: ``10 min``, not ``10 min 0 s``.
+    """
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = round(seconds)
+    if whole < 3600:
+        return _pair((whole // 60, "min"), (whole % 60, "s"))
+    minutes = round(whole / 60)
+    if minutes < 24 * 60:
+        return _pair((minutes // 60, "h"), (minutes % 60, "min"))
+    hours = round(whole / 3600)
+    return _pair((hours // 24, "d"), (hours % 24, "h"))
+
+
+def age(seconds: float) -> str:
+    """Write how old something is, from a minute on without its seconds: ``45 s``, ``12 min``, ``3 h 5 min``."""
+    unit = 1 if seconds < 60 else 60 if seconds < 86_400 else 3_600
+    return duration(int(seconds) // unit * unit)
+
+
+def _pair(*parts: tuple[int, str]) -> str:
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def size(count: float | None) -> str:
+    """Write a number of bytes in powers of 1000, as disks and traffic are sold: ``17 B``, ``1.2 MB``.
+
+    :param count: bytes, or None where the number is not known: ``unknown``.
+    """
+    if count is None:
+        return UNKNOWN
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def version(text: str | None) -> tuple[int, ...] | None:
+    """Read the version at the start of a text as numbers that compare: 12.11 is above 12.2, 12.8.0 equals 12.8.
+
+    :param text: a version as a program writes it, such as ``12.8``, ``570.86.15``, ``3.14.0rc1`` (read as 3.14).
+    :returns: the numbers without zeros at the end; None when the text does not begin with a number.
+    """
+    found = re.match(r"\s*([0-9]+(?:\.[0-9]+)*)", text or "")
+    if not found:
+        return None
+    numbers = [int(part) for part in found[1].split(".")]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def major_minor(text: str | None) -> tuple[int, int] | None:
+    """Read a version of numbers and dots alone, such as a CUDA version, as its first two numbers.
+
+    :returns: the major and the minor number, a missing minor one as 0, since what follows decides nothing about a
+        driver; None for every other text.
+    """
+    found = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?(?:\.[0-9]+)*", (text or "").strip())
+    return (int(found[1]), int(found[2] or 0)) if found else None
