@@ -42,12 +42,11 @@ options:
     choices: [podyard.gpu.pods]
   providers:
     description:
-      - The providers to ask.
+      - The providers to ask, V(runpod) and V(vastai).
       - If not given, all for which there is a key. A provider that is named must have one.
     type: list
     elements: str
     default: []
-    choices: [runpod, vastai]
   strict_providers:
     description:
       - Whether the whole source fails when one provider does.

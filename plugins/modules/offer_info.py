@@ -379,12 +379,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.offer import PRICE, RANKINGS, OfferQuery
 from ..module_utils._market import search
-from ..module_utils._module.common import API, failure
+from ..module_utils._module.common import API, PROVIDERS, failure
 from ..module_utils._module.pod import chosen, connector
-from ..module_utils._providers.base import Provider
+from ..module_utils._providers import registry
+from ..module_utils._providers.base import Provider, ProviderInfo
+
+
+def own(provider: ProviderInfo) -> dict[str, Any]:
+    """Return the options for one provider: its key and address, and filters where its market has a language."""
+    return {**API, **{name: each for name, each in provider.own_options.items() if name == "search"}}
+
 
 ARGUMENTS: dict[str, Any] = {
-    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
+    **PROVIDERS,
     "gpus": {"type": "list", "elements": "str", "default": []},
     "min_gpu_memory": {"type": "float"},
     "min_compute_capability": {"type": "float"},
@@ -402,8 +409,7 @@ ARGUMENTS: dict[str, Any] = {
     "hours": {"type": "float"},
     "rank_by": {"type": "str", "choices": list(RANKINGS), "default": PRICE},
     "include_unavailable": {"type": "bool", "default": False},
-    "runpod": {"type": "dict", "options": API},
-    "vastai": {"type": "dict", "options": {**API, "search": {"type": "raw"}}},
+    **{each.name: {"type": "dict", "options": own(each)} for each in registry.PROVIDERS},
     **API,
 }
 
@@ -436,7 +442,7 @@ def ask(module: AnsibleModule) -> dict[str, Any]:
     """The market as a result."""
     params = module.params
     if params["api_key"] and not params["providers"]:
-        params["providers"] = ["runpod"]
+        params["providers"] = [registry.default()]
     names = chosen(params)
     providers = {name: connector(module, name, len(names) == 1)() for name in names}
     queries = {name: query(params, provider) for name, provider in providers.items()}

@@ -29,7 +29,7 @@ API: dict[str, Any] = {
 }
 #: The fragment ``podyard.gpu.api.providers``.
 PROVIDERS: dict[str, Any] = {
-    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
+    "providers": {"type": "list", "elements": "str", "choices": registry.names()},
 }
 #: Seconds for one command of a wait: a login may take fifteen (see _ssh), and what it asks is answered at once. A pod
 #: that drips, or never ends, costs one try.
@@ -70,8 +70,8 @@ def asked(module: Any) -> list[str]:
 def no_key(more: str = "") -> AuthError:
     """The error where there is a key for no provider. ``more`` says where else it may stand."""
     return AuthError(
-        f"There is no API key for any provider ({', '.join(registry.names())}): set RUNPOD_API_KEY or "
-        f"VAST_API_KEY in the environment or in a .env file{more}."
+        f"There is no API key for any provider ({', '.join(registry.names())}): set "
+        f"{' or '.join(registry.ACCOUNT_KEYS)} in the environment or in a .env file{more}."
     )
 
 

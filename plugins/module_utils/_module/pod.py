@@ -28,40 +28,26 @@ from .._pods.spec import DISK_GB, MOUNT_PATH, PodSpec
 from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments
-from . import env_defaults, runpod_pod, vastai_instance
+from . import env_defaults, runpod_pod
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 #: Options that every provider has for itself.
 EACH: dict[str, Any] = {**arguments.API, "image": {"type": "str"}, "template": {"type": "str"}}
-#: Options of M(vastai_instance) that say nothing of the state: whether a pod shall run is told for all providers.
-VASTAI = {name: option for name, option in vastai_instance.EXTRA.items() if name != "target_state"}
 #: Options that only one provider has.
 OWN: dict[str, dict[str, Any]] = {
-    "runpod": {
-        **EACH,
-        "cuda_versions": {"type": "list", "elements": "str", "default": []},
-        "entrypoint": {"type": "list", "elements": "str"},
-        "cmd": {"type": "list", "elements": "str"},
-        "global_networking": {"type": "bool"},
-        "start_ssh": {"type": "bool"},
-        "start_jupyter": {"type": "bool"},
-    },
-    "vastai": {
-        **EACH,
-        "search": {"type": "raw"},
-        "onstart": {"type": "str"},
-        **VASTAI,
-    },
+    each.name: {**EACH, **each.own_options, **each.extra_options} for each in registry.PROVIDERS
 }
+#: Those of them that become fields of a PodSpec; all others go to the driver as they are.
+UNDERSTOOD = {*EACH, *(name for each in registry.PROVIDERS for name in each.own_options)}
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     # Its action puts what is in it in the place of options that are not given.
     "spec": {"type": "dict"},
     "count": {"type": "int"},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    "providers": {"type": "list", "elements": "str", "choices": ["runpod", "vastai"]},
+    **arguments.PROVIDERS,
     "strict_providers": {"type": "bool", "default": False},
     "image": {"type": "str"},
     "template": {"type": "str"},
@@ -120,7 +106,7 @@ def chosen(params: Mapping[str, Any]) -> list[str]:
     keyed = registry.with_a_key(os.environ)
     found = [name for name in registry.names() if (params[name] or {}).get("api_key") or name in keyed]
     if not found and not params["api_key"]:
-        raise arguments.no_key(", or give one (option runpod.api_key, vastai.api_key)")
+        raise arguments.no_key(f", or give one (option {', '.join(registry.each_one('{}.api_key'))})")
     return found or registry.names()
 
 
@@ -130,8 +116,8 @@ def connector(module: AnsibleModule, name: str, alone: bool) -> Any:
     for option in arguments.API:
         if module.params[option] and not alone and not own.get(option):
             raise BadRequest(
-                f"The option {option} is for one provider, and several are asked: give runpod.{option} and "
-                f"vastai.{option}, or name one provider (option providers)."
+                f"The option {option} is for one provider, and several are asked: give "
+                f"{' and '.join(registry.each_one('{}.' + option))}, or name one provider (option providers)."
             )
     given = {option: own.get(option) or (module.params[option] if alone else None) for option in arguments.API}
     return lambda: arguments.open_provider(module, name, given)
@@ -191,7 +177,8 @@ def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> 
     onstart = own.get("onstart") or pod.onstart
     if onstart and not can.onstart:
         raise BadRequest(
-            "it runs nothing at a container's start (option onstart); give vastai.onstart, or put it into args."
+            "it runs nothing at a container's start (option onstart); give "
+            f"{' or '.join(registry.each_one('{}.onstart', option='onstart'))}, or put it into args."
         )
     if pod.volume is not None and can.keeps_disk:
         # There is one disk, and it outlives a stop by itself.
@@ -207,7 +194,7 @@ def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> 
         template_id=own.get("template") or pod.template_id,
         onstart=onstart,
         bid=pod.bid if can.interruptible else None,
-        extra={name: own[name] for name in VASTAI if own.get(name) is not None},
+        extra={name: value for name, value in own.items() if value is not None and name not in UNDERSTOOD},
         filters=provider.filters(own["search"]) if own.get("search") else {},
         cuda_versions=tuple(own.get("cuda_versions") or ()),
         global_networking=own.get("global_networking"),

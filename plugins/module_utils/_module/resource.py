@@ -42,7 +42,7 @@ def open_shelf(module: AnsibleModule, provider: str) -> AccountApi:
     """
     if session.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(session.LIBRARY_PROBLEM))
-    shelf = registry.shelf(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    shelf = registry.account_api(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
     shelf.tell(module.warn)
     return shelf
 

@@ -15,6 +15,7 @@ from .._core.pod import STAGES, Mount
 from .._pods import bootstrap
 from .._pods.lifecycle import PodContext, PodLifecycle, PodOutcome, PodSpec
 from .._pods.progress import Progress
+from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments
 from . import runpod_pod
@@ -31,33 +32,10 @@ STATES: Mapping[str, str] = {
     "recycled": "recycled",
     "absent": "absent",
 }
-RUNTYPES = ("direct", "proxy", "jupyter", "jupyter_proxy", "args")
-MORE_VOLUMES = {"id": {"type": "str", "required": True}, "path": {"type": "str", "required": True}}
 #: Options that only this provider has and that go to its driver as they are.
 EXTRA: dict[str, Any] = {
-    "runtype": {"type": "str", "choices": list(RUNTYPES)},
-    "args_list": {"type": "list", "elements": "str"},
-    "registry_login": {
-        "type": "dict",
-        "options": {
-            "username": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "server": {"type": "str"},
-        },
-    },
-    "user": {"type": "str"},
-    "vm": {"type": "bool"},
-    "use_jupyter_lab": {"type": "bool"},
-    "jupyter_dir": {"type": "str"},
-    "python_utf8": {"type": "bool"},
-    "lang_utf8": {"type": "bool"},
-    "force": {"type": "bool"},
-    "extra": {"type": "str"},
-    "account_keys": {"type": "bool", "default": True},
+    **registry.info("vastai").extra_options,
     "target_state": {"type": "str", "choices": ["running", "stopped"], "default": "running"},
-    "hostname": {"type": "str"},
-    "network": {"type": "str"},
-    "more_volumes": {"type": "list", "elements": "dict", "options": MORE_VOLUMES},
 }
 VOLUME = {"id": {"type": "str"}, "size": {"type": "int"}, "name": {"type": "str"}, "path": {"type": "str"}}
 ARGUMENTS: dict[str, Any] = {

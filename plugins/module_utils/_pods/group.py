@@ -13,6 +13,7 @@ from typing import Any
 from .._core import errors
 from .._core.pod import FAILED, STOPPED, Pod
 from .._core.workers import Interrupted
+from .._providers import registry
 from . import create, diff, group_find, lease
 from .context import PodContext
 from .group_call import LOGINS, GroupCall, GroupOutcome
@@ -25,7 +26,7 @@ from .terminate import QUICK
 STATES = ("present", "running", "stopped", "absent")
 IN_PLACE = (
     "Pods are not changed in place by podyard.gpu.pod: end it (state absent) and rent another, or change it with "
-    "the module of its provider (podyard.gpu.runpod_pod, podyard.gpu.vastai_instance)."
+    f"the module of its provider ({', '.join(registry.pod_modules())})."
 )
 
 

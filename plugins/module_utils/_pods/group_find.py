@@ -16,6 +16,7 @@ from .._core import errors
 from .._core.names import PodName
 from .._core.pod import GONE, Pod
 from .._core.workers import WorkerPool
+from .._providers import registry
 from . import create, ssh
 from .context import PodContext
 from .ledger import AMBIGUOUS, CREATED, CREATING, Ledger
@@ -101,7 +102,7 @@ class FoundPods:
             listed = ", ".join(f"{pod.label()}, {pod.phase}" for pod in pods)
             raise errors.Conflict(
                 f"{len(pods)} pods answer to the name {name}: {listed}. Nothing was changed. End those that are too "
-                "many by their id with runpod_pod or vastai_instance, or all of them (state absent)."
+                f"many by their id with {' or '.join(registry.pod_modules())}, or all of them (state absent)."
             )
         return pods[0] if pods else None
 

@@ -62,8 +62,8 @@ ADVICE: Mapping[str, str] = {
     pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
     pod.ADDRESSED: "Some hosts never get a public address: rent again.",
     pod.PORT_OPEN: (
-        "The image must start an SSH server (official runpod images do), or be made to (bootstrap_ssh); the log of the "
-        "pod says what it did instead."
+        "The image must start an SSH server (the providers' own images do), or be made to (bootstrap_ssh); the log of "
+        "the pod says what it did instead."
     ),
     pod.AUTHENTICATED: (
         "The key must be in public_keys when the pod is made, and its private half in private_key_file, else in one of "

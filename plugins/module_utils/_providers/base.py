@@ -13,12 +13,16 @@ import abc
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from .._core.errors import BadRequest
 from .._core.offer import Offer, OfferQuery, Rates
 from .._core.pod import Account, Mount, Pod, PodRequest, Reference, StopCost
 from .._http.retry import Gate
+from .._http.session import ApiSession
+from .._resources.account import key_hash
+from .._resources.resource import AccountApi
+from .settings import Setting, Sources
 
 #: Changes that ``update`` understands: our words, not the wire's.
 CHANGES = (
@@ -313,3 +317,105 @@ class Provider(abc.ABC):
 
     def tell(self, say: Callable[[str], None]) -> None:  # noqa: B027 - who never waits has nothing to tell
         """Where a line goes that people should see when a request has to wait."""
+
+
+class HttpProvider(Provider):
+    """A provider behind one HTTP API, of which its session answers all that concerns keys, quotas and waiting.
+
+    A driver sets ``name`` and ``capabilities``, hands its session and its key on, and implements ``_create``.
+    """
+
+    _api: ApiSession
+
+    def __init__(self, api: ApiSession, api_key: str) -> None:
+        self._api = api
+        self._key = api_key
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """See Provider."""
+        return tuple(self._notes)
+
+    @property
+    def key_hash(self) -> str | None:
+        """See Provider."""
+        return key_hash(self.name, self._key)
+
+    @property
+    def account_mark(self) -> str | None:
+        """See Provider."""
+        return self._api.budget.mark
+
+    @property
+    def held_back(self) -> float:
+        """See Provider."""
+        return self._api.budget.held_back
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """See Provider."""
+        return self._api.clock_ahead
+
+    def urgently(self) -> contextlib.AbstractContextManager[None]:
+        """See Provider."""
+        return self._api.urgently()
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """See Provider."""
+        self._api.budget.tell = say
+
+    def create(self, request: PodRequest) -> Pod:
+        """See Provider."""
+        return self._create(request, None)
+
+    def rent(self, request: PodRequest, gate: Gate) -> Pod:
+        """See Provider. The session enters the gate when it sends, and not while it waits for its turn."""
+        return self._create(request, gate)
+
+    @abc.abstractmethod
+    def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
+        """Send one create, with the gate handed on to the session. Raises what ``Provider.create`` does."""
+
+
+Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
+OpenAccount = Callable[[Optional[str], Optional[str], Mapping[str, str]], AccountApi]
+
+
+@dataclass(frozen=True)
+class ProviderInfo:
+    """What the collection knows of a provider before it asks it anything: one row of the registry.
+
+    Reading a row loads no driver: its functions import what they need when they are called. Key, address and
+    environment go to ``connect`` and ``account_api`` in this order; None is "not given by an option".
+
+    :param name: the word that users write, and the name of its options in the module ``pod``: ``runpod``.
+    :param title: how its own people write it.
+    :param connect: makes its driver without asking anything; raises AuthError and BadRequest.
+    :param capabilities: what its driver declares of itself without a key.
+    :param settings: its variables of the environment. Those that are secret never reach a pod.
+    :param key_origin: says where a key would be taken from that no option gives: its name there, and the place.
+    :param every_key: reads the keys from all places in which one is looked for.
+    :param account_api: opens what an account holds beside pods; None where no module manages that.
+    :param own_options: options of ``pod`` that only some providers have and that shared code understands, as parts of
+        an argument_spec: fields of PodSpec, ``search``, ``entrypoint``, ``cmd``.
+    :param extra_options: options of ``pod`` that go to its driver as they are, in ``PodRequest.extra``.
+    :param pod_module: the module that changes its pods in place; None where there is none.
+    """
+
+    name: str
+    title: str
+    connect: Connect
+    capabilities: Callable[[], Capabilities]
+    settings: tuple[Setting, ...]
+    key_origin: Callable[[Mapping[str, str], Sources], tuple[str, str] | None]
+    every_key: Callable[[Mapping[str, str], Sources], list[str]]
+    account_api: OpenAccount | None = None
+    own_options: Mapping[str, Any] = field(default_factory=dict)
+    extra_options: Mapping[str, Any] = field(default_factory=dict)
+    pod_module: str | None = None
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The variables of the environment that hold an account's key."""
+        return tuple(setting.name for setting in self.settings if setting.secret)

@@ -1,86 +1,55 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Name of a provider -> its driver, and where each one's credentials come from.
+"""Name the providers there are, and answer from their rows whatever shared code asks before it has a driver.
 
-The only place that knows which providers there are: a third one needs a folder of its own and one line here.
+The only place that knows which providers there are: another one needs a folder of its own and one row in PROVIDERS
+(docs/adding-a-provider.md).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from typing import Any
 
 from .._core.errors import BadRequest
 from .._resources.resource import AccountApi
-from .base import Capabilities, Provider
+from .base import Capabilities, Provider, ProviderInfo
+from .runpod.info import RUNPOD
 from .settings import Setting, Sources
+from .vastai.info import VASTAI
 
+#: One row a provider, in the order in which they are listed. A key given without a provider's name is the first one's.
+PROVIDERS: tuple[ProviderInfo, ...] = (RUNPOD, VASTAI)
 #: The variables that hold an account's key: they never reach a pod.
-ACCOUNT_KEYS = ("RUNPOD_API_KEY", "VAST_API_KEY")
-
-Connect = Callable[[Optional[str], Optional[str], Mapping[str, str]], Provider]
-OpenShelf = Callable[[Optional[str], Optional[str], Mapping[str, str]], AccountApi]
-
-
-def _runpod(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
-    # Imported late: a task that talks to one provider should not load the drivers of the others.
-    from .runpod.config import find_key, find_url
-    from .runpod.provider import RunPod
-
-    return RunPod(find_key(api_key, environ), find_url(api_url, environ, api_key))
-
-
-def _runpod_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
-    from .runpod.account import RunPodShelf
-    from .runpod.config import find_key, find_url
-
-    return RunPodShelf(find_key(api_key, environ), find_url(api_url, environ, api_key))
-
-
-def _runpod_capabilities() -> Capabilities:
-    from .runpod.provider import RunPod
-
-    return RunPod.capabilities
-
-
-def _vastai(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> Provider:
-    from .vastai.config import find_key, find_scale, find_url
-    from .vastai.provider import Vast
-
-    return Vast(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
-
-
-def _vastai_shelf(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
-    from .vastai.account import VastShelf
-    from .vastai.config import find_key, find_scale, find_url
-
-    return VastShelf(find_key(api_key, environ), find_url(api_url, environ, api_key), scale=find_scale(environ))
-
-
-def _vastai_capabilities() -> Capabilities:
-    from .vastai.provider import Vast
-
-    return Vast.capabilities
-
-
-_DRIVERS: dict[str, Connect] = {"runpod": _runpod, "vastai": _vastai}
-_SHELVES: dict[str, OpenShelf] = {"runpod": _runpod_shelf, "vastai": _vastai_shelf}
-_CAPABILITIES: dict[str, Callable[[], Capabilities]] = {
-    "runpod": _runpod_capabilities,
-    "vastai": _vastai_capabilities,
-}
+ACCOUNT_KEYS = tuple(variable for each in PROVIDERS for variable in each.key_variables)
 
 
 def names() -> list[str]:
-    """The providers there are, in the order of their listing."""
-    return list(_DRIVERS)
+    """Return the names of the providers, in the order in which they are listed."""
+    return [each.name for each in PROVIDERS]
+
+
+def default() -> str:
+    """Return the provider that is meant where a key or an address is given, which fits one only, and no name."""
+    return PROVIDERS[0].name
+
+
+def info(name: str) -> ProviderInfo:
+    """Return the row of a provider.
+
+    :raises BadRequest: for an unknown provider, naming those there are.
+    """
+    for each in PROVIDERS:
+        if each.name == name:
+            return each
+    raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
 
 
 def capabilities(name: str) -> Capabilities:
-    """What a provider declares of itself; that needs no key."""
-    return _CAPABILITIES[name]()
+    """Return what a provider declares of itself; that needs no key. :raises BadRequest: for an unknown provider."""
+    return info(name).capabilities()
 
 
 def connect(
@@ -90,69 +59,85 @@ def connect(
     api_url: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Provider:
-    """A driver that is ready to be asked; no request is made yet.
+    """Return a driver that is ready to be asked; no request is made yet.
 
-    :param api_key: the key from an option; else it is looked for where the vendor's own tools look (runpod:
-        ``RUNPOD_API_KEY``, ``.env`` in the working directory, ``~/.runpod/config.toml``).
-    :param api_url: host of the API from an option; else from the environment (runpod: ``RUNPOD_API_BASE_URL``), else
-        the vendor's.
+    :param api_key: the key from an option; else it is looked for where the vendor's own tools look.
+    :param api_url: host of the API from an option; else from the environment, else the vendor's.
     :param environ: environment variables, by default this process's own.
     :raises AuthError: when there is no key, naming every place that was looked at.
     :raises BadRequest: for an unknown provider or an unusable URL.
     """
-    if name not in _DRIVERS:
-        raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
-    return _DRIVERS[name](api_key or None, api_url or None, os.environ if environ is None else environ)
+    return info(name).connect(api_key or None, api_url or None, os.environ if environ is None else environ)
 
 
-def shelf(name: str, *, api_key: str | None = None, api_url: str | None = None) -> AccountApi:
-    """What the account holds beside pods; key and address as for ``connect``, and no request is made yet."""
-    return _SHELVES[name](api_key or None, api_url or None, os.environ)
+def account_api(name: str, *, api_key: str | None = None, api_url: str | None = None) -> AccountApi:
+    """Return the way to what an account holds beside pods; key and address as for ``connect``, and no request yet.
+
+    :raises BadRequest: for an unknown provider, and for one whose account is not managed here.
+    """
+    found = info(name)
+    if found.account_api is None:
+        raise BadRequest(f"What an account of {found.title} holds beside pods is not managed by this collection.")
+    return found.account_api(api_key or None, api_url or None, os.environ)
 
 
 def settings(name: str) -> Sequence[Setting]:
-    """The settings by environment of a provider.
-
-    :raises BadRequest: for an unknown provider.
-    """
-    if name not in _DRIVERS:
-        raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
-    from .runpod import config as runpod
-    from .vastai import config as vastai
-
-    return {"runpod": runpod.TABLE, "vastai": vastai.TABLE}[name]
+    """Return the settings by environment of a provider. :raises BadRequest: for an unknown provider."""
+    return info(name).settings
 
 
 def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
-    """Where the key of an account would be taken from when no option gives it: its name there, and the place."""
-    from .runpod import config as runpod
-    from .vastai import config as vastai
+    """Return where a key would be taken from that no option gives: its name there, and the place. None without one.
 
-    return {"runpod": runpod.key_origin, "vastai": vastai.key_origin}[name](environ, sources)
+    :raises BadRequest: for an unknown provider.
+    """
+    return info(name).key_origin(environ, sources)
 
 
 def every_key(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """The keys of accounts by provider, all that stand in any place in which one is looked for.
+    """Return the keys of accounts by provider, all that stand in any place in which one is looked for.
 
     :raises CloudError: for a file of settings that cannot be read.
     """
-    from .runpod import config as runpod
-    from .vastai import config as vastai
-
     sources = Sources(environ)
-    return {name: each.every_key(environ, sources) for name, each in (("runpod", runpod), ("vastai", vastai))}
+    return {each.name: each.every_key(environ, sources) for each in PROVIDERS}
 
 
 def with_a_key(environ: Mapping[str, str], sources: Sources | None = None) -> list[str]:
-    """The providers for which a key is found. :raises CloudError: for a file of settings that cannot be read."""
+    """Return the providers for which a key is found.
+
+    :raises CloudError: for a file of settings that cannot be read.
+    """
     sources = Sources(environ) if sources is None else sources
-    return [name for name in names() if key_origin(name, environ, sources) is not None]
+    return [each.name for each in PROVIDERS if key_origin(each.name, environ, sources) is not None]
 
 
 def meant(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """The providers that the options ``providers``, ``api_key`` and ``api_url`` mean, each once: those that are named,
-    else RunPod for a key or an address that is given, which fits one only, else those for which a key is found.
+    """Return the providers that the options ``providers``, ``api_key`` and ``api_url`` mean, each once.
+
+    They are those that are named, else ``default()`` for a key or an address that is given, else those for which a key
+    is found.
+
+    :raises CloudError: for a file of settings that cannot be read.
     """
     if options["providers"]:
         return list(dict.fromkeys(options["providers"]))
-    return names()[:1] if options["api_key"] or options["api_url"] else with_a_key(environ)
+    return [default()] if options["api_key"] or options["api_url"] else with_a_key(environ)
+
+
+def stand_ins(variable: str) -> list[str]:
+    """Return the settings by environment that stand in for this variable of a job, of all providers."""
+    return [setting.name for each in PROVIDERS for setting in each.settings if setting.variable == variable]
+
+
+def each_one(text: str, *, option: str | None = None) -> list[str]:
+    """Return a text for every provider, with its name in place of ``{}``.
+
+    :param option: only those that have this option in the module ``pod``.
+    """
+    return [text.format(each.name) for each in PROVIDERS if option is None or option in each.own_options]
+
+
+def pod_modules() -> list[str]:
+    """Return the modules that change pods in place."""
+    return [each.pod_module for each in PROVIDERS if each.pod_module is not None]

@@ -30,7 +30,7 @@ def by_provider(option: str, value: Any, named: Sequence[str]) -> dict[str, Any]
         if len(named) != 1:
             raise BadRequest(
                 f"The option {option} is one text, so providers must name the one that it is for; for several give a "
-                f"table by provider ({option}: {{runpod: …, vastai: …}}), or use the environment."
+                f"table by provider ({option}: {{{', '.join(registry.each_one('{}: …'))}}}), or use the environment."
             )
         return {named[0]: value}
     strange = [str(name) for name in value if name not in (named or registry.names())]

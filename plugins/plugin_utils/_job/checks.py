@@ -32,7 +32,8 @@ def hardware(job: Job) -> Iterator[str]:
     """Something says which GPU will do."""
     if not (job["gpus"] or job["min_gpu_memory"] or job["min_compute_capability"]):
         yield (
-            "train_gpus is missing: GPU models that will do, the wanted one first. RUNPOD_GPU_TYPE in the environment "
+            "train_gpus is missing: GPU models that will do, the wanted one first. "
+            f"{' or '.join(registry.stand_ins('train_gpus'))} in the environment "
             "or in a .env file may say it too, and train_min_gpu_memory or train_min_compute_capability do without it."
         )
 
@@ -178,8 +179,9 @@ def what(job: Job) -> Iterator[str]:
     """Something says which image."""
     if not job["image"] and not job["template"]:
         yield (
-            "train_image is missing: The container image. RUNPOD_WORKER_IMAGE in the environment or in a .env file, or "
-            "a template (train_template, RUNPOD_TEMPLATE_ID), may say it too."
+            f"train_image is missing: The container image. {' or '.join(registry.stand_ins('train_image'))} in the "
+            "environment or in a .env file, or a template "
+            f"({', '.join(['train_template', *registry.stand_ins('train_template')])}), may say it too."
         )
 
 

@@ -18,7 +18,11 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._providers import registry
+
 PREFIX = "train_"
+# Its choices are the providers of the registry, which the declaration in YAML can only repeat.
+PROVIDERS = "train_providers"
 # Their values may be secrets and are never shown.
 SECRET = ("train_env", "train_files")
 # They hold countries, by two letters.
@@ -45,9 +49,12 @@ class Problem(ValueError):
 def load(path: Path) -> dict[str, dict[str, Any]]:
     """The options of the entry point `main` of a role's meta/argument_specs.yml, by name. Raises Problem."""
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+        options = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise Problem(f"The declaration of the job's variables, {path}, cannot be read: {error}.") from error
+    if PROVIDERS in options:
+        options[PROVIDERS] = {**options[PROVIDERS], "choices": registry.names()}
+    return options
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -161,8 +161,9 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
     """
     volume = {"size": options["volume_size"], "path": None} if options["volume_size"] else None
     network = {"id": None, "name": options["network_volume"], "path": None} if options["network_volume"] else None
+    # A market with a query language of its own; others do not read it.
+    own = {**(options.get(provider.name) or {}), "search": options["search"] if provider.capabilities.query else None}
     given: dict[str, Any] = {
-        provider.name: None,
         **{name: option.get("default") for name, option in pod_options.ARGUMENTS.items()},
         **{name: options[name] for name in pod_options.ARGUMENTS if name in options},
         **{name: options[name] or None for name in ("clouds", "regions", "template", "image", "interruptible")},
@@ -170,8 +171,7 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
         "network_volume": network,
         "hours": options["max_hours"],
         "lease": options["lease_hours"] or None,
-        # A market with a query language of its own; others do not read it.
-        "vastai": {**(options.get("vastai") or {}), "search": options["search"] or None},
+        provider.name: own,
     }
     wanted = pod_options.wanted(SimpleNamespace(params=given), {})
     wanted = replace(pod_options.at_provider(wanted, given, provider), name=options["name"] or "podyard-plan")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._core.names import PodName, is_run_id
+from ...module_utils._providers import registry
 from .._common.files import read_json
 from .._job.job import directories
 from .._record.guard_state import ARMED, GIVING_BACK, LIBRARY_PROBLEM, GuardFile, lives
@@ -79,7 +80,7 @@ class Run:
         dirs = told.get("dirs")
         return {
             "project": self.project,
-            "providers": sorted({str(pod["provider"]) for pod in self.record["pods"]}) or ["runpod"],
+            "providers": sorted({str(pod["provider"]) for pod in self.record["pods"]}) or [registry.default()],
             "env_file": "",
             "artifacts": [],
             "checkpoints": ["checkpoints/*"],

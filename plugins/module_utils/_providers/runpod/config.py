@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ..._core.errors import AuthError
 from ..settings import Setting, Sources, checked_address, checked_key, find_address
-from .validation import LEAST_VOLUME
 
+#: GB of the smallest volume disk.
+LEAST_VOLUME = 10
 PROXY_ONLY_SHOWN = (
     "RunPod's SSH proxy is an interactive shell without commands and files, so it is only shown to people; connections "
     "always go to the pod's own address, whatever RUNPOD_NO_GATEWAY says."

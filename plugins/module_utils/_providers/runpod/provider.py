@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any
 from urllib.parse import quote
 
 from ..._core import errors
@@ -19,8 +18,8 @@ from ..._core.values import to_json
 from ..._http.events import QUIET, read_events
 from ..._http.retry import Gate
 from ..._http.session import ApiSession
-from ..._resources.account import account_at, key_hash, note_account
-from ..base import TEMPLATE, Capabilities, Provider
+from ..._resources.account import account_at, note_account
+from ..base import TEMPLATE, Capabilities, HttpProvider
 from . import account as account_resources
 from . import catalogue, validation, wire
 from .config import DEFAULT_URL, KEY_VARIABLE
@@ -54,7 +53,7 @@ ACCOUNT_QUERY = "query { myself { id } }"
 SPOT_WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
 
 
-class RunPod(Provider):
+class RunPod(HttpProvider):
     """RunPod, reached with one API key at one address."""
 
     name = wire.PROVIDER
@@ -65,22 +64,10 @@ class RunPod(Provider):
     usual_clouds = catalogue.USUAL
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None, quiet: float = QUIET) -> None:
-        self._key = api_key
-        self._api = session or ApiSession("RunPod", api_url, api_key)
+        super().__init__(session or ApiSession("RunPod", api_url, api_key), api_key)
         self._quiet = quiet
         self.capabilities = replace(type(self).capabilities, own_end=wire.own_end(api_url))
-        self._notes: list[str] = []
         self._data_centers: Mapping[str, Mapping[str, Any]] | None = None
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """See Provider."""
-        return tuple(self._notes)
-
-    @property
-    def key_hash(self) -> str | None:
-        """See Provider."""
-        return key_hash(self.name, self._key)
 
     def account_id(self) -> str | None:
         """See Provider. Asked once, for a key may have no right to GraphQL, and it is to be switched off."""
@@ -91,29 +78,6 @@ class RunPod(Provider):
 
     def _at(self, myself: Mapping[str, Any]) -> str | None:
         return account_at(wire.text(myself.get("id")), self._api.base_url, DEFAULT_URL)
-
-    @property
-    def account_mark(self) -> str | None:
-        """See Provider."""
-        return self._api.budget.mark
-
-    @property
-    def held_back(self) -> float:
-        """See Provider."""
-        return self._api.budget.held_back
-
-    @property
-    def clock_ahead(self) -> float | None:
-        """See Provider."""
-        return self._api.clock_ahead
-
-    def urgently(self) -> contextlib.AbstractContextManager[None]:
-        """See Provider."""
-        return self._api.urgently()
-
-    def tell(self, say: Callable[[str], None]) -> None:
-        """See Provider."""
-        self._api.budget.tell = say
 
     def offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
@@ -149,14 +113,6 @@ class RunPod(Provider):
     def start_command(self, entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
         """See Provider."""
         return wire.start_command(entrypoint, cmd)
-
-    def create(self, request: PodRequest) -> Pod:
-        """See Provider."""
-        return self._create(request, None)
-
-    def rent(self, request: PodRequest, gate: Gate) -> Pod:
-        """See Provider."""
-        return self._create(request, gate)
 
     def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
         """A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""

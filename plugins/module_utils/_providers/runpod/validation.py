@@ -19,6 +19,7 @@ from ..._core.public_keys import public_key_problem
 from ..._core.values import to_json
 from ..base import OPTIONS as OPTIONS_OF_CHANGES
 from . import wire
+from .config import LEAST_VOLUME
 
 #: The wire's names of fields -> the options of runpod_pod that they come from.
 OPTIONS: Mapping[str, str] = {
@@ -216,8 +217,6 @@ MOST_BYTES = 102400
 LONGEST_NAME = 191
 #: The documented number of HTTP ports of one pod.
 MOST_HTTP_PORTS = 10
-#: GB of the smallest volume disk.
-LEAST_VOLUME = 10
 #: Number of vCPUs of the smallest CPU pod.
 LEAST_VCPUS = 2
 _VERSION = re.compile(r"^\d+\.\d+$")

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any
 
 from ..._core import errors
 from ..._core.offer import MONTH, Offer, OfferQuery, Rates
 from ..._core.pod import Account, Pod, PodRequest, Reference, StopCost
 from ..._core.values import mapping
 from ..._http.retry import Gate
-from ..._resources.account import key_hash
-from ..base import Capabilities, Provider
+from ..base import Capabilities, HttpProvider
 from . import instances, offers, validation, volumes, wire
 from . import query as query_language
 from .config import KEY_VARIABLE
@@ -51,12 +49,13 @@ WATCHED = 60.0
 RENTED = "rented offers"
 
 
-class Vast(Provider):
+class Vast(HttpProvider):
     """Vast.ai, reached with one API key at one address.
 
     :param scale: a factor on all pauses, for stand-ins that scale theirs.
     """
 
+    _api: VastSession
     name = wire.PROVIDER
     key_variable = KEY_VARIABLE
     capabilities = Capabilities(
@@ -73,59 +72,24 @@ class Vast(Provider):
     )
 
     def __init__(self, api_key: str, api_url: str, *, scale: float = 1.0, session: VastSession | None = None) -> None:
-        self._key = api_key
-        self._api = session or VastSession(api_url, api_key, scale=scale)
-        self._notes: builtins.list[str] = []
+        super().__init__(session or VastSession(api_url, api_key, scale=scale), api_key)
         self._pod_keys = PodKeys(self._api, self._notes)
         self._new_volumes = NewVolumes(self._api, self._notes)
         own_end = wire.own_end(api_url)
         self.capabilities = replace(type(self).capabilities, watched=WATCHED * scale, own_end=own_end)
 
-    @property
-    def notes(self) -> Sequence[str]:
-        """See Provider."""
-        return tuple(self._notes)
-
-    @property
-    def key_hash(self) -> str | None:
-        """See Provider."""
-        return key_hash(self.name, self._key)
-
     def account_id(self) -> str | None:
         """See Provider."""
         return instances.account_id(self._api)
 
-    @property
-    def account_mark(self) -> str | None:
-        """See Provider."""
-        return self._api.budget.mark
-
-    @property
-    def held_back(self) -> float:
-        """See Provider."""
-        return self._api.budget.held_back
-
-    @property
-    def clock_ahead(self) -> float | None:
-        """See Provider."""
-        return self._api.clock_ahead
-
-    def urgently(self) -> contextlib.AbstractContextManager[None]:
-        """See Provider."""
-        return self._api.urgently()
-
-    def tell(self, say: Callable[[str], None]) -> None:
-        """See Provider."""
-        self._api.budget.tell = say
-
     # -- before anything is rented
     # ------------------------------------------------------------------------------------
 
-    def offers(self, query: OfferQuery) -> builtins.list[Offer]:
+    def offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
         return offers.offers(self._api, query)
 
-    def near_offers(self, query: OfferQuery) -> builtins.list[Offer]:
+    def near_offers(self, query: OfferQuery) -> list[Offer]:
         """See Provider."""
         return offers.near_offers(self._api, query)
 
@@ -158,14 +122,6 @@ class Vast(Provider):
 
     # -- renting
     # ------------------------------------------------------------------------------------------------------
-
-    def create(self, request: PodRequest) -> Pod:
-        """See Provider."""
-        return self._create(request, None)
-
-    def rent(self, request: PodRequest, gate: Gate) -> Pod:
-        """See Provider."""
-        return self._create(request, gate)
 
     def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
         self.check(request)
@@ -274,13 +230,11 @@ class Vast(Provider):
             raise errors.NotFound(f"Vast.ai has no pod {pod_id}.", status=404)
         return instances.explained(self._api, [wire.pod(row)])[0]
 
-    def list_pods(self) -> builtins.list[Pod]:
+    def list_pods(self) -> list[Pod]:
         """See Provider."""
         return instances.explained(self._api, [wire.pod(row) for row in instances.rows(self._api)])
 
-    def logs(
-        self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0
-    ) -> builtins.list[str]:
+    def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
         """See Provider. The service puts the log elsewhere, after some seconds; it is fetched without the key."""
         return instances.logs(self._api, pod_id, source, tail, deadline)
 
