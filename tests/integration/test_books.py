@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -69,6 +70,9 @@ def test_a_full_disk_keeps_no_pod(cloud, job, playbook, disk):
     wait_for(lambda: guard_of(job)["pid"] != first, "another guard")
     assert psutil.pid_exists(guard_of(job)["pid"]) and "has died" in playbook.output()
     file = fill(disk)
+    reached = int(re.findall(r"step (\d+)", playbook.output())[-1])
+    wait_for(lambda: f"step {reached + 10}\n" in playbook.output(), "steps that no disk has room for")
+    job.end_training()
     assert process.wait(timeout=RUN_TIMEOUT) != 0
     said = playbook.output()
     assert not cloud.living(f"podyard-{job.name}-"), said

@@ -108,7 +108,7 @@ class TestFailingTask:
 
 def test_a_host_that_is_lost_in_mid_training(cloud, job, playbook):
     job.train(600)
-    job.variables["train_unreachable_timeout"] = 5
+    job.variables["train_unreachable_timeout"] = 2
     process = playbook.start(job)
     wait_for(lambda: "step 2" in playbook.output(), "the training's log on the screen")
     [pod] = cloud.living(f"podyard-{job.name}-")

@@ -70,6 +70,10 @@ class Run:
         place = self.there / name
         return place.read_text() if place.exists() else ""
 
+    def step(self):
+        """The last step that the training has logged."""
+        return int(self.text("train.log").split()[-1])
+
     def kill(self):
         """Kill everything at once, as the stop of a pod does: the runner first, so that it cannot keep the books."""
         runner = f"{self.there}/runner.sh"
@@ -91,10 +95,11 @@ class Run:
         return found
 
 
-# A line of log, a line of metrics and a checkpoint each fifth of a second.
+# A line of log, a line of metrics and a checkpoint each fifth of a second; a file `enough` ends it early.
 WORK = """
 mkdir -p output/checkpoints
 for step in $(seq 1 {steps}); do
+  [ ! -e enough ] || break
   echo "step $step"
   echo "{{\\"epoch\\": $step, \\"loss\\": 0.5}}" >> output/metrics.jsonl
   head -c 50000 /dev/urandom > output/checkpoints/c$step.pt.tmp
@@ -180,29 +185,37 @@ def test_a_failing_training_fails_the_task_with_its_words(plays, run):
 
 
 def test_a_dropped_connection_loses_no_byte(plays, run):
-    process = plays.start(run.start(WORK.format(steps=60, code=0)), run.follow())
+    process = plays.start(run.start(WORK.format(steps=1000, code=0)), run.follow())
     wait_for(lambda: "  step 5\n" in plays.output(), "the fifth step")
     plays.server.refusing = True
     try:
         plays.server.cut()
         wait_for(lambda: "follow: no answer" in plays.output(), "the loss to be noticed")
     finally:
+        reached = run.step()
         plays.server.refusing = False
+    wait_for(lambda: f"  step {reached + 5}\n" in plays.output(), "steps after the loss")
+    (run.there / "enough").touch()
     ran = plays.finish(process)
     assert ran["follow"]["outcome"] == "succeeded"
     assert ran["follow"]["reconnects"] >= 1
     assert (run.here / "train.log").read_text() == run.text("train.log")
     assert (run.here / "metrics.jsonl").read_text() == run.text("output/metrics.jsonl")
     assert [line for line in ran.output.splitlines() if line.startswith("  step")] == [
-        f"  step {n}" for n in range(1, 61)
+        f"  step {n}" for n in range(1, run.step() + 1)
     ]
 
 
 def test_another_controller_goes_on_where_the_first_was_killed(plays, run):
-    first = plays.start(run.start(WORK.format(steps=60, code=0)), run.follow())
+    first = plays.start(run.start(WORK.format(steps=1000, code=0)), run.follow())
     wait_for(lambda: "  step 5\n" in plays.output(), "the fifth step")
     plays.kill(first)
-    second = plays.good(run.start("echo never"), run.follow())
+    reached = run.step()
+    process = plays.start(run.start("echo never"), run.follow())
+    wait_for(lambda: f"  step {reached + 5}\n" in plays.output(), "steps that only the second one saw")
+    (run.there / "enough").touch()
+    second = plays.finish(process)
+    assert second.code == 0, second.output
     assert second["start"]["changed"] is False
     assert second["follow"]["outcome"] == "succeeded"
     assert (run.here / "train.log").read_text() == run.text("train.log")

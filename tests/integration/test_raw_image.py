@@ -61,7 +61,7 @@ def test_a_user_who_is_not_root_is_found_and_kept(cloud, job, playbook):
         "train_ssh_users": ["ubuntu", "user"],
         "train_mount_path": "/home/user/work",
     }
-    job.train(40)
+    job.train(10)
     process = playbook.start(job)
     wait_for((job.directory / "runs" / "latest" / "connection.json").exists, "a pod that is reachable")
     connection = json.loads((job.run / "connection.json").read_text())
