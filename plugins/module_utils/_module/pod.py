@@ -16,7 +16,7 @@ from .._core.clock import PollInterval
 from .._core.errors import BadRequest
 from .._core.names import PodName
 from .._core.offer import PREFERENCE, RANKINGS
-from .._core.pod import STAGES, Mount
+from .._core.pod import STAGES
 from .._pods import bootstrap
 from .._pods.bad_hosts import BadHosts, usual_path
 from .._pods.context import PodContext
@@ -28,7 +28,9 @@ from .._pods.spec import DISK_GB, MOUNT_PATH, PodSpec
 from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments
-from . import env_defaults, runpod_pod
+from . import env_defaults
+from . import pod_base as base
+from .pod_base import Option
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -41,60 +43,38 @@ OWN: dict[str, dict[str, Any]] = {
 }
 #: Those of them that become fields of a PodSpec; all others go to the driver as they are.
 UNDERSTOOD = {*EACH, *(name for each in registry.PROVIDERS for name in each.own_options)}
-ARGUMENTS: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
+OPTIONS: dict[str, Option] = {
+    **base.BASE,
+    "name": Option({**base.TEXT, "required": True}),
     # Its action puts what is in it in the place of options that are not given.
-    "spec": {"type": "dict"},
-    "count": {"type": "int"},
-    "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    **arguments.PROVIDERS,
-    "strict_providers": {"type": "bool", "default": False},
-    "image": {"type": "str"},
-    "template": {"type": "str"},
-    "registry": {"type": "str"},
-    "gpus": {"type": "list", "elements": "str", "default": []},
-    "min_gpu_memory": {"type": "float"},
-    "min_compute_capability": {"type": "float"},
-    "gpu_count": {"type": "int"},
-    "min_memory": {"type": "float"},
-    "min_vcpus": {"type": "float"},
-    "disk": {"type": "int"},
-    "volume": {"type": "dict", "options": runpod_pod.VOLUME},
-    "network_volume": {"type": "dict", "options": runpod_pod.NETWORK},
-    "min_cuda_version": {"type": "str"},
-    "regions": {"type": "list", "elements": "str"},
-    "clouds": {"type": "list", "elements": "str", "choices": ["SECURE", "COMMUNITY"]},
-    "interruptible": {"type": "bool"},
-    "bid": {"type": "float"},
-    "max_price": {"type": "float"},
-    "hours": {"type": "float", "default": 6},
-    "rank_by": {"type": "str", "choices": list(RANKINGS), "default": PREFERENCE},
-    "attempts": {"type": "int", "default": 5},
-    "deadline": {"type": "float", "default": 3600},
-    "timeouts": {"type": "dict", "options": runpod_pod.WAITING},
-    "poll_interval": {"type": "float"},
-    "wait": {"type": "bool", "default": True},
-    "wait_for": {"type": "str", "choices": list(STAGES), "default": "ready"},
-    "ports": {"type": "list", "elements": "str"},
-    "env": {"type": "dict", "no_log": True},
-    "args": {"type": "str"},
-    "onstart": {"type": "str"},
-    "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    "private_key_file": {"type": "path", "no_log": False},
-    "ssh_user": {"type": "str"},
-    "ssh_users": {"type": "list", "elements": "str", "default": []},
-    "bootstrap_ssh": {"type": "str", "choices": list(bootstrap.CHOICES), "default": bootstrap.AUTO},
-    "known_hosts_file": {"type": "path"},
-    "lease": {"type": "float"},
-    "run_dir": {"type": "path"},
-    "consistency_grace": {"type": "float", "default": 60},
-    "settings": {"type": "bool", "default": True},
-    "bad_hosts_file": {"type": "path"},
-    "condemned": {"type": "str"},
-    **{name: {"type": "dict", "options": options} for name, options in OWN.items()},
-    "progress_file": {"type": "path"},
-    **arguments.API,
+    "spec": Option({"type": "dict"}),
+    "count": Option(base.WHOLE),
+    "state": Option({**base.TEXT, "choices": list(STATES), "default": "present"}),
+    **{name: Option(declared) for name, declared in arguments.PROVIDERS.items()},
+    "strict_providers": Option({**base.YES_NO, "default": False}),
+    "registry": Option(base.TEXT, "registry"),
+    "min_gpu_memory": Option(base.NUMBER, "min_gpu_memory"),
+    "min_compute_capability": Option(base.NUMBER, "min_compute_capability"),
+    "min_memory": Option(base.NUMBER, "min_ram_gb"),
+    "min_vcpus": Option(base.NUMBER, "min_vcpus"),
+    "volume": Option({"type": "dict", "options": base.VOLUME}, "volume", base.disk_volume),
+    "network_volume": Option({"type": "dict", "options": base.NETWORK}, "network_volume", base.network_volume),
+    "regions": Option(base.TEXTS, "places", arguments.tuple_of),
+    "clouds": Option(base.CLOUDS, "clouds", arguments.tuple_of),
+    "interruptible": Option(base.YES_NO, "interruptible"),
+    "bid": Option(base.NUMBER, "bid"),
+    "hours": Option({**base.NUMBER, "default": 6}, "hours", base.or_none),
+    "rank_by": Option({**base.TEXT, "choices": list(RANKINGS), "default": PREFERENCE}, "rank_by"),
+    "attempts": Option({**base.WHOLE, "default": 5}),
+    "deadline": Option({**base.NUMBER, "default": 3600}),
+    "onstart": Option(base.TEXT, "onstart"),
+    "bootstrap_ssh": Option({**base.TEXT, "choices": list(bootstrap.CHOICES), "default": bootstrap.AUTO}, "bootstrap"),
+    "settings": Option({**base.YES_NO, "default": True}),
+    "bad_hosts_file": Option({"type": "path"}),
+    "condemned": Option(base.TEXT),
+    **{name: Option({"type": "dict", "options": options}) for name, options in OWN.items()},
 }
+ARGUMENTS = base.declared(OPTIONS)
 
 
 def chosen(params: Mapping[str, Any]) -> list[str]:
@@ -123,45 +103,19 @@ def connector(module: AnsibleModule, name: str, alone: bool) -> Any:
     return lambda: arguments.open_provider(module, name, given)
 
 
-def _mount(option: Mapping[str, Any] | None) -> Mount | None:
-    return Mount("disk", option["path"], size_gb=option["size"]) if option else None
+def to_spec(params: Mapping[str, Any], env: dict[str, str] | None) -> PodSpec:
+    """Return one pod as the options that all providers share describe it.
 
-
-def wanted(module: AnsibleModule, env: dict[str, str] | None) -> PodSpec:
-    """One pod as the options that all providers share describe it."""
-    params = module.params
+    :raises BadRequest: when the value of an option cannot be.
+    """
     count = params["gpu_count"] or 1
     memory, vcpus = params["min_memory"], params["min_vcpus"]
-    return PodSpec(
-        image=params["image"],
-        gpus=tuple(params["gpus"]),
-        gpu_count=params["gpu_count"],
-        clouds=arguments.tuple_of(params["clouds"]),
-        min_cuda_version=params["min_cuda_version"],
-        disk_gb=params["disk"],
-        volume=_mount(params["volume"]),
-        network_volume=runpod_pod.network_volume(params["network_volume"]),
-        ports=arguments.tuple_of(params["ports"]),
+    return base.to_spec(
+        OPTIONS,
+        params,
         env=env,
-        public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
-        registry=params["registry"],
-        args=params["args"],
-        template_id=params["template"],
-        max_price=params["max_price"],
-        rank_by=params["rank_by"],
-        interruptible=params["interruptible"],
-        bid=params["bid"],
-        hours=params["hours"] or None,
-        min_gpu_memory=params["min_gpu_memory"],
-        min_compute_capability=params["min_compute_capability"],
-        min_ram_gb=memory,
-        min_vcpus=vcpus,
         min_ram_per_gpu=math.ceil(memory / count) if memory else None,
         min_vcpu_count_per_gpu=math.ceil(vcpus / count) if vcpus else None,
-        onstart=params["onstart"],
-        bootstrap=params["bootstrap_ssh"],
-        lease=params["lease"],
-        places=arguments.tuple_of(params["regions"]),
     )
 
 
@@ -201,7 +155,7 @@ def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> 
         start_ssh=own.get("start_ssh"),
         start_jupyter=own.get("start_jupyter"),
     )
-    return runpod_pod.started(pod, {"entrypoint": None, "cmd": None, **own}, provider)
+    return base.started(pod, {"entrypoint": None, "cmd": None, **own}, provider)
 
 
 def side(
@@ -217,7 +171,7 @@ def side(
         here, unfit = env_defaults.for_a_new_pod(at_provider(pod, params, provider), settings), ""
     except BadRequest as error:
         here, unfit = pod, error.message
-    readiness = runpod_pod.readiness(module, here, settings)
+    readiness = base.readiness(module, here, settings)
     return ProviderContext(work, connect, here, readiness, unfit)
 
 
@@ -244,7 +198,7 @@ def _refuse(params: Mapping[str, Any]) -> None:
         )
     if not params["deadline"] > 0:
         raise BadRequest(f"The option deadline is {params['deadline']:g}; give it more than 0 s.")
-    runpod_pod.refuse_numbers(params)
+    base.refuse_numbers(params)
 
 
 def ensure(module: AnsibleModule) -> tuple[GroupOutcome, list[str]]:
@@ -257,7 +211,7 @@ def ensure(module: AnsibleModule) -> tuple[GroupOutcome, list[str]]:
     names = chosen(params)
     progress = Progress(params["progress_file"])
     polls = PollInterval(interval=params["poll_interval"])
-    pod = wanted(module, arguments.take_environment(module))
+    pod = to_spec(params, arguments.take_environment(module))
     sides = {name: side(module, name, pod, connector(module, name, len(names) == 1), polls, progress) for name in names}
     unfit = [f"{name} is left out: {each.unfit}" for name, each in sides.items() if each.unfit]
     if len(unfit) == len(sides):

@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._core.clock import PollInterval
 from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCES
-from .._core.pod import STAGES, Mount
+from .._core.pod import Mount
 from .._pods import bootstrap
-from .._pods.lifecycle import PodContext, PodLifecycle, PodOutcome, PodSpec
-from .._pods.progress import Progress
+from .._pods.lifecycle import PodLifecycle, PodOutcome, PodSpec
 from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments
-from . import runpod_pod
+from . import pod_base as base
+from .pod_base import Option
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -38,83 +37,41 @@ EXTRA: dict[str, Any] = {
     "target_state": {"type": "str", "choices": ["running", "stopped"], "default": "running"},
 }
 VOLUME = {"id": {"type": "str"}, "size": {"type": "int"}, "name": {"type": "str"}, "path": {"type": "str"}}
-ARGUMENTS: dict[str, Any] = {
-    "name": {"type": "str", "aliases": ["label"]},
-    "id": {"type": "str"},
-    "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    "image": {"type": "str"},
-    "template": {"type": "str"},
-    "gpus": {"type": "list", "elements": "str", "default": []},
-    "gpu_count": {"type": "int"},
-    "regions": {"type": "list", "elements": "str"},
-    "min_cuda_version": {"type": "str"},
-    "hours": {"type": "float", "default": 6},
-    "search": {"type": "raw"},
-    "prefer": {"type": "str", "choices": list(PREFERENCES), "default": ORDER},
-    "max_price": {"type": "float"},
-    "interruptible": {"type": "bool"},
-    "bid": {"type": "float"},
-    "disk": {"type": "int"},
-    "volume": {"type": "dict", "options": VOLUME},
-    "ports": {"type": "list", "elements": "str"},
-    "env": {"type": "dict", "no_log": True},
-    "onstart": {"type": "str"},
-    "args": {"type": "str"},
-    "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    **EXTRA,
-    "wait": {"type": "bool", "default": True},
-    "wait_for": {"type": "str", "choices": list(STAGES), "default": "ready"},
-    "timeouts": {"type": "dict", "options": runpod_pod.WAITING},
-    "poll_interval": {"type": "float"},
-    "private_key_file": {"type": "path", "no_log": False},
-    "ssh_user": {"type": "str"},
-    "ssh_users": {"type": "list", "elements": "str", "default": []},
-    "known_hosts_file": {"type": "path"},
-    "attempts": {"type": "int", "default": 1},
-    "allow_reset": {"type": "bool", "default": False},
-    "lease": {"type": "float"},
-    "run_dir": {"type": "path"},
-    "consistency_grace": {"type": "float", "default": 60},
-    "progress_file": {"type": "path"},
-    **arguments.API,
+OPTIONS: dict[str, Option] = {
+    **base.ONE,
+    "name": Option({**base.TEXT, "aliases": ["label"]}, "name"),
+    "state": Option({**base.TEXT, "choices": list(STATES), "default": "present"}),
+    "regions": Option(base.TEXTS),
+    "hours": Option({**base.NUMBER, "default": 6}, "hours", base.or_none),
+    "search": Option({"type": "raw"}),
+    "prefer": Option({**base.TEXT, "choices": list(PREFERENCES), "default": ORDER}, "prefer"),
+    # A bid makes the pod interruptible: see _bid.
+    "interruptible": Option(base.YES_NO),
+    "bid": Option(base.NUMBER),
+    "volume": Option({"type": "dict", "options": VOLUME}),
+    "onstart": Option(base.TEXT, "onstart"),
+    **{name: Option(declared) for name, declared in EXTRA.items()},
 }
+ARGUMENTS = base.declared(OPTIONS)
 
 
-def wanted(module: AnsibleModule, provider: Provider) -> PodSpec:
-    """The pod that the options describe."""
+def to_spec(module: AnsibleModule, provider: Provider) -> PodSpec:
+    """Return the pod that the options describe. :raises BadRequest: when they contradict each other."""
     params = module.params
-    volume = params["volume"]
-    regions = params["regions"]
-    return PodSpec(
-        name=params["name"],
-        id=params["id"],
-        image=params["image"],
-        template_id=params["template"],
-        gpus=tuple(params["gpus"]),
-        gpu_count=params["gpu_count"],
+    volume, regions = params["volume"], params["regions"]
+    given = {name: params[name] for name in EXTRA if params[name] is not None}
+    return base.to_spec(
+        OPTIONS,
+        params,
         any_cloud=True,
         regions=provider.places(regions) if regions is not None else None,
         regions_option="regions",
-        min_cuda_version=params["min_cuda_version"],
-        hours=params["hours"] or None,
         filters=provider.filters(params["search"]),
-        prefer=params["prefer"],
-        max_price=params["max_price"],
         bid=_bid(params),
-        disk_gb=params["disk"],
         network_volume=_volume(volume),
-        ports=arguments.tuple_of(params["ports"]),
         env=arguments.take_environment(module),
-        onstart=params["onstart"],
-        args=params["args"],
-        public_keys=tuple(key.strip() for key in params["public_keys"] if key.strip()),
-        allow_reset=params["allow_reset"],
         bootstrap=bootstrap.NEVER,
-        lease=params["lease"],
-        extra={
-            **{name: params[name] for name in EXTRA if params[name] is not None},
-            **({"volume_name": volume["name"]} if volume and volume["name"] else {}),
-        },
+        extra={**given, **({"volume_name": volume["name"]} if volume and volume["name"] else {})},
     )
 
 
@@ -170,15 +127,9 @@ def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
     _bid(params)
     _refuse_stopped(params)
     provider = arguments.open_provider(module, provider_name)
-    pod = wanted(module, provider)
-    work = PodContext(
-        provider=provider,
-        polls=PollInterval(interval=params["poll_interval"]),
-        progress=Progress(params["progress_file"]),
-        run_dir=params["run_dir"],
-        grace=params["consistency_grace"],
-    )
-    ready = runpod_pod.readiness(module, pod, {}) if params["target_state"] == "running" else None
+    pod = to_spec(module, provider)
+    work = base.context(params, provider)
+    ready = base.readiness(module, pod, {}) if params["target_state"] == "running" else None
     lifecycle = PodLifecycle(work, pod, ready, params["attempts"], module.check_mode)
     outcome = lifecycle.ensure(STATES[params["state"]])
     outcome.warnings.extend(provider.notes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 from ...module_utils._core.errors import AuthError, Blocked, CloudError
@@ -173,7 +172,7 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
         "lease": options["lease_hours"] or None,
         provider.name: own,
     }
-    wanted = pod_options.wanted(SimpleNamespace(params=given), {})
+    wanted = pod_options.to_spec(given, {})
     wanted = replace(pod_options.at_provider(wanted, given, provider), name=options["name"] or "podyard-plan")
     if not wanted.image and not wanted.template_id:
         # Nothing that could be rented, but a question of what it would cost.
