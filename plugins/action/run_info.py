@@ -17,7 +17,7 @@ from ..module_utils._core.units import usd
 from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.pod_lists import environment
-from ..plugin_utils._record.record import LATEST, RunError
+from ..plugin_utils._record.run_file import LATEST, RunError
 from ..plugin_utils._status.runs import ALL, Run, choose, current, ids_in, living
 
 

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show, warn
 from ..plugin_utils._guard.control import Tending
-from ..plugin_utils._record.record import OUTCOMES, STAGES, RunError, RunRecord
+from ..plugin_utils._record.run_file import OUTCOMES, STAGES, RunError, RunFile
 from ..plugin_utils._record.unrented import remove_unrented
 
 
@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
             # They lie there, and the record's paths start at the run's directory.
             values["artifacts"] = [_in_run_dir(file) for file in arguments["artifacts"]]
         try:
-            run, changed = RunRecord(run_dir).apply(
+            run, changed = RunFile(run_dir).apply(
                 begin=arguments["begin"],
                 end_stages=arguments["end_stages"],
                 values=values,

@@ -23,7 +23,7 @@ from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.files import write_atomically
 from ..plugin_utils._common.pod_lists import PodList, environment, lists
 from ..plugin_utils._common.screen import columns, show, show_rendered
-from ..plugin_utils._record.record import RunError
+from ..plugin_utils._record.run_file import RunError
 from ..plugin_utils._status import runs
 from ..plugin_utils._status.probe import looks
 from ..plugin_utils._status.runs import Run

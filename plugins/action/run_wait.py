@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail
 
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show
-from ..plugin_utils._record.record import RunError
+from ..plugin_utils._record.run_file import RunError
 from ..plugin_utils._status.runs import Run
 
 # Soon enough to seem immediate; reading two small files costs nothing.

@@ -36,13 +36,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..plugin_utils._common.action import local_path
-from ..plugin_utils._record.record import RunError, RunRecord
+from ..plugin_utils._record.run_file import RunError, RunFile
 
 
 def run_record(directory: str) -> dict[str, Any]:
     """The record of a run directory; {} when there is none that can be read."""
     try:
-        return RunRecord(local_path(str(directory))).read()
+        return RunFile(local_path(str(directory))).read()
     except RunError:
         return {}
 

@@ -19,7 +19,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ...module_utils._core.times import utc_now
 from ...module_utils._training.metrics import json_lines
 from .._common.ssh import OversizedAnswer, Shell, SshHost, script
-from .._record.record import RunError, RunRecord
+from .._record.run_file import RunError, RunFile
 from .answer import MOST_WORDS, BadAnswer, program, read_answer, unknown
 
 # A look takes a tenth of a second on a LAN. Half a minute lets an overloaded host answer late, and is short against the
@@ -195,7 +195,7 @@ class RunDirWriter:
         self.lease_ends_at = utc_now(ahead=seconds)
         if self.writes:
             with contextlib.suppress(RunError):
-                RunRecord(self.directory).lease_is(seconds)
+                RunFile(self.directory).lease_is(seconds)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics that are here already: those in the last MiB of a file that is very long."""

@@ -33,7 +33,7 @@ from .._record.guard_state import (
     lives,
     same,
 )
-from .._record.record import RunError, RunRecord
+from .._record.run_file import RunError, RunFile
 from . import main
 from .guard import GuardOrders
 
@@ -258,7 +258,7 @@ def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]
 
 def _refuse_release(run_dir: Path) -> None:
     try:
-        run, _changed = RunRecord(run_dir).apply(write=False)
+        run, _changed = RunFile(run_dir).apply(write=False)
     except RunError as error:
         raise GuardError(f"The guard stays on watch: {error}") from error
     if run["outcome"] in ("kept", "detached"):

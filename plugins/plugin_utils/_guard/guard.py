@@ -49,7 +49,7 @@ from .._record.guard_state import (
     end_all,
     identity,
 )
-from .._record.record import RunError, RunRecord
+from .._record.run_file import RunError, RunFile
 from .renewal import Renewal
 
 
@@ -111,7 +111,7 @@ class Guard:
     def __init__(self, orders: GuardOrders) -> None:
         self.orders = orders
         self.file = GuardFile(orders.run_dir)
-        self.record = RunRecord(orders.run_dir)
+        self.record = RunFile(orders.run_dir)
         self.providers: dict[str, Provider] = {}
         self.gone: dict[str, dict[str, Any]] = {}
         self.left: list[Any] = []

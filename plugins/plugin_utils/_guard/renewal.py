@@ -19,7 +19,7 @@ from pathlib import Path
 from ...module_utils._pods.lease import RENEW
 from ...module_utils._pods.ssh_options import environment, ours
 from .._common.files import read_json
-from .._record.record import RunError, RunRecord
+from .._record.run_file import RunError, RunFile
 
 # How often in the length of a lease: three of four may fail before it is over.
 SHARE = 4
@@ -110,7 +110,7 @@ class Renewal:
         if code == 0:
             self._next = self._begun + self._seconds / SHARE
             self._failing = False
-            RunRecord(self._run_dir).lease_is(self._seconds)
+            RunFile(self._run_dir).lease_is(self._seconds)
             return
         self._next = self._clock() + max(LEAST_PAUSE, min(ANSWER_SECONDS, self._seconds / SHARE / SHARE))
         self._tell(words or "no answer")

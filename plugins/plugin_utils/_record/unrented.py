@@ -13,7 +13,7 @@ from ...module_utils._pods import fence
 from ...module_utils._pods.ledger import FILE, Ledger
 from .._common.files import link_atomically
 from .guard_state import ARMED, GIVING_BACK, GuardFile, lives
-from .record import LATEST, RunError, RunRecord
+from .run_file import LATEST, RunError, RunFile
 
 # What is written before the first create. Where anything else lies beside it, somebody keeps it there.
 FILES = frozenset(
@@ -38,7 +38,7 @@ def is_unrented(directory: Path) -> bool:
     if state.get("state") in (ARMED, GIVING_BACK) and lives(state):
         return False
     try:
-        return not RunRecord(directory).read().get("pods")
+        return not RunFile(directory).read().get("pods")
     except RunError:
         return False
 

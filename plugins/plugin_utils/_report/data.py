@@ -17,7 +17,7 @@ from typing import Any
 from ...module_utils._training.metrics import json_lines
 from .._common.files import read_json, seconds_between
 from .._common.words import lines_of
-from .._record.record import REPORT, RunError, RunRecord
+from .._record.run_file import REPORT, RunError, RunFile
 
 # The end of the log that a page shows, and what is read for it: a line of a thousand characters is long.
 LOG_LINES = 40
@@ -94,7 +94,7 @@ class RunFacts:
 
 def gather(directory: Path) -> RunFacts:
     """Read a run's directory. Raises RunError when it holds no record that can be read."""
-    record, _changed = RunRecord(directory).apply(write=False)
+    record, _changed = RunFile(directory).apply(write=False)
     if not (directory / "run.json").exists():
         raise RunError(f"There is no run to report in {directory}: it holds no run.json.")
     stages = _stages(record)

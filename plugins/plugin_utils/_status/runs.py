@@ -19,7 +19,7 @@ from ...module_utils._providers import registry
 from .._common.files import read_json
 from .._job.job import directories
 from .._record.guard_state import ARMED, GIVING_BACK, LIBRARY_PROBLEM, GuardFile, lives
-from .._record.record import LATEST, RunError, RunRecord
+from .._record.run_file import LATEST, RunError, RunFile
 
 ALL = "all"
 # Outcomes of runs that are not over: their pods may live, and are meant to.
@@ -65,11 +65,11 @@ class Run:
         the ledger tells of its pods.
         """
         try:
-            record, _changed = RunRecord(directory).apply(write=False)
+            record, _changed = RunFile(directory).apply(write=False)
         except RunError:
             if not damaged:
                 raise
-            record = RunRecord(directory).without_file()
+            record = RunFile(directory).without_file()
         return cls(directory.name, directory, record, _connection(directory), GuardFile(directory).read())
 
     @property

@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.podyard.gpu.plugins.action.exec import ActionModule
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 
@@ -46,9 +46,9 @@ def test_the_only_run_that_is_not_over_is_meant(tmp_path, monkeypatch):
     monkeypatch.setattr(ActionModule, "_execute_module", lambda self, name, **call: call["module_args"])
     with pytest.raises(AnsibleActionFail, match="There is no run in"):
         act(ActionModule, {"command": "true"})
-    RunRecord(tmp_path / "runs" / "r1").apply(begin="follow")
-    RunRecord(tmp_path / "runs" / "r2").apply(begin="provision", outcome="failed")
+    RunFile(tmp_path / "runs" / "r1").apply(begin="follow")
+    RunFile(tmp_path / "runs" / "r2").apply(begin="provision", outcome="failed")
     assert act(ActionModule, {"command": "true"})["run_dir"] == str(tmp_path / "runs" / "r1")
-    RunRecord(tmp_path / "runs" / "r3").apply(begin="follow")
+    RunFile(tmp_path / "runs" / "r3").apply(begin="follow")
     with pytest.raises(AnsibleActionFail, match=r"2 runs in .* are not over \(r3, r1\): say which"):
         act(ActionModule, {"command": "true"})

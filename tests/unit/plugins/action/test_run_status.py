@@ -19,7 +19,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import Au
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists import PodList
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 
 NAME = "podyard-digits-r1-0-1"
@@ -31,7 +31,7 @@ def _runs(tmp_path, monkeypatch):
     """One run, kept, in ./runs."""
     monkeypatch.chdir(tmp_path)
     pod = {"provider": "vastai", "id": "7", "name": NAME, "usd_per_hour": 0.5}
-    RunRecord(tmp_path / "runs" / "r1").apply(begin="verify", outcome="kept", values={"name": "digits", "pods": [pod]})
+    RunFile(tmp_path / "runs" / "r1").apply(begin="verify", outcome="kept", values={"name": "digits", "pods": [pod]})
     return tmp_path / "runs"
 
 
@@ -82,7 +82,7 @@ class TestRunStatus:
         pod = Pod(provider="vastai", id="7", name=NAME, phase="running", usd_per_hour=0.5, gpu=evil, region=evil)
         cloud["vastai"] = PodList("vastai", ({**pod.to_result(), "end": f"end {evil}"},))
         cloud["runpod"] = PodList("runpod", error=f"It said {evil}.")
-        RunRecord(runs / "r1").apply(values={"name": f"digits{evil}", "metrics": {f"loss{evil}": evil}})
+        RunFile(runs / "r1").apply(values={"name": f"digits{evil}", "metrics": {f"loss{evil}": evil}})
         arguments = {"providers": ["runpod", "vastai"], "remarks": [evil], "width": 200}
         result = act(run_status.ActionModule, arguments)
         act(run_status.ActionModule, {**arguments, "format": "json"})
@@ -170,14 +170,14 @@ class TestRunInfo:
         assert run["connection"]["ssh"].startswith("ssh ")
 
     def test_several_must_be_told_apart(self, runs):
-        RunRecord(runs / "r2").apply(begin="plan")
+        RunFile(runs / "r2").apply(begin="plan")
         with pytest.raises(AnsibleActionFail, match=r"2 runs in .* are not over \(r2, r1\): say which"):
             act(run_info.ActionModule)
         assert [run["run_id"] for run in act(run_info.ActionModule, {"run_ids": "r1,r2"})["runs"]] == ["r1", "r2"]
 
     def test_none_is_under_way(self, runs):
         gone = {"provider": "vastai", "id": "7", "gone_at": "2026-01-01T00:00:00Z", "gone_proved": True}
-        RunRecord(runs / "r1").apply(outcome="stopped", values={"pods": [gone]})
+        RunFile(runs / "r1").apply(outcome="stopped", values={"pods": [gone]})
         assert act(run_info.ActionModule)["runs"] == []
 
     def test_unknown_ones(self, runs):
@@ -275,9 +275,9 @@ class TestPodShell:
     )
     def test_refusals(self, runs, change, arguments, sentence):
         if arguments.get("run_id") in ("all", "r1,r2"):
-            RunRecord(runs / "r2").apply(begin="plan", outcome="failed")
+            RunFile(runs / "r2").apply(begin="plan", outcome="failed")
         if change:
-            RunRecord(runs / "r1").apply(**change)
+            RunFile(runs / "r1").apply(**change)
         with pytest.raises(AnsibleActionFail, match=sentence) as caught:
             act(pod_shell.ActionModule, arguments)
         assert not isinstance(caught.value.__cause__, ValueError), "Ansible would show the words of Python too"

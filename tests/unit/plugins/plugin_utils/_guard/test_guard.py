@@ -38,7 +38,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state im
     lives,
     same,
 )
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
 from ansible_collections.podyard.gpu.tests.unit.fakes.loopback_cloud import KEY, LoopbackCloud, wait_for
 
 COLLECTION = Path(main.__file__).absolute().parents[3]
@@ -149,7 +149,7 @@ def test_a_signal_to_the_controllers_group(cloud, controller, run_dir, how):
     cloud.rent("mine1", NAME)
     cloud.rent("other_run", "podyard-digits-r2-0-1")
     cloud.rent("foreign", "podyard-digits-r1-notes")
-    RunRecord(run_dir).apply(
+    RunFile(run_dir).apply(
         begin="follow", values={"pods": [{"provider": "runpod", "id": "mine1", "name": NAME, "usd_per_hour": 0.69}]}
     )
     process = controller()
@@ -159,7 +159,7 @@ def test_a_signal_to_the_controllers_group(cloud, controller, run_dir, how):
     assert state["state"] == "gave_back" and state["error"] is None
     assert cloud.ended() == ["mine1"]
     assert set(cloud.pods) == {"other_run", "foreign"}
-    run = RunRecord(run_dir).read()
+    run = RunFile(run_dir).read()
     assert run["outcome"] == "stopped" and run["ended"]
     assert "at stage follow" in run["error"] and "mine1 on runpod" in run["error"] and "proved gone" in run["error"]
     [pod] = run["pods"]
@@ -227,7 +227,7 @@ def test_a_run_directory_that_was_deleted(cloud, controller, run_dir):
     wait_for(lambda: not lives(guard), "the guard's end")
     assert not cloud.pods
     assert end_of_guard(run_dir)["state"] == "gave_back"
-    assert RunRecord(run_dir).read()["outcome"] == "stopped"
+    assert RunFile(run_dir).read()["outcome"] == "stopped"
 
 
 def test_a_key_that_stops_working_and_comes_back(cloud, controller, run_dir):
@@ -249,11 +249,11 @@ def test_a_key_that_stops_working_and_comes_back(cloud, controller, run_dir):
 def test_an_outcome_that_is_known_stays(cloud, controller, run_dir):
     cloud.rent("mine1", NAME)
     process = controller()
-    RunRecord(run_dir).apply(outcome="failed", error="The training ended with exit code 7.")
+    RunFile(run_dir).apply(outcome="failed", error="The training ended with exit code 7.")
     process.kill()
     process.wait()
     end_of_guard(run_dir)
-    run = RunRecord(run_dir).read()
+    run = RunFile(run_dir).read()
     assert (run["outcome"], run["error"]) == ("failed", "The training ended with exit code 7.")
     assert not cloud.pods
 
@@ -274,19 +274,17 @@ class TestRelease:
     def test_not_while_a_pod_is_not_proved_gone(self, controller, run_dir):
         controller()
         pod = {"provider": "runpod", "id": "mine1", "name": NAME}
-        RunRecord(run_dir).apply(values={"pods": [pod]})
+        RunFile(run_dir).apply(values={"pods": [pod]})
         with pytest.raises(GuardError, match=r"mine1 on runpod"):
             release(run_dir)
         assert state_of(run_dir) == "armed"
-        RunRecord(run_dir).apply(values={"pods": [{**pod, "gone_at": "2026-01-01T00:00:00Z", "gone_proved": True}]})
+        RunFile(run_dir).apply(values={"pods": [{**pod, "gone_at": "2026-01-01T00:00:00Z", "gone_proved": True}]})
         assert release(run_dir)[1]
 
     @pytest.mark.parametrize("outcome", ["kept", "detached"])
     def test_a_pod_that_is_to_stay(self, controller, run_dir, outcome):
         controller()
-        RunRecord(run_dir).apply(
-            values={"pods": [{"provider": "runpod", "id": "mine1", "name": NAME}]}, outcome=outcome
-        )
+        RunFile(run_dir).apply(values={"pods": [{"provider": "runpod", "id": "mine1", "name": NAME}]}, outcome=outcome)
         assert release(run_dir)[1]
 
     def test_a_guard_that_was_killed(self, controller, run_dir):
@@ -394,7 +392,7 @@ def test_the_pauses_between_tries(orders, monkeypatch):
     assert 600 <= sum(pauses) <= 700
     state = GuardFile(orders.run_dir).read()
     assert state["state"] == "failed" and state["tries"] == len(pauses) + 1
-    run = RunRecord(orders.run_dir).read()
+    run = RunFile(orders.run_dir).read()
     assert run["outcome"] == "failed" and "may still cost money" in run["error"] and "503" in run["error"]
 
 
@@ -412,7 +410,7 @@ def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
     orders.run_dir.mkdir(parents=True)
     guard.stand()
     assert guard.give_back() is False
-    error = RunRecord(orders.run_dir).read()["error"]
+    error = RunFile(orders.run_dir).read()["error"]
     assert "NOT PROVED GONE" in error and "mine1" in error and "0.69" in error and "end it by" in error
     assert len(cloud.ended()) >= 2
 
@@ -505,7 +503,7 @@ class TestBooks:
 
     def test_the_record_is_corrected_when_the_disk_has_room(self, cloud, guard, run_dir, monkeypatch):
         cloud.rent("mine1", NAME)
-        watch, real, tries = guard(), RunRecord.change, []
+        watch, real, tries = guard(), RunFile.change, []
 
         def full(self, edit):
             tries.append(1)
@@ -513,9 +511,9 @@ class TestBooks:
                 raise RunError("The run directory cannot be written: No space left on device.")
             return real(self, edit)
 
-        monkeypatch.setattr(RunRecord, "change", full)
+        monkeypatch.setattr(RunFile, "change", full)
         assert watch.give_back() is True
-        run = RunRecord(run_dir).read()
+        run = RunFile(run_dir).read()
         assert len(tries) == 3 and run["outcome"] == "stopped"
         assert [pod["gone_proved"] for pod in run["pods"]] == [True]
 
@@ -527,9 +525,9 @@ class TestBooks:
         before = {"outcome": outcome, "error": None if outcome == "succeeded" else "exit code 7"}
         values = {"pods": [pod], "unproved": before}
         watch = guard()
-        RunRecord(run_dir).apply(outcome="failed", error="NOT PROVED GONE: mine1", values=values)
+        RunFile(run_dir).apply(outcome="failed", error="NOT PROVED GONE: mine1", values=values)
         assert watch.give_back() is True
-        run = RunRecord(run_dir).read()
+        run = RunFile(run_dir).read()
         assert (run["outcome"], run["error"]) == (outcome, before["error"])
         assert "unproved" not in run
         [told] = run["pods"]
@@ -542,7 +540,7 @@ class TestBooks:
         (run_dir / "run.json").write_text(text)
         assert watch.give_back() is True
         assert not cloud.pods
-        run = RunRecord(run_dir).read()
+        run = RunFile(run_dir).read()
         assert run["outcome"] == "stopped" and run["pods"][0]["gone_proved"]
 
     @pytest.mark.parametrize("name", ["attempts.jsonl", "run.json", "connection.json", "guard.json", "guard.log"])
@@ -583,7 +581,7 @@ class TestBooks:
         begun = time.monotonic()
         assert watch.give_back() is False
         assert time.monotonic() - begun < 15
-        state, run = GuardFile(run_dir).read(), RunRecord(run_dir).read()
+        state, run = GuardFile(run_dir).read(), RunFile(run_dir).read()
         assert state["state"] == "failed" and state["tries"] == 1
         assert "user_mine" in run["error"] and "NOT PROVED GONE" in run["error"] and not run["pods"][0]["gone_proved"]
 
@@ -592,7 +590,7 @@ class TestBooks:
         assert (run_dir / "attempts.jsonl").read_bytes() == b""
         (run_dir / "attempts.jsonl").unlink()
         (run_dir / "guard.json").unlink()
-        RunRecord(run_dir).apply(begin="provision")
+        RunFile(run_dir).apply(begin="provision")
         guard()
         assert not (run_dir / "attempts.jsonl").exists(), "one that was lost is not replaced by an empty one"
 

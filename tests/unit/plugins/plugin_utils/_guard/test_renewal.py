@@ -21,7 +21,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._common import ssh as 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._follow.probe import RunDirWriter
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.renewal import ANSWER_SECONDS, Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import Watched, identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.5}
 
@@ -33,7 +33,7 @@ class Watch:
         self.place, self.now, self.lines = place, 0.0, []
         self.run_dir = place / "runs" / "r1"
         self.program("exit 0")
-        RunRecord(self.run_dir).apply(begin="provision", values={"pods": [POD]})
+        RunFile(self.run_dir).apply(begin="provision", values={"pods": [POD]})
         self.connect(hours)
         self.renewal = Renewal(self.run_dir, self.lines.append, lambda: self.now)
 
@@ -84,7 +84,7 @@ def test_what_it_did_stands_in_the_record(watch):
     before = time.time()
     watch.at(0)
     watch.at(0.5)
-    (pod,) = RunRecord(watch.run_dir).read()["pods"]
+    (pod,) = RunFile(watch.run_dir).read()["pods"]
     assert 7198 <= parse_time(pod["lease_ends_at"]).timestamp() - before <= 7300
 
 
@@ -250,7 +250,7 @@ def test_a_lease_that_nobody_watches_is_none(lease, trouble):
 
 def test_the_follower_writes_it_down_at_most_once_a_minute(tmp_path):
     run_dir = tmp_path / "runs" / "r1"
-    record = RunRecord(run_dir)
+    record = RunFile(run_dir)
     gone = {**POD, "id": "old", "gone_at": "2026-11-22T10:00:00Z", "gone_proved": True}
     record.apply(begin="follow", values={"pods": [gone, POD]})
     keeper = RunDirWriter(run_dir)
@@ -267,7 +267,7 @@ def test_who_only_watches_and_who_has_no_record_write_nothing(tmp_path):
     run_dir = tmp_path / "runs" / "r1"
     RunDirWriter(run_dir).lease(7200.0)
     assert not run_dir.exists()
-    record = RunRecord(run_dir)
+    record = RunFile(run_dir)
     record.apply(begin="follow", values={"pods": [POD]})
     RunDirWriter(run_dir, write=False).lease(7200.0)
     assert record.read()["pods"][0]["lease_ends_at"] is None

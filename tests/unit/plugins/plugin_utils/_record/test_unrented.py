@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import CREATING, REFUSED, Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.unrented import remove_unrented
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.5}
@@ -20,7 +20,7 @@ POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "usd_
 @pytest.fixture(name="run")
 def _run(tmp_path):
     """A run whose plan was refused, with all that lies in its directory by then."""
-    run = RunRecord(tmp_path / "runs" / "r2")
+    run = RunFile(tmp_path / "runs" / "r2")
     run.apply(begin="plan")
     run.apply(outcome="failed", error="No offer fits.")
     Ledger(run.directory).open()
@@ -41,7 +41,7 @@ def test_nothing_is_left(run):
 
 def test_latest_is_the_run_before(run):
     for number, (run_id, stage) in enumerate((("r0", "follow"), ("r1", "follow"), ("r3", "plan"))):
-        RunRecord(run.directory.parent / run_id).apply(begin=stage, values={"pods": [POD] if stage == "follow" else []})
+        RunFile(run.directory.parent / run_id).apply(begin=stage, values={"pods": [POD] if stage == "follow" else []})
         os.utime(run.directory.parent / run_id / "run.json", (number + 1, number + 1))
     run.apply(begin="provision", outcome="failed")
     latest = run.directory.parent / "latest"

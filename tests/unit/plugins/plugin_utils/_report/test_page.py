@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report import (
     charts as charts_module,
 )

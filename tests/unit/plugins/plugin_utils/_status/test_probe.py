@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.probe import looks
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import Run
 
@@ -36,7 +36,7 @@ def _make(tmp_path):
         (there / "exit_code").write_text("7\n")
         (there / "output" / "metrics.jsonl").write_text('{"loss": 0.5}\n')
         job = {"dirs": {"run": str(there), "output": str(there / "output")}}
-        RunRecord(tmp_path / "runs" / run_id).apply(begin="follow", values={"job": job})
+        RunFile(tmp_path / "runs" / run_id).apply(begin="follow", values={"job": job})
         ssh = f"{shlex.quote(str(program))} -p 22 root@h"
         (tmp_path / "runs" / run_id / "connection.json").write_text(json.dumps({"ssh": ssh, **connection}))
         return Run.at(tmp_path / "runs" / run_id)

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import runs as runs_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import Run, choose, current, known, living
 
@@ -24,7 +24,7 @@ POD = {"provider": "vastai", "id": "7", "name": "podyard-digits-r1-0-1", "usd_pe
 def _runs(tmp_path):
     """Two runs of one job; r2 is the newest."""
     for run_id in ("r1", "r2"):
-        RunRecord(tmp_path / run_id).apply(begin="follow", values={"name": "digits", "pods": [POD]})
+        RunFile(tmp_path / run_id).apply(begin="follow", values={"name": "digits", "pods": [POD]})
     (tmp_path / "notes").mkdir()
     return tmp_path
 
@@ -57,17 +57,17 @@ def test_the_run_that_nobody_names(runs):
     with pytest.raises(RunError, match=r"2 runs in .* are not over \(r[12], r[12]\): say which"):
         current(runs)
     gone = {**POD, "gone_at": "2026-01-01T02:00:00Z", "gone_proved": True}
-    RunRecord(runs / "r2").apply(outcome="succeeded", values={"pods": [gone]})
+    RunFile(runs / "r2").apply(outcome="succeeded", values={"pods": [gone]})
     assert [run.run_id for run in living(runs)] == ["r1"]
     assert current(runs).run_id == "r1"
-    RunRecord(runs / "r1").apply(outcome="failed", values={"pods": [gone]})
+    RunFile(runs / "r1").apply(outcome="failed", values={"pods": [gone]})
     assert living(runs) == []
     assert current(runs).run_id == "r2"
 
 
 def test_a_run_that_is_being_planned_does_not_hide_the_one_that_bills(runs):
-    RunRecord(runs / "r2").apply(outcome="failed", values={"pods": [{**POD, "gone_proved": True}]})
-    RunRecord(runs / "r3").apply(begin="plan")
+    RunFile(runs / "r2").apply(outcome="failed", values={"pods": [{**POD, "gone_proved": True}]})
+    RunFile(runs / "r3").apply(begin="plan")
     assert current(runs).run_id == "r1"
     with pytest.raises(RunError, match="2 runs"):
         living(runs)
@@ -95,7 +95,7 @@ def test_what_the_record_says_of_the_job_and_what_it_does_not(runs):
     job = Run.at(runs / "r1").job
     assert job["project"] == "digits" and job["providers"] == ["vastai"]
     assert job["dirs"]["run"] == "/workspace/podyard/digits/runs/r1"
-    RunRecord(runs / "r1").apply(
+    RunFile(runs / "r1").apply(
         values={"job": {"artifacts": ["*.bin"], "dirs": {"run": "/data/r1"}, "project": "other"}}
     )
     job = Run.at(runs / "r1").job
@@ -104,7 +104,7 @@ def test_what_the_record_says_of_the_job_and_what_it_does_not(runs):
 
 
 def test_living(runs):
-    record = RunRecord(runs / "r1")
+    record = RunFile(runs / "r1")
     assert Run.at(runs / "r1").living
     record.apply(outcome="failed")
     assert Run.at(runs / "r1").living, "its pod is not proved gone"

@@ -16,7 +16,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.holder import Holder
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common.pod_lists import PodList
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import status as table_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.probe import ProbeAnswer
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import known
@@ -47,7 +47,7 @@ def said(state="running", **changes):
 @pytest.fixture(name="run")
 def _run(tmp_path):
     """A run whose controller (this process) lives, with its pod and a way to it."""
-    record = RunRecord(tmp_path / RUN)
+    record = RunFile(tmp_path / RUN)
     record.apply(begin="follow", values={"name": "digits", "pods": [pod()], "metrics": {"epoch": 2}})
     (tmp_path / RUN / "connection.json").write_text('{"ssh": "ssh root@h", "pod_id": "7h9k"}')
     owned(tmp_path / RUN, True)
@@ -217,7 +217,7 @@ class TestRunsWithoutPods:
 
 
 def test_only_some_runs(run):
-    RunRecord(run.directory.parent / "r2").apply(begin="plan")
+    RunFile(run.directory.parent / "r2").apply(begin="plan")
     found = told(run, PodList("runpod", (pod(), pod(id="zz", name="podyard-llama-r9-0-1"))), only=["r2"])
     assert found.pods == [] and [entry["run_id"] for entry in found.runs] == ["r2"]
 

@@ -44,7 +44,7 @@ class RunError(Exception):
     """The record of a run cannot be read or written; the text is a sentence for people."""
 
 
-class RunRecord:
+class RunFile:
     """run.json of one run directory.
 
     Every change is made under a lock and lands whole or not at all, so that the controller, the guard and a reader can

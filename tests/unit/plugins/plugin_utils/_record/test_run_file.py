@@ -14,7 +14,7 @@ import time
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common import files
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError, RunRecord
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "gpu": "RTX 4090", "usd_per_hour": 0.5}
 GONE = {"gone_at": "2026-01-01T02:00:00Z", "gone_proved": True}
@@ -22,7 +22,7 @@ GONE = {"gone_at": "2026-01-01T02:00:00Z", "gone_proved": True}
 
 @pytest.fixture(name="record")
 def _record(tmp_path):
-    return RunRecord(tmp_path / "runs" / "r1")
+    return RunFile(tmp_path / "runs" / "r1")
 
 
 def ledger(record, *lines):
@@ -51,7 +51,7 @@ def test_a_directory_that_others_can_enter_is_closed(record):
 def test_latest_is_the_newest_run_whose_plan_is_through(record):
     record.apply(begin="plan")
     record.apply(begin="provision")
-    newer = RunRecord(record.directory.parent / "r2")
+    newer = RunFile(record.directory.parent / "r2")
     newer.apply(begin="plan")
     newer.apply(outcome="failed", error="No offer fits.")
     record.apply(begin="follow")
@@ -299,11 +299,11 @@ def test_a_record_that_is_no_json(record):
 def test_a_directory_that_cannot_be_written(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(RunError, match=r"cannot be written"):
-        RunRecord(tmp_path / "runs" / "r1").apply(begin="plan")
+        RunFile(tmp_path / "runs" / "r1").apply(begin="plan")
 
 
 def _write_many(directory, writer, start, rounds):
-    record = RunRecord(directory)
+    record = RunFile(directory)
     start.wait()
     for number in range(rounds):
         record.apply(values={f"w{writer}": {f"n{number}": "x" * 500}})
