@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._common.action import local_path
-from ..plugin_utils._record.run_file import RunError
+from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status.runs import current
 
 RUNS_DIR = "./runs"

@@ -16,7 +16,7 @@ from ..plugin_utils._common.screen import show
 from ..plugin_utils._common.ssh import SSH_FAILED
 from ..plugin_utils._common.terminal import controller_pid, lent, run_at, terminal_of
 from ..plugin_utils._guard.renewal import Renewal
-from ..plugin_utils._record.run_file import RunError
+from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status.runs import NAMED, Run, choose, current
 
 # A living pod answers within a second, and the user waits.
@@ -83,7 +83,7 @@ def _silent(_line: str) -> None:
 
 def _why_not(run: Run) -> str:
     """Why a run has no connection, in one sentence."""
-    outcome = run.record["outcome"]
+    outcome = run.record.outcome
     if outcome == "running":
         return f"The run {run.run_id} has no pod that can be reached yet; it is at stage {run.stage}."
     return f"The run {run.run_id} has no pod any more; it is {outcome}."

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +16,8 @@ from ..module_utils._core.units import usd
 from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.pod_lists import environment
-from ..plugin_utils._record.run_file import LATEST, RunError
+from ..plugin_utils._record.record import PodEntry, RunError
+from ..plugin_utils._record.run_file import LATEST
 from ..plugin_utils._status.runs import ALL, Run, choose, current, ids_in, living
 
 
@@ -54,29 +54,28 @@ def _told(run: Run) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "run_dir": str(run.directory),
-        "name": run.record["name"],
-        "outcome": run.record["outcome"],
-        "error": run.record["error"],
+        "name": run.record.name,
+        "outcome": run.record.outcome,
+        "error": run.record.error,
         "stage": run.stage,
         "living": run.living,
         "owner": {"kind": owner.kind, "pid": owner.pid, "host": owner.host, "words": owner.words},
         "guard_state": run.guard.get("state"),
-        "pods": run.record["pods"],
+        "pods": [pod.to_json() for pod in run.record.pods],
         "left": [_left(pod, str(run.job["env_file"] or "")) for pod in run.unproved],
-        "cost_usd": run.record["cost_usd"],
+        "cost_usd": run.record.cost_usd,
         "job": run.job,
         "connection": run.connection,
         "host": f"podyard-run-{run.run_id}",
     }
 
 
-def _left(pod: Mapping[str, Any], env_file: str) -> str:
+def _left(pod: PodEntry, env_file: str) -> str:
     """A pod that nobody has proved gone, with what it costs and how a person ends it when all else failed."""
-    place = str(pod["provider"])
     try:
-        provider = registry.connect(place, environ=environment(env_file or None))
-        end = f"end it by: {provider.end_command(str(pod['id']))}"
+        provider = registry.connect(pod.provider, environ=environment(env_file or None))
+        end = f"end it by: {provider.end_command(pod.id)}"
     except CloudError:
-        end = f"end it in the console of {place}"
-    lease = f" and ends itself at {pod['lease_ends_at']}" if pod.get("lease_ends_at") else ""
-    return f"{pod['name']} ({pod['id']} on {place}) costs {usd(pod['usd_per_hour'])} per hour{lease}; {end}"
+        end = f"end it in the console of {pod.provider}"
+    lease = f" and ends itself at {pod.lease_ends_at}" if pod.lease_ends_at else ""
+    return f"{pod.label} costs {usd(pod.usd_per_hour)} per hour{lease}; {end}"

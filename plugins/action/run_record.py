@@ -13,7 +13,8 @@ from ansible.errors import AnsibleActionFail
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show, warn
 from ..plugin_utils._guard.control import Tending
-from ..plugin_utils._record.run_file import OUTCOMES, STAGES, RunError, RunFile
+from ..plugin_utils._record.record import OUTCOMES, STAGES, RunError
+from ..plugin_utils._record.run_file import RunFile
 from ..plugin_utils._record.unrented import remove_unrented
 
 
@@ -52,7 +53,7 @@ class ActionModule(ControllerAction):
             )
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
-        return {"changed": changed, "run": run}
+        return {"changed": changed, "run": run.to_json()}
 
     def _removed(self, run_dir: Path) -> dict[str, Any]:
         try:

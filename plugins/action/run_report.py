@@ -14,7 +14,7 @@ from ansible.utils.color import ANSIBLE_COLOR
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.files import write_atomically
 from ..plugin_utils._common.screen import columns, show_rendered, warn
-from ..plugin_utils._record.run_file import RunError
+from ..plugin_utils._record.record import RunError
 from ..plugin_utils._report import summary
 from ..plugin_utils._report.data import gather
 from ..plugin_utils._report.page import render
@@ -39,7 +39,7 @@ class ActionModule(ControllerAction):
         changed = self._write(path, page)
         if remark:
             warn(remark)
-        title = f"{facts.record['name'] or 'run'} {facts.record['run_id']}"
+        title = f"{facts.record.name or 'run'} {facts.record.run_id}"
         told = [*summary.rows(facts), ("report", str(path), "")]
         width = min(WIDEST, columns(USUAL))
         show_rendered("\n" + summary.render(title, told, width=width, color=ANSIBLE_COLOR))

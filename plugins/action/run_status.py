@@ -23,7 +23,7 @@ from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.files import write_atomically
 from ..plugin_utils._common.pod_lists import PodList, environment, lists
 from ..plugin_utils._common.screen import columns, show, show_rendered
-from ..plugin_utils._record.run_file import RunError
+from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status import runs
 from ..plugin_utils._status.probe import looks
 from ..plugin_utils._status.runs import Run
@@ -90,7 +90,7 @@ class ActionModule(ControllerAction):
         environ = environment(str(local_path(arguments["env_file"])) if arguments["env_file"] else None)
         names = arguments["providers"]
         if names is None:
-            used = {str(pod["provider"]) for run in found if run.living for pod in run.unproved}
+            used = {pod.provider for run in found if run.living for pod in run.unproved}
             keyed = registry.with_a_key(environ)
             names = [name for name in registry.names() if name in used or name in keyed] or registry.names()
         return lists(names, environ, arguments["api_timeout"])

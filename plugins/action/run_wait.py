@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail
 
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show
-from ..plugin_utils._record.run_file import RunError
+from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status.runs import Run
 
 # Soon enough to seem immediate; reading two small files costs nothing.
@@ -41,7 +41,7 @@ class ActionModule(ControllerAction):
             before = owner.kind
             # Who cannot be asked is not waited for, where it is said that this one's word counts more.
             if self.check_mode or before == "nobody" or (arguments["interrupt"] and before in ("elsewhere", "unknown")):
-                return {"changed": False, "owner": before, "outcome": run.record["outcome"]}
+                return {"changed": False, "owner": before, "outcome": run.record.outcome}
             if owner.kind == "controller" and arguments["interrupt"] and owner.pid:
                 # Not SIGINT, which a program in the background may ignore. Its number and start were in guard.json
                 # and were compared a moment ago: no other process is meant.
@@ -52,7 +52,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(str(error)) from error
         except PermissionError as error:
             raise AnsibleActionFail(f"{owner.words} cannot be asked to end: {error}.") from error
-        return {"changed": True, "owner": before, "outcome": run.record["outcome"]}
+        return {"changed": True, "owner": before, "outcome": run.record.outcome}
 
     @staticmethod
     def _wait(run: Run, timeout: float) -> Run:

@@ -36,15 +36,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ..plugin_utils._common.action import local_path
-from ..plugin_utils._record.run_file import RunError, RunFile
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._record.run_file import RunFile
 
 
 def run_record(directory: str) -> dict[str, Any]:
     """The record of a run directory; {} when there is none that can be read."""
     try:
-        return RunFile(local_path(str(directory))).read()
+        record = RunFile(local_path(str(directory))).read()
     except RunError:
         return {}
+    return record.to_json() if record is not None else {}
 
 
 class FilterModule:

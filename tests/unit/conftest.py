@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._http import shared_file
+from ansible_collections.podyard.gpu.plugins.plugin_utils._common import files
+from ansible_collections.podyard.gpu.tests import record_schemas
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +21,29 @@ def own_state(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PODYARD_STATE_DIR", str(directory))
     monkeypatch.setattr(shared_file, "_ALONE", {})
     return directory
+
+
+@pytest.fixture(autouse=True)
+def records_fit_their_schema(request, monkeypatch):
+    """Refuse a test that wrote a record, or left one behind, that docs/schema does not describe.
+
+    A test that damages a record, or writes one of another version, has the mark foreign_records.
+    """
+    if request.node.get_closest_marker("foreign_records"):
+        yield
+        return
+    written = files.write_atomically
+    wrong: list[str] = []
+
+    def checked(path: Path, text: str, *mode: int) -> None:
+        if path.name in record_schemas.FILES:
+            wrong.extend(record_schemas.faults(path.name, text))
+        written(path, text, *mode)
+
+    monkeypatch.setattr(files, "write_atomically", checked)
+    left = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    assert not wrong
+    if left is not None:
+        # Another process of the test may have written them: a guard, a play.
+        assert not record_schemas.faults_below(left)

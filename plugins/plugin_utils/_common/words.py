@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from ...module_utils._core.shown import clean_line
-from ...module_utils._core.units import duration, usd, usd_total
 
 
 def value(thing: Any) -> str:
@@ -27,26 +26,6 @@ def clock(text: str | None) -> str:
     if not text:
         return "unknown"
     return re.sub(r"\.\d+", "", text).replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
-
-
-def attempt(tried: dict[str, Any]) -> str:
-    """What was tried, in a few words: `RTX 4090 in SE on vastai (machine 21055), USD 0.39 an hour`."""
-    what = " ".join(str(tried[name]) for name in ("gpu", "cpu") if tried.get(name)) or "a pod"
-    place = f" in {tried['region']}" if tried.get("region") else ""
-    machine = f" (machine {tried['host']})" if tried.get("host") else ""
-    return f"{what}{place} on {tried.get('provider')}{machine}, {usd(tried.get('usd_per_hour'))} an hour"
-
-
-def how_it_went(tried: dict[str, Any]) -> str:
-    """What came of it: `given back after 3 min 4 s, reached running, cost USD 0.02`."""
-    stage = f", reached {tried['stage'].replace('_', ' ')}" if tried.get("stage") else ""
-    cost = f", cost {usd_total(tried['cost_usd'])}" if tried.get("cost_usd") else ""
-    return f"{tried.get('outcome')} after {duration(tried.get('seconds'))}{stage}{cost}"
-
-
-def interruption(taken: dict[str, Any]) -> str:
-    """What took a pod away, in a few words: `outbid in the stage follow, seen at 2026-07-15 14:00:00 UTC`."""
-    return f"{taken['kind']} in the stage {taken['stage'].replace('_', ' ')}, seen at {clock(taken['seen_at'])}"
 
 
 def lines_of(text: str, most: int) -> list[str]:

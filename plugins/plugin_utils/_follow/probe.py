@@ -19,7 +19,8 @@ from ansible.errors import AnsibleConnectionFailure
 from ...module_utils._core.times import utc_now
 from ...module_utils._training.metrics import json_lines
 from .._common.ssh import OversizedAnswer, Shell, SshHost, script
-from .._record.run_file import RunError, RunFile
+from .._record.record import RunError
+from .._record.run_file import RunFile
 from .answer import MOST_WORDS, BadAnswer, program, read_answer, unknown
 
 # A look takes a tenth of a second on a LAN. Half a minute lets an overloaded host answer late, and is short against the

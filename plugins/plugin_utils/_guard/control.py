@@ -33,7 +33,8 @@ from .._record.guard_state import (
     lives,
     same,
 )
-from .._record.run_file import RunError, RunFile
+from .._record.record import RunError
+from .._record.run_file import RunFile
 from . import main
 from .guard import GuardOrders
 
@@ -261,9 +262,9 @@ def _refuse_release(run_dir: Path) -> None:
         run, _changed = RunFile(run_dir).apply(write=False)
     except RunError as error:
         raise GuardError(f"The guard stays on watch: {error}") from error
-    if run["outcome"] in ("kept", "detached"):
+    if run.outcome in ("kept", "detached"):
         return
-    living = [f"{pod['name']} ({pod['id']} on {pod['provider']})" for pod in run["pods"] if not pod["gone_proved"]]
+    living = [pod.label for pod in run.unproved_pods]
     if living:
         raise GuardError(
             f"The guard stays on watch, for the record {run_dir / 'run.json'} does not prove that these pods are gone: "

@@ -49,7 +49,8 @@ from .._record.guard_state import (
     end_all,
     identity,
 )
-from .._record.run_file import RunError, RunFile
+from .._record.record import RunError
+from .._record.run_file import RunFile
 from .renewal import Renewal
 
 
@@ -161,9 +162,9 @@ class Guard:
             record = self.record.read()
         except RunError:
             return False
-        stages = record.get("stages") or [{"name": "plan"}]
-        only_planned = isinstance(stages, list) and [stage.get("name") for stage in stages] == ["plan"]
-        return only_planned and not record.get("pods") and not self.file.path.exists()
+        stages = [stage.name for stage in record.stages] if record is not None else []
+        only_planned = (stages or ["plan"]) == ["plan"] and not (record is not None and record.pods)
+        return only_planned and not self.file.path.exists()
 
     def keep_watch(self) -> bool:
         """Wait until the controller ends (True) or the guard is released (False)."""

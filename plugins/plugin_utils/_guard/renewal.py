@@ -19,7 +19,8 @@ from pathlib import Path
 from ...module_utils._pods.lease import RENEW
 from ...module_utils._pods.ssh_options import environment, ours
 from .._common.files import read_json
-from .._record.run_file import RunError, RunFile
+from .._record.record import RunError
+from .._record.run_file import RunFile
 
 # How often in the length of a lease: three of four may fail before it is over.
 SHARE = 4

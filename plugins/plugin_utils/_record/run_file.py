@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of a run: run.json in its run directory, and runs/latest."""
+"""The file of a run's record: run.json in its run directory, and runs/latest."""
 
 from __future__ import annotations
 
@@ -13,35 +13,12 @@ from typing import Any
 
 from ...module_utils._core.times import utc_now
 from ...module_utils._core.values import to_json
-from ...module_utils._pods import books
 from ...module_utils._pods.ledger import CREATED, GONE, Ledger, proves
-from .._common.files import (
-    link_atomically,
-    locked,
-    now,
-    private_directory,
-    read_json,
-    seconds_between,
-    write_json,
-)
+from .._common.files import link_atomically, locked, now, private_directory, read_json, write_json
+from .record import OUTCOMES, OWN_FIELDS, STAGES, PodEntry, RunError, RunRecord
 
-OUTCOMES = ("running", "succeeded", "failed", "stopped", "lost", "kept", "detached")
-STAGES = ("plan", "provision", "verify", "prepare", "data", "launch", "follow", "fetch", "give_back", "report")
 # The link to the newest run for which something is rented, or was.
 LATEST = "latest"
-# The stage in which a run is told of: it is not over while the report is written, and says nothing about the run.
-REPORT = STAGES[-1]
-# What the record keeps of a pod. Everything else that a provider tells about it, its environment above all, stays out.
-POD_FIELDS = (
-    "provider", "id", "name", "gpu", "gpu_count", "usd_per_hour", "region", "cloud",
-    "rented_at", "gone_at", "gone_proved", "cost_usd", "lease_ends_at", "account", "key_hash",
-)  # fmt: skip
-# Kept by this file alone, so that nobody else can make them disagree with each other.
-OWN_FIELDS = ("stages", "outcome", "started", "ended")
-
-
-class RunError(Exception):
-    """The record of a run cannot be read or written; the text is a sentence for people."""
 
 
 class RunFile:
@@ -55,15 +32,18 @@ class RunFile:
         self.directory = Path(directory)
         self.path = self.directory / "run.json"
 
-    def read(self) -> dict[str, Any]:
-        """The record as it stands in the file; {} when there is none. Raises RunError when it is no JSON.
+    def read(self) -> RunRecord | None:
+        """Return the record as it stands in the file; None when there is none. Raises RunError when it is no JSON.
 
         What in it has another type than was promised is left out: pods are given back by what is left.
         """
         try:
-            return _sound(read_json(self.path))
+            found = read_json(self.path)
+            record = RunRecord.from_json(found)
         except (OSError, ValueError) as error:
             raise RunError(f"The record {self.path} cannot be read: {error}. Move it away.") from error
+        record.run_id = record.run_id or self.directory.name
+        return record if found else None
 
     def apply(
         self,
@@ -74,41 +54,42 @@ class RunFile:
         outcome: str | None = None,
         error: str | None = None,
         write: bool = True,
-    ) -> tuple[dict[str, Any], bool]:
+    ) -> tuple[RunRecord, bool]:
         """Change the record in one step and return it with whether it changed.
 
-        `begin` ends the running stage and begins the named one; `values` are merged (see `merge`); an `outcome` other
-        than "running" ends the run and its stages. With `write` false nothing is written: the record as it would be is
-        returned. Raises RunError on a foreign outcome, stage or value, and when the directory cannot be written.
+        `begin` ends the running stage and begins the named one; `values` are merged (see `RunRecord.merge`); an
+        `outcome` other than "running" ends the run and its stages. With `write` false nothing is written: the record as
+        it would be is returned. Raises RunError on a foreign outcome, stage or value, and when the directory cannot be
+        written.
         """
         _refuse_foreign(begin, outcome, values)
 
-        def edit(record: dict[str, Any]) -> None:
+        def edit(record: RunRecord) -> None:
             if end_stages or begin or (outcome and outcome != "running"):
-                _end_stages(record, but=begin)
+                record.end_stages(but=begin)
             if begin:
-                _begin_stage(record, begin)
-            merge(record, values or {})
+                record.begin_stage(begin)
+            record.merge(values or {})
             if outcome:
-                _set_outcome(record, outcome)
+                record.set_outcome(outcome)
             if outcome or error is not None:
-                record["error"] = error or None
+                record.error = error or None
 
         return self.change(edit) if write else self._preview(edit)
 
-    def close(self, outcome: str, error: str, pods: list[dict[str, Any]]) -> dict[str, Any]:
+    def close(self, outcome: str, error: str, pods: list[dict[str, Any]]) -> RunRecord:
         """End the run for a controller that cannot: its stages and pods, and outcome and error where there are none.
 
-        A record that is none is moved aside, and begun anew by what the ledger knows. Raises RunError when the
+        A record that is none is moved aside, and another is begun by what the ledger knows. Raises RunError when the
         directory cannot be written.
         """
 
-        def edit(record: dict[str, Any]) -> None:
-            _end_stages(record)
-            merge(record, {"pods": pods})
-            if record["outcome"] == "running":
-                _set_outcome(record, outcome)
-                record["error"] = record["error"] or error
+        def edit(record: RunRecord) -> None:
+            record.end_stages()
+            record.merge({"pods": pods})
+            if record.outcome == "running":
+                record.set_outcome(outcome)
+                record.error = record.error or error
 
         try:
             self.read()
@@ -124,15 +105,15 @@ class RunFile:
         Raises RunError when the directory cannot be written.
         """
 
-        def edit(record: dict[str, Any]) -> None:
-            for pod in record["pods"]:
-                if not pod["gone_at"]:
-                    pod["lease_ends_at"] = utc_now(ahead=seconds)
+        def edit(record: RunRecord) -> None:
+            for pod in record.pods:
+                if not pod.gone_at:
+                    pod.lease_ends_at = utc_now(ahead=seconds)
 
         if self.path.exists():
             self.change(edit)
 
-    def change(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
+    def change(self, edit: Callable[[RunRecord], None]) -> tuple[RunRecord, bool]:
         """Read, edit and write the record under its lock; the first write also makes the directory.
 
         Once the plan is through, `latest` points to the run: a plan that is refused must not hide the run that bills.
@@ -142,39 +123,38 @@ class RunFile:
             with locked(self.directory / "run.lock"):
                 before = self.read()
                 record = self._edited(before, edit)
-                changed = _without_running_cost(record) != _without_running_cost(before)
+                changed = _is_changed(before, record)
                 if changed:
-                    write_json(self.path, record)
-            if changed and _is_past_plan(record) and not _is_past_plan(before):
+                    write_json(self.path, record.to_json())
+            if changed and record.is_past_plan and not (before and before.is_past_plan):
                 self._point_latest()
         except OSError as error:
             raise RunError(f"The run directory {self.directory} cannot be written: {error}.") from error
         return record, changed
 
-    def without_file(self) -> dict[str, Any]:
-        """The record as it would be if run.json were lost: what the ledger knows."""
-        return self._edited({}, lambda _record: None)
+    def without_file(self) -> RunRecord:
+        """Return the record as it would be if run.json were lost: what the ledger knows."""
+        return self._edited(None, lambda _record: None)
 
     def running_stage(self) -> str | None:
-        """The stage that was begun and has not ended; None when there is none, or no record that can be read."""
+        """Return the stage that was begun and has not ended; None when there is none, or no record that can be read."""
         try:
-            stages = self.read().get("stages", [])
+            record = self.read()
         except RunError:
             return None
-        return next((stage["name"] for stage in reversed(stages) if stage["ended"] is None), None)
+        return record.running_stage if record is not None else None
 
-    def _preview(self, edit: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], bool]:
+    def _preview(self, edit: Callable[[RunRecord], None]) -> tuple[RunRecord, bool]:
         before = self.read()
         record = self._edited(before, edit)
-        return record, _without_running_cost(record) != _without_running_cost(before)
+        return record, _is_changed(before, record)
 
-    def _edited(self, before: dict[str, Any], edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        record = {**_new_record(self.directory.name), **copy.deepcopy(before)}
-        record["pods"] = [{**dict.fromkeys(POD_FIELDS), **pod} for pod in record["pods"]]
+    def _edited(self, before: RunRecord | None, edit: Callable[[RunRecord], None]) -> RunRecord:
+        record = copy.deepcopy(before) if before is not None else RunRecord(self.directory.name)
         edit(record)
-        _merge_pods(record["pods"], pods_of_ledger(self.directory), fill=True)
-        _restore(record)
-        _price(record)
+        record.merge_pods(pods_of_ledger(self.directory), fill=True)
+        record.restore()
+        record.price()
         return record
 
     def _point_latest(self) -> None:
@@ -183,12 +163,6 @@ class RunFile:
             link_atomically(self.directory.name, link)
         except OSError as error:
             raise RunError(f"{link} cannot point to the newest run, since it is no symbolic link: {error}.") from error
-
-
-def _is_past_plan(record: Mapping[str, Any]) -> bool:
-    """Whether the run has come to a stage in which something is rented, or has pods whatever its stages say."""
-    stages = [stage.get("name") for stage in record.get("stages") or []]
-    return bool(record.get("pods")) or any(name in STAGES[1:-1] for name in stages)
 
 
 def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str, Any] | None) -> None:
@@ -205,182 +179,29 @@ def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str,
         raise RunError(f"{', '.join(foreign)} of a record cannot be set by hand; use begin, end_stages and outcome.")
 
 
-def _new_record(run_id: str) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "name": None,
-        "outcome": "running",
-        "error": None,
-        "started": now(),
-        "ended": None,
-        "stages": [],
-        "pods": [],
-        # How each rent went, those of pods that were given back too; and what took the pod away, where something did.
-        "attempts": [],
-        "interruption": None,
-        "cost_usd": 0.0,
-        "metrics": {},
-        "artifacts": [],
-    }
-
-
-def _sound(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without what has another type than was promised."""
-    lists = {"stages": "name", "pods": "id", "artifacts": "path", "attempts": None}
-    for name, key in lists.items():
-        if name in record:
-            found = record[name] if isinstance(record[name], list) else []
-            record[name] = [each for each in found if isinstance(each, dict) and (key is None or each.get(key))]
-    for stage in record.get("stages", []):
-        stage.setdefault("ended", None)
-    for pod in record.get("pods", []):
-        pod.update(
-            provider=str(pod.get("provider")),
-            id=str(pod["id"]),
-            usd_per_hour=books.amount(pod.get("usd_per_hour")),
-            cost_usd=books.amount(pod.get("cost_usd")),
-            gone_proved=pod.get("gone_proved") if isinstance(pod.get("gone_proved"), bool) else None,
-        )
-    if record.get("outcome", "running") not in OUTCOMES:
-        record["outcome"] = "running"
-    return {
-        name: value
-        for name, value in record.items()
-        if not (name in ("metrics", "job") and not isinstance(value, dict))
-    }
-
-
-def _restore(record: dict[str, Any]) -> None:
-    """What the run was before its pods could not be proved gone, as soon as they are: the guard, or a later call, has
-    done what failed then.
-    """
-    before = record.get("unproved")
-    if not isinstance(before, dict) or not record["pods"] or not all(pod["gone_proved"] for pod in record["pods"]):
-        return
-    del record["unproved"]
-    if record["outcome"] == "failed" and before.get("outcome") in OUTCOMES:
-        record["outcome"], record["error"] = before["outcome"], before.get("error")
-
-
-def _end_stages(record: dict[str, Any], but: str | None = None) -> None:
-    for stage in record["stages"]:
-        if stage["ended"] is None and stage["name"] != but:
-            stage["ended"] = now()
-            if record["outcome"] != "running" and stage["name"] != REPORT:
-                # What follows the outcome, the give-back above all, is still a part of the run; telling of it is not.
-                record["ended"] = stage["ended"]
-
-
-def _begin_stage(record: dict[str, Any], name: str) -> None:
-    if not any(stage["name"] == name and stage["ended"] is None for stage in record["stages"]):
-        record["stages"].append({"name": name, "started": now(), "ended": None})
-
-
-def _set_outcome(record: dict[str, Any], outcome: str) -> None:
-    if outcome == "running":
-        record["ended"] = None
-    elif record["outcome"] != outcome or record["ended"] is None:
-        record["ended"] = now()
-    record["outcome"] = outcome
-
-
-def merge(record: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Merge values into a record in place: objects key by key, pods and attempts by id, artifacts by path, others
-    replaced.
-    """
-    for key, value in values.items():
-        if key == "pods":
-            _merge_pods(record["pods"], [_pod_entry(pod) for pod in value])
-        elif key == "attempts":
-            _merge_attempts(record["attempts"], value)
-        elif key == "artifacts":
-            known = {artifact["path"]: artifact for artifact in record["artifacts"]}
-            known.update({artifact["path"]: dict(artifact) for artifact in value})
-            record["artifacts"] = list(known.values())
-        elif isinstance(value, Mapping) and isinstance(record.get(key), dict):
-            merge_objects(record[key], value)
-        else:
-            record[key] = copy.deepcopy(value)
-
-
-def _merge_attempts(attempts: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
-    """Add attempts that are new, and what is newly known of one that made a pod."""
-    for entry in more:
-        known = next((each for each in attempts if entry.get("id") and _same_pod(each, entry)), None)
-        if known is not None:
-            known.update(entry)
-        elif entry not in attempts:
-            attempts.append(dict(entry))
-
-
-def _same_pod(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return (one.get("provider"), one.get("id")) == (other.get("provider"), other.get("id"))
-
-
-def merge_objects(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Merge one object into another in place, at every depth."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            merge_objects(into[key], value)
-        else:
-            into[key] = copy.deepcopy(value)
-
-
-def _pod_entry(pod: Mapping[str, Any]) -> dict[str, Any]:
-    entry = {key: pod.get(key) for key in POD_FIELDS}
-    entry["rented_at"] = entry["rented_at"] or pod.get("created_at")
-    return entry
-
-
-def _merge_pods(pods: list[dict[str, Any]], more: list[dict[str, Any]], *, fill: bool = False) -> None:
-    """Add what is newly known of each pod; with `fill`, what the ledger knows. The unknown replaces nothing.
-
-    The ledger fills gaps, and tells when a pod was rented: by the clock by which this machine notes its end as well.
-    The provider's may be hours away from that one.
-    """
-    for entry in more:
-        known = next((pod for pod in pods if pod["id"] == entry["id"] and pod["provider"] == entry["provider"]), None)
-        if known is None:
-            known = dict.fromkeys(POD_FIELDS)
-            known["gone_proved"] = False
-            pods.append(known)
-        for key, value in entry.items():
-            # Ledger and modules each tell when a pod was rented and gone: the first told time stays, as does a proof.
-            first_stays = key != "rented_at" if fill else key in ("rented_at", "gone_at", "gone_proved")
-            if value is not None and not (first_stays and known[key]):
-                known[key] = value
-
-
-def pods_of_ledger(directory: Path) -> list[dict[str, Any]]:
-    """The pods that the ledger attempts.jsonl of a run directory knows as created, as entries for the record."""
-    pods: dict[tuple[Any, Any], dict[str, Any]] = {}
+def pods_of_ledger(directory: Path) -> list[PodEntry]:
+    """Return the pods that the ledger attempts.jsonl of a run directory knows as created, as entries for the record."""
+    pods: dict[tuple[Any, Any], PodEntry] = {}
     for line in Ledger(directory).told():
         event, key = line["event"], (line["provider"], line["id"])
         if line["id"] is None:
             continue
         if event == CREATED:
-            pods[key] = _pod_entry({**line, "rented_at": line["time"]})
-        elif event == GONE and key in pods and proves(pods[key], line):
-            pods[key].update(gone_at=line["time"], gone_proved=True)
+            pods[key] = PodEntry.of({**line, "rented_at": line["time"]})
+        elif event == GONE and key in pods and proves(pods[key].to_json(), line):
+            pods[key].gone_at, pods[key].gone_proved = line["time"], True
     return list(pods.values())
 
 
-def _price(record: dict[str, Any]) -> None:
-    """Compute what each pod has cost from its price and its time, and the sum; an unknown price counts nothing."""
-    total = 0.0
-    for pod in record["pods"]:
-        seconds = seconds_between(pod["rented_at"], pod["gone_at"])
-        if seconds is not None and pod["usd_per_hour"] is not None:
-            pod["cost_usd"] = round(seconds / 3600 * float(pod["usd_per_hour"]), 6)
-        total += pod["cost_usd"] or 0.0
-    record["cost_usd"] = round(total, 6)
+def _is_changed(before: RunRecord | None, record: RunRecord) -> bool:
+    """Whether a record differs from the one before by more than what living pods cost, which grows on its own."""
+    return before is None or _without_running_cost(before) != _without_running_cost(record)
 
 
-def _without_running_cost(record: dict[str, Any]) -> str:
-    """The record as text to compare, without the cost of living pods, which grows on its own."""
-    plain = copy.deepcopy(record)
-    if any(not pod.get("gone_at") for pod in plain.get("pods", [])):
-        plain.pop("cost_usd", None)
+def _without_running_cost(record: RunRecord) -> str:
+    plain = record.to_json()
+    if any(not pod.gone_at for pod in record.pods):
+        del plain["cost_usd"]
         for pod in plain["pods"]:
-            pod.pop("cost_usd", None)
+            del pod["cost_usd"]
     return to_json(plain, sort_keys=True)

@@ -13,7 +13,8 @@ from ...module_utils._pods import fence
 from ...module_utils._pods.ledger import FILE, Ledger
 from .._common.files import link_atomically
 from .guard_state import ARMED, GIVING_BACK, GuardFile, lives
-from .run_file import LATEST, RunError, RunFile
+from .record import RunError
+from .run_file import LATEST, RunFile
 
 # What is written before the first create. Where anything else lies beside it, somebody keeps it there.
 FILES = frozenset(
@@ -38,9 +39,10 @@ def is_unrented(directory: Path) -> bool:
     if state.get("state") in (ARMED, GIVING_BACK) and lives(state):
         return False
     try:
-        return not RunFile(directory).read().get("pods")
+        record = RunFile(directory).read()
     except RunError:
         return False
+    return record is None or not record.pods
 
 
 def remove_unrented(directory: Path, *, write: bool = True) -> bool:

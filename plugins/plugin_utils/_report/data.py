@@ -17,7 +17,8 @@ from typing import Any
 from ...module_utils._training.metrics import json_lines
 from .._common.files import read_json, seconds_between
 from .._common.words import lines_of
-from .._record.run_file import REPORT, RunError, RunFile
+from .._record.record import REPORT, Attempt, PodEntry, RunError, RunRecord
+from .._record.run_file import RunFile
 
 # The end of the log that a page shows, and what is read for it: a line of a thousand characters is long.
 LOG_LINES = 40
@@ -49,17 +50,19 @@ class Stage:
 class PodLife:
     """A pod of the record, and how long it was rented, in seconds (None when that is unknown)."""
 
-    facts: dict[str, Any]
+    facts: PodEntry
     seconds: float | None
 
     @property
     def label(self) -> str:
-        return f"{self.facts['name']} ({self.facts['id']} on {self.facts['provider']})"
+        """How the report names the pod."""
+        return self.facts.label
 
     @property
     def hardware(self) -> str:
-        count = self.facts["gpu_count"] or 1
-        return f"{count} × {self.facts['gpu'] or 'unknown GPU'}" if count > 1 else self.facts["gpu"] or "unknown GPU"
+        """What it has, in words: `2 × RTX 4090`."""
+        count, gpu = self.facts.gpu_count or 1, self.facts.gpu or "unknown GPU"
+        return f"{count} × {gpu}" if count > 1 else gpu
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class RunFacts:
     """Everything about a run that is reported. `seconds` is its wall time, `metrics` and `gpu` rows in their order."""
 
     directory: Path
-    record: dict[str, Any]
+    record: RunRecord
     plan: dict[str, Any]
     stages: list[Stage]
     seconds: float | None
@@ -79,17 +82,17 @@ class RunFacts:
     @property
     def sentence(self) -> str:
         """The outcome, and what it means."""
-        return WORDS.get(self.record["outcome"], self.record["outcome"])
+        return WORDS.get(self.record.outcome, self.record.outcome)
 
     @property
-    def given_up(self) -> list[dict[str, Any]]:
+    def given_up(self) -> list[Attempt]:
         """The attempts to rent a pod that came to nothing, and so cost time and perhaps money."""
-        return [each for each in self.record["attempts"] if each.get("outcome") != "rented"]
+        return [each for each in self.record.attempts if each.outcome != "rented"]
 
     @property
     def left(self) -> list[PodLife]:
         """The pods that are not proved gone and may still cost money."""
-        return [pod for pod in self.pods if not pod.facts["gone_proved"]]
+        return [pod for pod in self.pods if not pod.facts.gone_proved]
 
 
 def gather(directory: Path) -> RunFacts:
@@ -105,7 +108,7 @@ def gather(directory: Path) -> RunFacts:
         plan=_plan(directory / "plan.json"),
         stages=stages,
         seconds=end,
-        pods=[PodLife(pod, seconds_between(pod["rented_at"], pod["gone_at"])) for pod in record["pods"]],
+        pods=[PodLife(pod, pod.seconds) for pod in record.pods],
         metrics=_rows(directory / "metrics.jsonl"),
         gpu=_rows(directory / "gpu.jsonl"),
         log=_log(directory / "train.log"),
@@ -122,13 +125,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _stages(record: dict[str, Any]) -> list[Stage]:
+def _stages(record: RunRecord) -> list[Stage]:
     stages = []
-    for stage in record["stages"]:
-        start = seconds_between(record["started"], stage["started"])
-        seconds = seconds_between(stage["started"], stage["ended"])
-        if stage["name"] != REPORT and start is not None and seconds is not None:
-            stages.append(Stage(stage["name"], start, seconds, stage["ended"] is not None))
+    for stage in record.stages:
+        start = seconds_between(record.started, stage.started)
+        seconds = seconds_between(stage.started, stage.ended)
+        if stage.name != REPORT and start is not None and seconds is not None:
+            stages.append(Stage(stage.name, start, seconds, stage.ended is not None))
     return stages
 
 

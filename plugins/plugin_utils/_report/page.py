@@ -29,11 +29,8 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
     charts, remark = _charts(facts)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        attempt=words.attempt,
         clock=words.clock,
         duration=duration,
-        how_it_went=words.how_it_went,
-        interruption=words.interruption,
         size=size,
         usd=usd,
         usd_total=usd_total,
@@ -51,10 +48,10 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         facts=facts,
         run=facts.record,
-        tone=TONES.get(facts.record["outcome"], "busy"),
+        tone=TONES.get(facts.record.outcome, "busy"),
         prices=_prices(facts),
         proof=proof(facts),
-        tiles=_tiles(facts.record["metrics"]),
+        tiles=_tiles(facts.record.metrics),
         charts=charts,
         remark=remark,
         job=_job(facts.plan),
@@ -83,7 +80,7 @@ def _charts(facts: RunFacts) -> tuple[list[tuple[str, Markup]], str | None]:
 
 
 def _prices(facts: RunFacts) -> str:
-    kinds = {f"{pod.hardware} at {usd(pod.facts['usd_per_hour'])} an hour" for pod in facts.pods}
+    kinds = {f"{pod.hardware} at {usd(pod.facts.usd_per_hour)} an hour" for pod in facts.pods}
     return ", ".join(sorted(kinds))
 
 

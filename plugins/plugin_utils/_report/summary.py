@@ -9,11 +9,11 @@ The screen belongs to Ansible: rich only makes text here, and what it made is sh
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from ...module_utils._core.shown import cleaned
 from ...module_utils._core.units import duration, size, usd, usd_total
 from .._common import words
+from .._record.record import Attempt
 from .data import PodLife, RunFacts
 
 # Attempts that came to nothing, of which a summary tells; the page has all of them.
@@ -26,39 +26,39 @@ Row = tuple[str, str, str]
 def rows(facts: RunFacts) -> list[Row]:
     """The rows of the summary. What is missing is left out, except what a run always owes: time, cost, pods."""
     run = facts.record
-    told: list[Row] = [("outcome", facts.sentence, STYLES.get(run["outcome"], "cyan"))]
-    if run["error"]:
-        told.append(("error", run["error"], "red"))
-    if run["interruption"]:
-        told.append(("interrupted", words.interruption(run["interruption"]), "red"))
-    if run["metrics"]:
-        told.append(("metrics", ", ".join(f"{name} {words.value(last)}" for name, last in run["metrics"].items()), ""))
+    told: list[Row] = [("outcome", facts.sentence, STYLES.get(run.outcome, "cyan"))]
+    if run.error:
+        told.append(("error", run.error, "red"))
+    if run.interruption:
+        told.append(("interrupted", run.interruption.text, "red"))
+    if run.metrics:
+        told.append(("metrics", ", ".join(f"{name} {words.value(last)}" for name, last in run.metrics.items()), ""))
     stages = ", ".join(f"{stage.name} {duration(stage.seconds)}" for stage in facts.stages)
     told.append(("wall time", f"{duration(facts.seconds)}{f' ({stages})' if stages else ''}", ""))
-    told.append(("cost", usd_total(run["cost_usd"]), ""))
+    told.append(("cost", usd_total(run.cost_usd), ""))
     if not facts.pods:
         told.append(("pods", "nothing was rented", ""))
-    told += [("pod", _pod(pod), "green" if pod.facts["gone_proved"] else "bold red") for pod in facts.pods]
+    told += [("pod", _pod(pod), "green" if pod.facts.gone_proved else "bold red") for pod in facts.pods]
     told += [("given up", _attempt(tried), "yellow") for tried in facts.given_up[:MOST_ATTEMPTS]]
     if len(facts.given_up) > MOST_ATTEMPTS:
         told.append(("given up", f"and {len(facts.given_up) - MOST_ATTEMPTS} more offers", "yellow"))
-    if run["artifacts"]:
-        total = sum(artifact.get("bytes") or 0 for artifact in run["artifacts"])
-        names = ", ".join(artifact["path"].removeprefix("artifacts/") for artifact in run["artifacts"][:5])
-        more = f" and {len(run['artifacts']) - 5} more" if len(run["artifacts"]) > 5 else ""
+    if run.artifacts:
+        total = sum(artifact.bytes or 0 for artifact in run.artifacts)
+        names = ", ".join(artifact.path.removeprefix("artifacts/") for artifact in run.artifacts[:5])
+        more = f" and {len(run.artifacts) - 5} more" if len(run.artifacts) > 5 else ""
         told.append(("artifacts", f"{names}{more} ({size(total)}) in {facts.directory / 'artifacts'}", ""))
     return told
 
 
-def _attempt(tried: dict[str, Any]) -> str:
-    reason = " ".join(str(tried.get("reason") or "").split())
-    return f"{words.attempt(tried)}: {words.how_it_went(tried)}{f'. {reason}' if reason else ''}"
+def _attempt(tried: Attempt) -> str:
+    reason = " ".join((tried.reason or "").split())
+    return f"{tried.what}: {tried.how_it_went}{f'. {reason}' if reason else ''}"
 
 
 def _pod(pod: PodLife) -> str:
-    told = f"{pod.label}, {pod.hardware} at {usd(pod.facts['usd_per_hour'])} an hour, "
-    if pod.facts["gone_proved"]:
-        return f"{told}rented for {duration(pod.seconds)}, proved gone at {words.clock(pod.facts['gone_at'])}"
+    told = f"{pod.label}, {pod.hardware} at {usd(pod.facts.usd_per_hour)} an hour, "
+    if pod.facts.gone_proved:
+        return f"{told}rented for {duration(pod.seconds)}, proved gone at {words.clock(pod.facts.gone_at)}"
     return f"{told}NOT PROVED GONE: it may still cost money"
 
 

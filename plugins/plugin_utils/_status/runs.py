@@ -19,7 +19,8 @@ from ...module_utils._providers import registry
 from .._common.files import read_json
 from .._job.job import directories
 from .._record.guard_state import ARMED, GIVING_BACK, LIBRARY_PROBLEM, GuardFile, lives
-from .._record.run_file import LATEST, RunError, RunFile
+from .._record.record import PodEntry, RunError, RunRecord
+from .._record.run_file import LATEST, RunFile
 
 ALL = "all"
 # Outcomes of runs that are not over: their pods may live, and are meant to.
@@ -55,7 +56,7 @@ class Run:
 
     run_id: str
     directory: Path
-    record: dict[str, Any]
+    record: RunRecord
     connection: dict[str, Any] | None = None
     guard: dict[str, Any] = field(default_factory=dict)
 
@@ -76,11 +77,11 @@ class Run:
     def job(self) -> dict[str, Any]:
         """What the record says of the job, with what it would be if it does not say."""
         usual = directories(USUAL_MOUNT, self.project or "unnamed", self.run_id)
-        told = self.record.get("job") or {}
-        dirs = told.get("dirs")
+        told = self.record.job.to_json() if self.record.job is not None else {}
+        known = {name: value for name, value in told.items() if value is not None}
         return {
             "project": self.project,
-            "providers": sorted({str(pod["provider"]) for pod in self.record["pods"]}) or [registry.default()],
+            "providers": sorted({pod.provider for pod in self.record.pods}) or [registry.default()],
             "env_file": "",
             "artifacts": [],
             "checkpoints": ["checkpoints/*"],
@@ -88,34 +89,32 @@ class Run:
             "consistency_grace": 60,
             "max_cost": None,
             "max_hours": None,
-            **told,
-            "dirs": {**usual, **(dirs if isinstance(dirs, dict) else {})},
+            **known,
+            "dirs": {**usual, **known.get("dirs", {})},
         }
 
     @property
     def project(self) -> str | None:
         """The project in the names of the run's pods; None when nothing tells it."""
-        told = (self.record.get("job") or {}).get("project")
-        names = [PodName.parse(pod.get("name")) for pod in self.record["pods"]]
+        told = self.record.job.project if self.record.job is not None else None
+        names = [PodName.parse(pod.name) for pod in self.record.pods]
         return told or next((name.project for name in names if name is not None), None)
 
     @property
-    def unproved(self) -> list[dict[str, Any]]:
+    def unproved(self) -> list[PodEntry]:
         """The pods that nobody has proved gone."""
-        return [pod for pod in self.record["pods"] if not pod["gone_proved"]]
+        return self.record.unproved_pods
 
     @property
     def living(self) -> bool:
         """Whether there may be something left to do for it."""
-        return self.record["outcome"] in OPEN or bool(self.unproved)
+        return self.record.outcome in OPEN or bool(self.unproved)
 
     @property
     def stage(self) -> str | None:
         """The stage that runs, or the last one."""
-        stages = self.record["stages"]
-        return next((stage["name"] for stage in reversed(stages) if not stage["ended"]), None) or (
-            stages[-1]["name"] if stages else None
-        )
+        stages = self.record.stages
+        return self.record.running_stage or (stages[-1].name if stages else None)
 
     @property
     def age(self) -> float:
@@ -174,7 +173,7 @@ def known(runs_dir: Path) -> tuple[list[Run], list[str]]:
             runs.append(Run.at(runs_dir / run_id))
         except RunError as error:
             troubles.append(str(error))
-    return sorted(runs, key=lambda run: str(run.record["started"]), reverse=True), troubles
+    return sorted(runs, key=lambda run: run.record.started, reverse=True), troubles
 
 
 def living(runs_dir: Path) -> list[Run]:

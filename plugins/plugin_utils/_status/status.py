@@ -20,6 +20,7 @@ from ...module_utils._pods.holder import Holder
 from ...module_utils._training.metrics import json_lines, latest, number
 from .._common.pod_lists import PodList
 from .._follow.text import exit_words, metric_words
+from .._record.record import PodEntry
 from .probe import ProbeAnswer
 from .runs import OPEN, Run
 
@@ -270,12 +271,15 @@ def status(found: Found) -> Status:
 
 
 def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -> dict[str, Any]:
-    known = run.record["pods"] if run is not None else []
-    record: Mapping[str, Any] = next((each for each in known if each["id"] == pod["id"]), {})
+    known = run.record.pods if run is not None else []
+    record = next((each for each in known if each.id == pod["id"]), None)
     age = _age(pod, record, next((each.clock_ahead for each in found.lists if pod in each.pods), None), found.now)
     stopped = pod["phase"] == STOPPED
-    price = pod["usd_per_hour"] if pod["usd_per_hour"] is not None else record.get("usd_per_hour")
+    price = pod["usd_per_hour"] if pod["usd_per_hour"] is not None else record.usd_per_hour if record else None
     job = _job(pod, run, found)
+    lease = record.lease_ends_at if record is not None else None
+    if job["source"] == "pod":
+        lease = job.pop("lease_ends_at")
     return {
         **{key: pod.get(key) for key in TAKEN},
         "run_id": name.run_id,
@@ -285,20 +289,20 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
         # How long a stopped pod was stopped nobody knows here.
         "cost_usd": round(age / 3600 * price, 6) if not stopped and age is not None and price is not None else None,
         "age_seconds": round(age, 1) if age is not None else None,
-        "lease_ends_at": job.pop("lease_ends_at") if job["source"] == "pod" else record.get("lease_ends_at"),
+        "lease_ends_at": lease,
         # A pod that is still being rented is not in the record yet.
-        "lease_known": job["source"] == "pod" or bool(record),
+        "lease_known": job["source"] == "pod" or record is not None,
         "job": job,
     }
 
 
-def _age(pod: Mapping[str, Any], record: Mapping[str, Any], clock_ahead: float | None, now: datetime) -> float | None:
+def _age(pod: Mapping[str, Any], record: PodEntry | None, clock_ahead: float | None, now: datetime) -> float | None:
     """Seconds since a pod was rented, each time against the clock that has told it."""
     begun = parse_time(pod["created_at"])
     if begun is not None:
         now += timedelta(seconds=clock_ahead or 0.0)
-    else:
-        begun = parse_time(record.get("rented_at"))
+    elif record is not None:
+        begun = parse_time(record.rented_at)
     return max(0.0, (now - begun).total_seconds()) if begun is not None else None
 
 
@@ -309,8 +313,8 @@ def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any
     look = found.looks.get(run.run_id)
     if look is not None and look.found is not None and (run.connection or {}).get("pod_id") == pod["id"]:
         return _told_by_pod(look.found, found.now)
-    told = {"source": "record", "state": run.record["outcome"], "stage": run.stage, "age_seconds": round(run.age, 1)}
-    return {**told, "metrics": run.record["metrics"], "why": look.trouble if look is not None else None}
+    told = {"source": "record", "state": run.record.outcome, "stage": run.stage, "age_seconds": round(run.age, 1)}
+    return {**told, "metrics": run.record.metrics, "why": look.trouble if look is not None else None}
 
 
 def _told_by_pod(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -341,9 +345,9 @@ def _lease(seconds: float | None, now: datetime) -> str | None:
 def _of_others(run: Run, holders: Mapping[str, Holder]) -> str | None:
     """Why the lists say nothing of a run's pods: they are another account's."""
     for pod in run.unproved:
-        renter, own = Holder.of(pod), holders.get(pod["provider"], Holder())
+        renter, own = Holder.of(pod.to_json()), holders.get(pod.provider, Holder())
         if renter.known and own.known and not renter.is_(own):
-            return f"its pod was rented with {renter}, and {pod['provider']} was asked with a key of {own}"
+            return f"its pod was rented with {renter}, and {pod.provider} was asked with a key of {own}"
     return None
 
 
@@ -351,7 +355,7 @@ def _without_pod(
     run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[str, str], holders: Mapping[str, Holder]
 ) -> dict[str, Any] | None:
     """What to say of a run that is not over, or whose pod another account has, and of which no pod was found."""
-    outcome, others = run.record["outcome"], _of_others(run, holders)
+    outcome, others = run.record.outcome, _of_others(run, holders)
     if (outcome not in OPEN and others is None) or any(row["run_id"] == run.run_id for row in rows):
         return None
     entry = {"run_id": run.run_id, "outcome": outcome, "stage": run.stage, "owner": run.owner().kind}
@@ -383,7 +387,7 @@ def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> lis
     if row["interruption"]:
         why = INTERRUPTIONS.get(row["interruption"], f"was taken away ({row['interruption']})")
         return [f"{what} {why}. {_ways(run)}"]
-    outcome, owner = run.record["outcome"], run.owner()
+    outcome, owner = run.record.outcome, run.owner()
     if owner.kind != "nobody":
         return []
     lease = "" if row["lease_ends_at"] else " and has no lease" if row["lease_known"] else " and perhaps has no lease"

@@ -39,8 +39,8 @@ class TestRunRecord:
 
     def test_text_is_converted(self, run_dir):
         act(run_record.ActionModule, {"path": str(run_dir), "begin": "plan"})
-        result = act(run_record.ActionModule, {"path": str(run_dir), "end_stages": "yes", "set": '{"note": 1}'})
-        assert result["run"]["stages"][0]["ended"] and result["run"]["note"] == 1
+        result = act(run_record.ActionModule, {"path": str(run_dir), "end_stages": "yes", "set": '{"x_note": 1}'})
+        assert result["run"]["stages"][0]["ended"] and result["run"]["x_note"] == 1
 
     def test_artifacts_are_recorded_where_they_lie(self, run_dir):
         file = {"path": "model/best.bin", "bytes": 1, "sha256": "00"}

@@ -195,6 +195,7 @@ class TestWithoutConnection:
             f"There is no run directory {tmp_path}/runs/r2. Name the run by run_dir, or by run_id and runs_dir."
         )
 
+    @pytest.mark.foreign_records
     def test_a_run_that_has_ended(self, run, execute):
         directory = run()
         (directory / "connection.json").unlink()

@@ -162,6 +162,7 @@ ODD_PODS = [None, {}, [None, 5, {"id": 7}], [{**RECORD["pods"][0], "id": {}}]]
 ODD_RECORDS = [None, 5, [], *({"pods": pods} for pods in ODD_PODS)]
 
 
+@pytest.mark.foreign_records
 def test_what_only_the_record_knows_is_ended_by_its_id(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(RECORD))
     cloud = FakeCloud()
@@ -171,6 +172,7 @@ def test_what_only_the_record_knows_is_ended_by_its_id(tmp_path):
 
 
 @pytest.mark.parametrize("record", ODD_RECORDS)
+@pytest.mark.foreign_records
 def test_an_odd_record_keeps_no_pod(tmp_path, record):
     Ledger(tmp_path).open()
     (tmp_path / "run.json").write_text(json.dumps(record))

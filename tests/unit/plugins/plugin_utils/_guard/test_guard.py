@@ -38,7 +38,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state im
     lives,
     same,
 )
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.tests.unit.fakes.loopback_cloud import KEY, LoopbackCloud, wait_for
 
 COLLECTION = Path(main.__file__).absolute().parents[3]
@@ -160,11 +161,11 @@ def test_a_signal_to_the_controllers_group(cloud, controller, run_dir, how):
     assert cloud.ended() == ["mine1"]
     assert set(cloud.pods) == {"other_run", "foreign"}
     run = RunFile(run_dir).read()
-    assert run["outcome"] == "stopped" and run["ended"]
-    assert "at stage follow" in run["error"] and "mine1 on runpod" in run["error"] and "proved gone" in run["error"]
-    [pod] = run["pods"]
-    assert pod["gone_proved"] is True and pod["gone_at"]
-    assert run["stages"][0]["ended"]
+    assert run.outcome == "stopped" and run.ended
+    assert "at stage follow" in run.error and "mine1 on runpod" in run.error and "proved gone" in run.error
+    [pod] = run.pods
+    assert pod.gone_proved is True and pod.gone_at
+    assert run.stages[0].ended
     assert (run_dir / "fence").exists()
 
 
@@ -227,7 +228,7 @@ def test_a_run_directory_that_was_deleted(cloud, controller, run_dir):
     wait_for(lambda: not lives(guard), "the guard's end")
     assert not cloud.pods
     assert end_of_guard(run_dir)["state"] == "gave_back"
-    assert RunFile(run_dir).read()["outcome"] == "stopped"
+    assert RunFile(run_dir).read().outcome == "stopped"
 
 
 def test_a_key_that_stops_working_and_comes_back(cloud, controller, run_dir):
@@ -254,7 +255,7 @@ def test_an_outcome_that_is_known_stays(cloud, controller, run_dir):
     process.wait()
     end_of_guard(run_dir)
     run = RunFile(run_dir).read()
-    assert (run["outcome"], run["error"]) == ("failed", "The training ended with exit code 7.")
+    assert (run.outcome, run.error) == ("failed", "The training ended with exit code 7.")
     assert not cloud.pods
 
 
@@ -393,7 +394,7 @@ def test_the_pauses_between_tries(orders, monkeypatch):
     state = GuardFile(orders.run_dir).read()
     assert state["state"] == "failed" and state["tries"] == len(pauses) + 1
     run = RunFile(orders.run_dir).read()
-    assert run["outcome"] == "failed" and "may still cost money" in run["error"] and "503" in run["error"]
+    assert run.outcome == "failed" and "may still cost money" in run.error and "503" in run.error
 
 
 def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
@@ -410,7 +411,7 @@ def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
     orders.run_dir.mkdir(parents=True)
     guard.stand()
     assert guard.give_back() is False
-    error = RunFile(orders.run_dir).read()["error"]
+    error = RunFile(orders.run_dir).read().error
     assert "NOT PROVED GONE" in error and "mine1" in error and "0.69" in error and "end it by" in error
     assert len(cloud.ended()) >= 2
 
@@ -514,8 +515,8 @@ class TestBooks:
         monkeypatch.setattr(RunFile, "change", full)
         assert watch.give_back() is True
         run = RunFile(run_dir).read()
-        assert len(tries) == 3 and run["outcome"] == "stopped"
-        assert [pod["gone_proved"] for pod in run["pods"]] == [True]
+        assert len(tries) == 3 and run.outcome == "stopped"
+        assert [pod.gone_proved for pod in run.pods] == [True]
 
     @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
     def test_a_run_is_again_what_it_was_before_its_pods_could_not_be_proved_gone(self, cloud, guard, run_dir, outcome):
@@ -528,10 +529,10 @@ class TestBooks:
         RunFile(run_dir).apply(outcome="failed", error="NOT PROVED GONE: mine1", values=values)
         assert watch.give_back() is True
         run = RunFile(run_dir).read()
-        assert (run["outcome"], run["error"]) == (outcome, before["error"])
-        assert "unproved" not in run
-        [told] = run["pods"]
-        assert told["gone_proved"] and told["gone_at"] and told["cost_usd"] > 0
+        assert (run.outcome, run.error) == (outcome, before["error"])
+        assert "unproved" not in run.to_json()
+        [told] = run.pods
+        assert told.gone_proved and told.gone_at and told.cost_usd > 0
 
     @pytest.mark.parametrize("text", ["", "null", '{"pods": 5}', '{"run_id": "r1", "sta', "[" * 50_000])
     def test_a_damaged_record_keeps_no_pod_and_is_begun_anew(self, cloud, guard, run_dir, text):
@@ -541,7 +542,7 @@ class TestBooks:
         assert watch.give_back() is True
         assert not cloud.pods
         run = RunFile(run_dir).read()
-        assert run["outcome"] == "stopped" and run["pods"][0]["gone_proved"]
+        assert run.outcome == "stopped" and run.pods[0].gone_proved
 
     @pytest.mark.parametrize("name", ["attempts.jsonl", "run.json", "connection.json", "guard.json", "guard.log"])
     def test_a_directory_in_the_place_of_a_file_keeps_no_pod(self, cloud, guard, run_dir, name):
@@ -583,7 +584,7 @@ class TestBooks:
         assert time.monotonic() - begun < 15
         state, run = GuardFile(run_dir).read(), RunFile(run_dir).read()
         assert state["state"] == "failed" and state["tries"] == 1
-        assert "user_mine" in run["error"] and "NOT PROVED GONE" in run["error"] and not run["pods"][0]["gone_proved"]
+        assert "user_mine" in run.error and "NOT PROVED GONE" in run.error and not run.pods[0].gone_proved
 
     def test_a_ledger_is_begun_before_anything_is_rented_and_never_later(self, guard, run_dir):
         guard()

@@ -84,8 +84,8 @@ def test_what_it_did_stands_in_the_record(watch):
     before = time.time()
     watch.at(0)
     watch.at(0.5)
-    (pod,) = RunFile(watch.run_dir).read()["pods"]
-    assert 7198 <= parse_time(pod["lease_ends_at"]).timestamp() - before <= 7300
+    (pod,) = RunFile(watch.run_dir).read().pods
+    assert 7198 <= parse_time(pod.lease_ends_at).timestamp() - before <= 7300
 
 
 def test_a_failure_is_told_once_and_tried_again_soon(watch):
@@ -258,7 +258,7 @@ def test_the_follower_writes_it_down_at_most_once_a_minute(tmp_path):
     assert keeper.lease_ends_at is None
     keeper.lease(7200.0)
     first = keeper.lease_ends_at
-    assert [pod["lease_ends_at"] for pod in record.read()["pods"]] == [None, first]
+    assert [pod.lease_ends_at for pod in record.read().pods] == [None, first]
     keeper.lease(9000.0)
     assert keeper.lease_ends_at == first
 
@@ -270,7 +270,7 @@ def test_who_only_watches_and_who_has_no_record_write_nothing(tmp_path):
     record = RunFile(run_dir)
     record.apply(begin="follow", values={"pods": [POD]})
     RunDirWriter(run_dir, write=False).lease(7200.0)
-    assert record.read()["pods"][0]["lease_ends_at"] is None
+    assert record.read().pods[0].lease_ends_at is None
 
 
 def test_a_controller_that_is_stopped_does_not_work():

@@ -436,6 +436,7 @@ def test_a_run_that_is_there(tmp_path):
 
 
 @pytest.mark.parametrize(("proved", "state"), [(True, "ended"), (False, "unproved")])
+@pytest.mark.foreign_records
 def test_a_run_that_has_ended(tmp_path, proved, state):
     record = {"outcome": "succeeded", "pods": [{"id": "p1", "gone_proved": proved}]}
     (tmp_path / "run.json").write_text(json.dumps(record))

@@ -14,7 +14,8 @@ import time
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._common import files
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import Attempt, RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "gpu": "RTX 4090", "usd_per_hour": 0.5}
 GONE = {"gone_at": "2026-01-01T02:00:00Z", "gone_proved": True}
@@ -36,7 +37,7 @@ def ledger(record, *lines):
 def test_the_first_change_makes_everything(record):
     run, changed = record.apply(begin="plan", values={"name": "digits"})
     assert changed and run == record.read()
-    assert (run["run_id"], run["name"], run["outcome"], run["error"]) == ("r1", "digits", "running", None)
+    assert (run.run_id, run.name, run.outcome, run.error) == ("r1", "digits", "running", None)
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in record.directory.iterdir()} == {0o600}
     assert not os.path.lexists(record.directory.parent / "latest")
@@ -78,9 +79,9 @@ def test_stages(record):
     record.apply(begin="plan")
     record.apply(begin="provision")
     run, _changed = record.apply(end_stages=True)
-    assert [stage["name"] for stage in run["stages"]] == ["plan", "provision"]
-    assert all(files.seconds_between(stage["started"], stage["ended"]) is not None for stage in run["stages"])
-    assert run["stages"][0]["ended"] <= run["stages"][1]["started"]
+    assert [stage.name for stage in run.stages] == ["plan", "provision"]
+    assert all(files.seconds_between(stage.started, stage.ended) is not None for stage in run.stages)
+    assert run.stages[0].ended <= run.stages[1].started
     assert record.running_stage() is None
 
 
@@ -99,40 +100,40 @@ def test_the_same_change_twice_is_none(record):
 def test_a_stage_that_comes_again(record):
     for stage in ("provision", "verify", "provision", "verify"):
         run, _changed = record.apply(begin=stage)
-    assert [stage["name"] for stage in run["stages"]] == ["provision", "verify", "provision", "verify"]
+    assert [stage.name for stage in run.stages] == ["provision", "verify", "provision", "verify"]
 
 
 def test_an_outcome_ends_the_run_and_what_follows_prolongs_it(record):
     record.apply(begin="fetch")
     run, _changed = record.apply(outcome="succeeded", error="")
-    known = run["ended"]
-    assert known and run["stages"][0]["ended"] and run["error"] is None
+    known = run.ended
+    assert known and run.stages[0].ended and run.error is None
     record.apply(begin="give_back")
     run, _changed = record.apply(end_stages=True)
-    assert run["ended"] == run["stages"][1]["ended"] >= known
+    assert run.ended == run.stages[1].ended >= known
     record.apply(begin="report")
-    assert record.apply(end_stages=True)[0]["ended"] == run["ended"], "to tell of a run does not prolong it"
+    assert record.apply(end_stages=True)[0].ended == run.ended, "to tell of a run does not prolong it"
     run, _changed = record.apply(outcome="running")
-    assert (run["outcome"], run["ended"]) == ("running", None)
+    assert (run.outcome, run.ended) == ("running", None)
 
 
 def test_an_error_stays_until_the_next_outcome(record):
     record.apply(outcome="failed", error="The training ended with exit code 7.")
-    assert record.apply(begin="give_back")[0]["error"] == "The training ended with exit code 7."
-    assert record.apply(outcome="succeeded")[0]["error"] is None
+    assert record.apply(begin="give_back")[0].error == "The training ended with exit code 7."
+    assert record.apply(outcome="succeeded")[0].error is None
 
 
 class TestMerge:
     def test_objects_by_key_and_the_rest_replaced(self, record):
-        record.apply(values={"metrics": {"loss": 2, "best": {"epoch": 1}}, "dataset": {"files": 1}, "note": "a"})
-        run, _changed = record.apply(values={"metrics": {"loss": 1, "best": {"accuracy": 0.9}}, "note": "b"})
-        assert run["metrics"] == {"loss": 1, "best": {"epoch": 1, "accuracy": 0.9}}
-        assert (run["dataset"], run["note"]) == ({"files": 1}, "b")
+        record.apply(values={"metrics": {"loss": 2, "best": {"epoch": 1}}, "dataset": {"files": 1}, "x_note": "a"})
+        run, _changed = record.apply(values={"metrics": {"loss": 1, "best": {"accuracy": 0.9}}, "x_note": "b"})
+        assert run.metrics == {"loss": 1, "best": {"epoch": 1, "accuracy": 0.9}}
+        assert (run.dataset.files, run.to_json()["x_note"]) == (1, "b")
 
     def test_artifacts_by_path(self, record):
         record.apply(values={"artifacts": [{"path": "a", "bytes": 1}, {"path": "b", "bytes": 2}]})
         run, _changed = record.apply(values={"artifacts": [{"path": "b", "bytes": 3}, {"path": "c", "bytes": 4}]})
-        assert [(entry["path"], entry["bytes"]) for entry in run["artifacts"]] == [("a", 1), ("b", 3), ("c", 4)]
+        assert [(entry.path, entry.bytes) for entry in run.artifacts] == [("a", 1), ("b", 3), ("c", 4)]
 
     def test_attempts_are_added_and_what_came_of_a_pod_later_is_kept(self, record):
         gone = {"provider": "vastai", "id": None, "offer": "5", "outcome": "refused"}
@@ -142,16 +143,17 @@ class TestMerge:
         condemned = {"provider": "vastai", "id": "77", "outcome": "given back", "reason": "It has 1 GPU."}
         run, changed = record.apply(values={"attempts": [condemned, {**kept, "provider": "runpod"}]})
         assert changed
-        assert run["attempts"] == [gone, {**kept, **condemned}, {**kept, "provider": "runpod"}]
+        known = [gone, {**kept, **condemned}, {**kept, "provider": "runpod"}]
+        assert run.attempts == [Attempt.from_json(each) for each in known]
 
     def test_a_pod_keeps_what_is_known_of_it_and_no_secret(self, record):
         record.apply(values={"pods": [{**POD, "created_at": "2026-01-01T00:00:00Z", "env": {"HF_TOKEN": "hf_secret"}}]})
         run, _changed = record.apply(
             values={"pods": [{"provider": "runpod", "id": "abc", "name": POD["name"], "gpu": None, **GONE}]}
         )
-        [pod] = run["pods"]
-        assert (pod["gpu"], pod["usd_per_hour"], pod["rented_at"]) == ("RTX 4090", 0.5, "2026-01-01T00:00:00Z")
-        assert pod["gone_proved"] is True and pod["gone_at"] == GONE["gone_at"]
+        [pod] = run.pods
+        assert (pod.gpu, pod.usd_per_hour, pod.rented_at) == ("RTX 4090", 0.5, "2026-01-01T00:00:00Z")
+        assert pod.gone_proved is True and pod.gone_at == GONE["gone_at"]
         assert "hf_secret" not in record.path.read_text()
 
     def test_a_proof_stays(self, record):
@@ -159,7 +161,7 @@ class TestMerge:
         run, _changed = record.apply(
             values={"pods": [{**POD, "gone_at": "2026-01-01T09:00:00Z", "gone_proved": False}]}
         )
-        assert (run["pods"][0]["gone_at"], run["pods"][0]["gone_proved"]) == (GONE["gone_at"], True)
+        assert (run.pods[0].gone_at, run.pods[0].gone_proved) == (GONE["gone_at"], True)
 
     def test_the_cost_is_computed(self, record):
         first = {**POD, "rented_at": "2026-01-01T00:00:00Z", **GONE}
@@ -172,14 +174,14 @@ class TestMerge:
         }
         unknown = {**POD, "id": "ghi", "usd_per_hour": None, "rented_at": "2026-01-01T00:00:00Z", **GONE}
         run, _changed = record.apply(values={"pods": [first, second, unknown]})
-        assert [pod["cost_usd"] for pod in run["pods"]] == [1.0, 0.25, None]
-        assert run["cost_usd"] == 1.25
+        assert [pod.cost_usd for pod in run.pods] == [1.0, 0.25, None]
+        assert run.cost_usd == 1.25
 
     def test_the_cost_of_a_living_pod_grows_and_is_no_change(self, record):
         values = {"pods": [{**POD, "rented_at": "2026-01-01T00:00:00Z"}]}
-        first = record.apply(values=values)[0]["cost_usd"]
+        first = record.apply(values=values)[0].cost_usd
         run, changed = record.apply(values=values)
-        assert run["cost_usd"] >= first > 0 and not changed
+        assert run.cost_usd >= first > 0 and not changed
 
     @pytest.mark.parametrize("name", ["stages", "outcome", "started", "ended"])
     def test_what_cannot_be_set_by_hand(self, record, name):
@@ -198,7 +200,7 @@ class TestMerge:
         record.apply(begin="plan")
         record.path.write_text('{"run_id": "r1", "pods": [{"provider": "runpod", "id": "abc", "name": "n"}]}')
         run, _changed = record.apply(outcome="failed", error="no")
-        assert run["outcome"] == "failed" and run["pods"][0]["gone_proved"] is None and run["stages"] == []
+        assert run.outcome == "failed" and run.pods[0].gone_proved is False and run.stages == []
 
 
 class TestLedger:
@@ -228,9 +230,9 @@ class TestLedger:
                 "usd_per_hour": None,
             },
         )
-        [pod] = record.apply(begin="provision")[0]["pods"]
-        assert (pod["id"], pod["usd_per_hour"], pod["rented_at"]) == ("abc", 1.2, "2026-01-01T00:00:01Z")
-        assert not pod["gone_proved"] and pod["gone_at"] is None
+        [pod] = record.apply(begin="provision")[0].pods
+        assert (pod.id, pod.usd_per_hour, pod.rented_at) == ("abc", 1.2, "2026-01-01T00:00:01Z")
+        assert not pod.gone_proved and pod.gone_at is None
 
     def test_its_time_counts_and_not_the_providers_clock(self, record):
         """Rent and end are measured by one clock; the provider's may be hours away from this machine's."""
@@ -242,7 +244,7 @@ class TestLedger:
             {**made, "event": "gone", "time": "2026-01-01T01:00:00Z"},
         )
         values = {"pods": [{**POD, "usd_per_hour": 1.0, "created_at": "2026-01-01T05:00:00Z"}]}
-        assert record.apply(values=values)[0]["cost_usd"] == 1.0
+        assert record.apply(values=values)[0].cost_usd == 1.0
 
     def test_its_proof(self, record):
         ledger(
@@ -263,8 +265,8 @@ class TestLedger:
             },
         )
         run, _changed = record.apply(values={"pods": [POD]})
-        [pod] = run["pods"]
-        assert pod["gone_proved"] and pod["gone_at"] == "2026-01-01T01:00:00Z" and pod["cost_usd"] == 0.5
+        [pod] = run.pods
+        assert pod.gone_proved and pod.gone_at == "2026-01-01T01:00:00Z" and pod.cost_usd == 0.5
 
     def test_a_torn_line(self, record):
         ledger(
@@ -272,13 +274,13 @@ class TestLedger:
         )
         with open(record.directory / "attempts.jsonl", "a") as stream:
             stream.write('{"event": "created", "id": "de')
-        assert [pod["id"] for pod in record.apply(begin="plan")[0]["pods"]] == ["abc"]
+        assert [pod.id for pod in record.apply(begin="plan")[0].pods] == ["abc"]
 
 
 def test_without_writing(record):
     run, changed = record.apply(begin="plan", outcome="failed", error="no", write=False)
-    assert changed and (run["outcome"], run["error"]) == ("failed", "no")
-    assert not record.directory.exists() and record.read() == {}
+    assert changed and (run.outcome, run.error) == ("failed", "no")
+    assert not record.directory.exists() and record.read() is None
 
 
 def test_foreign_words(record):
@@ -288,6 +290,7 @@ def test_foreign_words(record):
         record.apply(begin="training")
 
 
+@pytest.mark.foreign_records
 def test_a_record_that_is_no_json(record):
     record.apply(begin="plan")
     record.path.write_text('{"run_id": "r1", "sta')
@@ -306,7 +309,7 @@ def _write_many(directory, writer, start, rounds):
     record = RunFile(directory)
     start.wait()
     for number in range(rounds):
-        record.apply(values={f"w{writer}": {f"n{number}": "x" * 500}})
+        record.apply(values={f"x_{writer}": {f"n{number}": "x" * 500}})
 
 
 def test_many_writers_and_a_reader(record):
@@ -325,11 +328,12 @@ def test_many_writers_and_a_reader(record):
         process.join(timeout=10)
     assert [process.exitcode for process in processes] == [0] * writers
     run = record.read()
-    assert all(len(run[f"w{writer}"]) == rounds for writer in range(writers))
+    assert all(len(run.more[f"x_{writer}"]) == rounds for writer in range(writers))
     assert seen, "the reader read while they wrote"
     assert {path.name for path in record.directory.iterdir()} == {"run.json", "run.lock"}
 
 
+@pytest.mark.foreign_records
 def test_a_write_that_fails_leaves_the_old_text(tmp_path, monkeypatch):
     path = tmp_path / "run.json"
     files.write_atomically(path, "old")

@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError, RunRecord
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report import (
     charts as charts_module,
 )
@@ -105,7 +105,8 @@ def _run(tmp_path):
     def make(whole=True, **changes):
         directory = tmp_path / "r1"
         directory.mkdir(exist_ok=True)
-        (directory / "run.json").write_text(json.dumps({**RECORD, **changes}))
+        record = RunRecord.from_json({**RECORD, **changes})
+        (directory / "run.json").write_text(json.dumps(record.to_json()))
         if whole:
             rows = [
                 {"epoch": number, "loss": 1 / number, "val_loss": 2 / number, "accuracy": 1 - 1 / number}

@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunError, RunFile
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status import runs as runs_module
 from ansible_collections.podyard.gpu.plugins.plugin_utils._status.runs import Run, choose, current, known, living
 
@@ -73,6 +74,7 @@ def test_a_run_that_is_being_planned_does_not_hide_the_one_that_bills(runs):
         living(runs)
 
 
+@pytest.mark.foreign_records
 def test_a_record_that_cannot_be_read_is_told_and_the_others_are_listed(runs):
     (runs / "r1" / "run.json").write_text("{")
     found, troubles = known(runs)
@@ -155,10 +157,11 @@ ODD_RECORDS = ["{", "null", "[]", '{"pods": "none", "stages": 5, "job": []}', "\
 
 
 @pytest.mark.parametrize("text", ODD_RECORDS)
+@pytest.mark.foreign_records
 def test_a_run_that_is_named_is_found_whatever_became_of_its_record(runs, text):
     """Its pods are to be ended: the ledger tells of them, and their names of the project."""
     (runs / "r1" / "run.json").write_text(text)
     Ledger(runs / "r1").write("created", POD["name"], "vastai", pod_id="7", usd_per_hour=0.5)
     (run,) = choose(runs, ["r1"])
-    assert run.living and [pod["id"] for pod in run.unproved] == ["7"]
+    assert run.living and [pod.id for pod in run.unproved] == ["7"]
     assert (run.project, run.job["providers"], run.stage) == ("digits", ["vastai"], None)

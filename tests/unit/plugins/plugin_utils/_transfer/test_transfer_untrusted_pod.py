@@ -414,6 +414,7 @@ def test_a_directory_is_not_removed_for_a_file(pod, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.foreign_records
 def test_nothing_comes_into_a_directory_that_controls_a_run(pod, method):
     run = pod.dest.parent
     for name in ("guard.json", "attempts.jsonl", "run.json"):
