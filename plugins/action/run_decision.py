@@ -16,7 +16,8 @@ from ..plugin_utils._common.files import now
 from ..plugin_utils._follow.age import elapsed
 from ..plugin_utils._job.spec import suggestion
 from ..plugin_utils._record import decisions
-from ..plugin_utils._record.record import RunError, RunRecord
+from ..plugin_utils._record.record import RunError
+from ..plugin_utils._record.run_file import RunFile
 from ..plugin_utils._status.lost_pod import diagnose_lost_pod
 
 ABOUT: dict[str, Callable[..., dict[str, Any]]] = {
@@ -63,7 +64,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail("This decision goes by the record of a run: name its directory (run_dir).")
         run_dir = local_path(directory or ".")
         known: dict[str, Callable[[], Any]] = {
-            "record": lambda: _record(RunRecord(run_dir)),
+            "record": lambda: _record(RunFile(run_dir)),
             "run_dir": lambda: run_dir,
             "now": elapsed,
             "seen_at": now,
@@ -72,12 +73,13 @@ class ActionModule(ControllerAction):
         return {name: known[name]() for name in names}
 
 
-def _record(record: RunRecord) -> dict[str, Any]:
+def _record(file: RunFile) -> dict[str, Any]:
     """The record of the run. A damaged one keeps no pod from being given back: what it said is not known then."""
     try:
-        return record.read()
+        record = file.read()
     except RunError:
         return {}
+    return record.to_json() if record is not None else {}
 
 
 def _diagnosed(facts: dict[str, Any]) -> dict[str, Any]:

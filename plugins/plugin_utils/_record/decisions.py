@@ -4,7 +4,7 @@
 """What happens next to a run and its pods, and the sentences that say why.
 
 The roles sequence; every choice that costs or saves money is made here, by functions of plain data. `record` is a run's
-record as `RunRecord.read` returns it, {} where there is none; a pod is one as podyard.gpu.pod returns it.
+record as `RunRecord.to_json` returns it, {} where there is none; a pod is one as podyard.gpu.pod returns it.
 """
 
 from __future__ import annotations
