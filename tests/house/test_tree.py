@@ -27,6 +27,7 @@ HOSTS = {
     "127.0.0.1",
     "api.runpod.io",
     "console.vast.ai",
+    "json-schema.org",
     "docs.ansible.com",
     "forum.ansible.com",
     "fsf.org",
