@@ -15,7 +15,7 @@ import jsonschema
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "docs" / "schema"
 #: The files that have a schema.
-FILES = {"run.json": "run.schema.json"}
+FILES = {"run.json": "run.schema.json", "plan.json": "plan.schema.json"}
 
 
 def schema_of(file: str) -> dict[str, Any]:
@@ -51,4 +51,13 @@ def _finite(written: str) -> float:
 def faults_below(directory: Path) -> list[str]:
     """Return what is wrong with the records below a directory."""
     found = [path for name in FILES for path in directory.rglob(name) if path.is_file() and not path.is_symlink()]
-    return [f"{path}: {fault}" for path in found for fault in faults(path.name, path.read_text(encoding="utf-8"))]
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in found}
+    return [f"{path}: {fault}" for path, text in texts.items() for fault in faults(path.name, text)]
+
+
+def table(file: str) -> str:
+    """Return the table of the fields of a file, as its page in docs has it."""
+    fields = schema_of(file)["properties"].items()
+    return "\n".join(
+        ["| field | what it is |", "|---|---|", *(f"| `{name}` | {each['description']} |" for name, each in fields)]
+    )

@@ -40,14 +40,16 @@ class ActionModule(ControllerAction):
                 state, changed = release(run_dir, write=not self.check_mode)
             elif self.check_mode:
                 state = GuardFile(run_dir).read()
-                changed = state.get("state") != ARMED
+                changed = state is None or state.state != ARMED
             else:
                 state, changed = arm(self._orders(arguments))
         except GuardError as error:
             if error.unwritable:
                 return {"failed": True, "changed": False, "msg": str(error), "unwritable": True}
             raise AnsibleActionFail(str(error)) from error
-        return {"changed": changed, "pid": state.get("pid"), "guard": state}
+        if state is None:
+            return {"changed": changed, "pid": None, "guard": {}}
+        return {"changed": changed, "pid": state.pid, "guard": state.to_json()}
 
     def _orders(self, arguments: dict[str, Any]) -> GuardOrders:
         missing = [name for name in ("project", "run_id") if not arguments[name]]

@@ -24,6 +24,7 @@ from ..plugin_utils._plan import checks, text
 from ..plugin_utils._plan.market import ask, connector
 from ..plugin_utils._plan.options import Names, of_pod
 from ..plugin_utils._plan.plan import build, read_trees
+from ..plugin_utils._plan.record import Plan
 from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, hash_tree
 from ..plugin_utils._transfer.progress import Progress
 
@@ -76,17 +77,17 @@ class ActionModule(ControllerAction):
         trees = read_trees(arguments, local_path)
         market = ask(arguments, environ, connect, show)
         plan = build(arguments, market, trees)
-        plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, names)
-        plan["notes"] = [checks.in_their_words(note, plan, names) for note in plan["notes"]]
+        plan.problems, plan.warnings = checks.judge(plan, market, trees.problems, names)
+        plan.notes = [checks.in_their_words(note, plan, names) for note in plan.notes]
         self._write(arguments["path"], plan)
         width = min(WIDEST, max(NARROWEST, columns(NARROWEST)))
         show_rendered("\n" + text.render(plan, width))
-        if plan["problems"]:
-            raise AnsibleActionFail(_together(plan["problems"]))
+        if plan.problems:
+            raise AnsibleActionFail(_together(plan.problems))
         if not self.check_mode:
             for name in ("code", "dataset"):
                 self._hash(name, getattr(trees, name), arguments[f"{name}_exclude"])
-        return {"changed": False, "plan": plan}
+        return {"changed": False, "plan": plan.to_json()}
 
     def _environ(self) -> dict[str, str]:
         """The environment as a module of this task would find it."""
@@ -95,14 +96,14 @@ class ActionModule(ControllerAction):
             self._compute_environment_string(given)
         return {**os.environ, **{name: str(value) for name, value in given.items()}}
 
-    def _write(self, path: str | None, plan: dict[str, Any]) -> None:
+    def _write(self, path: str | None, plan: Plan) -> None:
         """Write the plan, in check mode too: it is what check mode is for."""
         if not path:
             return
         file = local_path(path)
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_json(file, plan)
+            write_json(file, plan.to_json())
         except OSError as error:
             raise AnsibleActionFail(f"The plan {file} cannot be written: {error.strerror or error}.") from error
 

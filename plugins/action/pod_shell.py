@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ..module_utils._pods.connection import Connection
 from ..module_utils._pods.ssh_options import ours
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show
@@ -44,34 +45,34 @@ class ActionModule(ControllerAction):
         connection = run.connection
         if connection is None:
             raise AnsibleActionFail(_why_not(run))
-        told = {"changed": False, "run_id": run.run_id, "command": connection["ssh"], "opened": False}
+        told = {"changed": False, "run_id": run.run_id, "command": connection.ssh, "opened": False}
         terminal = terminal_of(controller_pid())
         if self.check_mode or terminal is None:
-            show(connection["ssh"])
+            show(connection.ssh)
             why = "in check mode" if self.check_mode else "without a terminal in the foreground"
-            return {**told, "msg": f"No shell is opened {why}; this opens one: {connection['ssh']}"}
+            return {**told, "msg": f"No shell is opened {why}; this opens one: {connection.ssh}"}
         code = self._open(terminal, connection, run)
         if code == SSH_FAILED:
             raise AnsibleActionFail(
-                f"SSH to the pod {connection.get('name')} of run {run.run_id} failed or was lost (exit code {code}). "
-                f"By hand: {connection['ssh']}"
+                f"SSH to the pod {connection.name} of run {run.run_id} failed or was lost (exit code {code}). "
+                f"By hand: {connection.ssh}"
             )
         return {**told, "failed": False, "opened": True, "changed": True, "rc": code}
 
     @staticmethod
-    def _open(terminal: str, connection: dict[str, Any], run: Run) -> int:
-        command = ours(connection["ssh"], terminal=True, connect=CONNECT_SECONDS)
+    def _open(terminal: str, connection: Connection, run: Run) -> int:
+        command = ours(connection.ssh, terminal=True, connect=CONNECT_SECONDS)
         # A pod must not end itself under somebody who works on it. Lines about that would end up in the shell.
         renewal = Renewal(run.directory, _silent, at_once=True)
         try:
             with lent(terminal) as descriptor:
                 # Written here and not by Ansible's display, so that it stands before what the pod says.
-                words = f"\r\n{connection['ssh']}\r\n"
+                words = f"\r\n{connection.ssh}\r\n"
                 os.write(descriptor, words.encode())
                 return run_at(descriptor, command, renewal.step)
         except OSError as error:
             raise AnsibleActionFail(
-                f"The terminal cannot be lent to ssh ({error}). By hand: {connection['ssh']}"
+                f"The terminal cannot be lent to ssh ({error}). By hand: {connection.ssh}"
             ) from error
         finally:
             renewal.close()

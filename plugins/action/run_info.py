@@ -60,12 +60,12 @@ def _told(run: Run) -> dict[str, Any]:
         "stage": run.stage,
         "living": run.living,
         "owner": {"kind": owner.kind, "pid": owner.pid, "host": owner.host, "words": owner.words},
-        "guard_state": run.guard.get("state"),
+        "guard_state": run.guard.state if run.guard is not None else None,
         "pods": [pod.to_json() for pod in run.record.pods],
         "left": [_left(pod, str(run.job["env_file"] or "")) for pod in run.unproved],
         "cost_usd": run.record.cost_usd,
         "job": run.job,
-        "connection": run.connection,
+        "connection": run.connection.to_json() if run.connection is not None else None,
         "host": f"podyard-run-{run.run_id}",
     }
 

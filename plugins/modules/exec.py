@@ -130,7 +130,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.shown import clean
 from ..module_utils._pods import programs, ssh_options
-from ..module_utils._pods.connection import NotRun, connection_of, label
+from ..module_utils._pods.connection import Connection, NotRun, connection_of
 from ..module_utils._pods.lease import RENEW
 
 # A dead address is given up after so many seconds: a living pod answers within one, and the user waits.
@@ -168,11 +168,11 @@ def without_mark(stderr: str, mark: str) -> tuple[str, int | None]:
     return stderr[: found.start()] + stderr[found.end() :], int(found.group(1))
 
 
-def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
+def run(params: dict[str, Any], connection: Connection) -> dict[str, Any]:
     """Run the command and return rc, stdout, stderr and timed_out. Raises NotRun when SSH itself failed."""
     timeout, mark = params["timeout"], f"podyard-{secrets.token_hex(8)}"
     call = programs.Call(
-        [*ssh_options.ours(connection["ssh"], connect=CONNECT_SECONDS), script(mark, timeout)],
+        [*ssh_options.ours(connection.ssh, connect=CONNECT_SECONDS), script(mark, timeout)],
         # By standard input: what a person types may hold a secret, and the arguments of programs are for all to see.
         params["command"].encode(errors="surrogateescape"),
         most_output=MOST_OUTPUT,
@@ -187,7 +187,7 @@ def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
         return {"rc": TIMED_OUT, "stdout": _text(error.output), "stderr": stderr, "timed_out": True}
     except programs.TooMuch as error:
         raise NotRun(
-            f"Pod {label(connection)} {error}. Let the command write to a file on the pod, and fetch that."
+            f"Pod {connection.label} {error}. Let the command write to a file on the pod, and fetch that."
         ) from error
     except OSError as error:
         raise NotRun(f"ssh cannot be started: {error}") from error
@@ -199,7 +199,7 @@ def run(params: dict[str, Any], connection: dict[str, Any]) -> dict[str, Any]:
             if done.code == SSH_FAILED
             else f"was lost during the command (ssh ended with {done.code})"
         )
-        raise NotRun(f"Pod {label(connection)} {how}: {words}.")
+        raise NotRun(f"Pod {connection.label} {how}: {words}.")
     # A command may use the same exit code for something of its own.
     late = bool(timeout) and rc == TIMED_OUT and time.monotonic() - begun >= timeout
     return {"rc": rc, "stdout": _text(done.output), "stderr": stderr, "timed_out": late}
@@ -231,17 +231,15 @@ def main() -> None:
         result = run(params, connection)
     except NotRun as error:
         module.fail_json(msg=str(error))
-    result["pod"] = {
-        key: connection.get(name) for key, name in (("provider", "provider"), ("id", "pod_id"), ("name", "name"))
-    }
+    result["pod"] = {"provider": connection.provider, "id": connection.pod_id, "name": connection.name}
     if result["timed_out"]:
-        ended = f"The command did not end within {params['timeout']:g} seconds on pod {label(connection)}"
+        ended = f"The command did not end within {params['timeout']:g} seconds on pod {connection.label}"
         module.fail_json(msg=f"{ended} and was ended.", changed=True, **result)
     if result["rc"] != 0 and params["fail_on_rc"]:
         last = (result["stderr"].strip() or result["stdout"].strip()).splitlines()[-1:]
         words = f": {clean(last[0])}" if last else "."
         module.fail_json(
-            msg=f"The command ended with exit code {result['rc']} on pod {label(connection)}{words}",
+            msg=f"The command ended with exit code {result['rc']} on pod {connection.label}{words}",
             changed=True,
             **result,
         )

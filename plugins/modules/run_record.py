@@ -48,6 +48,7 @@ options:
       - Values to merge into the record. Objects are merged key by key, C(pods) and C(attempts) by their C(id),
         C(artifacts) by their C(path). Everything else is replaced.
       - Of a pod, only what the record is about is kept; its environment never is.
+      - A value of another type than the record's field has is refused. Names of your own values begin with C(x_).
     type: dict
     default: {}
   artifacts:
@@ -129,6 +130,20 @@ run:
     ended:
       description: When the run ended, or null.
       type: str
+    limits:
+      description: What bounds the money of the run, with C(max_price) in USD per hour, C(max_cost) in USD and
+        C(max_hours), each V(none) where there is no limit; V(none) where it is not known.
+      type: dict
+    requested:
+      description: The pod that the job asked for, with C(gpus) in order of preference, C(gpu_count) and C(image);
+        V(none) where it is not known.
+      type: dict
+    job:
+      description: What later commands must know of the job, or null.
+      type: dict
+    dataset:
+      description: The dataset that was sent, with C(files), C(bytes), C(sent_bytes) and C(seconds); V(none) before.
+      type: dict
     stages:
       description: The stages in their order, each with C(name), C(started) and C(ended).
       type: list

@@ -10,6 +10,8 @@ import os
 import pytest
 from harness import REPOSITORY, Cloud, Job, Playbook
 
+from ansible_collections.podyard.gpu.tests import record_schemas
+
 
 def pytest_collection_modifyitems(config, items):
     """Leave out, and say so, what belongs to the whole matrix alone: `make matrix` runs all of it."""
@@ -38,6 +40,15 @@ def no_fault_left(request):
     yield
     if "cloud" in request.fixturenames:
         request.getfixturevalue("cloud").clear_faults()
+
+
+@pytest.fixture(autouse=True)
+def records_fit_their_schema(request):
+    """Refuse a test whose runs leave a record that docs/schema does not describe, unless it damages one itself."""
+    left = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if left is not None and not request.node.get_closest_marker("foreign_records"):
+        assert not record_schemas.faults_below(left)
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ class Stranger:
         self._server.server_close()
 
 
+@pytest.mark.foreign_records
 @pytest.mark.parametrize("recorded", ["failed", pytest.param("running", marks=pytest.mark.matrix)])
 def test_another_account_proves_nothing(playbook, tmp_path, recorded):
     """Of a run whose pod may live, whatever its record says of it."""

@@ -75,9 +75,13 @@ def test_digits(cloud, digits, playbook):
 
 
 def test_second_run_with_the_same_id_rents_nothing(cloud, job, playbook):
-    job.variables["train_run_id"] = f"again_{os.urandom(3).hex()}"
+    limits = {"max_price": 0.9, "max_cost": 2, "max_hours": 1}
+    job.variables |= {"train_run_id": f"again_{os.urandom(3).hex()}", **{f"train_{key}": limits[key] for key in limits}}
     first = playbook.run(job)
     assert first.code == 0, first.output
+    assert job.record["limits"] == limits
+    requested = {"gpus": ["RTX 4090"], "gpu_count": 1, "image": job.variables["train_image"]}
+    assert job.record["requested"] == requested
     second = playbook.run(job)
     assert second.code == 0, second.output
     assert len(cloud.creates(f"podyard-{job.name}-")) == 1

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ...module_utils._pods.fence import is_coming, is_raised
 from ...module_utils._pods.terminate import GRACE
@@ -29,6 +28,8 @@ from .._record.guard_state import (
     READY,
     RELEASED,
     GuardFile,
+    GuardState,
+    ProcessIdentity,
     identity,
     lives,
     same,
@@ -66,7 +67,7 @@ class GuardError(Exception):
         self.unwritable = unwritable
 
 
-def controller() -> dict[str, Any]:
+def controller() -> ProcessIdentity:
     """The identity of the ansible-playbook that this action runs for. Raises GuardError when it cannot be told."""
     if LIBRARY_PROBLEM is not None:
         raise GuardError(
@@ -82,7 +83,7 @@ def controller() -> dict[str, Any]:
         raise GuardError(f"The controller has ended already ({error}); nothing was rented.") from error
 
 
-def arm(orders: GuardOrders) -> tuple[dict[str, Any], bool]:
+def arm(orders: GuardOrders) -> tuple[GuardState | None, bool]:
     """Start the guard unless it watches this controller already; return guard.json and whether it was started.
 
     Raises GuardError when it does not stand: then nothing may be rented.
@@ -93,7 +94,7 @@ def arm(orders: GuardOrders) -> tuple[dict[str, Any], bool]:
         with file.deciding(patience=START_TIMEOUT + END_TIMEOUT):
             state = file.read()
             _refuse(state, orders)
-            if state.get("state") == ARMED and lives(state):
+            if state is not None and state.state == ARMED and lives(state):
                 return state, False
             _start(orders, file)
             return file.read(), True
@@ -111,29 +112,31 @@ def replace_dead(run_dir: Path) -> str | None:
     and none can be armed: only the pod's lease and this program's own last plays end the pod then.
     """
     state = GuardFile(run_dir).read()
-    if state.get("state") != ARMED or state.get("host") != socket.gethostname() or lives(state):
+    if state is None or state.state != ARMED or state.host != socket.gethostname() or lives(state):
         return None
-    if is_coming(run_dir) or not same(state.get("controller"), own := controller()):
+    if is_coming(run_dir) or not same(state.controller, own := controller()):
         return None
-    lost = f"The guard of run {state.get('run_id')} (process {state.get('pid')}) has died"
-    if state.get("own_key"):
+    lost = f"The guard of run {state.run_id} (process {state.pid}) has died"
+    if state.own_key:
         raise GuardError(
             f"{lost}, and no other one can be armed, since its key came from an option; call podyard.gpu.guard again."
         )
+    if state.project is None or state.run_id is None or state.providers is None:
+        raise GuardError(f"{lost}, and no other one stands: guard.json does not tell whose pods it would watch over.")
     try:
         orders = GuardOrders(
             run_dir=run_dir,
-            project=state["project"],
-            run_id=state["run_id"],
-            providers=tuple(map(str, state["providers"])),
+            project=state.project,
+            run_id=state.run_id,
+            providers=tuple(state.providers),
             controller=own,
-            grace=float(state.get("grace", GRACE)),
-            environ=environment(state.get("env_file")),
+            grace=float(GRACE if state.grace is None else state.grace),
+            environ=environment(state.env_file),
         )
-        pid = arm(orders)[0].get("pid")
-    except (GuardError, KeyError) as error:
+        other = arm(orders)[0]
+    except GuardError as error:
         raise GuardError(f"{lost}, and no other one stands: {error}") from error
-    return f"{lost}; another one (process {pid}) watches over the run now."
+    return f"{lost}; another one (process {other.pid if other else None}) watches over the run now."
 
 
 class Tending:
@@ -165,17 +168,19 @@ class Tending:
                 self._say(said)
 
 
-def _refuse(state: dict[str, Any], orders: GuardOrders) -> None:
+def _refuse(state: GuardState | None, orders: GuardOrders) -> None:
     """Refuse to arm for a run that was given back, or that another controller works on."""
-    if is_raised(orders.run_dir) or state.get("state") in (GIVING_BACK, GAVE_BACK, FAILED):
+    if is_raised(orders.run_dir) or (state is not None and state.state in (GIVING_BACK, GAVE_BACK, FAILED)):
         raise GuardError(
             f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented "
             "for it any more. Begin a new run: leave train_run_id out, or choose another one."
         )
-    other = state.get("controller") or {}
-    if state.get("state") == ARMED and lives(state) and not same(other, orders.controller):
+    if state is None or state.state != ARMED:
+        return
+    if lives(state) and not same(state.controller, orders.controller):
+        other = state.controller.pid if state.controller is not None else "of unknown number"
         raise GuardError(
-            f"Run {orders.run_id} is guarded for another ansible-playbook (process {other.get('pid')}); "
+            f"Run {orders.run_id} is guarded for another ansible-playbook (process {other}); "
             "nothing was rented. Wait until that one has ended, or choose another train_run_id."
         )
 
@@ -224,14 +229,14 @@ def _hand_over(guard: subprocess.Popen[bytes], orders: GuardOrders) -> str:
         return answers.read().decode(errors="replace").strip()
 
 
-def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]:
+def release(run_dir: Path, *, write: bool = True) -> tuple[GuardState | None, bool]:
     """Let the guard end without touching a pod; return guard.json's content and whether it was released by this call.
 
     Allowed only when every pod of the record is proved gone, or the outcome says that the pod stays. Raises GuardError.
     """
     file = GuardFile(run_dir)
     state = file.read()
-    if state.get("state") != ARMED:
+    if state is None or state.state != ARMED:
         return state, False
     _refuse_release(run_dir)
     if not write:
@@ -239,9 +244,9 @@ def release(run_dir: Path, *, write: bool = True) -> tuple[dict[str, Any], bool]
     try:
         with file.deciding():
             state = file.read()
-            if state.get("state") != ARMED:
+            if state is None or state.state != ARMED:
                 return state, False
-            state.update(state=RELEASED, ended_at=now())
+            state.state, state.ended_at = RELEASED, now()
             file.write(state)
     except OSError as error:
         raise GuardError(

@@ -45,6 +45,8 @@ from .._record.guard_state import (
     READY,
     RELEASED,
     GuardFile,
+    GuardState,
+    ProcessIdentity,
     Watched,
     end_all,
     identity,
@@ -85,7 +87,7 @@ class GuardOrders:
     project: str
     run_id: str
     providers: tuple[str, ...]
-    controller: dict[str, Any]
+    controller: ProcessIdentity
     grace: float
     api_key: str | None = field(repr=False, default=None)
     api_url: str | None = None
@@ -97,12 +99,14 @@ class GuardOrders:
         """Orders from their JSON text (see `dump`)."""
         told = json.loads(text)
         told.update(run_dir=Path(told["run_dir"]), providers=tuple(told["providers"]), pace=Pace(**told["pace"]))
+        told.update(controller=ProcessIdentity.from_json(told["controller"]))
         return cls(**told)
 
     def dump(self) -> str:
         """The orders as JSON text, key included: for a pipe, never for a file."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
         told.update(run_dir=str(self.run_dir), environ=dict(self.environ), pace=vars(self.pace))
+        told.update(controller=self.controller.to_json())
         return to_json(told)
 
 
@@ -118,25 +122,23 @@ class Guard:
         self.left: list[Any] = []
         self.hopeless: set[str] = set()
         self.trouble = ""
-        self.state: dict[str, Any] = {
-            "state": ARMED,
-            **identity(os.getpid()),
+        own = identity(os.getpid())
+        self.state = GuardState(
+            state=ARMED,
+            pid=own.pid,
+            create_time=own.create_time,
             # Numbers of processes mean something on this machine only.
-            "host": socket.gethostname(),
-            "controller": orders.controller,
-            "project": orders.project,
-            "run_id": orders.run_id,
-            "providers": list(orders.providers),
+            host=socket.gethostname(),
+            controller=orders.controller,
+            project=orders.project,
+            run_id=orders.run_id,
+            providers=list(orders.providers),
             # What whoever finds this guard dead needs to arm another one; no secret is among it.
-            "grace": orders.grace,
-            "env_file": orders.environ.get(FILES_VARIABLE),
-            "own_key": bool(orders.api_key or orders.api_url),
-            "armed_at": now(),
-            "ended_at": None,
-            "tries": 0,
-            "pods": [],
-            "error": None,
-        }
+            grace=orders.grace,
+            env_file=orders.environ.get(FILES_VARIABLE),
+            own_key=bool(orders.api_key or orders.api_url),
+            armed_at=now(),
+        )
 
     def stand(self) -> None:
         """Take up the watch, after proving that every provider can be reached with its key.
@@ -154,7 +156,7 @@ class Guard:
             # One that is missing later was lost, and then one empty list is no proof.
             Ledger(self.orders.run_dir).open()
         self.file.write(self.state)
-        self.log(f"armed: watches process {self.orders.controller['pid']} for run {self.orders.run_id}")
+        self.log(f"armed: watches process {self.orders.controller.pid} for run {self.orders.run_id}")
 
     def _begins(self) -> bool:
         """Whether nothing can have been rented for the run yet: then a ledger is begun, and else never."""
@@ -178,12 +180,16 @@ class Guard:
             while not self.watched.ended_within(self.orders.pace.look):
                 left = self.watched.descendants()
                 self.left = self.left if left is None else left
-                if self.file.read().get("state") == RELEASED:
+                if self._is_released():
                     self.log("released: ends without touching a pod")
                     return False
                 if renewal is not None and not self.watched.paused():
                     self._renew(renewal)
         return self._decide()
+
+    def _is_released(self) -> bool:
+        state = self.file.read()
+        return state is not None and state.state == RELEASED
 
     def _renew(self, renewal: Renewal) -> None:
         """Whatever stands in connection.json, the watch goes on."""
@@ -199,14 +205,14 @@ class Guard:
         """The controller has ended: take the decision to give back, unless a release came first."""
         try:
             with self.file.deciding():
-                if self.file.read().get("state") == RELEASED:
+                if self._is_released():
                     self.log("released just before the controller ended: ends without touching a pod")
                     return False
-                self.state.update(state=GIVING_BACK)
+                self.state.state = GIVING_BACK
                 self.file.write(self.state)
         except OSError as error:
             self.log(f"guard.json cannot be written ({error}); the pods are given back all the same")
-        self.log(f"process {self.orders.controller['pid']} has ended without a release: gives the run's pods back")
+        self.log(f"process {self.orders.controller.pid} has ended without a release: gives the run's pods back")
         return True
 
     def give_back(self) -> bool:
@@ -217,7 +223,7 @@ class Guard:
         end = time.monotonic() + self.orders.pace.patience
         pause = self.orders.pace.first
         while True:
-            self.state["tries"] += 1
+            self.state.tries += 1
             left = [name for name in left if not self._try(name)]
             if not set(left) - self.hopeless or time.monotonic() > end:
                 break
@@ -285,21 +291,21 @@ class Guard:
             require_gone(self.providers[name], results)
             return True
         except CloudError as error:
-            self.state["error"] = named(error, name, self._prefix, ledger).message
+            self.state.error = named(error, name, self._prefix, ledger).message
         except Exception as error:  # noqa: BLE001 - a pod must not live on because of a mistake in this program
-            self.state["error"] = f"{type(error).__name__}: {error}"
-        self.log(f"try {self.state['tries']} on {name} failed: {self.state['error']}")
+            self.state.error = f"{type(error).__name__}: {error}"
+        self.log(f"try {self.state.tries} on {name} failed: {self.state.error}")
         return False
 
     def _conclude(self, done: bool, stage: str | None, end_at: float) -> None:
         pods = list(self.gone.values())
-        begun = f"The controller (process {self.orders.controller['pid']}) ended before the run did"
+        begun = f"The controller (process {self.orders.controller.pid}) ended before the run did"
         begun += f", at stage {stage}" if stage else ""
         named = ", ".join(f"{pod['name']} ({pod['id']} on {pod['provider']})" for pod in pods)
         if not done:
             end = (
-                f"the guard gave up after {self.state['tries']} tries, and pods of this run may still cost money: "
-                f"{self.state['error']}"
+                f"the guard gave up after {self.state.tries} tries, and pods of this run may still cost money: "
+                f"{self.state.error}"
             )
         elif named:
             end = f"the guard gave back {named}, proved gone."
@@ -310,9 +316,8 @@ class Guard:
             # It says how to reach a pod that is no more; another one may have its address soon.
             with contextlib.suppress(OSError):
                 (self.orders.run_dir / "connection.json").unlink()
-        self.state.update(
-            state=GAVE_BACK if done else FAILED, ended_at=now(), pods=pods, error=None if done else self.state["error"]
-        )
+        self.state.state, self.state.ended_at, self.state.pods = GAVE_BACK if done else FAILED, now(), pods
+        self.state.error = None if done else self.state.error
         self._correct("stopped" if done else "failed", f"{begun}; {end}", pods, end_at if done else 0.0)
         # Last, so that who waits for this state finds the record complete.
         self._write_state()

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ...module_utils._pods.connection import Connection
 from ...module_utils._pods.lease import RENEW
 from ...module_utils._pods.ssh_options import environment, ours
-from .._common.files import read_json
 from .._record.record import RunError
 from .._record.run_file import RunFile
 
@@ -58,7 +58,7 @@ class Renewal:
                 self._settle()
             elif (due := self._due()) is not None:
                 self._begin(*due)
-        except (OSError, ValueError, KeyError, TypeError, RunError) as error:
+        except (OSError, ValueError, RunError) as error:
             self._next = self._clock() + ANSWER_SECONDS
             self._tell(f"{type(error).__name__}: {error}")
 
@@ -79,17 +79,17 @@ class Renewal:
         """The ssh command of a pod whose lease is to be renewed now, and its length in seconds."""
         if self._clock() < self._next:
             return None
-        connection = read_json(self._run_dir / "connection.json")
-        seconds = float(connection.get("lease_hours") or 0.0) * 3600
-        if not seconds:
+        connection = Connection.read(self._run_dir)
+        seconds = connection.lease_seconds if connection is not None else None
+        if connection is None or not seconds:
             return None
-        if connection["pod_id"] != self._pod:
-            self._pod = connection["pod_id"]
+        if connection.pod_id != self._pod:
+            self._pod = connection.pod_id
             if not self._at_once:
                 # Who rented it has just renewed it.
                 self._next = self._clock() + seconds / SHARE
                 return None
-        return connection["ssh"], seconds
+        return connection.ssh, seconds
 
     def _begin(self, ssh: str, seconds: float) -> None:
         self._begun, self._seconds = self._clock(), seconds

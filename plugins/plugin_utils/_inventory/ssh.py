@@ -8,7 +8,6 @@ makes no request.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._core.pod import RUNNING
+from ...module_utils._pods.connection import Connection
 from ...module_utils._pods.ssh_options import NO_FILES, quoted
 from ...module_utils._providers import registry
 
@@ -54,12 +54,12 @@ def ssh_options(options: Iterable[str]) -> str:
 class _Run:
     """What a run directory says of the connection to its pods."""
 
-    connection: Mapping[str, Any]
+    connection: Connection | None
     key: Path | None
     known_hosts: str
 
 
-_NO_RUN = _Run({}, None, "")
+_NO_RUN = _Run(None, None, "")
 
 
 class Connections:
@@ -84,11 +84,11 @@ class Connections:
         known_hosts. Without an address there is none among them.
         """
         run = self._run(run_id)
-        proven = run.connection if run.connection.get("pod_id") == pod["id"] else {}
+        proven = run.connection if run.connection is not None and run.connection.pod_id == pod["id"] else None
         made: dict[str, Any] = {}
         found = address(pod)
         if found is not None:
-            user = proven.get("user") or self._user or found["user"]
+            user = (proven.user if proven is not None else None) or self._user or found["user"]
             made.update(ansible_host=found["host"], ansible_port=found["port"], ansible_user=user)
         key = self._key_of(proven, run)
         if key is not None:
@@ -104,8 +104,8 @@ class Connections:
             "ansible_python_interpreter": "auto_silent",
         }
 
-    def _key_of(self, proven: Mapping[str, Any], run: _Run) -> Path | None:
-        given = Path(proven["private_key_file"]) if proven.get("private_key_file") else None
+    def _key_of(self, proven: Connection | None, run: _Run) -> Path | None:
+        given = Path(proven.private_key_file) if proven is not None and proven.private_key_file else None
         return given if given is not None and given.is_file() else run.key or self._key
 
     def _host_key_options(self, pod: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ def _names_in(directory: Path) -> frozenset[str]:
 def _read_run(run: Path) -> _Run:
     """The connection.json of a run holds who was let in with which key."""
     try:
-        connection = json.loads((run / "connection.json").read_text(encoding="utf-8"))
+        connection = Connection.read(run)
     except (OSError, ValueError):
         connection = None
     key, known_hosts = run / "ssh" / "id_ed25519", run / "known_hosts"
@@ -142,4 +142,4 @@ def _read_run(run: Path) -> _Run:
         # Empty: the provider could not tell the host key before the first connection.
         checking = "yes" if known_hosts.stat().st_size else "accept-new"
         options = ssh_options([f"UserKnownHostsFile={quoted(str(known_hosts))}", f"StrictHostKeyChecking={checking}"])
-    return _Run(connection if isinstance(connection, dict) else {}, key if key.is_file() else None, options)
+    return _Run(connection, key if key.is_file() else None, options)

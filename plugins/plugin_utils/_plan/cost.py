@@ -9,9 +9,9 @@ Bytes and GB are decimal, as disks and traffic are sold.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ...module_utils._core.offer import Offer, Rates
+from .record import Estimate
 
 GB = 1_000_000_000
 HOUR = 3600
@@ -50,46 +50,47 @@ def push_seconds(offer: Offer | None, load: Load) -> float:
     return load.sent * 8 / (min(load.bandwidth, told or load.bandwidth) * 1e6)
 
 
-def estimate(offer: Offer, rates: Rates, load: Load) -> dict[str, Any]:
-    """What a run on this offer costs, in USD, as far as the rates are known; None for what nobody says.
-
-    "usd" is for all the hours, "first_hour_usd" for one and for what is sent in it. "hours_at_most" and "usd_at_most"
-    are where the first of the limits ends the run.
-    """
+def estimate(offer: Offer, rates: Rates, load: Load) -> Estimate:
+    """Say what a run on this offer costs, as far as the rates are known; None for what nobody says."""
     loading, push = loading_seconds(offer, load), push_seconds(offer, load)
     arriving = (load.sent / GB + load.image_gb) * rates.gb_in if rates.gb_in is not None else None
     leaving = load.output_gb * rates.gb_out if rates.gb_out is not None else None
     idle = 0.0 if rates.loading else loading / HOUR
-    found: dict[str, Any] = {
-        "usd_per_hour": _rounded(rates.hourly),
-        "gpu_usd_per_hour": _rounded(rates.gpu),
-        "disk_usd_per_hour": _rounded(rates.disk),
-        "traffic_usd": _rounded(_sum(arriving, leaving)),
-        "loading_seconds": round(loading, 1),
-        "loading_usd": _rounded(_span(rates, loading / HOUR, idle)),
-        "push_seconds": round(push, 1),
-        "push_usd": _rounded(_span(rates, push / HOUR, 0.0)),
-        "first_hour_usd": _rounded(_whole(rates, 1.0, idle, arriving or 0.0)),
-        "hours": load.hours,
-        "usd": None,
-        "gpu_usd": None,
-        "disk_usd": None,
-    }
     traffic = (arriving or 0.0) + (leaving or 0.0)
+    usd, gpu, disk = None, None, None
     if load.hours is not None:
-        found["usd"] = _rounded(_whole(rates, load.hours, idle, traffic))
-        found["gpu_usd"] = _rounded(rates.gpu * max(0.0, load.hours - idle) if rates.gpu is not None else None)
-        found["disk_usd"] = _rounded(rates.disk * load.hours if rates.disk is not None else None)
-    return {**found, **_limits(rates, load, idle, traffic, found["usd"])}
+        usd = _rounded(_whole(rates, load.hours, idle, traffic))
+        gpu = _rounded(rates.gpu * max(0.0, load.hours - idle) if rates.gpu is not None else None)
+        disk = _rounded(rates.disk * load.hours if rates.disk is not None else None)
+    hours_at_most, usd_at_most = _limits(rates, load, idle, traffic, usd)
+    return Estimate(
+        usd_per_hour=_rounded(rates.hourly),
+        gpu_usd_per_hour=_rounded(rates.gpu),
+        disk_usd_per_hour=_rounded(rates.disk),
+        traffic_usd=_rounded(_sum(arriving, leaving)),
+        loading_seconds=round(loading, 1),
+        loading_usd=_rounded(_span(rates, loading / HOUR, idle)),
+        push_seconds=round(push, 1),
+        push_usd=_rounded(_span(rates, push / HOUR, 0.0)),
+        first_hour_usd=_rounded(_whole(rates, 1.0, idle, arriving or 0.0)),
+        hours=load.hours,
+        usd=usd,
+        gpu_usd=gpu,
+        disk_usd=disk,
+        hours_at_most=hours_at_most,
+        usd_at_most=usd_at_most,
+    )
 
 
-def _limits(rates: Rates, load: Load, idle: float, traffic: float, whole: float | None) -> dict[str, float | None]:
-    """Where the run is ended: by its hours, or before that by what it may cost."""
+def _limits(
+    rates: Rates, load: Load, idle: float, traffic: float, whole: float | None
+) -> tuple[float | None, float | None]:
+    """Hours and USD at which the run is ended: by its hours, or before that by what it may cost."""
     hours = [load.hours]
     if load.max_cost is not None and rates.hourly:
         # While the image is loaded, the GPU may be free of charge.
         hours.append(max(0.0, load.max_cost - traffic + (rates.gpu or 0.0) * idle) / rates.hourly)
-    return {"hours_at_most": _least(hours), "usd_at_most": _least([load.max_cost, whole])}
+    return _least(hours), _least([load.max_cost, whole])
 
 
 def _whole(rates: Rates, hours: float, idle: float, traffic: float) -> float | None:

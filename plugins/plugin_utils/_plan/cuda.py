@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from ...module_utils._core.offer import Offer
 from ...module_utils._core.units import major_minor
+from .record import Cuda
 
 Version = tuple[int, int]
 # cu1281, cu128, cu12: two digits are the major version, each one after that a part.
@@ -34,22 +34,17 @@ def of_image(image: str | None) -> str | None:
     return ".".join(part for part in found.groups() if part is not None) if found else None
 
 
-def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> dict[str, Any]:
-    """What an image needs, against what is asked of the hosts and what the offers have.
-
-    {"image": version or None, "floor": version or None, "newest": of the offers, and their numbers: "fitting", those of
-    which every host known runs the image, "mixed", "too_old" and "unknown"}. The numbers are None when the image tells
-    nothing.
-    """
+def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> Cuda:
+    """Compare what an image needs with what is asked of the hosts and with what the offers have."""
     told = of_image(image)
     needed, least = major_minor(told), major_minor(floor)
     newest = max((each for offer in offers for each in _hosts(offer)), default=None)
-    found: dict[str, Any] = {"image": told, "floor": floor, "newest": ".".join(map(str, newest)) if newest else None}
-    kinds = ("fitting", "mixed", "too_old", "unknown")
+    newest_word = ".".join(map(str, newest)) if newest else None
     if needed is None:
-        return {**found, **dict.fromkeys(kinds)}
+        return Cuda(told, floor, newest_word, None, None, None, None)
     judged = [_judged(_hosts(offer), needed, least) for offer in offers]
-    return {**found, **{kind: judged.count(kind) for kind in kinds}}
+    fitting, mixed, too_old, unknown = (judged.count(kind) for kind in ("fitting", "mixed", "too_old", "unknown"))
+    return Cuda(told, floor, newest_word, fitting, mixed, too_old, unknown)
 
 
 def _hosts(offer: Offer) -> list[Version]:

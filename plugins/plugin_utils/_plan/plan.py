@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan of a training: what is known before anything is rented, as one dictionary."""
+"""Make the plan of a training: what is known before anything is rented."""
 
 from __future__ import annotations
 
@@ -9,20 +9,37 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...module_utils._core.names import PodName
 from ...module_utils._core.offer import Offer
 from ...module_utils._core.patterns import BadPattern, Patterns
 from ...module_utils._core.pod import FAILED, Pod
-from .._common.files import now, read_json
+from .._common.files import now
+from .._record.record import RunError, RunRecord
+from .._record.run_file import RunFile
 from .._transfer.manifest import Tree, TreeError, scan
 from . import cuda
 from .cost import GB, Load, estimate, push_seconds
 from .market import Answers, Market
+from .record import (
+    LIMITS,
+    POD,
+    SCHEMA,
+    Account,
+    Credential,
+    Disk,
+    Estimate,
+    Plan,
+    PlanLimits,
+    PlannedOffer,
+    PodOptions,
+    PodThere,
+    RunThere,
+    SentTree,
+    Transfer,
+)
 
-#: The form of plan.json. Another number means that a field went away or means something else now.
-SCHEMA = 1
 #: Offers that are shown and kept; a market of single machines has hundreds.
 SHOWN = 10
 #: What is taken when nobody says: Mbit/s of this machine's line, GB for what a training writes, GB of an image with
@@ -85,53 +102,44 @@ def _given(value: float | None, assumed: float) -> float:
     return assumed if value is None else value
 
 
-def build(options: Mapping[str, Any], market: Market, trees: Trees) -> dict[str, Any]:
+def build(options: Mapping[str, Any], market: Market, trees: Trees) -> Plan:
     """All of the plan but what its checks say of it."""
     load = load_of(options, trees)
     estimates = [_estimate(options, market, offer, load) for offer in market.offers]
     image = _image(options, market)
-    return {
-        "schema": SCHEMA,
-        "created_at": now(),
-        "title": options["title"],
-        "credentials": [_credential(answers) for answers in market.answers],
-        "accounts": [_account(answers, market.offers, estimates) for answers in market.answers],
-        "pod": {name: options[name] for name in POD},
-        "offers": _told_offers(market.offers, estimates)[:SHOWN],
-        "offers_fitting": len(market.offers),
-        "notes": list(market.notes),
-        "estimate": estimates[0] if estimates else None,
-        "usd_per_hour_at_most": max(_known(estimates, "usd_per_hour"), default=None),
-        "usd_at_most": max(_known(estimates, "usd_at_most"), default=None),
+    return Plan(
+        schema=SCHEMA,
+        created_at=now(),
+        title=options["title"],
+        credentials=[_credential(answers) for answers in market.answers],
+        accounts=[_account(answers, market.offers, estimates) for answers in market.answers],
+        pod=PodOptions(**{name: options[name] for name in POD}),
+        offers=_told_offers(market.offers, estimates)[:SHOWN],
+        offers_fitting=len(market.offers),
+        notes=list(market.notes),
+        estimate=estimates[0] if estimates else None,
+        usd_per_hour_at_most=max(_known(estimates, "usd_per_hour"), default=None),
+        usd_at_most=max(_known(estimates, "usd_at_most"), default=None),
         # On the dearest offer, where the money is gone first.
-        "hours_at_most": min(_known(estimates, "hours_at_most"), default=None),
-        "balance_usd": _total(answers.account.balance_usd for answers in market.answers if answers.account),
-        "code": _tree(trees.code),
-        "dataset": _tree(trees.dataset),
-        "transfer": _transfer(options, market.offers, load),
-        "disk": _disk(options, market, trees.bytes, load.output_gb),
-        "image": image,
-        "image_gb": load.image_gb,
-        "cuda": cuda.against(image, options["min_cuda_version"], market.offers),
-        "command": options["command"],
-        "artifacts": list(options["artifacts"]),
-        "artifacts_max_gb": options["artifacts_max_gb"],
-        "ready_when": options["ready_when"],
-        "files": list(options["files"]),
-        "run": _run(options, market),
-        "limits": {name: options[name] for name in LIMITS},
-        "settings": list(options["settings"]),
-        "assumptions": _assumptions(options, market, load),
-    }
-
-
-#: What of the options describes the pod, and what ends or bounds the run.
-POD = (
-    "providers", "gpus", "gpu_count", "min_gpu_memory", "min_compute_capability", "min_memory", "min_vcpus", "clouds",
-    "regions", "min_cuda_version", "rank_by", "interruptible", "bid", "search", "template", "registry", "disk",
-    "volume_size", "network_volume",
-)  # fmt: skip
-LIMITS = ("max_price", "max_cost", "max_hours", "attempts", "deadline", "lease_hours")
+        hours_at_most=min(_known(estimates, "hours_at_most"), default=None),
+        balance_usd=_total(answers.account.balance_usd for answers in market.answers if answers.account),
+        code=_tree(trees.code),
+        dataset=_tree(trees.dataset),
+        transfer=_transfer(options, market.offers, load),
+        disk=_disk(options, market, trees.bytes, load.output_gb),
+        image=image,
+        image_gb=load.image_gb,
+        cuda=cuda.against(image, options["min_cuda_version"], market.offers),
+        command=options["command"],
+        artifacts=list(options["artifacts"]),
+        artifacts_max_gb=options["artifacts_max_gb"],
+        ready_when=options["ready_when"],
+        files=list(options["files"]),
+        run=_run(options, market),
+        limits=PlanLimits(**{name: options[name] for name in LIMITS}),
+        settings=list(options["settings"]),
+        assumptions=_assumptions(options, market, load),
+    )
 
 
 def _image(options: Mapping[str, Any], market: Market) -> str | None:
@@ -140,72 +148,67 @@ def _image(options: Mapping[str, Any], market: Market) -> str | None:
     return options["image"] or next((each.image for each in templates if each is not None and each.image), None)
 
 
-def _estimate(options: Mapping[str, Any], market: Market, offer: Offer, load: Load) -> dict[str, Any]:
+def _estimate(options: Mapping[str, Any], market: Market, offer: Offer, load: Load) -> Estimate:
     provider = market.of(offer.provider).asked()
     volume = 0 if options["network_volume"] else options["volume_size"] or 0
     return estimate(offer, provider.rates(offer, options["disk"], volume), load)
 
 
-def _told_offers(offers: Sequence[Offer], estimates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _told_offers(offers: Sequence[Offer], estimates: Sequence[Estimate]) -> list[PlannedOffer]:
     """The offers in their order, those of one machine that are alike once: where it fails, none of them is tried."""
-    found: dict[Any, dict[str, Any]] = {}
+    found: dict[Any, PlannedOffer] = {}
     for number, (offer, each) in enumerate(zip(offers, estimates, strict=True)):
         same = (offer.provider, offer.host, offer.gpu_id, offer.gpu_count, offer.interruptible, offer.usd_per_hour)
-        told = {**offer.to_result(), "alike": 0, "estimate": each}
-        found.setdefault(same if offer.host else number, told)["alike"] += 1
+        told = PlannedOffer.from_json({**offer.to_result(), "alike": 0, "estimate": each.to_json()})
+        found.setdefault(same if offer.host else number, told).alike += 1
     return list(found.values())
 
 
-def _credential(answers: Answers) -> dict[str, Any]:
+def _credential(answers: Answers) -> Credential:
     """Where the key comes from, and never the key."""
     name, place = answers.key or (None, None)
-    return {"provider": answers.name, "name": name, "place": place}
+    return Credential(answers.name, name, place)
 
 
-def _account(answers: Answers, offers: Sequence[Offer], estimates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _account(answers: Answers, offers: Sequence[Offer], estimates: Sequence[Estimate]) -> Account:
     """What an account has, and what this run wants of it: of the offer that is tried first there, and the cheapest."""
     mine = [each for offer, each in zip(offers, estimates, strict=True) if offer.provider == answers.name]
     account = answers.account
-    return {
-        "provider": answers.name,
-        "balance_usd": account.balance_usd if account else None,
-        "spend_usd_per_hour": account.spend_usd_per_hour if account else None,
-        "spend_limit_usd_per_hour": account.spend_limit_usd_per_hour if account else None,
-        "pods": len(answers.pods),
-        "pods_usd_per_hour": _total(pod.usd_per_hour for pod in answers.pods if pod.billing in (None, "gpu")),
-        "usd_per_hour": min(_known(mine, "usd_per_hour"), default=None),
-        "first_hour_usd": min((each["first_hour_usd"] for each in mine if each["first_hour_usd"]), default=None),
-        "usd": mine[0]["usd"] if mine else None,
-        "note": " ".join(answers.notes) or None,
-        "error": answers.error.message if answers.error else None,
-    }
+    return Account(
+        provider=answers.name,
+        balance_usd=account.balance_usd if account else None,
+        spend_usd_per_hour=account.spend_usd_per_hour if account else None,
+        spend_limit_usd_per_hour=account.spend_limit_usd_per_hour if account else None,
+        pods=len(answers.pods),
+        pods_usd_per_hour=_total(pod.usd_per_hour for pod in answers.pods if pod.billing in (None, "gpu")),
+        usd_per_hour=min(_known(mine, "usd_per_hour"), default=None),
+        first_hour_usd=min((each.first_hour_usd for each in mine if each.first_hour_usd), default=None),
+        usd=mine[0].usd if mine else None,
+        note=" ".join(answers.notes) or None,
+        error=answers.error.message if answers.error else None,
+    )
 
 
-def _tree(tree: Tree | None) -> dict[str, Any] | None:
+def _tree(tree: Tree | None) -> SentTree | None:
     if tree is None:
         return None
     largest = max((status.size for status in tree.files.values()), default=0)
-    return {
-        "path": str(tree.root),
-        "files": len(tree.files),
-        "bytes": tree.bytes,
-        "largest_bytes": largest,
-        "special": list(tree.special),
-    }
+    return SentTree(str(tree.root), len(tree.files), tree.bytes, largest, list(tree.special))
 
 
-def _transfer(options: Mapping[str, Any], offers: Sequence[Offer], load: Load) -> dict[str, Any]:
-    return {
-        "bytes": load.sent,
-        "mbps": load.bandwidth,
-        "assumed": options["bandwidth"] is None,
-        "seconds": round(push_seconds(offers[0] if offers else None, load), 1),
-    }
+def _transfer(options: Mapping[str, Any], offers: Sequence[Offer], load: Load) -> Transfer:
+    return Transfer(
+        bytes=load.sent,
+        mbps=load.bandwidth,
+        assumed=options["bandwidth"] is None,
+        seconds=round(push_seconds(offers[0] if offers else None, load), 1),
+    )
 
 
-def _disk(options: Mapping[str, Any], market: Market, sent: int, output_gb: float) -> dict[str, Any]:
+def _disk(options: Mapping[str, Any], market: Market, sent: int, output_gb: float) -> Disk:
     """The disk that holds code, data and outputs: of several providers' the smallest one."""
-    room, kind = float(options["disk"]), "container"
+    room = float(options["disk"])
+    kind: Literal["container", "volume", "network volume"] = "container"
     if options["network_volume"]:
         sizes = [answers.volume.size_gb for answers in market.answers if answers.volume is not None]
         room, kind = float(min((size for size in sizes if size), default=0)), "network volume"
@@ -216,36 +219,32 @@ def _disk(options: Mapping[str, Any], market: Market, sent: int, output_gb: floa
         room = float(options["volume_size"] + (0 if separate else options["disk"]))
         kind = "volume" if separate else "container"
     known = room > 0
-    return {
-        "kind": kind,
-        "gb": room if known else None,
-        "sent_gb": round(sent / GB, 3),
-        "output_gb": output_gb,
-        "output_assumed": options["output_gb"] is None,
-        "free_gb": round(room - sent / GB - output_gb, 3) if known else None,
-    }
+    return Disk(
+        kind=kind,
+        gb=room if known else None,
+        sent_gb=round(sent / GB, 3),
+        output_gb=output_gb,
+        output_assumed=options["output_gb"] is None,
+        free_gb=round(room - sent / GB - output_gb, 3) if known else None,
+    )
 
 
-def _run(options: Mapping[str, Any], market: Market) -> dict[str, Any]:
-    """Whether the name is free. "state" is new, living (a pod of this name is there), ended (only its record is), or
-    unproved (by the record, its pods may be there, and are not listed).
-    """
+def _run(options: Mapping[str, Any], market: Market) -> RunThere:
+    """Whether the name is free."""
     pods = [pod for answers in market.answers for pod in answers.pods if _mine(options["name"], pod)]
     record = _record(options["run_directory"])
-    past = record.get("pods") or []
-    state = "living" if pods else "ended" if past else "new"
-    if state == "ended" and not all(pod.get("gone_proved") for pod in past):
-        state = "unproved"
-    return {
-        "name": options["name"],
-        "directory": options["run_directory"],
-        "state": state,
-        "outcome": record.get("outcome") if state != "new" else None,
-        "pods": [
-            {name: getattr(pod, name) for name in ("provider", "id", "name", "phase", "gpu", "usd_per_hour")}
-            for pod in pods
-        ],
-    }
+    state: Literal["new", "living", "ended", "unproved"] = "new"
+    if pods:
+        state = "living"
+    elif record is not None and record.pods:
+        state = "unproved" if record.unproved_pods else "ended"
+    return RunThere(
+        name=options["name"],
+        directory=options["run_directory"],
+        state=state,
+        outcome=record.outcome if record is not None and state != "new" else None,
+        pods=[PodThere(pod.provider, pod.id, pod.name, pod.phase, pod.gpu, pod.usd_per_hour) for pod in pods],
+    )
 
 
 def _mine(name: str | None, pod: Pod) -> bool:
@@ -258,12 +257,12 @@ def _mine(name: str | None, pod: Pod) -> bool:
     return parsed is not None and parsed.identity == identity.identity
 
 
-def _record(directory: str | None) -> dict[str, Any]:
+def _record(directory: str | None) -> RunRecord | None:
     """The run's record, if there is one that can be read."""
     try:
-        return read_json(Path(directory) / "run.json") if directory else {}
-    except (OSError, ValueError):
-        return {}
+        return RunFile(directory).read() if directory else None
+    except RunError:
+        return None
 
 
 def _assumptions(options: Mapping[str, Any], market: Market, load: Load) -> list[str]:
@@ -290,5 +289,5 @@ def _total(values: Any) -> float | None:
     return round(sum(known), 6) if known else None
 
 
-def _known(estimates: Sequence[dict[str, Any]], name: str) -> list[float]:
-    return [each[name] for each in estimates if each[name] is not None]
+def _known(estimates: Sequence[Estimate], name: str) -> list[float]:
+    return [value for each in estimates if (value := getattr(each, name)) is not None]

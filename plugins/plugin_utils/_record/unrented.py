@@ -36,7 +36,7 @@ def is_unrented(directory: Path) -> bool:
         if look.events or look.problem is not None:
             return False
     state = GuardFile(directory).read()
-    if state.get("state") in (ARMED, GIVING_BACK) and lives(state):
+    if state is not None and state.state in (ARMED, GIVING_BACK) and lives(state):
         return False
     try:
         record = RunFile(directory).read()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils._pods.connection import Connection
 from ...module_utils._pods.programs import Call, Outcome, TooLong, TooMuch, run_all
 from ...module_utils._pods.ssh_options import environment, ours
 from .._common.ssh import MARK, SSH_FAILED, script
@@ -58,7 +59,7 @@ def _answer(outcome: Outcome, run: Run, seconds: float) -> ProbeAnswer:
 def looks(runs: Iterable[Run], seconds: float) -> dict[str, ProbeAnswer]:
     """Look at the trainings of runs that have a connection, all together for `seconds` at most; by run id."""
     found: dict[str, ProbeAnswer] = {}
-    left = [run for run in runs if run.connection is not None]
+    left = [(run, run.connection) for run in runs if run.connection is not None]
     deadline = time.monotonic() + seconds
     while left:
         now, left = left[:AT_ONCE], left[AT_ONCE:]
@@ -68,16 +69,15 @@ def looks(runs: Iterable[Run], seconds: float) -> dict[str, ProbeAnswer]:
     return found
 
 
-def _group(runs: list[Run], seconds: float) -> dict[str, ProbeAnswer]:
-    outcomes = run_all([_question(run, seconds) for run in runs], seconds)
-    return {run.run_id: _answer(outcome, run, seconds) for run, outcome in zip(runs, outcomes, strict=True)}
+def _group(runs: list[tuple[Run, Connection]], seconds: float) -> dict[str, ProbeAnswer]:
+    outcomes = run_all([_question(run, connection, seconds) for run, connection in runs], seconds)
+    return {run.run_id: _answer(outcome, run, seconds) for (run, _way), outcome in zip(runs, outcomes, strict=True)}
 
 
-def _question(run: Run, seconds: float) -> Call:
+def _question(run: Run, connection: Connection, seconds: float) -> Call:
     """The ssh that asks the Python of a run's pod."""
-    connection = run.connection or {}
-    remote = script(FIND_PYTHON, *([connection["python"]] if connection.get("python") else []), renew=False)
-    return Call([*ours(connection["ssh"], connect=seconds), remote], program(_request(run)), env=environment())
+    remote = script(FIND_PYTHON, *([connection.python] if connection.python else []), renew=False)
+    return Call([*ours(connection.ssh, connect=seconds), remote], program(_request(run)), env=environment())
 
 
 def _request(run: Run) -> dict[str, Any]:

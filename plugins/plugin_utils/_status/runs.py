@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...module_utils._core.names import PodName, is_run_id
+from ...module_utils._pods.connection import Connection
 from ...module_utils._providers import registry
-from .._common.files import read_json
 from .._job.job import directories
-from .._record.guard_state import ARMED, GIVING_BACK, LIBRARY_PROBLEM, GuardFile, lives
+from .._record.guard_state import ARMED, GIVING_BACK, LIBRARY_PROBLEM, GuardFile, GuardState, lives
 from .._record.record import PodEntry, RunError, RunRecord
 from .._record.run_file import LATEST, RunFile
 
@@ -57,8 +56,8 @@ class Run:
     run_id: str
     directory: Path
     record: RunRecord
-    connection: dict[str, Any] | None = None
-    guard: dict[str, Any] = field(default_factory=dict)
+    connection: Connection | None = None
+    guard: GuardState | None = None
 
     @classmethod
     def at(cls, directory: Path, *, damaged: bool = False) -> Run:
@@ -125,26 +124,23 @@ class Run:
 
     def owner(self) -> Owner:
         """Who works on it now, as its guard's file and the processes of this machine tell."""
-        state = self.guard.get("state")
-        if state not in (ARMED, GIVING_BACK):
+        guard = self.guard
+        if guard is None or guard.state not in (ARMED, GIVING_BACK):
             return Owner("nobody")
-        host = self.guard.get("host")
-        if host and host != socket.gethostname():
-            return Owner("elsewhere", host=host)
+        if guard.host and guard.host != socket.gethostname():
+            return Owner("elsewhere", host=guard.host)
         if LIBRARY_PROBLEM is not None:
             return Owner("unknown")
-        controller = self.guard.get("controller")
-        if state == ARMED and controller and lives(controller):
-            return Owner("controller", controller["pid"])
-        return Owner("guard", self.guard["pid"]) if lives(self.guard) else Owner("nobody")
+        if guard.state == ARMED and guard.controller and lives(guard.controller):
+            return Owner("controller", guard.controller.pid)
+        return Owner("guard", guard.pid) if lives(guard) else Owner("nobody")
 
 
-def _connection(directory: Path) -> dict[str, Any] | None:
-    """connection.json, when it is there and says how to reach a pod."""
+def _connection(directory: Path) -> Connection | None:
+    """The connection of a run, when its file is there and says how to reach a pod."""
     try:
-        connection = read_json(directory / "connection.json")
-        return connection if shlex.split(connection["ssh"]) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Connection.read(directory)
+    except (OSError, ValueError):
         return None
 
 

@@ -311,10 +311,15 @@ def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any
     if run is None:
         return {"source": None, "state": None, "why": "no run here knows it"}
     look = found.looks.get(run.run_id)
-    if look is not None and look.found is not None and (run.connection or {}).get("pod_id") == pod["id"]:
+    if look is not None and look.found is not None and _is_at(run, pod):
         return _told_by_pod(look.found, found.now)
     told = {"source": "record", "state": run.record.outcome, "stage": run.stage, "age_seconds": round(run.age, 1)}
     return {**told, "metrics": run.record.metrics, "why": look.trouble if look is not None else None}
+
+
+def _is_at(run: Run, pod: Mapping[str, Any]) -> bool:
+    """Whether the run's connection leads to this pod."""
+    return run.connection is not None and run.connection.pod_id == pod["id"]
 
 
 def _told_by_pod(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:

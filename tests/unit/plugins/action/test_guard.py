@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.podyard.gpu.plugins.action import guard
 from ansible_collections.podyard.gpu.plugins.action.guard import ActionModule
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard import control
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, lives
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, GuardState, lives
 from ansible_collections.podyard.gpu.tests.unit.fakes.controller import act
 from ansible_collections.podyard.gpu.tests.unit.fakes.loopback_cloud import KEY, LoopbackCloud
 
@@ -27,19 +27,21 @@ def _arguments(tmp_path):
     yield {"run_dir": str(run_dir), "project": "digits", "run_id": "r1", "api_key": KEY, "api_url": cloud.url}
     state = GuardFile(run_dir).read()
     if lives(state):
-        psutil.Process(state["pid"]).kill()
+        psutil.Process(state.pid).kill()
     cloud.close()
 
 
 def test_armed_and_released(arguments):
     armed = act(ActionModule, arguments)
-    assert armed["changed"] is True and armed["guard"]["state"] == "armed" and lives(armed["guard"])
+    assert (
+        armed["changed"] is True and armed["guard"]["state"] == "armed" and lives(GuardState.from_json(armed["guard"]))
+    )
     assert armed["guard"]["controller"]["pid"] == os.getppid(), "outside a worker, the parent is the controller"
     assert KEY not in str(armed)
     again = act(ActionModule, arguments)
     assert again["changed"] is False and again["pid"] == armed["pid"]
     released = act(ActionModule, {"state": "released", "run_dir": arguments["run_dir"]})
-    assert released["changed"] is True and not lives(armed["guard"])
+    assert released["changed"] is True and not lives(GuardState.from_json(armed["guard"]))
     assert act(ActionModule, {"state": "released", "run_dir": arguments["run_dir"]})["changed"] is False
 
 
@@ -52,7 +54,7 @@ def test_check_mode_starts_nothing(arguments):
 def test_check_mode_releases_nothing(arguments):
     armed = act(ActionModule, arguments)
     result = act(ActionModule, {"state": "released", "run_dir": arguments["run_dir"]}, check_mode=True)
-    assert result["changed"] is True and lives(armed["guard"])
+    assert result["changed"] is True and lives(GuardState.from_json(armed["guard"]))
     assert act(ActionModule, arguments, check_mode=True)["changed"] is False
 
 
@@ -75,7 +77,7 @@ def test_a_guard_answers_for_every_provider_at_which_its_run_may_rent(arguments,
     monkeypatch.setenv("RUNPOD_API_KEY", KEY)
     monkeypatch.setenv("VAST_API_KEY", "0" * 64)
     given = []
-    monkeypatch.setattr(guard, "arm", lambda orders: (given.append(orders.providers) or {}, True))
+    monkeypatch.setattr(guard, "arm", lambda orders: (given.append(orders.providers), True))
     own = {**arguments, "api_key": None, "api_url": None}
     act(ActionModule, own)
     act(ActionModule, {**own, "providers": ["vastai"]})

@@ -43,6 +43,7 @@ def test_the_wall_clock_does_not_end_a_search(run_dir, monkeypatch):
     assert ask("search", run_dir, attempts=3, deadline=60.0, began=begun["began"])["seconds_left"] > 30
 
 
+@pytest.mark.foreign_records
 def test_a_run_without_a_record_and_one_with_a_damaged_one(tmp_path):
     (tmp_path / "r2").mkdir()
     (tmp_path / "r2" / "run.json").write_text("no JSON")

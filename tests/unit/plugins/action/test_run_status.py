@@ -202,7 +202,7 @@ class TestRunWait:
         assert (result["changed"], result["owner"], result["outcome"]) == (False, "nobody", "kept")
 
     def test_it_waits_until_the_time_is_over(self, runs, controller, screen):
-        guard(runs, identity(controller.pid))
+        guard(runs, identity(controller.pid).to_json())
         with pytest.raises(
             AnsibleActionFail, match=r"r1 is still at stage verify after 0 seconds; the ansible-playbook"
         ):
@@ -210,7 +210,7 @@ class TestRunWait:
         assert controller.poll() is None
 
     def test_an_interrupted_controller(self, runs, controller):
-        guard(runs, identity(controller.pid))
+        guard(runs, identity(controller.pid).to_json())
         assert (
             act(run_wait.ActionModule, {"run_dir": "runs/r1", "interrupt": True}, check_mode=True)["changed"] is False
         )

@@ -32,6 +32,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.guard import Gu
 from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.renewal import Renewal
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import (
     GuardFile,
+    GuardState,
+    ProcessIdentity,
     Watched,
     end_all,
     identity,
@@ -58,8 +60,8 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._guard.control import 
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
 if terminal:
     os.open(terminal, os.O_RDWR)  # the first terminal that a session's leader opens is the session's
-state, started = arm(GuardOrders.parse(json.dumps({**orders, "controller": identity(os.getpid())})))
-print(json.dumps(state["pid"]), flush=True)
+state, started = arm(GuardOrders.parse(json.dumps({**orders, "controller": identity(os.getpid()).to_json()})))
+print(json.dumps(state.pid), flush=True)
 while True:
     signal.pause()
 """
@@ -84,7 +86,7 @@ def _orders(cloud, run_dir):
         project="digits",
         run_id="r1",
         providers=("runpod",),
-        controller={"pid": 0, "create_time": 0.0},
+        controller=ProcessIdentity(1, 0.0),
         grace=0.2,
         environ={"RUNPOD_API_KEY": KEY, "RUNPOD_API_BASE_URL": cloud.url},
         pace=QUICK,
@@ -101,7 +103,7 @@ def _processes(run_dir):
         process.communicate()
     state = GuardFile(run_dir).read()
     if lives(state):
-        psutil.Process(state["pid"]).kill()
+        psutil.Process(state.pid).kill()
 
 
 def heed_signals() -> None:
@@ -131,10 +133,11 @@ def _controller(orders, processes):
 
 
 def state_of(run_dir: Path) -> str | None:
-    return GuardFile(run_dir).read().get("state")
+    state = GuardFile(run_dir).read()
+    return state.state if state is not None else None
 
 
-def end_of_guard(run_dir: Path) -> dict:
+def end_of_guard(run_dir: Path) -> GuardState:
     """guard.json after the guard's process has ended."""
     wait_for(lambda: state_of(run_dir) in ("gave_back", "failed", "released"), "the guard's last word")
     wait_for(lambda: not lives(GuardFile(run_dir).read()), "the guard's end")
@@ -157,7 +160,7 @@ def test_a_signal_to_the_controllers_group(cloud, controller, run_dir, how):
     os.killpg(process.pid, how)
     process.wait()
     state = end_of_guard(run_dir)
-    assert state["state"] == "gave_back" and state["error"] is None
+    assert state.state == "gave_back" and state.error is None
     assert cloud.ended() == ["mine1"]
     assert set(cloud.pods) == {"other_run", "foreign"}
     run = RunFile(run_dir).read()
@@ -176,7 +179,7 @@ def test_the_terminal_is_closed(cloud, controller, run_dir):
     os.close(slave)
     os.close(master)
     assert process.wait(timeout=30) == -signal.SIGHUP
-    assert end_of_guard(run_dir)["state"] == "gave_back"
+    assert end_of_guard(run_dir).state == "gave_back"
     assert not cloud.pods
 
 
@@ -186,17 +189,17 @@ def test_signals_to_the_guard_itself_do_not_end_it(cloud, controller, run_dir):
     process = controller()
     guard = GuardFile(run_dir).read()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        os.kill(guard["pid"], number)
-    assert os.getsid(guard["pid"]) == guard["pid"] != os.getsid(process.pid)
+        os.kill(guard.pid, number)
+    assert os.getsid(guard.pid) == guard.pid != os.getsid(process.pid)
     process.terminate()
     process.wait()
-    assert end_of_guard(run_dir)["state"] == "gave_back"
+    assert end_of_guard(run_dir).state == "gave_back"
     assert not cloud.pods
 
 
 def test_the_key_is_nowhere_to_be_seen(controller, run_dir):
     controller()
-    guard = GuardFile(run_dir).read()["pid"]
+    guard = GuardFile(run_dir).read().pid
     seen = [Path(f"/proc/{guard}/{name}").read_bytes() for name in ("cmdline", "environ")]
     seen += [path.read_bytes() for path in run_dir.iterdir()]
     assert not [text for text in seen if KEY.encode() in text]
@@ -210,24 +213,24 @@ def test_an_installed_collection_without_a_checkout(cloud, controller, run_dir, 
     shutil.copytree(COLLECTION / "plugins", installed / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
     cloud.rent("mine1", NAME)
     process = controller(collection=installed)
-    command = psutil.Process(GuardFile(run_dir).read()["pid"]).cmdline()
+    command = psutil.Process(GuardFile(run_dir).read().pid).cmdline()
     assert str(installed / "plugins" / "plugin_utils" / "_guard" / "main.py") in command
     process.kill()
     process.wait()
-    assert end_of_guard(run_dir)["state"] == "gave_back"
+    assert end_of_guard(run_dir).state == "gave_back"
     assert not cloud.pods
 
 
 def test_a_run_directory_that_was_deleted(cloud, controller, run_dir):
     cloud.rent("mine1", NAME)
     process = controller()
-    guard = identity(GuardFile(run_dir).read()["pid"])
+    guard = identity(GuardFile(run_dir).read().pid)
     shutil.rmtree(run_dir)
     process.kill()
     process.wait()
     wait_for(lambda: not lives(guard), "the guard's end")
     assert not cloud.pods
-    assert end_of_guard(run_dir)["state"] == "gave_back"
+    assert end_of_guard(run_dir).state == "gave_back"
     assert RunFile(run_dir).read().outcome == "stopped"
 
 
@@ -237,12 +240,12 @@ def test_a_key_that_stops_working_and_comes_back(cloud, controller, run_dir):
     cloud.keys.clear()
     process.kill()
     process.wait()
-    wait_for(lambda: GuardFile(run_dir).read().get("tries", 0) >= 3, "three tries with a refused key")
+    wait_for(lambda: GuardFile(run_dir).read().tries >= 3, "three tries with a refused key")
     assert state_of(run_dir) == "giving_back"
-    assert "key" in GuardFile(run_dir).read()["error"].lower()
+    assert "key" in GuardFile(run_dir).read().error.lower()
     assert cloud.pods
     cloud.keys.add(KEY)
-    assert end_of_guard(run_dir)["state"] == "gave_back"
+    assert end_of_guard(run_dir).state == "gave_back"
     assert not cloud.pods
     assert "failed" in (run_dir / "guard.log").read_text()
 
@@ -264,7 +267,7 @@ class TestRelease:
         cloud.rent("other_run", "podyard-digits-r2-0-1")
         process = controller()
         state, changed = release(run_dir)
-        assert changed and state["state"] == "released"
+        assert changed and state.state == "released"
         assert not lives(state)
         assert process.poll() is None and not cloud.ended()
         assert release(run_dir) == (state, False)
@@ -290,11 +293,11 @@ class TestRelease:
 
     def test_a_guard_that_was_killed(self, controller, run_dir):
         controller()
-        os.kill(GuardFile(run_dir).read()["pid"], signal.SIGKILL)
-        assert release(run_dir)[0]["state"] == "released"
+        os.kill(GuardFile(run_dir).read().pid, signal.SIGKILL)
+        assert release(run_dir)[0].state == "released"
 
     def test_without_a_guard(self, run_dir):
-        assert release(run_dir) == ({}, False)
+        assert release(run_dir) == (None, False)
 
 
 class TestArm:
@@ -313,10 +316,10 @@ class TestArm:
 
     def test_again_after_the_guard_was_killed(self, own):
         first, _started = arm(own)
-        os.kill(first["pid"], signal.SIGKILL)
+        os.kill(first.pid, signal.SIGKILL)
         wait_for(lambda: not lives(first), "the end of the killed guard")
         second, started = arm(own)
-        assert started and second["pid"] != first["pid"]
+        assert started and second.pid != first.pid
 
     def test_for_another_controller_that_lives(self, own, controller):
         other = controller()
@@ -392,7 +395,7 @@ def test_the_pauses_between_tries(orders, monkeypatch):
     assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
     assert 600 <= sum(pauses) <= 700
     state = GuardFile(orders.run_dir).read()
-    assert state["state"] == "failed" and state["tries"] == len(pauses) + 1
+    assert state.state == "failed" and state.tries == len(pauses) + 1
     run = RunFile(orders.run_dir).read()
     assert run.outcome == "failed" and "may still cost money" in run.error and "503" in run.error
 
@@ -419,9 +422,10 @@ def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
 def test_a_watched_process_is_told_from_another_with_its_number():
     mine = identity(os.getpid())
     assert lives(mine)
-    assert not lives({**mine, "create_time": mine["create_time"] - 100})
+    other = replace(mine, create_time=mine.create_time - 100)
+    assert not lives(other)
     with pytest.raises(ProcessLookupError):
-        Watched({**mine, "create_time": mine["create_time"] - 100})
+        Watched(other)
     with pytest.raises(ProcessLookupError):
         identity(2**22 + 1)
 
@@ -583,7 +587,7 @@ class TestBooks:
         assert watch.give_back() is False
         assert time.monotonic() - begun < 15
         state, run = GuardFile(run_dir).read(), RunFile(run_dir).read()
-        assert state["state"] == "failed" and state["tries"] == 1
+        assert state.state == "failed" and state.tries == 1
         assert "user_mine" in run.error and "NOT PROVED GONE" in run.error and not run.pods[0].gone_proved
 
     def test_a_ledger_is_begun_before_anything_is_rented_and_never_later(self, guard, run_dir):
@@ -613,7 +617,7 @@ def test_an_odd_state_of_the_guard_is_borne(run_dir, state):
     run_dir.mkdir(parents=True)
     (run_dir / "guard.json").write_text(json.dumps(state))
     found = GuardFile(run_dir).read()
-    assert not lives(found) and not same(found.get("controller"), identity(os.getpid()))
+    assert not lives(found) and not same(found.controller if found else None, identity(os.getpid()))
 
 
 class TestTending:
@@ -629,20 +633,20 @@ class TestTending:
         tend = Tending(run_dir, said.append, warned.append)
         first, _started = arm(own)
         tend()
-        assert said == [] and GuardFile(run_dir).read()["pid"] == first["pid"]
-        os.kill(first["pid"], signal.SIGKILL)
+        assert said == [] and GuardFile(run_dir).read().pid == first.pid
+        os.kill(first.pid, signal.SIGKILL)
         wait_for(lambda: not lives(first), "the end of the killed guard")
         tend()
         state = GuardFile(run_dir).read()
-        assert state["pid"] != first["pid"] and lives(state) and "has died" in said[0] and warned == []
-        assert (state["grace"], state["providers"]) == (0.2, ["runpod"])
+        assert state.pid != first.pid and lives(state) and "has died" in said[0] and warned == []
+        assert (state.grace, state.providers) == (0.2, ["runpod"])
 
     def test_where_none_can_be_armed_that_is_said_once(self, own, run_dir, cloud):
         said, warned, now = [], [], [0.0]
         tend = Tending(run_dir, said.append, warned.append, lambda: now[0])
         first, _started = arm(own)
         cloud.keys.clear()
-        os.kill(first["pid"], signal.SIGKILL)
+        os.kill(first.pid, signal.SIGKILL)
         wait_for(lambda: not lives(first), "the end of the killed guard")
         for moment in (0.0, 1.0, 61.0):
             now[0] = moment
@@ -652,9 +656,13 @@ class TestTending:
     @pytest.mark.parametrize("how", ["released", "another controller", "another machine", "no guard"])
     def test_only_ones_own_guard_is_replaced(self, own, run_dir, how):
         run_dir.mkdir(parents=True)
-        state = {"state": "armed", "host": socket.gethostname(), "pid": 2**22, "create_time": 1.0}
-        state["controller"] = own.controller if how != "another controller" else {"pid": 1, "create_time": 1.0}
-        state |= {"released": {"state": "released"}, "another machine": {"host": "elsewhere"}}.get(how, {})
+        state = GuardState("armed", 2**22, 1.0, socket.gethostname(), own.controller)
+        if how == "another controller":
+            state.controller = ProcessIdentity(1, 1.0)
+        elif how == "another machine":
+            state.host = "elsewhere"
+        elif how == "released":
+            state.state = "released"
         if how != "no guard":
             GuardFile(run_dir).write(state)
         assert control.replace_dead(run_dir) is None

@@ -99,7 +99,7 @@ def test_a_pod_becomes_a_host_that_ssh_can_reach(hosts):
 def test_the_user_and_the_key_that_were_let_in_are_in_the_run_directory(hosts, tmp_path):
     run = make_run(tmp_path)
     (tmp_path / "mine").write_text("key")
-    proven = {"pod_id": "abc123", "user": "ubuntu", "private_key_file": str(tmp_path / "mine")}
+    proven = {"ssh": "ssh root@h", "pod_id": "abc123", "user": "ubuntu", "private_key_file": str(tmp_path / "mine")}
     (run / "connection.json").write_text(json.dumps(proven))
     (host,) = hosts(pod(), ssh_user="other")
     assert host.variables["ansible_user"] == "ubuntu"

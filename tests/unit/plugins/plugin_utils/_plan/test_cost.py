@@ -38,14 +38,14 @@ def test_the_cuda_version_in_the_name_of_an_image(image, told):
 
 def counted(image, floor, *hosts):
     found = cuda.against(image, floor, [offer(cuda_versions=versions) for versions in hosts])
-    return {kind: found[kind] for kind in ("fitting", "mixed", "too_old", "unknown") if found[kind]}
+    return {kind: value for kind in ("fitting", "mixed", "too_old", "unknown") if (value := getattr(found, kind))}
 
 
 def test_an_image_against_the_hosts_on_offer():
     """The third number decides nothing: a driver for 12.8 runs 12.8.1."""
     hosts = (("12.8",), ("12.4", "12.9"), ("12.4",), ())
     assert counted("i:cu1281", None, *hosts) == {"fitting": 1, "mixed": 1, "too_old": 1, "unknown": 1}
-    assert cuda.against("i:cu1281", None, [offer(cuda_versions=("12.9", "12.10"))])["newest"] == "12.10"
+    assert cuda.against("i:cu1281", None, [offer(cuda_versions=("12.9", "12.10"))]).newest == "12.10"
 
 
 def test_a_floor_leaves_older_hosts_out():
@@ -56,7 +56,7 @@ def test_a_floor_leaves_older_hosts_out():
 
 def test_an_image_that_tells_nothing_is_not_judged():
     found = cuda.against("i:latest", None, [offer(cuda_versions=("12.8",))])
-    assert (found["image"], found["newest"], found["fitting"]) == (None, "12.8", None)
+    assert (found.image, found.newest, found.fitting) == (None, "12.8", None)
 
 
 # -- costs
@@ -74,46 +74,46 @@ def load(**changes):
 def test_a_pod_that_bills_from_the_order_on():
     """USD 0.70 an hour for ten hours, free traffic; 10 GB at the assumed 500 Mbit/s are 160 s, 9 GB at 50 are 1440."""
     found = cost.estimate(offer(), Rates(gpu=0.6, disk=0.1, gb_in=0, gb_out=0), load())
-    assert found["usd"] == pytest.approx(7.0)
-    assert (found["gpu_usd"], found["disk_usd"], found["traffic_usd"]) == (6.0, 1.0, 0)
-    assert found["first_hour_usd"] == pytest.approx(0.7)
-    assert (found["loading_seconds"], found["push_seconds"]) == (160, 1440)
-    assert found["loading_usd"] == pytest.approx(0.7 * 160 / 3600, abs=1e-5)
-    assert found["push_usd"] == pytest.approx(0.7 * 0.4)
+    assert found.usd == pytest.approx(7.0)
+    assert (found.gpu_usd, found.disk_usd, found.traffic_usd) == (6.0, 1.0, 0)
+    assert found.first_hour_usd == pytest.approx(0.7)
+    assert (found.loading_seconds, found.push_seconds) == (160, 1440)
+    assert found.loading_usd == pytest.approx(0.7 * 160 / 3600, abs=1e-5)
+    assert found.push_usd == pytest.approx(0.7 * 0.4)
 
 
 def test_a_pod_whose_gpu_is_free_while_it_loads_and_whose_traffic_is_not():
     """10 GB at 100 Mbit/s load for 800 s; they and the data come in, the outputs go out."""
     rates = Rates(gpu=0.36, disk=0.036, gb_in=0.01, gb_out=0.02, loading=False)
     found = cost.estimate(offer(down_mbps=100.0), rates, load(bandwidth=1000.0))
-    assert found["loading_seconds"] == 800
-    assert found["push_seconds"] == 720, "the slower end decides"
-    assert found["traffic_usd"] == pytest.approx(19 * 0.01 + 5 * 0.02)
-    assert found["loading_usd"] == pytest.approx(0.036 * 800 / 3600)
-    assert found["usd"] == pytest.approx(0.36 * (10 - 800 / 3600) + 0.36 + 0.19 + 0.1)
-    assert found["first_hour_usd"] == pytest.approx(0.36 * (1 - 800 / 3600) + 0.036 + 0.19)
+    assert found.loading_seconds == 800
+    assert found.push_seconds == 720, "the slower end decides"
+    assert found.traffic_usd == pytest.approx(19 * 0.01 + 5 * 0.02)
+    assert found.loading_usd == pytest.approx(0.036 * 800 / 3600)
+    assert found.usd == pytest.approx(0.36 * (10 - 800 / 3600) + 0.36 + 0.19 + 0.1)
+    assert found.first_hour_usd == pytest.approx(0.36 * (1 - 800 / 3600) + 0.036 + 0.19)
 
 
 def test_the_first_limit_ends_the_run():
     rates = Rates(gpu=0.9, disk=0.1, gb_in=0, gb_out=0)
     by_money = cost.estimate(offer(), rates, load(max_cost=4.0))
-    assert (by_money["hours_at_most"], by_money["usd_at_most"]) == (4.0, 4.0)
+    assert (by_money.hours_at_most, by_money.usd_at_most) == (4.0, 4.0)
     by_hours = cost.estimate(offer(), rates, load(max_cost=40.0))
-    assert (by_hours["hours_at_most"], by_hours["usd_at_most"]) == (10.0, 10.0)
+    assert (by_hours.hours_at_most, by_hours.usd_at_most) == (10.0, 10.0)
     by_neither = cost.estimate(offer(), rates, load(hours=None))
-    assert (by_neither["hours_at_most"], by_neither["usd_at_most"], by_neither["usd"]) == (None, None, None)
-    assert by_neither["first_hour_usd"] == 1.0
+    assert (by_neither.hours_at_most, by_neither.usd_at_most, by_neither.usd) == (None, None, None)
+    assert by_neither.first_hour_usd == 1.0
 
 
 def test_the_money_that_is_left_after_traffic_pays_the_hours():
     """The GPU is free for the 160 s of loading: they lengthen what the money lasts for."""
     rates = Rates(gpu=1.0, disk=0.0, gb_in=0.0, gb_out=0.2, loading=False)
     found = cost.estimate(offer(), rates, load(max_cost=3.0))
-    assert found["hours_at_most"] == pytest.approx(2.0 + 160 / 3600, abs=1e-5)
+    assert found.hours_at_most == pytest.approx(2.0 + 160 / 3600, abs=1e-5)
 
 
 def test_what_nobody_says_is_not_invented():
     found = cost.estimate(offer(), Rates(gpu=None), load(max_cost=5.0))
     missing = ("usd", "usd_per_hour", "first_hour_usd", "loading_usd", "push_usd", "traffic_usd", "disk_usd", "gpu_usd")
-    assert {name: found[name] for name in missing} == dict.fromkeys(missing)
-    assert (found["hours_at_most"], found["usd_at_most"]) == (10.0, 5.0)
+    assert {name: getattr(found, name) for name in missing} == dict.fromkeys(missing)
+    assert (found.hours_at_most, found.usd_at_most) == (10.0, 5.0)

@@ -33,6 +33,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._plan import (
     text as text_module,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._plan.options import Names, of_pod
+from ansible_collections.podyard.gpu.plugins.plugin_utils._plan.record import Credential, Plan
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IDENTITY, FakeCloud, offer, pod
 
 IMAGE = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"
@@ -85,15 +86,15 @@ def wishes(**changes: Any) -> dict[str, Any]:
     return {**given, **changes}
 
 
-def planned(*clouds: Cloud, **changes: Any) -> dict[str, Any]:
+def planned(*clouds: Cloud, **changes: Any) -> Plan:
     """The plan of these wishes when the providers answer like this."""
     options = wishes(providers=[cloud.name for cloud in clouds], **changes)
     known = {cloud.name: cloud for cloud in clouds}
     trees = plan_module.read_trees(options, local_path)
     market = market_module.ask(options, {}, known.__getitem__, lambda line: None)
     plan = plan_module.build(options, market, trees)
-    plan["problems"], plan["warnings"] = checks.judge(plan, market, trees.problems, AS_A_JOB)
-    assert json.loads(json.dumps(plan)) == plan, "it can be written as it is"
+    plan.problems, plan.warnings = checks.judge(plan, market, trees.problems, AS_A_JOB)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan, "it can be written as it is"
     return plan
 
 
@@ -108,18 +109,18 @@ def only(texts: list[str], words: str) -> None:
 
 def test_a_good_plan(trees):
     plan = planned(one(), **trees)
-    assert plan["problems"] == plan["warnings"] == []
-    assert plan["schema"] == 1
-    assert plan["credentials"] == [{"provider": "one", "name": "A_KEY", "place": "the environment"}]
-    assert plan["balance_usd"] == 50
-    assert plan["estimate"]["usd"] == pytest.approx(4.2)
-    assert plan["offers"][0]["usd_per_hour"] == 0.69 and plan["offers"][0]["estimate"] == plan["estimate"]
-    assert (plan["usd_per_hour_at_most"], plan["usd_at_most"], plan["hours_at_most"]) == (0.7, pytest.approx(4.2), 6)
-    assert (plan["code"]["files"], plan["dataset"]["bytes"]) == (1, 10_000)
-    assert plan["transfer"]["assumed"] and plan["transfer"]["bytes"] == 10_010
-    assert plan["disk"]["free_gb"] == pytest.approx(15, abs=0.01)
-    assert plan["run"]["state"] == "new"
-    assert plan["limits"]["max_hours"] == 6
+    assert plan.problems == plan.warnings == []
+    assert plan.schema == 1
+    assert plan.credentials == [Credential("one", "A_KEY", "the environment")]
+    assert plan.balance_usd == 50
+    assert plan.estimate.usd == pytest.approx(4.2)
+    assert plan.offers[0].usd_per_hour == 0.69 and plan.offers[0].estimate == plan.estimate
+    assert (plan.usd_per_hour_at_most, plan.usd_at_most, plan.hours_at_most) == (0.7, pytest.approx(4.2), 6)
+    assert (plan.code.files, plan.dataset.bytes) == (1, 10_000)
+    assert plan.transfer.assumed and plan.transfer.bytes == 10_010
+    assert plan.disk.free_gb == pytest.approx(15, abs=0.01)
+    assert plan.run.state == "new"
+    assert plan.limits.max_hours == 6
 
 
 def test_nothing_is_asked_that_could_change_anything(trees):
@@ -136,9 +137,9 @@ def test_the_first_ten_offers_over_both_providers():
         "two", offers=[offer(provider="two", gpu_id=f"G{n}", gpu=f"G{n}", price=2 + n / 10) for n in range(7)]
     )
     plan = planned(first, other, gpus=[f"G{n}" for n in range(7)])
-    assert len(plan["offers"]) == 10 and plan["offers_fitting"] == 14
-    assert {each["provider"] for each in plan["offers"]} == {"one", "two"}
-    assert plan["usd_per_hour_at_most"] == pytest.approx(2.61)
+    assert len(plan.offers) == 10 and plan.offers_fitting == 14
+    assert {each.provider for each in plan.offers} == {"one", "two"}
+    assert plan.usd_per_hour_at_most == pytest.approx(2.61)
 
 
 def test_offers_of_one_machine_that_are_alike_are_told_once():
@@ -149,15 +150,15 @@ def test_offers_of_one_machine_that_are_alike_are_told_once():
         offer(id="14", host="m2", price=0.79, **there),
     ]
     plan = planned(one(machines))
-    assert [(each["host"], each["alike"]) for each in plan["offers"]] == [("m1", 12), ("m1", 1), ("m2", 1)]
-    assert plan["offers_fitting"] == 14
+    assert [(each.host, each.alike) for each in plan.offers] == [("m1", 12), ("m1", 1), ("m2", 1)]
+    assert plan.offers_fitting == 14
     text = text_module.render(plan, 80)
     assert "US, 12 alike" in text and "more, dearer" not in text
 
 
 def test_offers_of_no_machine_are_never_alike():
     twice = [offer(provider="one", price=0.69), offer(provider="one", price=0.69, cloud="COMMUNITY")]
-    assert [each["alike"] for each in planned(one(twice), clouds=["SECURE", "COMMUNITY"])["offers"]] == [1, 1]
+    assert [each.alike for each in planned(one(twice), clouds=["SECURE", "COMMUNITY"]).offers] == [1, 1]
 
 
 # -- money
@@ -167,79 +168,79 @@ def test_offers_of_no_machine_are_never_alike():
 def test_a_balance_below_the_first_hour_is_refused():
     plan = planned(one(balance=0.5))
     only(
-        plan["problems"],
+        plan.problems,
         "The balance of one is USD 0.50, and the first hour of the cheapest offer there costs USD 0.70",
     )
 
 
 def test_a_balance_below_the_estimate_is_a_warning():
     plan = planned(one(balance=3.0))
-    assert plan["problems"] == []
-    only(plan["warnings"], "the 6 hours of train_max_hours cost USD 4.20 there")
+    assert plan.problems == []
+    only(plan.warnings, "the 6 hours of train_max_hours cost USD 4.20 there")
 
 
 def test_what_the_pods_that_are_there_cost_counts_too():
     """USD 4.20 for this one and 4.14 for the other."""
     other = pod(name="podyard-other-r1-0-1", usd_per_hour=0.69)
-    only(planned(one(pods=[other], balance=8.0))["warnings"], "USD 4.20 there, and the pods that are there USD 4.14")
+    only(planned(one(pods=[other], balance=8.0)).warnings, "USD 4.20 there, and the pods that are there USD 4.14")
     plan = planned(one(pods=[other], balance=9.0))
-    assert plan["warnings"] == []
+    assert plan.warnings == []
     assert "USD 9.00, and 1 pod there already for USD 0.69 an hour" in text_module.render(plan, 100)
 
 
 def test_a_pod_that_is_stopped_is_not_counted_as_one_that_bills_its_gpu():
     there = [pod("p1", "other", usd_per_hour=1.0, billing="gpu"), pod("p2", "else", usd_per_hour=2.0, billing="disk")]
-    assert planned(one(pods=there))["accounts"][0]["pods_usd_per_hour"] == 1.0
+    assert planned(one(pods=there)).accounts[0].pods_usd_per_hour == 1.0
 
 
 def test_the_dearest_offer_says_when_the_money_is_gone():
     cheap, dear = offer(provider="one"), offer(provider="one", price=0.99, cloud="COMMUNITY")
     plan = planned(one([cheap, dear]), clouds=["SECURE", "COMMUNITY"], max_cost=1.0)
-    assert (plan["usd_per_hour_at_most"], plan["hours_at_most"]) == (1.0, 1.0)
+    assert (plan.usd_per_hour_at_most, plan.hours_at_most) == (1.0, 1.0)
 
 
 def test_a_machine_that_failed_lately_is_told_last(monkeypatch, tmp_path):
     market = [offer(provider="one"), offer(provider="one", price=0.75, cloud="COMMUNITY")]
     wanted: dict[str, Any] = {"clouds": ["SECURE", "COMMUNITY"]}
-    assert planned(one(market), **wanted)["offers"][0]["cloud"] == "SECURE"
+    assert planned(one(market), **wanted).offers[0].cloud == "SECURE"
     monkeypatch.setattr(market_module.BadHosts, "last", lambda self, offers: [*offers][::-1])
-    assert planned(one(market), **wanted)["offers"][0]["cloud"] == "COMMUNITY"
+    assert planned(one(market), **wanted).offers[0].cloud == "COMMUNITY"
 
 
 def test_an_account_that_may_not_spend_more_is_refused():
     cloud = one()
     cloud.spending = (79.31, 80.0)
-    only(planned(cloud)["problems"], "spends USD 79.31 an hour and may spend USD 80.00")
+    only(planned(cloud).problems, "spends USD 79.31 an hour and may spend USD 80.00")
     cloud.spending = (79.29, 80.0)
-    assert planned(cloud)["problems"] == []
+    assert planned(cloud).problems == []
 
 
 def test_one_of_two_that_may_not_spend_more_is_a_warning():
     cloud = one(balance=5000.0)
     cloud.spending = (80.0, 80.0)
     plan = planned(cloud, Cloud("two", offers=[offer(provider="two", price=0.5)]))
-    assert plan["problems"] == []
-    only(plan["warnings"], "The account of one spends USD 80.00 an hour")
+    assert plan.problems == []
+    only(plan.warnings, "The account of one spends USD 80.00 an hour")
 
 
 def test_one_rich_account_of_two_is_enough():
     two = Cloud("two", offers=[offer(provider="two")], balance=0.1)
     plan = planned(one(), two)
-    assert plan["problems"] == []
-    only(plan["warnings"], "leave it out of train_providers")
+    assert plan.problems == []
+    only(plan.warnings, "leave it out of train_providers")
 
 
 def test_an_unknown_balance_is_said_and_refuses_nothing():
     cloud = one(balance=None)
     plan = planned(cloud)
-    assert plan["balance_usd"] is None and plan["problems"] == plan["warnings"] == []
+    assert plan.balance_usd is None and plan.problems == plan.warnings == []
     assert "one: unknown" in text_module.render(plan, 80)
 
 
 def test_a_key_that_may_not_see_the_balance_is_good_for_renting():
     cloud = one().plan("account", errors.Forbidden("The key may not read the account."))
     plan = planned(cloud)
-    assert plan["problems"] == [] and plan["accounts"][0]["note"] == "The key may not read the account."
+    assert plan.problems == [] and plan.accounts[0].note == "The key may not read the account."
 
 
 def test_hours_that_end_the_run_before_its_data_is_there_are_refused(trees, tmp_path):
@@ -247,18 +248,18 @@ def test_hours_that_end_the_run_before_its_data_is_there_are_refused(trees, tmp_
     with open(tmp_path / "data" / "large", "wb") as file:
         file.truncate(1_000_000_000)
     plan = planned(one(), max_hours=0.2, bandwidth=10.0, **trees)
-    only(plan["problems"], "(at 10 Mbit/s, as you say), and the limits end the run after 12 min")
+    only(plan.problems, "(at 10 Mbit/s, as you say), and the limits end the run after 12 min")
     plan = planned(one(), max_hours=0.08, **trees)
-    assert plan["problems"] == [], "by assumed figures nothing is refused"
-    only(plan["warnings"], "train_bandwidth says it better")
+    assert plan.problems == [], "by assumed figures nothing is refused"
+    only(plan.warnings, "train_bandwidth says it better")
 
 
 def test_a_cost_that_ends_the_run_before_its_hours_is_said():
-    only(planned(one(), max_cost=1.4)["warnings"], "The USD 1.40 of train_max_cost pay 2 h of the first offer")
+    only(planned(one(), max_cost=1.4).warnings, "The USD 1.40 of train_max_cost pay 2 h of the first offer")
 
 
 def test_a_run_without_a_limit_is_warned_of():
-    only(planned(one(), max_hours=None)["warnings"], "Neither train_max_cost nor train_max_hours")
+    only(planned(one(), max_hours=None).warnings, "Neither train_max_cost nor train_max_hours")
 
 
 # -- the market
@@ -267,9 +268,9 @@ def test_a_run_without_a_limit_is_warned_of():
 
 def test_nothing_fits():
     plan = planned(one(), max_price=0.4)
-    assert plan["offers"] == [] and plan["estimate"] is None
-    assert len(plan["problems"]) == 1 and "0.69" in plan["problems"][0]
-    assert plan["problems"][0] in _unwrapped(text_module.render(plan, 80))
+    assert plan.offers == [] and plan.estimate is None
+    assert len(plan.problems) == 1 and "0.69" in plan.problems[0]
+    assert plan.problems[0] in _unwrapped(text_module.render(plan, 80))
 
 
 def _unwrapped(text: str) -> str:
@@ -279,14 +280,14 @@ def _unwrapped(text: str) -> str:
 def test_a_setting_is_blamed():
     line = "RUNPOD_GPU_TYPE from .env as train_gpus"
     plan = planned(one(), gpus=["no such GPU"], settings=[line])
-    assert plan["problems"][0].endswith(f"What came from settings: {line}.")
+    assert plan.problems[0].endswith(f"What came from settings: {line}.")
 
 
 def test_an_option_is_called_as_its_user_knows_it():
     line = "RUNPOD_STORAGE_NAME from .env as train_network_volume"
     cloud = one().plan("check", errors.BadRequest("There is no volume 'x' (option network_volume); name another."))
     plan = planned(cloud, settings=[line])
-    only(plan["problems"], "(option train_network_volume); name another. What came from settings: RUNPOD_STORAGE_NAME")
+    only(plan.problems, "(option train_network_volume); name another. What came from settings: RUNPOD_STORAGE_NAME")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,8 @@ def test_an_option_is_called_as_its_user_knows_it():
     ],
 )
 def test_a_volume_is_called_as_its_user_knows_it(volume, text, told):
-    plan = {"pod": {"network_volume": volume}, "limits": {}}
+    plan = planned(one())
+    plan.pod.network_volume = volume
     assert checks.in_their_words(text, plan, AS_A_JOB) == told
 
 
@@ -316,19 +318,19 @@ def test_pods_that_are_tried_in_vain_are_told_beside_what_the_run_costs():
 
 def test_an_option_with_the_name_of_a_job_gets_only_the_one_that_counts():
     plan = planned(one(), gpus=["no such GPU"])
-    only(plan["problems"], "There is no GPU 'no such GPU' (option train_gpus);")
+    only(plan.problems, "There is no GPU 'no such GPU' (option train_gpus);")
 
 
 def test_one_provider_that_is_down_is_said_and_the_other_used():
     two = Cloud("two").plan("list", errors.Unreachable("two does not answer."))
     plan = planned(one(), two)
-    assert plan["problems"] == [] and len(plan["offers"]) == 1
-    only(plan["warnings"], "two is left out: two does not answer.")
+    assert plan.problems == [] and len(plan.offers) == 1
+    only(plan.warnings, "two is left out: two does not answer.")
 
 
 def test_a_provider_that_refuses_the_key_is_not_down():
     two = Cloud("two").plan("account", errors.AuthError("two does not take this key."))
-    assert planned(one(), two)["problems"] == ["two does not take this key."]
+    assert planned(one(), two).problems == ["two does not take this key."]
 
 
 def test_a_provider_that_is_down_is_waited_for_once():
@@ -339,7 +341,7 @@ def test_a_provider_that_is_down_is_waited_for_once():
 
 def test_all_providers_down_is_a_refusal():
     plan = planned(one().plan("list", errors.Unreachable("one does not answer.")))
-    assert plan["problems"] == ["one does not answer."]
+    assert plan.problems == ["one does not answer."]
 
 
 def test_a_provider_without_a_key_is_a_refusal(monkeypatch):
@@ -355,21 +357,21 @@ def test_a_provider_without_a_key_is_a_refusal(monkeypatch):
     plan = plan_module.build(options, market, plan_module.Trees())
     problems, _warnings = checks.judge(plan, market, [], AS_A_JOB)
     assert problems == ["There is no API key for two."]
-    assert plan["credentials"][1] == {"provider": "two", "name": None, "place": None}
+    assert plan.credentials[1] == Credential("two", None, None)
 
 
 def test_a_pod_that_can_be_taken_away_where_there_is_none():
-    only(planned(one(), interruptible=True)["problems"], "one: there are none (option train_interruptible).")
+    only(planned(one(), interruptible=True).problems, "one: there are none (option train_interruptible).")
 
 
 def test_what_the_driver_refuses_of_the_request_is_refused_by_the_plan():
     cloud = one().plan("check", errors.BadRequest("The image has no name."))
-    only(planned(cloud)["problems"], "The image has no name.")
+    only(planned(cloud).problems, "The image has no name.")
 
 
 def test_programs_that_the_wait_for_ssh_needs(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    only(planned(one())["problems"], "needs ssh, ssh-keyscan, ssh-keygen on this machine")
+    only(planned(one()).problems, "needs ssh, ssh-keyscan, ssh-keygen on this machine")
 
 
 # -- disk, CUDA, name
@@ -380,24 +382,24 @@ def test_data_that_does_not_fit_is_refused(trees, tmp_path):
     with open(tmp_path / "data" / "large", "wb") as file:
         file.truncate(20_000_000_000)
     plan = planned(one(), **trees)
-    only(plan["problems"], "ask for a larger one (train_disk).")
-    assert plan["disk"]["free_gb"] < 0
-    assert planned(one(), **trees, volume_size=40)["problems"] == []
+    only(plan.problems, "ask for a larger one (train_disk).")
+    assert plan.disk.free_gb < 0
+    assert planned(one(), **trees, volume_size=40).problems == []
 
 
 def test_outputs_that_do_not_fit_are_refused_only_when_somebody_said_so(trees):
     only(
-        planned(one(), disk=4, **trees)["warnings"],
+        planned(one(), disk=4, **trees).warnings,
         "5 GB, assumed, and the container's disk that shall hold them has 4",
     )
-    only(planned(one(), disk=4, output_gb=6.0, **trees)["problems"], "train_output_gb")
-    assert planned(one(), disk=4, output_gb=1.0, **trees)["warnings"] == []
+    only(planned(one(), disk=4, output_gb=6.0, **trees).problems, "train_output_gb")
+    assert planned(one(), disk=4, output_gb=1.0, **trees).warnings == []
 
 
 def test_where_there_is_one_disk_both_sizes_are_its(trees):
     plan = planned(one(one_disk=True), disk=20, volume_size=30, **trees)
-    assert (plan["disk"]["gb"], plan["disk"]["kind"]) == (50, "container")
-    assert planned(one(), disk=20, volume_size=30, **trees)["disk"]["gb"] == 30
+    assert (plan.disk.gb, plan.disk.kind) == (50, "container")
+    assert planned(one(), disk=20, volume_size=30, **trees).disk.gb == 30
 
 
 def test_the_size_of_a_network_volume_decides(trees, monkeypatch):
@@ -405,34 +407,32 @@ def test_the_size_of_a_network_volume_decides(trees, monkeypatch):
     found = Reference("network_volume", "v1", "data", region="EU-RO-1", size_gb=10)
     monkeypatch.setattr(cloud, "find", lambda kind, reference: found)
     plan = planned(cloud, network_volume="data", **trees)
-    assert (plan["disk"]["gb"], plan["disk"]["kind"]) == (10, "network volume")
-    assert plan["estimate"]["disk_usd_per_hour"] == 0.01
+    assert (plan.disk.gb, plan.disk.kind) == (10, "network volume")
+    assert plan.estimate.disk_usd_per_hour == 0.01
 
 
 def test_an_image_that_no_host_on_offer_runs_is_refused():
     old = [offer(provider="one", cuda_versions=("12.4",))]
     only(
-        planned(one(old), min_cuda_version=None)["problems"],
+        planned(one(old), min_cuda_version=None).problems,
         "none of the hosts on offer has a driver for more than 12.4",
     )
     plan = planned(one(old), min_cuda_version="12.4")
-    assert plan["problems"] == [], "somebody said that it runs there"
-    only(plan["warnings"], "allows hosts from 12.4 on")
+    assert plan.problems == [], "somebody said that it runs there"
+    only(plan.warnings, "allows hosts from 12.4 on")
 
 
 def test_an_image_that_some_hosts_do_not_run_is_a_warning():
     mixed = [offer(provider="one", cuda_versions=("12.4", "12.9"))]
-    only(planned(one(mixed), min_cuda_version=None)["warnings"], "set train_min_cuda_version: '12.8'")
+    only(planned(one(mixed), min_cuda_version=None).warnings, "set train_min_cuda_version: '12.8'")
 
 
 def test_a_run_that_is_there(tmp_path):
     cloud = Cloud("one", pod(name=f"{IDENTITY}-1", provider="one"), offers=[])
     plan = planned(cloud)
-    assert plan["run"]["state"] == "living" and plan["problems"] == []
-    only(plan["warnings"], f"The pod {IDENTITY}-1 (p1) on one is there already (running)")
-    assert (
-        planned(Cloud("one", pod(name="podyard-other-r1-0-1"), offers=[offer(provider="one")]))["run"]["state"] == "new"
-    )
+    assert plan.run.state == "living" and plan.problems == []
+    only(plan.warnings, f"The pod {IDENTITY}-1 (p1) on one is there already (running)")
+    assert planned(Cloud("one", pod(name="podyard-other-r1-0-1"), offers=[offer(provider="one")])).run.state == "new"
 
 
 @pytest.mark.parametrize(("proved", "state"), [(True, "ended"), (False, "unproved")])
@@ -441,18 +441,18 @@ def test_a_run_that_has_ended(tmp_path, proved, state):
     record = {"outcome": "succeeded", "pods": [{"id": "p1", "gone_proved": proved}]}
     (tmp_path / "run.json").write_text(json.dumps(record))
     plan = planned(one(), run_directory=str(tmp_path))
-    assert plan["run"]["state"] == state and plan["problems"] == [] and len(plan["warnings"]) == 1
+    assert plan.run.state == state and plan.problems == [] and len(plan.warnings) == 1
 
 
 def test_what_is_no_file_is_said_not_to_be_sent(trees, tmp_path):
     os.mkfifo(tmp_path / "data" / "pipe")
-    only(planned(one(), **trees)["warnings"], "are not sent: pipe.")
+    only(planned(one(), **trees).warnings, "are not sent: pipe.")
 
 
 def test_a_file_that_cannot_be_read(trees, tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: not str(path).endswith("file"))
     plan = planned(one(), **trees)
-    assert any("data/file cannot be read by this user" in problem for problem in plan["problems"])
+    assert any("data/file cannot be read by this user" in problem for problem in plan.problems)
 
 
 # -- how it looks

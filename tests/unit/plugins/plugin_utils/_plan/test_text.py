@@ -26,7 +26,7 @@ def test_what_the_pod_waits_for_and_what_it_gets():
     plan = planned(one(), ready_when="the file /done is there, 900 s at most", files=files)
     assert told(plan, "ready when") == ["the file /done is there, 900 s at most"]
     assert told(plan, "files") == [*files[:8], "and 2 more, in plan.json"]
-    assert plan["files"] == files
+    assert plan.files == files
 
 
 def test_nothing_of_it_where_there_is_none():

@@ -10,11 +10,15 @@ import os
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import CREATING, REFUSED, Ledger
-from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, identity
+from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import GuardFile, GuardState, identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.run_file import RunFile
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.unrented import remove_unrented
 
 POD = {"provider": "runpod", "id": "abc", "name": "podyard-digits-r1-0-1", "usd_per_hour": 0.5}
+
+
+# Only their names count here: a plan is an empty file.
+pytestmark = pytest.mark.foreign_records
 
 
 @pytest.fixture(name="run")
@@ -63,7 +67,6 @@ def test_a_ledger_that_cannot_be_read_is_a_doubt(run, text):
     assert remove_unrented(run.directory) is False
 
 
-@pytest.mark.foreign_records
 def test_a_record_with_pods_or_without_sense_stays(run):
     run.apply(values={"pods": [POD]})
     assert remove_unrented(run.directory) is False
@@ -72,9 +75,10 @@ def test_a_record_with_pods_or_without_sense_stays(run):
 
 
 def test_a_run_that_is_watched_over_stays(run):
-    GuardFile(run.directory).write({"state": "armed", **identity(os.getpid())})
+    own = identity(os.getpid())
+    GuardFile(run.directory).write(GuardState("armed", own.pid, own.create_time))
     assert remove_unrented(run.directory) is False
-    GuardFile(run.directory).write({"state": "released", **identity(os.getpid())})
+    GuardFile(run.directory).write(GuardState("released", own.pid, own.create_time))
     assert remove_unrented(run.directory) is True
 
 

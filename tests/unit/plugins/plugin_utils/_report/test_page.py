@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError, RunRecord
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report import (
     charts as charts_module,
@@ -26,6 +27,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._report import (
     summary,
 )
 from ansible_collections.podyard.gpu.plugins.plugin_utils._report.data import gather
+from ansible_collections.podyard.gpu.tests.unit.plugins.plugin_utils._plan.test_plan import one, planned
 
 POD = {
     "provider": "runpod",
@@ -99,8 +101,9 @@ WHOLE = (
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path):
+def _run(tmp_path, monkeypatch):
     """Writes a run's directory, whole or with changes to its record, and reads it."""
+    monkeypatch.setattr(registry, "key_origin", lambda name, environ, sources: ("A_KEY", "the environment"))
 
     def make(whole=True, **changes):
         directory = tmp_path / "r1"
@@ -126,9 +129,8 @@ def _run(tmp_path):
             ]
             (directory / "gpu.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
             (directory / "train.log").write_text("epoch 1\nepoch 2\n")
-            (directory / "plan.json").write_text(
-                json.dumps({"image": "runpod/pytorch:1", "command": "python train.py", "dataset": None})
-            )
+            plan = planned(one(), image="runpod/pytorch:1", command="python train.py")
+            (directory / "plan.json").write_text(json.dumps(plan.to_json()))
         return gather(directory)
 
     return make
@@ -248,6 +250,7 @@ class TestPage:
     def test_twice_the_same(self, run):
         assert page_module.render(run())[0] == page_module.render(run())[0]
 
+    @pytest.mark.foreign_records
     def test_files_that_are_torn(self, run):
         facts = run()
         for name in ("metrics.jsonl", "gpu.jsonl", "plan.json"):

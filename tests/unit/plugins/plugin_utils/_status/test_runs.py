@@ -11,6 +11,7 @@ import socket
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.connection import Connection
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.guard_state import identity
 from ansible_collections.podyard.gpu.plugins.plugin_utils._record.record import RunError
@@ -90,7 +91,7 @@ def test_a_connection_counts_only_when_it_says_how(runs):
         (runs / "r1" / "connection.json").write_text(text)
         assert Run.at(runs / "r1").connection is None, text
     (runs / "r1" / "connection.json").write_text('{"ssh": "ssh root@h"}')
-    assert Run.at(runs / "r1").connection == {"ssh": "ssh root@h"}
+    assert Run.at(runs / "r1").connection == Connection("ssh root@h")
 
 
 def test_what_the_record_says_of_the_job_and_what_it_does_not(runs):
@@ -120,7 +121,7 @@ class TestOwner:
     def test_nobody(self, runs):
         assert Run.at(runs / "r1").owner().kind == "nobody"
         for state in ("released", "gave_back", "failed"):
-            guard(runs / "r1", state=state, **identity(os.getpid()))
+            guard(runs / "r1", state=state, **identity(os.getpid()).to_json())
             assert Run.at(runs / "r1").owner().kind == "nobody"
 
     def test_both_are_dead(self, runs):
@@ -128,7 +129,7 @@ class TestOwner:
         assert Run.at(runs / "r1").owner().kind == "nobody"
 
     def test_a_living_controller(self, runs):
-        guard(runs / "r1", controller=identity(os.getpid()))
+        guard(runs / "r1", controller=identity(os.getpid()).to_json())
         owner = Run.at(runs / "r1").owner()
         assert (owner.kind, owner.pid) == ("controller", os.getpid())
         assert str(os.getpid()) in owner.words
@@ -139,11 +140,11 @@ class TestOwner:
 
     @pytest.mark.parametrize("state", ["armed", "giving_back"])
     def test_a_guard_at_work(self, runs, state):
-        guard(runs / "r1", state=state, **identity(os.getpid()))
+        guard(runs / "r1", state=state, **identity(os.getpid()).to_json())
         assert Run.at(runs / "r1").owner().kind == "guard"
 
     def test_another_machine(self, runs):
-        guard(runs / "r1", host="elsewhere", controller=identity(os.getpid()))
+        guard(runs / "r1", host="elsewhere", controller=identity(os.getpid()).to_json())
         owner = Run.at(runs / "r1").owner()
         assert owner.kind == "elsewhere" and "on the machine elsewhere" in owner.words
 

@@ -55,7 +55,7 @@ def _run(tmp_path):
 
 
 def owned(directory, alive):
-    who = identity(os.getpid()) if alive else {"pid": 2**22 + 1, "create_time": 1.0}
+    who = identity(os.getpid()).to_json() if alive else {"pid": 2**22 + 1, "create_time": 1.0}
     state = {"state": "armed", "host": socket.gethostname(), **who, "controller": who}
     (directory / "guard.json").write_text(json.dumps(state))
 
