@@ -638,7 +638,7 @@ def main() -> None:
         module.fail_json(**{"attempts": [], "pods_gone": [], "notes": [], **failure(error)})
     for warning in outcome.warnings:
         module.warn(warning)
-    module.exit_json(**outcome.to_result(notes))
+    module.exit_json(**outcome.to_group_result(notes))
 
 
 if __name__ == "__main__":

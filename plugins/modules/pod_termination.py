@@ -127,8 +127,8 @@ from ..module_utils._core.names import prefix_of_run
 from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
 from ..module_utils._pods.give_back import GiveBack, told
 from ..module_utils._pods.ledger import Ledger
-from ..module_utils._pods.lifecycle import give_back_run, pods_of_run
 from ..module_utils._pods.progress import Progress
+from ..module_utils._pods.terminate import give_back_run, pods_of_run
 from ..module_utils._providers.base import Provider
 
 ARGUMENTS: dict[str, Any] = {

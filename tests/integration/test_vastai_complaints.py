@@ -27,12 +27,10 @@ from vast_stand_in import IMAGE, KEY, Vast
 from ansible_collections.podyard.gpu.plugins.module_utils._core.clock import PollInterval
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import proof
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import (
-    PodContext,
-    PodLifecycle,
-    PodOutcome,
-    PodSpec,
-)
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodLifecycle
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.outcome import PodOutcome
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import provider as vast_driver
 from ansible_collections.podyard.gpu.plugins.modules import (
     account_info,

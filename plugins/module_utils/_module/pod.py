@@ -21,8 +21,9 @@ from .._pods import bootstrap
 from .._pods.bad_hosts import BadHosts, usual_path
 from .._pods.context import PodContext
 from .._pods.group import STATES, PodGroup
-from .._pods.group_call import GroupOutcome, ProviderContext
+from .._pods.group_call import ProviderContext
 from .._pods.group_find import GroupNames
+from .._pods.outcome import PodOutcome
 from .._pods.progress import Progress
 from .._pods.spec import DISK_GB, MOUNT_PATH, PodSpec
 from .._providers import registry
@@ -201,7 +202,7 @@ def _refuse(params: Mapping[str, Any]) -> None:
     base.refuse_numbers(params)
 
 
-def ensure(module: AnsibleModule) -> tuple[GroupOutcome, list[str]]:
+def ensure(module: AnsibleModule) -> tuple[PodOutcome, list[str]]:
     """Bring the pods into the wanted state; the outcome, and what is to be remarked.
 
     :raises CloudError: one sentence.

@@ -12,7 +12,8 @@ from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCES
 from .._core.pod import Cpu
 from .._pods import bootstrap
-from .._pods.lifecycle import STATES, PodLifecycle, PodOutcome
+from .._pods.lifecycle import STATES, PodLifecycle
+from .._pods.outcome import PodOutcome
 from .._providers import registry
 from . import common as arguments
 from . import env_defaults

@@ -12,7 +12,9 @@ from .._core.errors import BadRequest
 from .._core.offer import ORDER, PREFERENCES
 from .._core.pod import Mount
 from .._pods import bootstrap
-from .._pods.lifecycle import PodLifecycle, PodOutcome, PodSpec
+from .._pods.lifecycle import PodLifecycle
+from .._pods.outcome import PodOutcome
+from .._pods.spec import PodSpec
 from .._providers import registry
 from .._providers.base import Provider
 from . import common as arguments

@@ -62,11 +62,13 @@ class AttemptLog:
     """What was tried for one pod: ``attempts`` (of each create {"provider", "name", "offer", "host", "gpu", "gpu_id",
     "cpu", "cloud", "region", "usd_per_hour", "stage", "outcome", "id", "reason", "seconds", "cost_usd"}) and ``gone``
     (results of ``terminate_and_prove``). ``uncertain`` is True once a create was ambiguous: a twin may turn up late.
+    ``given_up`` is the one count of pods that were rented and given up, which is held against the limit of attempts.
     """
 
     attempts: list[dict[str, Any]] = field(default_factory=list)
     gone: list[dict[str, Any]] = field(default_factory=list)
     uncertain: bool = False
+    given_up: int = 0
     clock: Clock = field(default_factory=Clock)
     meter: AttemptMeter = field(init=False)
 

@@ -108,6 +108,25 @@ class BadHosts:
                     yield entry, str(path)
 
 
+class NoBadHosts(BadHosts):
+    """Keep no memory: the modules of one provider have none."""
+
+    def __init__(self) -> None:
+        super().__init__(os.devnull)
+
+    def why(self, offer: Offer) -> str | None:
+        """No machine is left out."""
+        return None
+
+    def last(self, offers: Sequence[Offer]) -> list[Offer]:
+        """The offers as they are."""
+        return list(offers)
+
+    def add(self, provider: str, host: str | None, gpu: str | None, region: str | None, reason: str) -> str:
+        """Nothing is remembered, and there is nothing to say of it."""
+        return ""
+
+
 def _read(path: Path) -> list[dict[str, Any]]:
     """The entries; what people have written into the file and is no entry is passed over."""
     try:

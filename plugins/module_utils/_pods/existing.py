@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable
+from dataclasses import dataclass, replace
+from typing import Callable
 
 from .._core import errors
 from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
@@ -15,35 +15,13 @@ from .._providers.base import OPTIONS
 from . import diff
 from . import readiness as pod_readiness
 from .context import PodContext
+from .outcome import PodOutcome
 from .readiness import Reached, Readiness
 from .spec import PodSpec
 from .watch import PodWatcher
 
 #: Seconds for a pod to be seen stopped: its processes get a grace of their own, a container's end takes seconds.
 STOP_DEADLINE = 120.0
-
-
-@dataclass
-class PodOutcome:
-    """What ``Lifecycle.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff."""
-
-    changed: bool = False
-    reached: Reached | None = None
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    gone: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def to_result(self) -> dict[str, Any]:
-        """The result of a module, warnings left out."""
-        return {
-            "changed": self.changed,
-            "pod": self.reached.to_result() if self.reached is not None else None,
-            "pods_gone": self.gone,
-            "attempts": self.attempts,
-            "diff": {"before": self.before, "after": self.after},
-        }
 
 
 @dataclass(frozen=True)
@@ -71,7 +49,7 @@ class ExistingPod:
         """Changed as wanted, whatever its phase; waited for unless it is stopped."""
         self._refuse_failed(pod)
         changes = diff.compare(pod, self.wanted)
-        outcome = PodOutcome(bool(changes), None, diff.managed(pod), diff.after(pod, changes, phase))
+        outcome = PodOutcome(bool(changes), [], diff.managed(pod), diff.after(pod, changes, phase))
         before, pod = pod, self._apply(pod, changes)
         if pod.phase == STOPPED:
             outcome.reached = Reached(RENTED, pod)
@@ -139,7 +117,7 @@ class ExistingPod:
     def restarted(self, pod: Pod) -> PodOutcome:
         """Restarted always; a stopped pod is started."""
         self._refuse_failed(pod)
-        outcome = PodOutcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        outcome = PodOutcome(True, [], diff.managed(pod), diff.after(pod, [], RUNNING))
         return self._act(pod, "start" if pod.phase == STOPPED else "restart", outcome)
 
     def recycled(self, pod: Pod) -> PodOutcome:
@@ -149,7 +127,7 @@ class ExistingPod:
                 f"The container of {pod.label()} cannot be made anew in place: "
                 f"{self.work.provider.capabilities.because.get('recycle', 'not offered')}."
             )
-        outcome = PodOutcome(True, None, diff.managed(pod), diff.after(pod, [], RUNNING))
+        outcome = PodOutcome(True, [], diff.managed(pod), diff.after(pod, [], RUNNING))
         outcome.warnings.append(f"The container of {pod.label()} is made anew: {diff.losses(pod)}.")
         return self._act(pod, "recycle", outcome)
 
@@ -171,7 +149,7 @@ class ExistingPod:
                 f"The pod {pod.label()} cannot be stopped: {capabilities.because.get('stop', 'not offered')}."
             )
         cost = self.work.provider.stop_cost(pod).sentence()
-        outcome = PodOutcome(False, Reached(RENTED, pod), diff.managed(pod), diff.managed(pod), warnings=[cost])
+        outcome = PodOutcome(False, [Reached(RENTED, pod)], diff.managed(pod), diff.managed(pod), warnings=[cost])
         if pod.phase == STOPPED:
             return outcome
         self.refuse_locked(pod, "stopped")

@@ -16,10 +16,11 @@ from .._core.workers import Interrupted
 from .._providers import registry
 from . import create, diff, group_find, lease
 from .context import PodContext
-from .group_call import LOGINS, GroupCall, GroupOutcome
+from .group_call import LOGINS, GroupCall, ProviderContext
 from .group_find import REFUSED_KEY, FoundPods, KnownHosts
 from .group_rent import GroupRental
 from .lifecycle import PodLifecycle
+from .outcome import PodOutcome
 from .readiness import Reached, stage_of
 from .terminate import QUICK
 
@@ -34,7 +35,7 @@ IN_PLACE = (
 class PodGroup(GroupCall):
     """Bring the pods of one name into a state."""
 
-    def ensure(self, state: str) -> GroupOutcome:
+    def ensure(self, state: str) -> PodOutcome:
         """Bring the pods into ``state`` (one of STATES).
 
         :raises CloudError: one sentence; ``facts`` hold ``attempts`` and ``pods_gone`` where something had been tried.
@@ -47,7 +48,7 @@ class PodGroup(GroupCall):
             return self._there(state)
         with contextlib.ExitStack() as alone:
             for name in sorted(self.sides):
-                left = max(0.0, self._until - self.polls.clock.monotonic())
+                left = max(0.0, self._until - self.polls.clock.monotonic()) if self._until is not None else create.TURN
                 alone.enter_context(create.alone(self.sides[name].work, self.names.name, min(create.TURN, left)))
             return self._there(state)
 
@@ -102,7 +103,7 @@ class PodGroup(GroupCall):
 
     # -- there ---------------------------------------------------------------------------------------------------------
 
-    def _there(self, state: str) -> GroupOutcome:
+    def _there(self, state: str) -> PodOutcome:
         """All that are wanted are there, and no more."""
         found = self._find(everywhere=False)
         wanted = self.names.wanted()
@@ -120,22 +121,41 @@ class PodGroup(GroupCall):
             # Everything that can be known to be wrong is said before anything is ended or rented.
             first = {name: found.next_attempt(self.names, name, self._works()) for name in missing}
             fit = {name: side for name, side in self.sides.items() if name not in found.down and not side.unfit}
+            self._refuse_no_gpu(fit)
             renting = GroupRental(self, fit, first)
             renting.prepare()
-        outcome = GroupOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._shown(found))
         self._remove(self._too_many(found), outcome)
         self._hosts = KnownHosts(len(wanted) > 1)
         try:
             kept = self._keep(state, there, outcome)
             if renting is not None:
                 outcome.changed = True
-                kept.update(renting.rent(outcome))
+                kept.update(self._rented(renting, outcome))
         finally:
             self._hosts.merge()
         outcome.pods = [kept[name] for name in wanted]
         outcome.after = {name: diff.managed(kept[name].pod) for name in wanted}
         outcome.warnings += [warning for name in wanted for warning in self._doubts(kept[name])]
         return outcome
+
+    def _rented(self, renting: GroupRental, outcome: PodOutcome) -> dict[str, Reached]:
+        """What is missing; an error tells the notes of the call, too."""
+        try:
+            return renting.rent(outcome)
+        except errors.CloudError as error:
+            error.facts["notes"] = self.notes
+            raise
+
+    def _refuse_no_gpu(self, sides: Mapping[str, ProviderContext]) -> None:
+        """:raises BadRequest: when nothing says which GPUs will do, at no provider."""
+        pods = [side.wanted.completed() for side in sides.values()]
+        said = ("gpus", "min_gpu_memory", "min_compute_capability", "filters")
+        if not any(getattr(wanted, name) for wanted in pods for name in said):
+            raise errors.BadRequest(
+                "Nothing was rented: say which GPUs will do (option gpus, in order of preference), or what they must "
+                "have (options min_gpu_memory, min_compute_capability)."
+            )
 
     def _doubts(self, reached: Reached) -> list[str]:
         """What may keep a lease from ending a pod."""
@@ -191,7 +211,7 @@ class PodGroup(GroupCall):
         )
         return [pod for name in reversed(beyond) for pod in found.pods[name]]
 
-    def _keep(self, state: str, there: Mapping[str, Pod], outcome: GroupOutcome) -> dict[str, Reached]:
+    def _keep(self, state: str, there: Mapping[str, Pod], outcome: PodOutcome) -> dict[str, Reached]:
         """The pods that are there, waited for, and with ``running`` started."""
         stopped = [name for name, pod in there.items() if pod.phase == STOPPED]
         outcome.changed |= state == "running" and bool(stopped)
@@ -219,12 +239,12 @@ class PodGroup(GroupCall):
 
     # -- stopped, absent -----------------------------------------------------------------------------------------------
 
-    def _stopped(self) -> GroupOutcome:
+    def _stopped(self) -> PodOutcome:
         """All pods of the name, stopped by their providers."""
         found = self._find(everywhere=True)
         if not found.pods:
             raise errors.NotFound(f"There is no pod named {self.names.name}, so none can be stopped.")
-        outcome = GroupOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._shown(found))
         jobs = []
         order = sorted(found.pods, key=lambda name: self.names.number(name) or 0)
         for name in order:
@@ -243,7 +263,7 @@ class PodGroup(GroupCall):
             outcome.after[name] = result.after
         return outcome
 
-    def _absent(self) -> GroupOutcome:
+    def _absent(self) -> PodOutcome:
         """All pods of the name ended and proved gone. A provider that cannot be asked is a failure once those of the
         others are ended: they cost money meanwhile.
         """
@@ -252,7 +272,7 @@ class PodGroup(GroupCall):
             # A provider need not show a pod that was made moments ago in every answer.
             self.polls.pause(QUICK)
             found = self._asked()
-        outcome = GroupOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._shown(found))
         pods = [pod for _name, several in sorted(found.pods.items()) for pod in several]
         if self.condemned and not self.check:
             for pod in pods:
@@ -266,7 +286,7 @@ class PodGroup(GroupCall):
             raise error
         return outcome
 
-    def _remove(self, pods: Sequence[Pod], outcome: GroupOutcome) -> None:
+    def _remove(self, pods: Sequence[Pod], outcome: PodOutcome) -> None:
         """End these and prove it; a lock is respected."""
         for pod in pods:
             self._life(pod.name, pod.provider).standing().refuse_locked(pod, "ended")

@@ -16,7 +16,7 @@ from .._providers.base import Provider
 from .bad_hosts import BadHosts
 from .context import PodContext
 from .group_find import GroupNames, KnownHosts
-from .readiness import Reached, Readiness
+from .readiness import Readiness
 from .spec import PodSpec
 from .terminate import require_gone
 
@@ -42,37 +42,11 @@ class ProviderContext:
 
 
 @dataclass
-class GroupOutcome:
-    """What ``Fleet.ensure`` did, or in check mode would do. ``before`` and ``after`` are for the diff, by name."""
-
-    changed: bool = False
-    pods: list[Reached] = field(default_factory=list)
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    gone: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def to_result(self, notes: Sequence[str]) -> dict[str, Any]:
-        """The result of the module, warnings left out."""
-        pods = [reached.to_result() for reached in self.pods]
-        return {
-            "changed": self.changed,
-            "pods": pods,
-            "pod": pods[0] if pods else None,
-            "attempts": self.attempts,
-            "pods_gone": self.gone,
-            "notes": list(dict.fromkeys(notes)),
-            "diff": {"before": self.before, "after": self.after},
-        }
-
-
-@dataclass
 class GroupCall:
     """One call for the pods of one name, whatever state they shall be in.
 
     :param most: pods that may be rented and given up, for each that is wanted.
-    :param deadline: seconds for the whole call.
+    :param deadline: seconds for the whole call; None: as long as its stages may take.
     :param strict: a provider that cannot be asked is a failure.
     :param condemned: why the machines of pods that are ended are not to be rented again.
     """
@@ -81,7 +55,7 @@ class GroupCall:
     sides: Mapping[str, ProviderContext]
     bad_hosts: BadHosts
     most: int = 5
-    deadline: float = 3600.0
+    deadline: float | None = 3600.0
     strict: bool = False
     check: bool = False
     condemned: str | None = None
@@ -91,7 +65,7 @@ class GroupCall:
         first = next(iter(self.sides.values())).work
         self.polls, self.progress = first.polls, first.progress
         self.grace = first.grace
-        self._until = self.polls.clock.monotonic() + self.deadline
+        self._until = self.polls.clock.monotonic() + self.deadline if self.deadline is not None else None
         self.crew = WorkerPool(self.polls.clock)
         self._hosts = KnownHosts(several=False)
 
@@ -104,7 +78,7 @@ class GroupCall:
     def before_try(self) -> None:
         """:raises WaitTimeout: when the deadline of the whole call is over; Interrupted: when the call shall end."""
         self.crew.halt()
-        if self.polls.clock.monotonic() >= self._until:
+        if self._until is not None and self.polls.clock.monotonic() >= self._until:
             raise errors.WaitTimeout(
                 f"No pod {self.names.name} got ready within the {self.deadline:.0f} s of the whole call (option "
                 "deadline), and no further one is rented.",

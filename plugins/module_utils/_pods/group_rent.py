@@ -18,25 +18,29 @@ from .._market import search
 from . import attempts as attempt_log
 from . import readiness as pod_readiness
 from .attempts import AttemptLog
-from .group_call import GroupCall, GroupOutcome, ProviderContext
+from .group_call import GroupCall, ProviderContext
 from .group_find import REFUSED_KEY
-from .lifecycle import PodLifecycle
+from .order import PodOrder
+from .outcome import PodOutcome
 from .readiness import Reached
-from .rent import OfferPool, RentLimits, rent_any
+from .rent import OfferPool, RentLimits, rent
 
 #: Remarks on the market that are shown; a market of single machines has thousands.
 TOLD = 10
 
 
 class GroupRental:
-    """What is missing.
+    """Rent the pods that a call lacks: one, or several at the same time.
 
     :param first: name -> the number of its first create.
     """
 
+    #: A pod whose contract is not as it was asked for counts as given up; see ``RentLimits``.
+    strict_contract = True
+
     def __init__(self, call: GroupCall, sides: Mapping[str, ProviderContext], first: Mapping[str, int]) -> None:
-        self._call, self._sides, self._first = call, dict(sides), first
-        self._lives: dict[str, PodLifecycle] = {}
+        self._call, self._sides, self._first = call, dict(sides), dict(first)
+        self._orders: dict[str, PodOrder] = {}
         self._offers: Sequence[Offer] = ()
         self._histories: list[AttemptLog] = []
 
@@ -46,12 +50,11 @@ class GroupRental:
         :raises CloudError: when none can.
         """
         refusals: list[errors.CloudError] = []
-        self._refuse_no_wish()
         name = max(self._first, key=len)
         for provider, side in self._sides.items():
-            life = PodLifecycle(side.work, replace(side.wanted, name=name), side.readiness, 1, self._call.check)
+            order = PodOrder(side.work, replace(side.wanted, name=name), side.readiness)
             try:
-                self._lives[provider] = life.prepared()
+                self._orders[provider] = order.prepared()
             except REFUSED_KEY:
                 raise
             except errors.CloudError as error:
@@ -60,7 +63,7 @@ class GroupRental:
                     raise
                 if len(self._sides) > 1:
                     self._call.note(f"{provider} is left out: {error.message}")
-        if not self._lives:
+        if not self._orders:
             raise _all_of(refusals)
         self._offers = self._search(frozenset())
         if all(offer.id is not None for offer in self._offers) and len(self._offers) < len(self._first):
@@ -69,22 +72,12 @@ class GroupRental:
                 "be rented: no other offer fits the wishes. Loosen one (max_price, gpus, regions), or ask for fewer."
             )
 
-    def _refuse_no_wish(self) -> None:
-        """:raises BadRequest: when nothing says which GPUs will do, at no provider."""
-        wishes = [side.wanted.completed() for side in self._sides.values()]
-        said = ("gpus", "min_gpu_memory", "min_compute_capability", "filters")
-        if not any(getattr(wanted, name) for wanted in wishes for name in said):
-            raise errors.BadRequest(
-                "Nothing was rented: say which GPUs will do (option gpus, in order of preference), or what they must "
-                "have (options min_gpu_memory, min_compute_capability)."
-            )
-
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
         """What fits now at all providers but these. :raises CloudError: when nothing does."""
-        asked = {name: life for name, life in self._lives.items() if name not in closed}
+        asked = {name: order for name, order in self._orders.items() if name not in closed}
         survey = search.survey(
-            {name: life.work.provider for name, life in asked.items()},
-            {name: life.wanted.query() for name, life in asked.items()},
+            {name: order.work.provider for name, order in asked.items()},
+            {name: order.wanted.query() for name, order in asked.items()},
             self._avoid,
             whole=len(asked) == len(self._call.sides),
         )
@@ -100,12 +93,12 @@ class GroupRental:
 
     def _avoid(self, offer: Offer) -> str | None:
         """Why a machine is not rented although its offer fits."""
-        wanted = self._lives[offer.provider].wanted
+        wanted = self._orders[offer.provider].wanted
         if wanted.interruptible and wanted.bid is None and offer.min_bid is None:
             return "does not say its least bid (option bid)"
         return self._call.bad_hosts.why(offer)
 
-    def rent(self, outcome: GroupOutcome) -> dict[str, Reached]:
+    def rent(self, outcome: PodOutcome) -> dict[str, Reached]:
         """Rent all that are missing; when one cannot be had, what was rented for the others is given back.
 
         :raises CloudError: then; ``facts`` hold all attempts and all pods that were ended.
@@ -114,12 +107,16 @@ class GroupRental:
         if self._call.check:
             return self._predicted(offers)
         with self._call.crew.hearing():
-            return self._all(OfferPool(offers, self._again, self._remember, len(self._first)), outcome)
+            return self._all(self._pool(offers), outcome)
 
-    def _all(self, supply: OfferPool, outcome: GroupOutcome) -> dict[str, Reached]:
+    def _pool(self, offers: Sequence[Offer]) -> OfferPool:
+        """The offers, from which all threads take."""
+        return OfferPool(offers, self._again, self._remember, len(self._first))
+
+    def _all(self, pool: OfferPool, outcome: PodOutcome) -> dict[str, Reached]:
         """All at the same time."""
         crew = self._call.crew
-        jobs = [(lambda name=name: self._one(name, supply)) for name in self._first]
+        jobs = [(lambda name=name: self._one(name, pool)) for name in self._first]
         results = crew.work(jobs, all_or_none=True)
         for history in self._histories:
             outcome.attempts += history.attempts
@@ -132,21 +129,22 @@ class GroupRental:
 
     def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
         """The pods that would be rented."""
-        supply = OfferPool(offers, pods=len(self._first))
+        pool = OfferPool(offers, pods=len(self._first))
         made: dict[str, Reached] = {}
         for name, number in self._first.items():
-            offer = supply.take()
+            offer = pool.take()
             if offer is None:
                 raise errors.NoCapacity(
                     f"Only {len(made)} of {len(self._first)} pods would be rented: no other offer fits the wishes."
                 )
-            life = replace(self._lives[offer.provider], wanted=replace(self._lives[offer.provider].wanted, name=name))
-            made[name] = Reached(RENTED, life.predicted(offer, number))
+            order = self._orders[offer.provider]
+            order = replace(order, wanted=replace(order.wanted, name=name))
+            made[name] = Reached(RENTED, order.predicted(offer, number))
         return made
 
     def _again(self, closed: frozenset[str]) -> Sequence[Offer]:
         """The second search: a market moves."""
-        if set(self._lives) <= closed:
+        if set(self._orders) <= closed:
             return ()
         self._call.note("All offers that were found first are gone; the market was searched once more.")
         try:
@@ -160,41 +158,44 @@ class GroupRental:
     def _remember(self, offer: Offer, region: str | None, reason: str) -> None:
         self._call.note(self._call.bad_hosts.add(offer.provider, offer.host, offer.gpu, region, reason))
 
-    def _one(self, name: str, supply: OfferPool) -> Reached:
+    def _one(self, name: str, pool: OfferPool) -> Reached:
         """One pod, in a thread with connections of its own."""
         call = self._call
         history = AttemptLog(clock=call.polls.clock)
         self._histories.append(history)
-        lives = {provider: self._own(provider, name, history) for provider in self._lives}
-        desks = {}
-        for provider, life in lives.items():
-            waits = replace(life.work, polls=replace(life.work.polls, clock=call.crew.waiting()))
-            desks[provider] = life.desk(waits)
-        wanted = next(iter(lives.values())).wanted
-        seconds = pod_readiness.rented(next(iter(lives.values())).readiness)
-        terms = RentLimits(wanted.max_price, call.most, seconds, True, call.before_try)
-        reached = rent_any(desks, supply, self._first[name], terms, history)
+        orders = {provider: self._own(provider, name, history) for provider in self._orders}
+        targets = {provider: order.target(call.crew.waiting()) for provider, order in orders.items()}
+        first = next(iter(orders.values()))
+        seconds = pod_readiness.rented(first.readiness)
+        limits = RentLimits(first.wanted.max_price, call.most, seconds, self.strict_contract, call.before_try)
+        reached = rent(targets, pool, self._first[name], limits, history)
         try:
-            for life in lives.values() if history.uncertain else ():
-                history.gone.extend(life.end_twins(reached.pod, history))
-        except BaseException:
+            for order in orders.values() if history.uncertain else ():
+                history.gone.extend(order.end_twins(reached.pod, history))
+        except BaseException as error:
+            if isinstance(error, errors.NotProvedGone):
+                history.gone.extend(error.facts["pods_gone"])
             # The call fails, so nobody would use it.
-            history.gone.extend(lives[reached.pod.provider].work.end([reached.pod]))
+            history.gone.extend(orders[reached.pod.provider].work.end([reached.pod]))
             raise
-        call.progress.say(attempt_log.told(history.attempts[-1]))
+        self._say_rented(history)
         return reached
 
-    def _own(self, provider: str, name: str, history: AttemptLog) -> PodLifecycle:
+    def _say_rented(self, history: AttemptLog) -> None:
+        """Say what a pod that is ready is and cost: with several at once, who waits wants to know which."""
+        self._call.progress.say(attempt_log.told(history.attempts[-1]))
+
+    def _own(self, provider: str, name: str, history: AttemptLog) -> PodOrder:
         """The pod of this name at this provider, with a connection of its own."""
-        call, life = self._call, self._lives[provider]
-        work = replace(life.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
-        readiness = call.bounded(life.readiness, name)
+        call, order = self._call, self._orders[provider]
+        work = replace(order.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
+        readiness = call.bounded(order.readiness, name)
         if readiness is not None:
             readiness = replace(readiness, reached=history.reach)
-        return replace(life, work=work, wanted=replace(life.wanted, name=name), readiness=readiness)
+        return replace(order, work=work, wanted=replace(order.wanted, name=name), readiness=readiness)
 
     def _given_up(
-        self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: GroupOutcome
+        self, rented: Sequence[Reached], failures: Sequence[BaseException], outcome: PodOutcome
     ) -> BaseException:
         """Give back what this call has rented; the first failure, with all that was tried."""
         call = self._call
@@ -218,7 +219,7 @@ class GroupRental:
         if isinstance(error, errors.CloudError):
             if pods and not isinstance(error, errors.NotProvedGone):
                 error.add(f"The other {len(pods)} pods of this call were given back, too.")
-            error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone, notes=call.notes)
+            error.facts.update(attempts=outcome.attempts, pods_gone=outcome.gone)
         return error
 
 

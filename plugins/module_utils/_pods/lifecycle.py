@@ -10,42 +10,75 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Callable
 
 from .._core import errors
-from .._core.names import MAX_LENGTH, PodName
+from .._core.names import PodName
 from .._core.offer import Offer
-from .._core.pod import AUTHENTICATED, GONE, RENTED, STAGES, Pod, PodRequest
+from .._core.pod import GONE, STAGES, Pod
 from .._market import search
-from . import bootstrap, create, diff, rent
+from . import create, diff
 from . import lease as pod_lease
 from .attempts import AttemptLog
+from .bad_hosts import NoBadHosts
 from .context import PodContext
-from .create import create_once
-from .existing import ExistingPod, PodOutcome
-from .readiness import Reached, Readiness, rented
-from .spec import CLOUDS, PodSpec, refuse_impossible, refuse_unreachable, resolve
-from .terminate import QUICK, give_back_run, pods_of_run, require_gone, terminate_and_prove
-
-__all__ = [
-    "PodContext",
-    "PodLifecycle",
-    "PodOutcome",
-    "PodSpec",
-    "create_once",
-    "give_back_run",
-    "pods_of_run",
-    "require_gone",
-    "terminate_and_prove",
-]
+from .existing import ExistingPod
+from .group_call import GroupCall, ProviderContext
+from .group_find import GroupNames
+from .group_rent import GroupRental
+from .order import LOGIN, is_of
+from .outcome import PodOutcome
+from .readiness import Reached, Readiness
+from .rent import OfferPool
+from .spec import PodSpec, refuse_impossible, resolve
+from .terminate import QUICK, require_gone
 
 #: Offers that a message names as not tried; a market of single machines has thousands.
 TOLD = 10
-#: The first stage that proves a login.
-LOGIN = STAGES.index(AUTHENTICATED)
 STATES = ("present", "running", "stopped", "restarted", "absent")
 #: The same where a container can also be made anew in place.
 ALL_STATES = (*STATES[:-1], "recycled", "absent")
+
+
+class SingleRental(GroupRental):
+    """Rent the one pod of a module of one provider: offers are searched once, in that provider's own words."""
+
+    strict_contract = False
+
+    def __init__(self, call: GroupCall, name: str, first_attempt: Callable[[], int]) -> None:
+        super().__init__(call, call.sides, {name: 1})
+        self._first_attempt = first_attempt
+        self._not_tried: Sequence[str] = ()
+
+    def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
+        (order,) = self._orders.values()
+        number = self._first_attempt()
+        self._first = dict.fromkeys(self._first, number)
+        offers, self._not_tried = search.rank(order.work.provider, order.wanted.query())
+        order.check(offers, number)
+        return offers
+
+    @property
+    def wanted(self) -> PodSpec:
+        """The pod as it was ordered, with everything that settings and templates say."""
+        (order,) = self._orders.values()
+        return order.wanted
+
+    def _pool(self, offers: Sequence[Offer]) -> OfferPool:
+        return OfferPool(offers)
+
+    def _say_rented(self, history: AttemptLog) -> None:
+        """There is one pod, and its wait has said that it is ready."""
+
+    def rent(self, outcome: PodOutcome) -> dict[str, Reached]:
+        """See GroupRental."""
+        try:
+            return super().rent(outcome)
+        except errors.NoCapacity as error:
+            if self._not_tried and self.wanted.gpus:
+                more = f"; and {len(self._not_tried) - TOLD} more" if len(self._not_tried) > TOLD else ""
+                error.add(f"Not tried, since the catalogue says so: {'; '.join(self._not_tried[:TOLD])}{more}.")
+            raise
 
 
 @dataclass
@@ -55,7 +88,7 @@ class PodLifecycle:
     :param readiness: how far to wait; None: not at all.
     :param most: pods that may be rented at most until one gets ready.
     :param check: nothing is written.
-    :param lease: that of a pod that is rented or logged in to, once ``ensure`` has read the wish.
+    :param lease: that of a pod that is rented or logged in to, once ``ensure`` has begun.
     """
 
     work: PodContext
@@ -180,12 +213,7 @@ class PodLifecycle:
         return identity.identity if identity is not None else str(self.wanted.name)
 
     def _mine(self, name: str) -> bool:
-        """True when this name is the wanted one: an identity stands for all its attempts, any other name for itself."""
-        identity = PodName.parse_identity(self.wanted.name)
-        if identity is None:
-            return name == self.wanted.name
-        parsed = PodName.parse(name)
-        return parsed is not None and parsed.identity == identity.identity
+        return is_of(self.wanted.name, name)
 
     def _missing(self, state: str) -> PodOutcome:
         """There is no such pod."""
@@ -205,62 +233,26 @@ class PodLifecycle:
     # ------------------------------------------------------------------------------------------------------------
 
     def _create(self) -> PodOutcome:
-        """Rent, after everything that can be checked for nothing."""
-        self.wanted = self.wanted.completed()
-        self._refuse_early()
-        wanted, work = self.wanted, self.work
-        first = self._first_attempt()
-        offers, not_tried = search.rank(work.provider, wanted.query())
-        for offer in offers:
-            work.provider.check(self._request(offer, first))
+        """Rent, after everything that can be checked for nothing: a group of one pod at one provider."""
+        name, work, connect = str(self.wanted.name), self.work, lambda: self.work.provider
+        side = ProviderContext(work, connect, self.wanted, self.readiness)
+        call = GroupCall(GroupNames(name), {work.provider.name: side}, NoBadHosts(), self.most, None, check=self.check)
+        rental = SingleRental(call, name, self._first_attempt)
+        rental.prepare()
+        outcome = PodOutcome(True)
+        reached = rental.rent(outcome)[name]
+        outcome.pods = [reached]
         if self.check:
-            pod = self.predicted(offers[0], first)
-            return PodOutcome(True, Reached(RENTED, pod), {}, diff.managed(pod))
-        history = AttemptLog(clock=work.polls.clock)
-        terms = rent.RentLimits(wanted.max_price, self.most, rented(self.readiness))
-        try:
-            reached = rent.rent(work, offers, self._request, first, self._accept, terms, history)
-        except errors.NoCapacity as error:
-            if not_tried and wanted.gpus:
-                more = f"; and {len(not_tried) - TOLD} more" if len(not_tried) > TOLD else ""
-                error.add(f"Not tried, since the catalogue says so: {'; '.join(not_tried[:TOLD])}{more}.")
-            raise
-        try:
-            history.gone.extend(self.end_twins(reached.pod, history))
-        except errors.CloudError as error:
-            # The task fails, so nobody would use the pod that was kept: it is given back too.
-            error.facts["pods_gone"] = [*error.facts.get("pods_gone", []), *work.end([reached.pod])]
-            raise
-        outcome = PodOutcome(True, reached, {}, {}, history.attempts, history.gone)
-        if wanted.locked:
+            outcome.after = diff.managed(reached.pod)
+            return outcome
+        if rental.wanted.locked:
             self._lock(reached, outcome)
-        if wanted.max_price is not None and not reached.pod.usd_per_hour:
+        if rental.wanted.max_price is not None and not reached.pod.usd_per_hour:
             outcome.warnings.append(
                 f"The provider does not say what {reached.pod.label()} costs; the cap could not be checked."
             )
-        outcome.after = diff.managed(outcome.reached.pod if outcome.reached is not None else reached.pod)
+        outcome.after = diff.managed(outcome.pods[0].pod)
         return outcome
-
-    def prepared(self) -> PodLifecycle:
-        """The same, ready to rent: with what settings and templates say, and everything checked that needs no offer.
-
-        :raises BadRequest: for what this provider has not, or does not take.
-        """
-        life = replace(self, wanted=self.wanted.completed())
-        refuse_impossible(life.wanted)
-        life.lease = life._leased()
-        life._refuse_early()
-        return life
-
-    def desk(self, waits: PodContext) -> rent.RentTarget:
-        """Where this pod is rented; ``waits`` is the work whose clock its waits have."""
-        return rent.RentTarget(self.work, self._request, replace(self, work=waits)._accept)
-
-    def predicted(self, offer: Offer, attempt: int) -> Pod:
-        """The pod that would be rented on this offer. :raises BadRequest: when it would be refused."""
-        self.work.provider.check(self._request(offer, attempt))
-        request = diff.expanded(self._request(offer, attempt), self.wanted.template)
-        return replace(diff.predicted(request, self.work.provider.name, offer), locked=bool(self.wanted.locked))
 
     def differences(self, pod: Pod) -> list[diff.Change]:
         """What of a pod that is there is not as it is wanted. :raises CloudError: for what cannot be mended."""
@@ -268,24 +260,9 @@ class PodLifecycle:
         return diff.compare(pod, resolve(self.wanted, self.work.provider, pod))
 
     def standing(self) -> ExistingPod:
-        """A pod that is there, with the wishes of this one."""
+        """A pod that is there, and what is wanted of it."""
         self.lease = self._leased()
         return self._standing()
-
-    def _refuse_early(self) -> None:
-        """Everything that can be known to be wrong before the offers are, first what needs no request."""
-        wanted, target = self.wanted, self.readiness.target if self.readiness is not None else RENTED
-        others = wanted.filters or wanted.min_gpu_memory or wanted.min_compute_capability
-        if not wanted.gpus and wanted.cpu is None and not others:
-            raise errors.BadRequest(
-                f"To rent the pod {wanted.name}, name the GPUs that will do (option gpus), in order of preference, or "
-                "a processor for a pod without GPUs (option cpu)."
-            )
-        refuse_unreachable(wanted, target)
-        for cloud in wanted.clouds or CLOUDS:
-            self.work.provider.check(replace(self._request(None, 1), cloud=cloud))
-        self.wanted = resolve(wanted, self.work.provider)
-        refuse_unreachable(self.wanted, target)
 
     def _lock(self, reached: Reached, outcome: PodOutcome) -> None:
         """A pod is locked when nothing stands in the way of giving it back any more."""
@@ -294,55 +271,13 @@ class PodLifecycle:
         except errors.CloudError as error:
             outcome.warnings.append(f"The pod {reached.pod.label()} was rented but not locked: {error.message}")
         else:
-            outcome.reached = replace(reached, pod=replace(reached.pod, locked=locked.locked))
-
-    def _request(self, offer: Offer | None, attempt: int) -> PodRequest:
-        identity = PodName.parse_identity(self.wanted.name)
-        name = str(identity.with_attempt(attempt)) if identity is not None else str(self.wanted.name)
-        if identity is not None and len(name) > MAX_LENGTH:
-            raise errors.BadRequest(
-                f"The name {name} has {len(name)} characters; the most is {MAX_LENGTH}. Shorten the project."
-            )
-        request = replace(self.wanted.request(offer, name), boot=self._boot())
-        how, images = self.wanted.bootstrap, self.work.provider.capabilities.ssh_images
-        made = bootstrap.bootstrapped(how, request, images)
-        own = diff.expanded(request, self.wanted.template).args
-        if made is request or own == request.args:
-            return made
-        # Ours would take the place of the start command that comes with the template.
-        return bootstrap.bootstrapped(how, replace(request, args=own), images)
-
-    def _boot(self) -> str:
-        """What arms the lease from the container's start on; who waits for a login renews it soon."""
-        if self.lease is None:
-            return ""
-        soon = self.readiness is not None and STAGES.index(self.readiness.target) >= LOGIN
-        return self.lease.at_boot(pod_lease.BOOT_GRACE) if soon else self.lease.at_boot(self.lease.seconds)
+            outcome.pods = [replace(reached, pod=replace(reached.pod, locked=locked.locked))]
 
     def _first_attempt(self) -> int:
         """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""
         names = [pod.name for pod in self.work.provider.list_pods()] if PodName.parse_identity(self.wanted.name) else []
         parsed = [PodName.parse(name) for name in [*names, *self.work.ledger.names()] if self._mine(name)]
         return max((name.attempt for name in parsed if name is not None), default=0) + 1
-
-    def _accept(self, pod: Pod) -> Reached:
-        """Wait for a pod that was rented by this call."""
-        return self._standing().climb(pod, grace=self.work.grace)
-
-    def end_twins(self, kept: Pod, history: AttemptLog) -> Sequence[dict[str, Any]]:
-        """After an ambiguous create a second pod may have turned up late: it is ended, if its name is of our own
-        pattern. :raises NotProvedGone: when it may still cost money.
-        """
-        if not history.uncertain or PodName.parse(kept.name) is None:
-            return []
-        twins = [
-            pod
-            for pod in self.work.provider.list_pods()
-            if pod.id != kept.id and pod.phase != GONE and self._mine(pod.name)
-        ]
-        results = self.work.end(twins)
-        require_gone(self.work.provider, results)
-        return results
 
     # -- giving back
     # --------------------------------------------------------------------------------------------------------
@@ -358,7 +293,7 @@ class PodLifecycle:
         for pod in pods:
             standing.refuse_locked(pod, "ended")
         before = diff.managed(pods[0]) if pods else {}
-        outcome = PodOutcome(bool(pods), None, before, {})
+        outcome = PodOutcome(bool(pods), before=before)
         if self.check or not pods:
             return outcome
         for pod in pods:

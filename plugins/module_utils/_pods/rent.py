@@ -8,6 +8,7 @@ The offers of a call are one pool, best first, for one pod or for several that a
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from .attempts import AttemptLog
 from .context import PodContext
 from .create import create_once
 from .readiness import ADVICE, DEADLINES, Reached
+from .replacement import FINAL, HOST, PROVIDER, Fault, fault_of, replaces_host
 from .terminate import require_gone
 
 #: Offers of single machines that may be refused since the search: what was listed minutes ago is mostly gone by then.
@@ -133,9 +135,6 @@ def _alike(one: Offer, other: Offer, region: str | None) -> bool:
 
 
 Accept = Callable[[Pod], Reached]
-#: What no other offer can mend, of whatever provider: a key that is refused is never "nothing there", and of what is
-#: unknown or still there another one must not be rented.
-FINAL = (errors.AuthError, errors.Fenced, errors.Ambiguous, errors.NotProvedGone)
 
 
 @dataclass(frozen=True)
@@ -170,21 +169,7 @@ class RentLimits:
 
 
 def rent(
-    work: PodContext,
-    offers: Sequence[Offer],
-    make_request: Callable[[Offer, int], PodRequest],
-    first_attempt: int,
-    accept: Accept,
-    terms: RentLimits,
-    history: AttemptLog,
-) -> Reached:
-    """``rent_any`` where all offers are of one provider."""
-    desks = {offer.provider: RentTarget(work, make_request, accept) for offer in offers}
-    return rent_any(desks, OfferPool(offers), first_attempt, terms, history)
-
-
-def rent_any(
-    desks: Mapping[str, RentTarget], supply: OfferPool, first_attempt: int, terms: RentLimits, history: AttemptLog
+    targets: Mapping[str, RentTarget], pool: OfferPool, first_attempt: int, limits: RentLimits, history: AttemptLog
 ) -> Reached:
     """Rent on the best offer that can be had, and keep the pod that is accepted.
 
@@ -192,20 +177,20 @@ def rent_any(
     contract costs more than the cap) is ended and proved gone, and its machine is not rented again. Where no offer of a
     provider can be had, those of the others are tried.
 
-    :param desks: provider -> where its pods are rented.
+    :param targets: provider -> where its pods are rented.
     :raises CloudError: when nothing was rented for good; ``facts`` hold the attempts and the pods that were ended.
     """
-    number, tries = first_attempt, _Tries(supply, terms, history)
+    number, tries = first_attempt, _Tries(pool, limits, history)
     try:
-        while (offer := supply.take()) is not None:
+        while (offer := pool.take()) is not None:
             tries.refuse_to_go_on()
-            desk = desks[offer.provider]
-            request = desk.request(offer, number)
+            target = targets[offer.provider]
+            request = target.request(offer, number)
             number += 1
             kept = request.volume.size_gb or 0 if request.volume is not None else 0
-            history.begin(desk.work.provider.rates(offer, request.disk_gb or 0, kept))
+            history.begin(target.work.provider.rates(offer, request.disk_gb or 0, kept))
             try:
-                return _tried(desk, request, offer, terms.cap, history)
+                return _tried(target, request, offer, limits.cap, history)
             except FINAL:
                 raise
             except errors.CloudError as error:
@@ -220,56 +205,51 @@ def rent_any(
 class _Tries:
     """What came of the tries for one pod so far, and whether there is another one."""
 
-    def __init__(self, supply: OfferPool, terms: RentLimits, history: AttemptLog) -> None:
-        self._supply, self._terms, self._history = supply, terms, history
+    def __init__(self, pool: OfferPool, limits: RentLimits, history: AttemptLog) -> None:
+        self._pool, self._limits, self._history = pool, limits, history
         self.refusals: list[errors.CloudError] = []
-        self._given_up = 0
         self._unclear: Counter[str] = Counter()
         self._since = history.clock.monotonic()
 
     def refuse_to_go_on(self) -> None:
         """:raises BaseException: when no further offer is to be asked for."""
-        self._terms.before()
-        if self.refusals and self._history.clock.monotonic() - self._since > self._terms.rented:
-            raise _not_rented(self.refusals, self._terms.rented)
+        self._limits.before()
+        if self.refusals and self._history.clock.monotonic() - self._since > self._limits.rented:
+            raise _not_rented(self.refusals, self._limits.rented)
 
     def another(self, offer: Offer, error: errors.CloudError) -> bool:
         """Put the offer where it belongs after its refusal. False: no other one will do better."""
         self.refusals.append(error)
         self._unclear[offer.provider] += error.elsewhere == "once"
-        bad_host = isinstance(error, (errors.WaitTimeout, errors.PodLost))
-        if bad_host or self._is_other_contract(error):
-            self._given_up += 1
-            self._since = self._history.clock.monotonic()
-            if error.code in (errors.EVERYWHERE, errors.OVERDUE):
-                return False
-            if bad_host:
-                self._supply.failed(offer, self._history.attempts[-1]["region"], error.message)
-            else:
-                self._supply.drop(offer)
-            if self._given_up >= self._terms.most:
-                _last_attempt(error, self._given_up)
-                return False
-        elif error.elsewhere != "no" and self._unclear[offer.provider] <= 1:
-            self._supply.refused(offer)
-        else:
-            # It is the request or the account (a second text that does not say why is as good as one that does): of
-            # that the other providers know nothing.
-            return self._supply.close(offer.provider)
+        made, unclear = self._history.meter.made is not None, self._unclear[offer.provider]
+        fault = fault_of(error, made=made, unclear=unclear, strict=self._limits.strict)
+        if fault.given_up:
+            return self._replaced(offer, error, fault)
+        if fault.blame == PROVIDER:
+            return self._pool.close(offer.provider)
+        self._pool.refused(offer)
         return True
 
-    def _is_other_contract(self, error: errors.CloudError) -> bool:
-        """Whether a pod was made and its contract is not what was asked for."""
-        broken = (errors.TooExpensive, errors.Conflict) if self._terms.strict else errors.WrongContract
-        return self._history.meter.made is not None and isinstance(error, broken)
+    def _replaced(self, offer: Offer, error: errors.CloudError, fault: Fault) -> bool:
+        """A pod was rented and given up: whether another one is rented in its place."""
+        self._history.given_up += 1
+        self._since = self._history.clock.monotonic()
+        if not fault.everywhere and fault.blame == HOST:
+            self._pool.failed(offer, self._history.attempts[-1]["region"], error.message)
+        elif not fault.everywhere:
+            self._pool.drop(offer)
+        left = self._limits.most - self._history.given_up
+        if not fault.everywhere and left <= 0:
+            _last_attempt(error, self._history.given_up)
+        return replaces_host(left, math.inf, everywhere=fault.everywhere)
 
 
-def _tried(desk: RentTarget, request: PodRequest, offer: Offer, cap: float | None, history: AttemptLog) -> Reached:
+def _tried(target: RentTarget, request: PodRequest, offer: Offer, cap: float | None, history: AttemptLog) -> Reached:
     """One try on one offer."""
-    pod = _asked(desk.work, request, offer, history)
+    pod = _asked(target.work, request, offer, history)
     history.reach(pod, RENTED)
-    result = _accepted(desk.work, pod, request, offer, desk.accept, cap, history)
-    entry = history.record(desk.work.provider.name, request, offer, attempts.RENTED, result.pod)
+    result = _accepted(target.work, pod, request, offer, target.accept, cap, history)
+    entry = history.record(target.work.provider.name, request, offer, attempts.RENTED, result.pod)
     entry["stage"] = result.stage
     return result
 

@@ -20,7 +20,7 @@ from ...module_utils._market import search
 from ...module_utils._module import pod as pod_options
 from ...module_utils._pods.bad_hosts import BadHosts, usual_path
 from ...module_utils._pods.context import PodContext
-from ...module_utils._pods.lifecycle import PodLifecycle
+from ...module_utils._pods.order import PodOrder
 from ...module_utils._pods.spec import PodSpec, resolve
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import NETWORK_VOLUME, Provider
@@ -177,7 +177,7 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
     if not wanted.image and not wanted.template_id:
         # Nothing that could be rented, but a question of what it would cost.
         return resolve(wanted, provider)
-    return PodLifecycle(PodContext(provider), wanted, check=True).prepared().wanted
+    return PodOrder(PodContext(provider), wanted).prepared().wanted
 
 
 def _in_threads(works: list[Callable[[], None]]) -> None:

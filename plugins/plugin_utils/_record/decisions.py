@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._core.units import usd, usd_total
+from ...module_utils._pods.replacement import replaces_host
 
 Data = Mapping[str, Any]
 #: What a run is to the program that was started for it: rent a pod; the run's pod lives; its pods are not proved gone;
@@ -92,7 +93,7 @@ def checked_pod(
     now: float,
     began: float,
 ) -> dict[str, Any]:
-    """Decide what becomes of a pod that was checked: this is the one place where a bad host is replaced or not.
+    """Decide what becomes of a pod that was checked. Whether a bad host is replaced is decided as it is while renting.
 
     `reason` is why the check failed, None when it did not; `measured` what podyard.gpu.gpu_info returned, if it was
     asked; `set_up_failed`, whether the image's own set-up was not done in time; the rest as for `search`. A pod to
@@ -106,7 +107,7 @@ def checked_pod(
         return {"next": USE, "bad_host": False, "reason": "", "message": "", "error": ""}
     left = search(record, attempts, deadline, now, began)
     bad = state == NEW and (set_up_failed or _is_bad_host(measured))
-    replace = bad and left["attempts_left"] > 0 and left["seconds_left"] > 0
+    replace = bad and replaces_host(left["attempts_left"], left["seconds_left"])
     if set_up_failed:
         reason += (
             " If the image only needs longer, raise train_ready_timeout; if it is set up by then, train_ready_when "

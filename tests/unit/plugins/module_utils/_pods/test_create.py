@@ -230,9 +230,9 @@ class Renting:
         return request(f"{IDENTITY}-{number}", gpu=chosen.gpu, gpu_id=chosen.gpu_id)
 
     def run(self):
-        return rent.rent(
-            self.work, self.offers, self.make, 1, self.accept, rent.RentLimits(self.cap, self.most), self.history
-        )
+        targets = {self.cloud.name: rent.RentTarget(self.work, self.make, self.accept)}
+        limits = rent.RentLimits(self.cap, self.most)
+        return rent.rent(targets, rent.OfferPool(self.offers), 1, limits, self.history)
 
     def outcomes(self):
         return [(attempt["gpu"], attempt["outcome"]) for attempt in self.history.attempts]

@@ -41,7 +41,7 @@ def test_the_best_offer_of_all_providers_is_rented(world):
 
 
 def test_the_result_is_plain_data(world):
-    result = world.ensure().to_result(["a", "a"])
+    result = world.ensure().to_group_result(["a", "a"])
     json.dumps(result)
     assert result["pod"] == result["pods"][0]
     assert result["notes"] == ["a"]

@@ -480,6 +480,18 @@ def test_a_late_twin_is_ended_wherever_it_turns_up(world):
     assert [each["name"] for each in outcome.gone] == [f"{IDENTITY}-1"]
 
 
+def test_a_late_twin_that_does_not_end_is_in_the_facts_beside_the_pod_that_was_kept(world):
+    world.two.plan("create", errors.Ambiguous("no answer"), none_left())
+    world.one.plan("create", lambda request: [world.two.has(f"{IDENTITY}-1"), world.one.make(request)][1])
+    world.two.plan("create", *[none_left() for _offer in range(3)])
+    world.two.plan("terminate", *[errors.Forbidden("no right")] * 9)
+    error = world.fails(errors.NotProvedGone, "NOT PROVED GONE")
+    assert [(each["provider"], each["gone_proved"]) for each in error.facts["pods_gone"]] == [
+        ("two", False),
+        ("one", True),
+    ]
+
+
 def test_what_is_not_proved_gone_is_shouted_for_every_pod(world):
     world.two.next = [DEAD]
     world.two.plan("terminate", *[errors.AuthError("The key was refused.")] * 9)

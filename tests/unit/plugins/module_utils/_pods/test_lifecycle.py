@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import threading
 
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
+from ansible_collections.podyard.gpu.plugins.module_utils._core.workers import WorkerPool
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, create, ledger
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.ledger import Ledger
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodContext, PodLifecycle, PodSpec
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodLifecycle
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import (
     IDENTITY,
@@ -43,6 +49,7 @@ class World:
         self.progress = Lines()
         self.tmp_path = tmp_path
         self.banner = (True, "SSH-2.0-x")
+        self.look = lambda endpoint: self.banner
 
     def run(self, argv):
         return (0, PYTHON, "") if argv[0] == "ssh" else (0, f"[h]:1 ssh-ed25519 {'A' * 8}\n", "")
@@ -51,7 +58,7 @@ class World:
         readiness = None
         if wait_for is not None:
             hosts = str(self.tmp_path / "known_hosts")
-            readiness = Readiness(wait_for, self.run, hosts, read_banner=lambda endpoint: self.banner)
+            readiness = Readiness(wait_for, self.run, hosts, read_banner=self.look)
         work = PodContext(self.cloud, self.time.polls(), self.progress, run_dir)
         return PodLifecycle(work, PodSpec(**{**WANTED, **wanted}), readiness, most, check).ensure(state)
 
@@ -235,6 +242,44 @@ def test_a_pod_that_does_not_get_ready_is_not_left_behind(world):
         world.ensure("present")
     assert world.cloud.pods == {}
     assert caught.value.facts["pods_gone"][0]["gone_proved"] is True
+
+
+def test_a_contract_above_the_cap_makes_room_for_the_next_offer_and_is_no_attempt_given_up(world):
+    prices = iter((0.99, 0.50))
+
+    def make(asked):
+        world.cloud.contract_price = next(prices)
+        return world.cloud.make(asked)
+
+    world.cloud.catalogue = [offer("RTX 4090", 0.4), offer("A40", 0.5)]
+    world.cloud.plan("create", make, make)
+    outcome = world.ensure("present", gpus=("4090", "A40"), max_price=0.7, most=1)
+    assert outcome.reached.pod.usd_per_hour == 0.50
+    assert [attempt["outcome"] for attempt in outcome.attempts] == ["given back", "rented"]
+
+
+def test_an_attempt_tells_the_stage_that_its_pod_reached(world):
+    world.banner = (False, "Connection refused")
+    with pytest.raises(errors.WaitTimeout) as caught:
+        world.ensure("present")
+    assert [each["stage"] for each in caught.value.facts["attempts"]] == ["addressed"]
+    assert "notes" not in caught.value.facts
+
+
+def test_a_signal_gives_back_what_is_being_rented(world, monkeypatch):
+    heard, stop = threading.Event(), WorkerPool.stop
+    monkeypatch.setattr(WorkerPool, "stop", lambda pool: [stop(pool), heard.set()])
+
+    def banner(_endpoint):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard.wait(20)
+        return False, "Connection refused"
+
+    world.look = banner
+    with pytest.raises(errors.CloudError, match=r"Interrupted by SIGTERM.*given back and is proved gone"):
+        world.ensure("present")
+    assert world.cloud.pods == {}
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_late_twin_of_an_ambiguous_create_is_ended(world):

@@ -13,8 +13,10 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap, lease
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodContext, PodLifecycle, PodSpec
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.lifecycle import PodLifecycle
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.spec import PodSpec
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.base import OwnEnd
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import IDENTITY, IMAGE, KEY, FakeCloud, FakeTime, Lines, pod
 

@@ -15,7 +15,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Mount
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.attempts import AttemptLog
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.context import PodContext
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Reached
-from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import RentLimits, rent
+from ansible_collections.podyard.gpu.plugins.module_utils._pods.rent import OfferPool, RentLimits, RentTarget, rent
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import wire
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime, Lines
 from ansible_collections.podyard.gpu.tests.unit.fakes.conversation import KEY, Conversation, expect
@@ -180,7 +180,8 @@ def test_a_contract_that_came_with_an_error_is_ended_before_the_next_offer_is_tr
         def make(offer, attempt):
             return request(offer_id=offer.id, name=f"podyard-digits-r1-0-{attempt}")
 
-        reached = rent(work, found, make, 1, lambda pod: Reached("rented", pod), RentLimits(1.0, 2), history)
+        targets = {"vastai": RentTarget(work, make, lambda pod: Reached("rented", pod))}
+        reached = rent(targets, OfferPool(found), 1, RentLimits(1.0, 2), history)
     assert reached.pod.id == "9"
     assert [attempt["outcome"] for attempt in history.attempts] == ["given back", "rented"]
     assert history.gone[0]["gone_proved"] is True
