@@ -123,7 +123,7 @@ class Shop:
 
     def machine(self, pod: dict[str, Any]) -> str:
         """Where a pod of a result, or of the account, was rented, though it may be gone."""
-        [instance] = [each for each in self.sandbox.server.vast.everything() if each.pod_id == pod["id"]]
+        [instance] = [each for each in self.sandbox.server.vast.all_instances() if each.pod_id == pod["id"]]
         return str(instance.machine.id)
 
 
