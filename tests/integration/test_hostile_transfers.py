@@ -24,6 +24,9 @@ for word; do case $word in *%P*) [ ! -e {lies} ] || cat {lies} ;; esac; done
 # Hands a training's look to the test: the file `look` is what it answers.
 LYING_PYTHON = "#!/bin/sh\ncat >/dev/null\ncat {look}\n"
 
+# The files of a run have any text here, and no record comes of it.
+pytestmark = pytest.mark.foreign_records
+
 
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory):
