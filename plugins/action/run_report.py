@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
 
+from ..module_utils._core.files import replace_file
 from ..plugin_utils._common.action import ControllerAction, local_path
-from ..plugin_utils._common.files import write_atomically
 from ..plugin_utils._common.screen import columns, show_rendered, warn
 from ..plugin_utils._record.record import RunError
 from ..plugin_utils._report import summary
@@ -52,7 +52,7 @@ class ActionModule(ControllerAction):
             if path.exists() and path.read_text(encoding="utf-8") == page:
                 return False
             if not self.check_mode:
-                write_atomically(path, page)
+                replace_file(path, page)
         except OSError as error:
             raise AnsibleActionFail(f"The report {path} cannot be written: {error}.") from error
         return True

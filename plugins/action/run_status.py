@@ -15,12 +15,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.color import ANSIBLE_COLOR
 
 from ..module_utils._core.errors import CloudError
+from ..module_utils._core.files import replace_file
 from ..module_utils._core.names import is_run_id
 from ..module_utils._core.shown import cleaned
 from ..module_utils._core.values import to_json
 from ..module_utils._providers import registry
 from ..plugin_utils._common.action import ControllerAction, local_path
-from ..plugin_utils._common.files import write_atomically
 from ..plugin_utils._common.pod_lists import PodList, environment, lists
 from ..plugin_utils._common.screen import columns, show, show_rendered
 from ..plugin_utils._record.record import RunError
@@ -119,7 +119,7 @@ class ActionModule(ControllerAction):
             return False
         path = local_path(file)
         try:
-            write_atomically(path, to_json(told.to_result(), indent=2) + os.linesep)
+            replace_file(path, to_json(told.to_result(), indent=2) + os.linesep)
         except OSError as error:
             raise AnsibleActionFail(f"The status cannot be written to {path}: {error}.") from error
         return True

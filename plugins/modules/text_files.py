@@ -85,14 +85,16 @@ files:
       type: bool
 """
 
-import contextlib
 import hashlib
 import os
 import re
 import stat
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._core.files import replace_file
 
 ARGUMENTS: dict[str, Any] = {
     "files": {
@@ -126,19 +128,7 @@ def found(path: str) -> tuple[str, str] | None:
 def write(path: str, data: bytes, mode: int) -> None:
     """Put the bytes into the file, in one step, and read them back."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.podyard-{os.getpid()}"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            os.fchmod(descriptor, mode)
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    replace_file(Path(path), data, mode=mode)
     there = found(path)
     if there is None or there[0] != hashlib.sha256(data).hexdigest():
         raise Refused(f"The file {path} does not hold what was written to it: the disk or the volume is faulty.")

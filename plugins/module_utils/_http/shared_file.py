@@ -13,8 +13,6 @@ the wall clock moves. It begins anew with each start of the machine, so the name
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._core.files import cache_directory, open_lock, replace_file, take_lock
 from .._core.values import to_json
 
 #: The directory itself, for those who want it elsewhere; the tests do.
@@ -34,8 +33,6 @@ VARIABLE = "PODYARD_STATE_DIR"
 #: Seconds to wait for another process's lock: it is held for a millisecond, and a process that was suspended while it
 #: held the lock must not hold up the one that gives a pod back.
 LOCK_PATIENCE = 2.0
-#: Seconds between two tries to get a lock.
-LOCK_PAUSE = 0.01
 #: Seconds after which a file that nobody has written to belongs to an earlier start of the machine, or to a key that
 #: is not used any more.
 STALE_FILE = 172_800.0
@@ -43,7 +40,7 @@ STALE_FILE = 172_800.0
 _ALONE: dict[str, tuple[dict[str, Any], threading.RLock]] = {}
 #: Names of our files: the directory may have been chosen by a person and hold others too. Locks go with their file, for
 #: nobody ever writes to them.
-_OURS = re.compile(r"[a-z]+-[0-9a-f]{32}\.(?P<kind>json|\d+\.\d+\.new)")
+_OURS = re.compile(r"\.?[a-z]+-[0-9a-f]{32}\.(?P<kind>json|json\.\d+\.[0-9a-f]{8})")
 
 
 def state_directory(environ: Mapping[str, str] | None = None) -> tuple[Path | None, str]:
@@ -72,9 +69,9 @@ def _places(environ: Mapping[str, str]) -> Iterator[Path]:
     runtime = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}")
     if runtime.is_absolute() and runtime.is_dir():
         yield runtime / "podyard"
-    cache = Path(environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or "", ".cache"))
+    cache = cache_directory(environ)
     if cache.is_absolute():
-        yield cache / "podyard"
+        yield cache
     yield Path(tempfile.gettempdir()) / f"podyard-{user}"
 
 
@@ -139,17 +136,12 @@ class SharedFile:
         if self._path is None:
             self._keep(data)
             return
-        new = self._path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
         try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-                file.write(to_json(data))
-            os.replace(new, self._path)
+            replace_file(self._path, to_json(data), durable=False)
         except OSError as error:
             self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
             self._path = None
             self._keep(data)
-            with contextlib.suppress(OSError):
-                new.unlink()
 
     def _keep(self, data: dict[str, Any]) -> None:
         """For the threads of this process."""
@@ -188,29 +180,21 @@ class SharedFile:
         if self._path is None:
             return None
         try:
-            return os.open(
-                self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            return open_lock(self._path.with_suffix(".lock"))
         except OSError as error:
             self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
             self._path = None
             return None
 
     def _locked(self, descriptor: int, patience: float) -> bool:
-        end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except OSError as error:
-                if self._path is not None and error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                    # Some file systems of a network have no locks: to ask again for one only holds up.
-                    self.problem = f"in {self._path.parent} nothing can be locked ({error.strerror})"
-                    self._path = None
-                    return True
-                if time.monotonic() >= end:
-                    return False
-                time.sleep(LOCK_PAUSE)
+        try:
+            return take_lock(descriptor, patience)
+        except OSError as error:
+            # Some file systems of a network have no locks: to ask again for one only holds up.
+            if self._path is not None:
+                self.problem = f"in {self._path.parent} nothing can be locked ({error.strerror})"
+                self._path = None
+            return True
 
 
 def _sweep(directory: Path) -> None:

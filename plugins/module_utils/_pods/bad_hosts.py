@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
+from .._core.files import cache_directory, locked, replace_file
 from .._core.offer import Offer
 from .._core.times import rfc3339
 from .._core.values import to_json
@@ -25,7 +23,7 @@ FILE = "bad-hosts.json"
 HOURS = 24.0
 #: Characters of a reason that are kept.
 QUOTED = 400
-#: Seconds to wait for another process's lock; it is held for a millisecond.
+#: Seconds to wait for another process's lock, which is held for a millisecond; then the file is written all the same.
 PATIENCE = 2.0
 ABOUT = (
     "Machines on which a pod of podyard.gpu did not get ready. They are not rented again until the time that each "
@@ -37,8 +35,7 @@ def usual_path(environ: Mapping[str, str] | None = None) -> str:
     """``PODYARD_STATE_DIR``, else ``podyard`` in the user's cache, which outlives a restart of the machine."""
     environ = os.environ if environ is None else environ
     chosen = environ.get(VARIABLE)
-    cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or "~", ".cache")
-    return os.path.join(os.path.expanduser(chosen or os.path.join(cache, "podyard")), FILE)
+    return str((Path(chosen).expanduser() if chosen else cache_directory(environ)) / FILE)
 
 
 class BadHosts:
@@ -146,7 +143,7 @@ def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
     """Write one entry, and leave out those that are over; why that failed, or nothing."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(path):
+        with locked(path.with_suffix(".lock"), PATIENCE):
             same = (entry["provider"], entry["host"], entry["gpu"], entry["region"])
             kept = [
                 each
@@ -154,29 +151,7 @@ def _append(path: Path, entry: Mapping[str, Any], now: float) -> str:
                 if (each["until"] is None or each["until"] > rfc3339(now))
                 and (each["provider"], each["host"], each["gpu"], each["region"]) != same
             ]
-            new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(to_json({"about": ABOUT, "hosts": [*kept, entry]}, indent=1))
-                file.write("\n")
-            os.replace(new, path)
+            replace_file(path, to_json({"about": ABOUT, "hosts": [*kept, entry]}, indent=1) + "\n")
     except OSError as error:
         return f"{path} cannot be written ({error.strerror})"
     return ""
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Nobody else writes meanwhile; who cannot have the lock for long writes all the same."""
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)

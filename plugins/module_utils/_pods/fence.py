@@ -14,15 +14,13 @@ it wakes up it ends itself, for it looks at the fence once more (``_creation``).
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
 from .._core.errors import CloudError, Fenced
+from .._core.files import EXCLUSIVE, SHARED, open_lock, take_lock
 from .._http.exchange import TOTAL_SECONDS
 
 LOCK = "fence.lock"
@@ -31,8 +29,6 @@ FENCE = "fence"
 COMING = "fence.coming"
 #: Seconds that a create in flight is waited for: its one exchange, and to write its outcome down.
 PATIENCE = TOTAL_SECONDS + 10.0
-#: Seconds between two tries to get the lock: a create that ended is followed up at once.
-PAUSE = 0.05
 RunDir = Union[str, "os.PathLike[str]", None]
 
 
@@ -45,7 +41,7 @@ def creating(run_dir: RunDir) -> Iterator[None]:
     if run_dir is None:
         yield
         return
-    with _locked(Path(run_dir), fcntl.LOCK_SH, PATIENCE) as held:
+    with _locked(Path(run_dir), SHARED, PATIENCE) as held:
         if not held:
             raise CloudError(f"Nothing was rented: another process holds {Path(run_dir) / LOCK}. See why it waits.")
         if is_coming(run_dir):
@@ -75,7 +71,7 @@ def raise_fence(run_dir: RunDir, patience: float = PATIENCE) -> bool:
         announce(directory)
     finally:
         # Where the disk is full, what is in flight is waited for all the same.
-        with _locked(directory, fcntl.LOCK_EX, patience) as held:
+        with _locked(directory, EXCLUSIVE, patience) as held:
             _write(directory, FENCE)
     return held
 
@@ -117,22 +113,16 @@ def _locked(run_dir: Path, kind: int, patience: float) -> Iterator[bool]:
     """
     with _told(run_dir):
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_lock(run_dir / LOCK)
     try:
-        yield _take(descriptor, kind, time.monotonic() + patience)
+        yield _take(descriptor, kind, patience)
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, kind: int, end: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                # A file system without locks: nothing can be waited for, and nothing holds anybody up.
-                return True
-            if time.monotonic() >= end:
-                return False
-            time.sleep(PAUSE)
+def _take(descriptor: int, kind: int, patience: float) -> bool:
+    try:
+        return take_lock(descriptor, patience, kind)
+    except OSError:
+        # A file system without locks: nothing can be waited for, and nothing holds anybody up.
+        return True

@@ -11,14 +11,15 @@ from __future__ import annotations
 import os
 import re
 import socket
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Callable
 
 from .._core import errors
 from .._core.clock import Clock
 from .._core.errors import BadRequest, CloudError
+from .._core.files import replace_file
 from .._core.pod import Endpoint, Pod
 from .._core.public_keys import fingerprint
 from .._providers.base import Provider
@@ -105,10 +106,7 @@ def write_known_hosts(path: str, lines: Iterable[str]) -> None:
     directory = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".known_hosts", dir=directory)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-        os.replace(temporary, path)
+        replace_file(Path(path), "".join(f"{line}\n" for line in lines))
     except OSError as error:
         raise CloudError(f"The known_hosts file {path} cannot be written: {error.strerror}.") from error
 

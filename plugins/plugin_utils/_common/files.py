@@ -1,30 +1,27 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that several processes read and write at once: atomic replacement, locks, times."""
+"""JSON files and locks that several processes use at once, and times in records."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
-import secrets
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._core import files
+from ...module_utils._core.files import replace_file
 from ...module_utils._core.times import parse_time, utc_now
+from ...module_utils._core.units import duration
 from ...module_utils._core.values import to_json
 from ...module_utils._pods import books
 
 # Seconds to wait for another process's lock: it is held for milliseconds, and one that was stopped while it held the
 # lock must not hold up the give-back.
 LOCK_PATIENCE = 30.0
-# Seconds between two tries to get a lock.
-LOCK_PAUSE = 0.01
 
 
 def now() -> str:
@@ -41,39 +38,9 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     return max(0.0, (last - first).total_seconds())
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file by one with this text; a reader sees the old text or the new one and nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def link_atomically(target: str, link: Path) -> None:
-    """Make `link` a symbolic link to `target`, in place of whatever link was there.
-
-    Raises OSError when something that is no link stands in its place.
-    """
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    os.symlink(target, temporary)
-    try:
-        os.replace(temporary, link)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically and readable by its owner only."""
-    write_atomically(path, to_json(value, indent=2) + "\n")
+    replace_file(path, to_json(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -113,20 +80,10 @@ def locked(path: Path, patience: float = LOCK_PATIENCE) -> Iterator[None]:
 
     Raises TimeoutError when another process holds it for all of `patience` seconds: it may have been stopped.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    raise TimeoutError(f"another process holds {path} for more than {patience:.0f} s") from None
-                time.sleep(LOCK_PAUSE)
+    with files.locked(path, patience) as held:
+        if not held:
+            raise TimeoutError(f"another process holds {path} for more than {duration(patience)}")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def private_directory(path: Path) -> bool:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ...module_utils._core.files import open_lock, take_lock
 from ...module_utils._core.times import utc_now
 from ...module_utils._training.metrics import json_lines
 from .._common.ssh import OversizedAnswer, Shell, SshHost, script
@@ -170,11 +170,8 @@ class RunDirWriter:
         """Hold the right to write for the time of a with block, if nobody else holds it."""
         if self.writes:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.directory / "follow.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.writes = False
+            self._lock = open_lock(self.directory / "follow.lock")
+            self.writes = take_lock(self._lock)
         if self.writes:
             self.offsets = {name: self._size(STREAMS[name]) for name in STREAMS}
         try:

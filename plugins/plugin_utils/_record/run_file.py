@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...module_utils._core.files import replace_link
 from ...module_utils._core.times import utc_now
 from ...module_utils._core.values import to_json
 from ...module_utils._pods.ledger import CREATED, GONE, Ledger, proves
-from .._common.files import link_atomically, locked, now, private_directory, read_json, write_json
+from .._common.files import locked, now, private_directory, read_json, write_json
 from .record import OUTCOMES, OWN_FIELDS, STAGES, PodEntry, RunError, RunRecord
 
 # The link to the newest run for which something is rented, or was.
@@ -160,7 +161,7 @@ class RunFile:
     def _point_latest(self) -> None:
         link = self.directory.parent / LATEST
         try:
-            link_atomically(self.directory.name, link)
+            replace_link(link, self.directory.name)
         except OSError as error:
             raise RunError(f"{link} cannot point to the newest run, since it is no symbolic link: {error}.") from error
 

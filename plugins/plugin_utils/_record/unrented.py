@@ -9,9 +9,9 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from ...module_utils._core.files import replace_link
 from ...module_utils._pods import fence
 from ...module_utils._pods.ledger import FILE, Ledger
-from .._common.files import link_atomically
 from .guard_state import ARMED, GIVING_BACK, GuardFile, lives
 from .record import RunError
 from .run_file import LATEST, RunFile
@@ -84,6 +84,6 @@ def _repoint(directory: Path) -> None:
             if not path.is_symlink() and not is_unrented(path):
                 others.append(((path / "run.json").stat().st_mtime, path.name))
     if others:
-        link_atomically(max(others)[1], link)
+        replace_link(link, max(others)[1])
     else:
         link.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from ...module_utils._core.files import take_lock
 from .foreign import Distrusted, checked_name, told
 from .manifest import PARTIAL, FileStat, TreeError
 
@@ -81,9 +81,9 @@ class Landing:
         if self._top is None:
             return False
         try:
-            fcntl.flock(self._top, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return os.path.samestat(os.fstat(self._top), os.stat(self.root, follow_symlinks=False))
-        except (BlockingIOError, FileNotFoundError):
+            held = take_lock(self._top)
+            return held and os.path.samestat(os.fstat(self._top), os.stat(self.root, follow_symlinks=False))
+        except FileNotFoundError:
             return False
 
     @property

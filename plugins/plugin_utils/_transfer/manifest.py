@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...module_utils._core.files import cache_directory, replace_file
 from ...module_utils._core.patterns import Patterns
 from ...module_utils._core.values import to_json
-from .._common.files import write_atomically
 
 # Our own directories in a tree, which are never part of it.
 PARTIAL = ".podyard-partial"
@@ -144,7 +144,7 @@ class HashCache:
     """
 
     def __init__(self, root: Path, patterns: Patterns, directory: Path | None = None) -> None:
-        base = directory or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "podyard" / "sha256"
+        base = directory or cache_directory() / "sha256"
         identity = os.fsencode(f"{root.absolute()}\0{patterns.include}\0{patterns.exclude}")
         self.path = base / (hashlib.sha256(identity).hexdigest()[:24] + ".json")
         self.known: dict[str, list[int | str]] = {}
@@ -171,7 +171,7 @@ class HashCache:
             self.known = fresh
             with contextlib.suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_atomically(self.path, to_json(fresh))
+                replace_file(self.path, to_json(fresh))
 
 
 def hash_file(path: Path) -> str:

@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from ansible_collections.podyard.gpu.plugins.module_utils._core import files
 from ansible_collections.podyard.gpu.plugins.module_utils._http import shared_file
 from ansible_collections.podyard.gpu.plugins.module_utils._http.shared_file import (
     SharedFile,
@@ -144,8 +145,8 @@ def test_a_file_system_without_locks_is_not_waited_for(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(shared_file.fcntl, "flock", refuse)
-    monkeypatch.setattr(shared_file.time, "sleep", lambda _seconds: pytest.fail("waited for a lock that cannot be had"))
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(files.time, "sleep", lambda _seconds: pytest.fail("waited for a lock that cannot be had"))
     file = SharedFile("budget-x", tmp_path)
     with file.lock() as held:
         assert held
@@ -195,7 +196,11 @@ def test_a_full_disk_is_no_failure_and_leaves_nothing_half_written(tmp_path, mon
 
 def test_old_files_are_swept_and_others_left_alone(tmp_path):
     mark = "0" * 32
-    old = [tmp_path / f"budget-{mark}.json", tmp_path / f"budget-{mark}.lock", tmp_path / f"pods-{mark}.1.2.new"]
+    old = [
+        tmp_path / f"budget-{mark}.json",
+        tmp_path / f"budget-{mark}.lock",
+        tmp_path / f".pods-{mark}.json.12.0a1b2c3d",
+    ]
     foreign = tmp_path / "settings.json"
     fresh = tmp_path / f"pods-{mark}.json"
     for path in [*old, foreign]:
