@@ -13,7 +13,7 @@ from ansible.utils.color import ANSIBLE_COLOR
 
 from ..module_utils._core.files import replace_file
 from ..plugin_utils._common.action import ControllerAction, local_path
-from ..plugin_utils._common.screen import columns, show_rendered, warn
+from ..plugin_utils._common.screen import columns, show_rendered
 from ..plugin_utils._record.record import RunError
 from ..plugin_utils._report import summary
 from ..plugin_utils._report.data import gather
@@ -34,11 +34,9 @@ class ActionModule(ControllerAction):
             facts = gather(directory)
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
-        page, remark = render(facts)
+        page = render(facts)
         path = directory / "report.html"
         changed = self._write(path, page)
-        if remark:
-            warn(remark)
         title = f"{facts.record.name or 'run'} {facts.record.run_id}"
         told = [*summary.rows(facts), ("report", str(path), "")]
         width = min(WIDEST, columns(USUAL))

@@ -25,7 +25,6 @@ options:
     type: path
     required: true
 requirements:
-  - matplotlib for the curves; without it they are left out
   - rich for the summary's form; without it, it is plain text
 extends_documentation_fragment:
   - podyard.gpu.attributes

@@ -32,15 +32,15 @@ def records_fit_their_schema(request, monkeypatch):
     if request.node.get_closest_marker("foreign_records"):
         yield
         return
-    written = files.write_atomically
+    written = files.replace_file
     wrong: list[str] = []
 
-    def checked(path: Path, text: str, *mode: int) -> None:
+    def checked(path: Path, text: str, **how: object) -> None:
         if path.name in record_schemas.FILES:
             wrong.extend(record_schemas.faults(path.name, text))
-        written(path, text, *mode)
+        written(path, text, **how)
 
-    monkeypatch.setattr(files, "write_atomically", checked)
+    monkeypatch.setattr(files, "replace_file", checked)
     left = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     assert not wrong

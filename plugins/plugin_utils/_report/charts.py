@@ -1,17 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves as SVG text that takes its colours from the page around it.
-
-matplotlib is loaded by the first drawing only: it is large, and nothing else needs it.
-"""
+"""Which charts a run has: of its metrics, and of what its GPUs did."""
 
 from __future__ import annotations
 
-import io
-import itertools
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,15 +25,10 @@ FAMILIES = {
 CLOCK_UNITS = ((180.0, "seconds", 1.0), (5 * 3600.0, "minutes", 60.0), (math.inf, "hours", 3600.0))
 # A page, not a dashboard: with more curves than this nothing is seen any more.
 MOST_CHARTS = 8
-# More points than a chart has pixels only make the page heavy.
-MOST_POINTS = 1200
-# Up to this many points, each one is marked.
-MOST_MARKED = 40
-# Without a date in it, the same run makes the same page.
-NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-# Colours that nobody would choose, each replaced by a variable of the page's style; text and frame first.
-PAINT = {"#010203": "var(--ink)", "#040506": "var(--faint)"}
-LINES = {f"#0a0b0{number}": f"var(--line{number})" for number in range(1, 7)}
+# Beyond these a number is drawn as no number, or as 0: the room for an axis around it has to be a number too.
+LARGEST, SMALLEST = 1e300, 1e-300
+# As what a training's numbers are kept that JSON does not have.
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 # x values and y values
 Line = tuple[list[float], list[float]]
 
@@ -51,10 +42,6 @@ class Chart:
     lines: dict[str, Line]
     floor: float | None = None
     top: float | None = None
-
-
-class NoCharts(Exception):
-    """Nothing can be drawn here; the text is a sentence for people."""
 
 
 def metric_charts(rows: list[dict[str, Any]]) -> list[Chart]:
@@ -109,82 +96,19 @@ def _add(lines: dict[str, Line], name: str, x: float, y: float | None) -> None:
 
 def _number(value: Any) -> float | None:
     """A number as a float, what is infinite as not-a-number (a gap in a line); None for everything else."""
+    if isinstance(value, str) and value in NOT_FINITE:
+        return math.nan
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
         number = float(value)
     except OverflowError:
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    if abs(number) < SMALLEST:
+        return 0.0
+    return number if abs(number) <= LARGEST else math.nan
 
 
-def draw(chart: Chart) -> str:
-    """The chart as an SVG element. Raises NoCharts when matplotlib cannot be used."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        raise NoCharts(f"Curves are left out: the Python library matplotlib cannot be loaded ({error}).") from error
-    with mpl.rc_context(_style(chart)):
-        figure = Figure(figsize=(5.2, 2.7), layout="constrained")
-        axes = figure.add_subplot()
-        for color, (name, line) in zip(itertools.cycle(LINES), chart.lines.items(), strict=False):
-            xs, ys = _thinned(*line)
-            marker = "o" if sum(map(math.isfinite, ys)) <= MOST_MARKED else ""
-            axes.plot(xs, ys, color=color, linewidth=1.6, marker=marker, markersize=3, label=name)
-        axes.set_xlabel(chart.across)
-        axes.grid(axis="y")
-        axes.set_axisbelow(True)
-        axes.set_ylim(bottom=chart.floor, top=None if chart.top is None else chart.top * 1.04)
-        if chart.across not in [unit for _limit, unit, _scale in CLOCK_UNITS]:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        if len(chart.lines) > 1:
-            # Above the axes, where it covers no line.
-            columns = min(4, len(chart.lines))
-            figure.legend(frameon=False, loc="outside upper right", ncols=columns, handlelength=1.4)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
-    return _inline(buffer.getvalue(), chart.title)
-
-
-def _style(chart: Chart) -> dict[str, Any]:
-    """What matplotlib is told for this drawing only: colours to be replaced, text as text, ids that stay the same."""
-    ink, faint = PAINT
-    return {
-        "svg.fonttype": "none",
-        "svg.hashsalt": chart.title,
-        # A metric may be called anything, also what would be read as a formula.
-        "text.parse_math": False,
-        "font.size": 9,
-        "text.color": ink,
-        "axes.labelcolor": ink,
-        "axes.edgecolor": faint,
-        "xtick.color": ink,
-        "ytick.color": ink,
-        "grid.color": faint,
-        "grid.linewidth": 0.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-
-
-def _thinned(xs: list[float], ys: list[float]) -> Line:
-    """At most MOST_POINTS points, evenly chosen, the last one among them."""
-    step = math.ceil(len(xs) / MOST_POINTS)
-    if step <= 1:
-        return xs, ys
-    keep = sorted({*range(0, len(xs), step), len(xs) - 1})
-    return [xs[index] for index in keep], [ys[index] for index in keep]
-
-
-def _inline(svg: str, title: str) -> str:
-    """The element alone, in the page's colours and width, its ids told from those of other charts."""
-    svg = svg[svg.index("<svg") :]
-    prefix = re.sub(r"\W+", "-", title)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
-    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg, count=1)
-    svg = re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", svg, count=1)
-    for color, variable in {**PAINT, **LINES}.items():
-        svg = svg.replace(color, variable)
-    return svg
+def finite(values: Sequence[float]) -> list[float]:
+    """Return the values that have a place in a drawing."""
+    return [value for value in values if math.isfinite(value)]

@@ -14,8 +14,9 @@ from markupsafe import Markup
 from ...module_utils._core.shown import cleaned
 from ...module_utils._core.units import duration, size, usd, usd_total
 from .._common import words
-from .charts import CLOCKS, COUNTERS, FAMILIES, NoCharts, draw, gpu_charts, metric_charts
+from .charts import CLOCKS, COUNTERS, FAMILIES, gpu_charts, metric_charts
 from .data import RunFacts, Stage
+from .svg import draw, left_out
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 TONES = {"succeeded": "good", "failed": "bad", "lost": "bad", "stopped": "warn", "kept": "warn"}
@@ -23,10 +24,9 @@ TONES = {"succeeded": "good", "failed": "bad", "lost": "bad", "stopped": "warn",
 MOST_TILES = 3
 
 
-def render(facts: RunFacts) -> tuple[str, str | None]:
-    """The page as HTML text, and a sentence about what had to be left out, if anything had."""
+def render(facts: RunFacts) -> str:
+    """Return the page as HTML text."""
     facts = cleaned(facts)
-    charts, remark = _charts(facts)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         clock=words.clock,
@@ -45,18 +45,16 @@ def render(facts: RunFacts) -> tuple[str, str | None]:
         return f"{100 * stage.seconds / whole:.2f}"
 
     environment.filters.update(left=left, width=width)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         facts=facts,
         run=facts.record,
         tone=TONES.get(facts.record.outcome, "busy"),
         prices=_prices(facts),
         proof=proof(facts),
         tiles=_tiles(facts.record.metrics),
-        charts=charts,
-        remark=remark,
+        charts=_charts(facts),
         job=_job(facts.plan),
     )
-    return page, remark
 
 
 def proof(facts: RunFacts) -> str:
@@ -68,15 +66,10 @@ def proof(facts: RunFacts) -> str:
     return "proved gone" if len(facts.pods) == 1 else "all proved gone"
 
 
-def _charts(facts: RunFacts) -> tuple[list[tuple[str, Markup]], str | None]:
-    drawn = []
-    for chart in [*metric_charts(facts.metrics), *gpu_charts(facts.gpu)]:
-        try:
-            # Text in it was escaped by matplotlib; all else is its own.
-            drawn.append((chart.title, Markup(draw(chart))))
-        except NoCharts as reason:
-            return [], str(reason)
-    return drawn, None
+def _charts(facts: RunFacts) -> list[tuple[str, Markup, list[str]]]:
+    """Return title, drawing and what the drawing leaves out for each chart. All text in a drawing is escaped there."""
+    charts = enumerate([*metric_charts(facts.metrics), *gpu_charts(facts.gpu)])
+    return [(chart.title, Markup(draw(chart, f"chart{number}")), left_out(chart)) for number, chart in charts]
 
 
 def _prices(facts: RunFacts) -> str:

@@ -334,19 +334,6 @@ def test_many_writers_and_a_reader(record):
 
 
 @pytest.mark.foreign_records
-def test_a_write_that_fails_leaves_the_old_text(tmp_path, monkeypatch):
-    path = tmp_path / "run.json"
-    files.write_atomically(path, "old")
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        files.write_atomically(path, "new")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["run.json"]
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
