@@ -100,11 +100,6 @@ class TestRunReport:
         result = act(run_report.ActionModule, {"path": str(run_dir)}, check_mode=True)
         assert result["changed"] is True and not (run_dir / "report.html").exists() and screen
 
-    def test_what_was_left_out_is_a_warning(self, run_dir, screen, monkeypatch):
-        monkeypatch.setattr(run_report, "render", lambda facts: ("page", "Curves are left out."))
-        act(run_report.ActionModule, {"path": str(run_dir)})
-        assert "Curves are left out." in screen
-
     def test_no_run(self, tmp_path):
         with pytest.raises(AnsibleActionFail, match="There is no run to report"):
             act(run_report.ActionModule, {"path": str(tmp_path)})
