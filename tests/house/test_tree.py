@@ -34,6 +34,7 @@ HOSTS = {
     "github.com",
     "localhost",
     "semver.org",
+    "www.w3.org",  # the namespace of SVG
     "www.gnu.org",
     "www.runpod.io",
 }
