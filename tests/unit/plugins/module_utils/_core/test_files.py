@@ -16,7 +16,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import files
 
 
 def test_a_file_is_replaced_with_the_permissions_that_were_asked_for(tmp_path):
-    path = tmp_path / "run.json"
+    path = tmp_path / "file.json"
     path.write_text("old")
     before = os.umask(0o077)
     try:
@@ -30,7 +30,7 @@ def test_a_file_is_replaced_with_the_permissions_that_were_asked_for(tmp_path):
 
 
 def test_a_write_that_fails_leaves_the_old_text(tmp_path, monkeypatch):
-    path = tmp_path / "run.json"
+    path = tmp_path / "file.json"
     files.replace_file(path, "old")
 
     def full(_descriptor):
@@ -39,7 +39,7 @@ def test_a_write_that_fails_leaves_the_old_text(tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         files.replace_file(path, "new")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["run.json"]
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["file.json"]
     files.replace_file(path, "new", durable=False)
     assert path.read_text() == "new"
 
