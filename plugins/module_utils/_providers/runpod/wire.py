@@ -292,8 +292,8 @@ def template(raw: Mapping[str, Any], asked: str) -> Template:
     """A template; fields that it does not have say nothing, and no ports are known where it has no list of them."""
     ports, disks = raw.get("ports"), mounts(raw)
     return Template(
-        TEMPLATE,
-        text(raw.get("id")) or asked,
+        kind=TEMPLATE,
+        id=text(raw.get("id")) or asked,
         name=text(raw.get("name")),
         image=text(raw.get("image")),
         ports=tuple(str(port) for port in ports) if isinstance(ports, list) else None,
