@@ -173,7 +173,7 @@ def main() -> None:
         mutually_exclusive=[("last_n", "start_time"), ("last_n", "end_time")],
     )
     try:
-        bills = shared.open_shelf(module, PROVIDER).bills(query(module))
+        bills = shared.open_account_api(module, PROVIDER).bills(query(module))
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, **bills)

@@ -140,7 +140,7 @@ def main() -> None:
         mutually_exclusive=[("key", "path")],
     )
     try:
-        account = shared.open_shelf(module, PROVIDER).keys()
+        account = shared.open_account_api(module, PROVIDER).keys()
         outcome = ssh_keys.ensure(account, shared.public_keys(module), module.params["state"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))

@@ -87,7 +87,7 @@ PROVIDER = "runpod"
 def main() -> None:
     module = AnsibleModule(argument_spec=API, supports_check_mode=True)
     try:
-        found = ssh_keys.read(shared.open_shelf(module, PROVIDER).keys())
+        found = ssh_keys.read(shared.open_account_api(module, PROVIDER).keys())
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, ssh_keys=found)

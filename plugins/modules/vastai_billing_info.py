@@ -153,7 +153,7 @@ def main() -> None:
             start=params["start_time"],
             end=params["end_time"],
         )
-        bills = shared.open_shelf(module, PROVIDER).bills(query)
+        bills = shared.open_account_api(module, PROVIDER).bills(query)
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, **bills)

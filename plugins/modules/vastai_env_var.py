@@ -113,7 +113,7 @@ def main() -> None:
     params = module.params
     value = params["value"] if params["state"] == "present" else None
     try:
-        held = shared.open_shelf(module, PROVIDER).variables()
+        held = shared.open_account_api(module, PROVIDER).variables()
         outcome = env_vars.ensure(held, params["name"], value, renew=params["renew"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))

@@ -69,7 +69,7 @@ PROVIDER = "vastai"
 def main() -> None:
     module = AnsibleModule(argument_spec=API, supports_check_mode=True)
     try:
-        found = shared.open_shelf(module, PROVIDER).variables().read()
+        found = shared.open_account_api(module, PROVIDER).variables().read()
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, variables=env_vars.shown(found))

@@ -141,7 +141,7 @@ def main() -> None:
         mutually_exclusive=[("key", "path")],
     )
     try:
-        held = shared.open_shelf(module, PROVIDER).keys(module.params["instance"])
+        held = shared.open_account_api(module, PROVIDER).keys(module.params["instance"])
         outcome = ssh_keys.ensure(held, shared.public_keys(module), module.params["state"], check=module.check_mode)
     except CloudError as error:
         module.fail_json(**failure(error))

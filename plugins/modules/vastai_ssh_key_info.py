@@ -91,7 +91,7 @@ PROVIDER = "vastai"
 def main() -> None:
     module = AnsibleModule(argument_spec={"instance": {"type": "str"}, **API}, supports_check_mode=True)
     try:
-        found = ssh_keys.read(shared.open_shelf(module, PROVIDER).keys(module.params["instance"]))
+        found = ssh_keys.read(shared.open_account_api(module, PROVIDER).keys(module.params["instance"]))
     except CloudError as error:
         module.fail_json(**failure(error))
     module.exit_json(changed=False, ssh_keys=found)

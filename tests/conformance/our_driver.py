@@ -15,7 +15,7 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Cpu, Mount, PodRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import KINDS as BILLS
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodShelf
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodAccount
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.reconcile import ensure
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery, ResourceSpec
@@ -35,17 +35,17 @@ def use_everything(api: Api, key: str, place: str) -> None:
 
     :param place: a data centre with network volumes and the GPU.
     """
-    driver, shelf = RunPod(key, api.url, quiet=0.2), RunPodShelf(key, api.url)
+    driver, account = RunPod(key, api.url, quiet=0.2), RunPodAccount(key, api.url)
     _look(driver)
-    _keys_and_bills(shelf)
-    volume, template, registry = _resources(shelf, place)
+    _keys_and_bills(account)
+    volume, template, registry = _resources(account, place)
     for reference in (volume, template, registry):
         driver.find(*reference)
     with pytest.raises(errors.BadRequest):
         driver.find("template", "none")
     _rent(driver, place, volume[1], template[1], registry[1])
     _change(api, driver)
-    _clear(shelf)
+    _clear(account)
 
 
 def _look(driver: RunPod) -> None:
@@ -58,45 +58,51 @@ def _look(driver: RunPod) -> None:
     driver.account()
 
 
-def _keys_and_bills(shelf: RunPodShelf) -> None:
-    keys = shelf.keys()
+def _keys_and_bills(account: RunPodAccount) -> None:
+    keys = account.keys()
     keys.write([KEY, *keys.read()])
     assert keys.read() == [KEY]
     for kind in BILLS:
-        shelf.bills(BillQuery(kind, bucket="hour", last=3))
-        shelf.bills(BillQuery(kind, start="2026-06-01", end="2026-06-02T12:00:00Z"))
-    shelf.bills(BillQuery("pods", object_id="none"))
-    shelf.bills(BillQuery("network_volumes", object_id="none"))
+        account.bills(BillQuery(kind, bucket="hour", last=3))
+        account.bills(BillQuery(kind, start="2026-06-01", end="2026-06-02T12:00:00Z"))
+    account.bills(BillQuery("pods", object_id="none"))
+    account.bills(BillQuery("network_volumes", object_id="none"))
 
 
-def _resources(shelf: RunPodShelf, place: str) -> tuple[tuple[str, str], ...]:
+def _resources(account: RunPodAccount, place: str) -> tuple[tuple[str, str], ...]:
     """One of each kind, made with all fields and changed in all that can be; returns (kind, id)."""
     hub = ResourceSpec(name="our hub", values={"username": "u", "password": "p"})
-    registry = ensure(shelf.store("registry"), hub, "present").after["id"]
+    registry = ensure(account.store("registry"), hub, "present").after["id"]
     volume = ResourceSpec(name="our data", values={"size": 10, "data_center": place.lower(), "type": "STANDARD"})
-    made = ensure(shelf.store("network_volume"), volume, "present").after["id"]
-    ensure(shelf.store("network_volume"), ResourceSpec(id=made, name="our larger data", values={"size": 20}), "present")
+    made = ensure(account.store("network_volume"), volume, "present").after["id"]
+    ensure(
+        account.store("network_volume"),
+        ResourceSpec(id=made, name="our larger data", values={"size": 20}),
+        "present",
+    )
     full = {
         "image": IMAGE, "args": "sleep infinity", "disk": 30, "volume": {"size": 10, "path": "/workspace"},
         "ports": ["22/tcp", "8888/http"], "env": {"A": "b"}, "registry": "our hub", "start_ssh": True,
         "start_jupyter": True, "cuda_versions": ["12.8"], "category": "NVIDIA", "public": True, "serverless": False,
     }  # fmt: skip
-    template = ensure(shelf.store("template"), ResourceSpec(name="our shop", values=full), "present").after["id"]
+    template = ensure(account.store("template"), ResourceSpec(name="our shop", values=full), "present").after["id"]
     other = {
         "image": "other/image:1", "args": "", "disk": 31, "volume": {"size": 20, "path": "/data"}, "ports": ["22/tcp"],
         "env": {}, "registry": "", "start_ssh": False, "start_jupyter": False, "cuda_versions": [], "category": "CPU",
         "public": False,
     }  # fmt: skip
-    changed = ensure(shelf.store("template"), ResourceSpec(id=template, name="our other shop", values=other), "present")
+    changed = ensure(
+        account.store("template"), ResourceSpec(id=template, name="our other shop", values=other), "present"
+    )
     assert len(changed.changes) > 8, changed
     for source in ("official", "verified", "community"):
-        shelf.store("template").all(source)
+        account.store("template").all(source)
     return ("network_volume", made), ("template", template), ("registry", registry)
 
 
-def _clear(shelf: RunPodShelf) -> None:
+def _clear(account: RunPodAccount) -> None:
     for kind in ("template", "network_volume", "registry"):
-        store = shelf.store(kind)
+        store = account.store(kind)
         for each in store.all():
             ensure(store, ResourceSpec(id=str(each["id"])), "absent")
         assert store.all() == []

@@ -44,7 +44,7 @@ def recorded(tmp_path: Path) -> Iterator[tuple[Vast, Path]]:
 
 def walk(vast: Vast) -> None:
     """Do all that can be done, and some that cannot."""
-    for step in (_market, _instances, _keys, _account, _shelves, _refusals):
+    for step in (_market, _instances, _keys, _account, _account_apis, _refusals):
         step(vast)
 
 
@@ -130,7 +130,7 @@ def _account(vast: Vast) -> None:
     vast.get("/v0/invoices/")
 
 
-def _shelves(vast: Vast) -> None:
+def _account_apis(vast: Vast) -> None:
     disk = vast.post("/v0/volumes/search/", {}).json()["offers"][0]
     vast.put("/v0/volumes/", {"id": disk["id"], "size": 5})
     (volume,) = vast.get("/v0/volumes/").json()["volumes"]

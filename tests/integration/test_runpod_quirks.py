@@ -141,7 +141,7 @@ def test_q2_a_create_that_the_service_itself_breaks_is_told_in_its_own_words(sho
     shop.fault("create-refused", detail=words)
     result = shop.refused(gpus=["RTX 4090", "L40S"])
     assert words.rstrip(".") in result["msg"]
-    assert result["failure"]["kind"] != "NoCapacity", "it is not taken for an empty shelf"
+    assert result["failure"]["kind"] != "NoCapacity", "it is not taken for an empty account_api"
     assert [words.rstrip(".") in each["reason"] for each in result["attempts"]] == [True, True], (
         "each offer was asked for once"
     )

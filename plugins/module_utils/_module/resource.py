@@ -35,16 +35,16 @@ STATE: dict[str, Any] = {
 INFO: dict[str, Any] = {"name": {"type": "str"}, "id": {"type": "str"}, **API}
 
 
-def open_shelf(module: AnsibleModule, provider: str) -> AccountApi:
+def open_account_api(module: AnsibleModule, provider: str) -> AccountApi:
     """What an account holds beside pods, with key and address from the options or where the vendor's tools look.
 
     :raises CloudError: without the needed library, key or a usable address.
     """
     if session.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(session.LIBRARY_PROBLEM))
-    shelf = registry.account_api(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
-    shelf.tell(module.warn)
-    return shelf
+    account_api = registry.account_api(provider, api_key=module.params["api_key"], api_url=module.params["api_url"])
+    account_api.tell(module.warn)
+    return account_api
 
 
 def ensure(
@@ -60,7 +60,7 @@ def ensure(
     given = {name: value for name, value in values.items() if value is not None}
     wanted = ResourceSpec(id=params["id"] or None, name=params["name"], values=given, renew=renew)
     polls = PollInterval(interval=params["poll_interval"])
-    store = open_shelf(module, provider).store(kind, polls=polls, grace=params["consistency_grace"])
+    store = open_account_api(module, provider).store(kind, polls=polls, grace=params["consistency_grace"])
     return reconcile.ensure(store, wanted, params["state"], check=module.check_mode, patience=params["wait_timeout"])
 
 
@@ -88,7 +88,7 @@ def gather(module: AnsibleModule, provider: str, kind: str, source: str | None =
     :param source: another list than the account's own.
     :raises CloudError: one sentence.
     """
-    store = open_shelf(module, provider).store(kind)
+    store = open_account_api(module, provider).store(kind)
     object_id, name = module.params["id"], module.params["name"]
     if object_id and source is None:
         found = store.get(object_id)

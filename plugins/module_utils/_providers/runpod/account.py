@@ -63,7 +63,7 @@ _AMOUNT = "Amount"
 
 
 def bills(api: ApiSession, query: BillQuery) -> dict[str, Any]:
-    """See Shelf.
+    """See AccountApi.
 
     :raises BadRequest: for a time that is none, and for a filter that the kind does not have.
     """
@@ -127,26 +127,26 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), name)
 
 
-class RunPodShelf(AccountApi):
-    """See Shelf."""
+class RunPodAccount(AccountApi):
+    """See AccountApi."""
 
     def __init__(self, api_key: str, api_url: str, *, session: ApiSession | None = None) -> None:
         self._api = session or ApiSession("RunPod", api_url, api_key)
 
     def store(self, kind: str, *, polls: PollInterval | None = None, grace: float = GRACE) -> ResourceStore:
-        """See Shelf."""
+        """See AccountApi."""
         return ResourceStore(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
     def keys(self, pod_id: str | None = None) -> AccountKeys:
-        """See Shelf."""
+        """See AccountApi."""
         return AccountKeys(self._api)
 
     def bills(self, query: BillQuery) -> dict[str, Any]:
-        """See Shelf."""
+        """See AccountApi."""
         return account.bills(self._api, query)
 
     def tell(self, say: Callable[[str], None]) -> None:
-        """See Shelf."""
+        """See AccountApi."""
         self._api.budget.tell = say
 
 

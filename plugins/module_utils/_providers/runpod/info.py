@@ -20,9 +20,9 @@ def _connect(api_key: str | None, api_url: str | None, environ: Mapping[str, str
 
 
 def _account_api(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
-    from .account import RunPodShelf
+    from .account import RunPodAccount
 
-    return RunPodShelf(config.find_key(api_key, environ), config.find_url(api_url, environ, api_key))
+    return RunPodAccount(config.find_key(api_key, environ), config.find_url(api_url, environ, api_key))
 
 
 def _capabilities() -> Capabilities:

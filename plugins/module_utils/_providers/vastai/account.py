@@ -38,7 +38,7 @@ DAYS = 30
 
 
 def bills(api: VastSession, query: BillQuery) -> dict[str, Any]:
-    """See Shelf. :raises BadRequest: for a time that is none."""
+    """See AccountApi. :raises BadRequest: for a time that is none."""
     start, end = window(query)
     invoices = query.kind == "invoices"
     filters: dict[str, Any] = {"when" if invoices else "day": {"gte": start, "lte": end}}
@@ -121,27 +121,27 @@ def _record(raw: Mapping[str, Any]) -> dict[str, Any]:
 SECRETS = "/api/v0/secrets/"
 
 
-class VastShelf(AccountApi):
-    """See Shelf."""
+class VastAccount(AccountApi):
+    """See AccountApi."""
 
     def __init__(self, api_key: str, api_url: str, *, scale: float = 1.0, session: VastSession | None = None) -> None:
         self._api = session or VastSession(api_url, api_key, scale=scale)
 
     def store(self, kind: str, *, polls: PollInterval | None = None, grace: float = GRACE) -> ResourceStore:
-        """See Shelf."""
+        """See AccountApi."""
         store = _Templates if kind == TEMPLATE.kind else _Volumes
         return store(self._api, RESOURCES[kind], RESOURCES, polls=polls, grace=grace)
 
     def keys(self, pod_id: str | None = None) -> SshKeyList:
-        """See Shelf. With an id, those of one instance."""
+        """See AccountApi. With an id, those of one instance."""
         return _Keys(self._api, pod_id)
 
     def variables(self) -> EnvVarStore:
-        """See Shelf."""
+        """See AccountApi."""
         return _Variables(self._api)
 
     def bills(self, query: BillQuery) -> dict[str, Any]:
-        """See Shelf."""
+        """See AccountApi."""
         return account.bills(self._api, query)
 
 

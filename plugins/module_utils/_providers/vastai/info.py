@@ -50,10 +50,10 @@ def _connect(api_key: str | None, api_url: str | None, environ: Mapping[str, str
 
 
 def _account_api(api_key: str | None, api_url: str | None, environ: Mapping[str, str]) -> AccountApi:
-    from .account import VastShelf
+    from .account import VastAccount
 
     key, url = config.find_key(api_key, environ), config.find_url(api_url, environ, api_key)
-    return VastShelf(key, url, scale=config.find_scale(environ))
+    return VastAccount(key, url, scale=config.find_scale(environ))
 
 
 def _capabilities() -> Capabilities:

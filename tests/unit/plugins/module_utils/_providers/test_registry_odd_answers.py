@@ -15,10 +15,10 @@ from ansible_collections.podyard.gpu.plugins.module_utils._core import errors, v
 from ansible_collections.podyard.gpu.plugins.module_utils._core.offer import OfferQuery
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Pod
 from ansible_collections.podyard.gpu.plugins.module_utils._http import session as session_module
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodShelf
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.account import RunPodAccount
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.provider import RunPod
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai import session as vast_session
-from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.account import VastShelf
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.account import VastAccount
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.provider import Vast
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.vastai.session import VastSession
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.resource import BillQuery
@@ -80,22 +80,22 @@ def vast_answer(method: str, path: str) -> Any:
     return VAST.get(path) or VAST.get(f"{method} {path}") or {"success": True}
 
 
-def runpod() -> tuple[RunPod, RunPodShelf]:
+def runpod() -> tuple[RunPod, RunPodAccount]:
     session = session_module.ApiSession("RunPod", URL, KEY, clock=cloud.FakeTime().clock)
-    return RunPod(KEY, URL, session=session), RunPodShelf(KEY, URL, session=session)
+    return RunPod(KEY, URL, session=session), RunPodAccount(KEY, URL, session=session)
 
 
-def vast() -> tuple[Vast, VastShelf]:
+def vast() -> tuple[Vast, VastAccount]:
     session = VastSession(URL, KEY, scale=0.0, clock=cloud.FakeTime().clock)
-    return Vast(KEY, URL, scale=0.0, session=session), VastShelf(KEY, URL, session=session)
+    return Vast(KEY, URL, scale=0.0, session=session), VastAccount(KEY, URL, session=session)
 
 
 QUERY = OfferQuery(gpus=("RTX 4090",), gpu_count=1, disk_gb=20.0)
 
 
-def told(shelf: Any, kind: str) -> list[Any]:
+def told(account_api: Any, kind: str) -> list[Any]:
     """Every object of a kind in our words."""
-    store = shelf.store(kind)
+    store = account_api.store(kind)
     return [(store.resource.read(raw), store.resource.label(raw)) for raw in store.all()]
 
 
@@ -104,25 +104,25 @@ def one(driver: Any, request: Any) -> Pod:
 
 
 OPERATIONS: dict[str, Any] = {
-    "offers": lambda driver, shelf, request: driver.offers(QUERY),
-    "near_offers": lambda driver, shelf, request: driver.near_offers(QUERY),
-    "create": lambda driver, shelf, request: driver.create(request),
-    "settle": lambda driver, shelf, request: driver.finish_create(one(driver, request), request),
-    "start_once": lambda driver, shelf, request: driver.start_once(one(driver, request)),
-    "get": lambda driver, shelf, request: driver.get_pod("12345678"),
-    "list": lambda driver, shelf, request: driver.list_pods(),
-    "start": lambda driver, shelf, request: driver.start("12345678"),
-    "stop": lambda driver, shelf, request: driver.stop("12345678"),
-    "restart": lambda driver, shelf, request: driver.restart("12345678"),
-    "rename": lambda driver, shelf, request: driver.update("12345678", {"name": "x"}),
-    "environment": lambda driver, shelf, request: driver.update("12345678", {"env": {"A": "b"}}),
-    "terminate": lambda driver, shelf, request: driver.terminate("12345678"),
-    "account": lambda driver, shelf, request: driver.account(),
-    "template": lambda driver, shelf, request: driver.find("template", "mine"),
-    "volume": lambda driver, shelf, request: driver.find("network_volume", "data"),
-    "bills": lambda driver, shelf, request: shelf.bills(BillQuery()),
-    "keys": lambda driver, shelf, request: shelf.keys().read(),
-    "templates": lambda driver, shelf, request: told(shelf, "template"),
+    "offers": lambda driver, account_api, request: driver.offers(QUERY),
+    "near_offers": lambda driver, account_api, request: driver.near_offers(QUERY),
+    "create": lambda driver, account_api, request: driver.create(request),
+    "settle": lambda driver, account_api, request: driver.finish_create(one(driver, request), request),
+    "start_once": lambda driver, account_api, request: driver.start_once(one(driver, request)),
+    "get": lambda driver, account_api, request: driver.get_pod("12345678"),
+    "list": lambda driver, account_api, request: driver.list_pods(),
+    "start": lambda driver, account_api, request: driver.start("12345678"),
+    "stop": lambda driver, account_api, request: driver.stop("12345678"),
+    "restart": lambda driver, account_api, request: driver.restart("12345678"),
+    "rename": lambda driver, account_api, request: driver.update("12345678", {"name": "x"}),
+    "environment": lambda driver, account_api, request: driver.update("12345678", {"env": {"A": "b"}}),
+    "terminate": lambda driver, account_api, request: driver.terminate("12345678"),
+    "account": lambda driver, account_api, request: driver.account(),
+    "template": lambda driver, account_api, request: driver.find("template", "mine"),
+    "volume": lambda driver, account_api, request: driver.find("network_volume", "data"),
+    "bills": lambda driver, account_api, request: account_api.bills(BillQuery()),
+    "keys": lambda driver, account_api, request: account_api.keys().read(),
+    "templates": lambda driver, account_api, request: told(account_api, "template"),
 }
 PROVIDERS = {
     "runpod": (runpod, runpod_answer, cloud.request("x")),

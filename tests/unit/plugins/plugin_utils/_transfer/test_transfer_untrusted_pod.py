@@ -317,7 +317,9 @@ def test_a_transfer_has_an_end(pod, monkeypatch, method):
     (pod.tree / "a").write_bytes(b"a" * 5000)
     # A byte now and then, so that nothing looks like a stall.
     for name in ("tar", "rsync"):
-        pod.program(name, f'[ "$1" != --version ] || exec /usr/bin/{name} "$@"\nwhile printf x 2>/dev/null; do sleep 0.05; done')
+        pod.program(
+            name, f'[ "$1" != --version ] || exec /usr/bin/{name} "$@"\nwhile printf x 2>/dev/null; do sleep 0.05; done'
+        )
     monkeypatch.setattr(bounds, "SLOWEST", 1 << 40)
     with pytest.raises((Overtime, AnsibleConnectionFailure, AnsibleActionFail), match=r"has not ended|protocol|rsync"):
         pod.pull(method=method)
