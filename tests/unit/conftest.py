@@ -14,6 +14,11 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._common import files
 from ansible_collections.podyard.gpu.tests import record_schemas
 
 
+def pytest_configure(config):
+    # ansible-test brings a configuration of its own, which knows no mark of ours.
+    config.addinivalue_line("markers", "foreign_records: the test leaves a record that no schema describes")
+
+
 @pytest.fixture(autouse=True)
 def own_state(tmp_path_factory, monkeypatch):
     """What the processes of a user share is each test's own, and never that of the person who runs the tests."""

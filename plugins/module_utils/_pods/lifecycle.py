@@ -26,7 +26,7 @@ from .existing import ExistingPod
 from .group_call import GroupCall, ProviderContext
 from .group_find import GroupNames
 from .group_rent import GroupRental
-from .order import LOGIN, is_of
+from .order import LOGIN, PodOrder, is_of
 from .outcome import PodOutcome
 from .readiness import Reached, Readiness
 from .rent import OfferPool
@@ -51,7 +51,7 @@ class SingleRental(GroupRental):
         self._not_tried: Sequence[str] = ()
 
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
-        (order,) = self._orders.values()
+        order = self._order()
         number = self._first_attempt()
         self._first = dict.fromkeys(self._first, number)
         offers, self._not_tried = search.rank(order.work.provider, order.wanted.query())
@@ -61,8 +61,11 @@ class SingleRental(GroupRental):
     @property
     def wanted(self) -> PodSpec:
         """The pod as it was ordered, with everything that settings and templates say."""
-        (order,) = self._orders.values()
-        return order.wanted
+        return self._order().wanted
+
+    def _order(self) -> PodOrder:
+        """Return the only order there is: one pod at one provider."""
+        return next(iter(self._orders.values()))
 
     def _pool(self, offers: Sequence[Offer]) -> OfferPool:
         return OfferPool(offers)
@@ -234,8 +237,8 @@ class PodLifecycle:
 
     def _create(self) -> PodOutcome:
         """Rent, after everything that can be checked for nothing: a group of one pod at one provider."""
-        name, work, connect = str(self.wanted.name), self.work, lambda: self.work.provider
-        side = ProviderContext(work, connect, self.wanted, self.readiness)
+        name, work = str(self.wanted.name), self.work
+        side = ProviderContext(work, lambda: work.provider, self.wanted, self.readiness)
         call = GroupCall(GroupNames(name), {work.provider.name: side}, NoBadHosts(), self.most, None, check=self.check)
         rental = SingleRental(call, name, self._first_attempt)
         rental.prepare()
