@@ -114,11 +114,11 @@ def read(kind: Any, value: Any, *, salvage: bool = False) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, salvage: bool) -> Any:
-    if value is None and type(None) in kinds:
+    if value is None and types.NoneType in kinds:
         return None
     problem = ValueError("it has no type")
     for kind in kinds:
-        if kind is not type(None):
+        if kind is not types.NoneType:
             try:
                 return read(kind, value, salvage=salvage)
             except ValueError as error:
