@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Server-sent events of a stream that never ends by itself, read with a deadline of our own."""
+"""Read the server-sent events of a stream that never ends by itself, with a deadline of our own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .._core.errors import CloudError, ServerError
 from .exchange import CONNECT_SECONDS
 from .session import ApiSession, Response, decode
 
-#: Seconds without a new line after which the backlog counts as read: it is sent in one go, so a pause of several
-#: round trips means that it is through.
+#: Seconds without a new line after which the backlog counts as read: the server sends it in one go, so a pause of
+#: several round trips means that all of it has arrived.
 QUIET = 0.5
-#: Bytes of a stream that are read: some thousand lines, of which a person sees the last.
+#: The most bytes of a stream to read: thousands of lines, of which a person sees the last few.
 STREAM_BYTES = 8 * 1024 * 1024
-#: Bytes of a refusal that are read: a sentence.
+#: The most bytes of a refusal to read: it is one sentence.
 REFUSAL_BYTES = 64 * 1024
 _END = object()
 
@@ -34,17 +34,19 @@ def read_events(
     quiet: float = QUIET,
     attempted: str,
 ) -> list[str]:
-    """The ``data:`` payloads that arrive until the stream ends, pauses for ``quiet`` seconds, or ``deadline`` seconds
-    are over.
+    """Read the ``data:`` payloads of a stream until it ends, falls silent or the deadline passes.
 
-    The reading happens in a thread with a session of its own, for a blocking read cannot be cut short from outside;
-    the thread ends by itself at the deadline.
+    A thread with its own session does the reading, because a blocking read cannot be interrupted from outside. The
+    thread ends by itself at the deadline.
 
-    :raises CloudError: when the server refuses, or when it cannot be reached. No event within the deadline is an
-        empty list.
+    :param deadline: seconds for all of the reading.
+    :param quiet: seconds of silence, after the first event, that end the reading.
+    :param attempted: what is tried, for messages, as a verb phrase: ``read the log of the pod x``.
+    :returns: the payloads in order; an empty list when none arrived before the deadline.
+    :raises CloudError: when the server refuses or cannot be reached.
     """
     items: queue.Queue[Any] = queue.Queue()
-    # The deadline is for the reading: a log that is not read makes the host keys unknown, so it waits for its turn.
+    # The wait for the request quota comes on top of the deadline: without the log, the host keys stay unknown.
     moment = api.admit("GET", attempted)
     arguments = (api, path, dict(query), deadline, items, moment)
     threading.Thread(target=_pump, args=arguments, name="podyard-events", daemon=True).start()
@@ -98,16 +100,17 @@ def _pump(
     except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
         # urllib3 reports a silence in the middle of a body as a connection error that wraps the time-out.
         quiet = isinstance(error, requests.exceptions.ReadTimeout) or "timed out" in str(error).lower()
-        items.put(_END if quiet else ServerError(f"Could not read the stream of {api.title}: the line was lost."))
+        items.put(_END if quiet else ServerError(f"Could not read the stream from {api.title}: the connection broke."))
     except requests.exceptions.RequestException as error:
-        items.put(ServerError(f"Could not read the stream of {api.title}: {type(error).__name__}."))
+        items.put(ServerError(f"Could not read the stream from {api.title}: {type(error).__name__}."))
     except CloudError as error:
         items.put(error)
 
 
 def _lines(answer: Any, end: float) -> Iterator[bytes]:
-    """The lines of a stream, until so many bytes came or the time is over: nobody waits for what comes then."""
-    # Chunks are taken as they come; without chunks a larger read would wait until its buffer is full.
+    """Yield the lines of a stream until it ends, STREAM_BYTES have arrived, or the clock reaches ``end``."""
+    # Chunks are taken as they come. A stream without chunks is read byte by byte: a larger read would wait until its
+    # buffer is full.
     chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
     rest, left = b"", STREAM_BYTES
     for chunk in answer.iter_content(chunk_size=None if chunked else 1):

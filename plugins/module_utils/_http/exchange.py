@@ -1,11 +1,12 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One exchange over HTTP that ends: after so many seconds in all, and with so many bytes at most.
+"""Exchange one request and answer over HTTP, within a total time and a maximum size.
 
-The time-outs of requests are for one read each: a server that sends a byte every few seconds keeps it waiting for ever.
-So the exchange runs in a thread of its own, and who waits for it goes on when the time is over. The line is closed
-then, and what had not been sent by that moment is never sent: a late create would be a pod that nobody expects.
+The time-outs of the library requests apply to single reads: a server that sends a byte every few seconds keeps it
+waiting for ever. So each exchange runs in its own thread, and its caller goes on when the time is over. The connection
+is closed then, and what has not left by that moment is never sent: a late create would rent a pod that no caller
+expects.
 """
 
 from __future__ import annotations
@@ -40,24 +41,26 @@ else:
     _HTTPConnection, _HTTPSConnection = connection.HTTPConnection, connection.HTTPSConnection
     _HTTPConnectionPool, _HTTPSConnectionPool = connectionpool.HTTPConnectionPool, connectionpool.HTTPSConnectionPool
 
-#: Seconds to get a connection: far more than any round trip; longer means that the host is not there.
+#: Seconds to connect: far more than any round trip; a host that takes longer is not there.
 CONNECT_SECONDS = 10.0
-#: Seconds of silence before an answer is given up. A create looks for a machine while we wait, and giving up early
-#: only makes an ambiguous case of it.
+#: Seconds of silence before an exchange is abandoned. The provider looks for a machine during a create, and a caller
+#: that gives up early only makes the outcome ambiguous.
 SILENT_SECONDS = 60.0
-#: Seconds for a whole exchange: a create that took its full minute to the first byte still has twenty for the rest.
+#: Seconds for a whole exchange: a create that connects slowly and then takes its full minute to the first byte still
+#: has twenty seconds for the rest.
 TOTAL_SECONDS = 90.0
-#: Bytes of a body, unpacked: the longest answer known, a whole market of single machines, has some ten million.
+#: The most bytes of an uncompressed body: the longest known answer, all single machines of a market, has about ten
+#: million.
 BODY_BYTES = 64 * 1024 * 1024
-#: Bytes that are read at a time.
+#: Bytes per read.
 CHUNK = 16 * 1024
-#: The packings that are unpacked here, where their size can be seen while they grow.
+#: The encodings that are decompressed here, where the size can be checked.
 PACKINGS = ("gzip", "x-gzip", "deflate")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one exchange may take: seconds to connect, of silence, and in all; bytes of the unpacked body."""
+    """What one exchange may take: seconds to connect, of silence, and in total; bytes of the uncompressed body."""
 
     connect: float = CONNECT_SECONDS
     silence: float = SILENT_SECONDS
@@ -67,7 +70,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came over the wire."""
+    """Status, headers and uncompressed body of an HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,7 +78,10 @@ class Answer:
 
 
 class TooSlow(Exception):
-    """The exchange took too long. ``sent``: the request had left, so that it may have been carried out."""
+    """The exchange took too long.
+
+    :param sent: True when the request, or a part of it, had left, so that it may have been carried out.
+    """
 
     def __init__(self, seconds: float, sent: bool) -> None:
         super().__init__(f"no complete answer within {seconds:.0f} s")
@@ -83,14 +89,14 @@ class TooSlow(Exception):
 
 
 class TooLong(Exception):
-    """The body is longer than any that this collection reads. The request has left, and may have been carried out."""
+    """The body is longer than the limit. The request has left and may have been carried out."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"the answer is longer than {most} bytes")
 
 
 class _Line:
-    """The connection of one exchange: who waits may close it, and nothing is sent after that."""
+    """The connection of one exchange, which its caller can close; nothing is sent after that."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,24 +104,27 @@ class _Line:
         self._socket: socket.socket | None = None
 
     def sending(self, line: socket.socket | None) -> None:
-        """Called before bytes leave. :raises ConnectionAbortedError: when nobody waits for the exchange any more."""
+        """Record that bytes are about to leave.
+
+        :raises ConnectionAbortedError: when the caller has given up on the exchange.
+        """
         with self._lock:
             if self._closed:
-                raise ConnectionAbortedError("nobody waits for this request any more")
+                raise ConnectionAbortedError("the caller has given up on this request")
             self._sent, self._socket = True, line
 
     def close(self) -> bool:
-        """End the exchange; whether anything had been sent."""
+        """End the exchange, and return whether anything had been sent."""
         with self._lock:
             self._closed = True
             if self._socket is not None:
-                # It may have ended by itself in this moment.
+                # The peer may have closed it at this very moment.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
             return self._sent
 
 
-#: Of each thread the line of its exchange, and the most bytes of a body.
+#: For each thread, the ``_Line`` of its exchange and the most bytes of a body.
 _OWN = threading.local()
 
 
@@ -137,7 +146,7 @@ def _send(own: Any, send: Any, data: Any) -> None:
     line = getattr(_OWN, "line", None)
     if line is not None:
         if own.sock is None:
-            # Else the library would connect, which may take long, and then send without asking again.
+            # Otherwise the library would connect, which may take long, and then send without asking again.
             own.connect()
         line.sending(own.sock)
     send(data)
@@ -155,7 +164,7 @@ _POOLS = {"http": _PlainPool, "https": _EncryptedPool}
 
 
 class _Adapter(_HTTPAdapter):
-    """Makes connections that ask before they send, also through a proxy that speaks HTTP; reads no body without end."""
+    """An adapter whose connections ask before they send, also through an HTTP proxy, and which limits the body."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         super().init_poolmanager(*arguments, **more)
@@ -164,7 +173,7 @@ class _Adapter(_HTTPAdapter):
     def send(self, request: Any, stream: bool = False, *arguments: Any, **more: Any) -> Any:
         answer = super().send(request, stream, *arguments, **more)
         if not stream:
-            # Else the library reads it, however long it is.
+            # Otherwise the library reads the body, however long it is.
             with contextlib.ExitStack() as stack:
                 stack.callback(answer.close)
                 answer._content = _body(answer, getattr(_OWN, "most", BODY_BYTES))
@@ -179,7 +188,7 @@ class _Adapter(_HTTPAdapter):
 
 
 def session() -> Any:
-    """A ``requests.Session`` for ``exchange``."""
+    """Make a ``requests.Session`` for ``exchange``."""
     made = requests.Session()
     made.headers["Accept-Encoding"] = "gzip, deflate"
     for scheme in ("http://", "https://"):
@@ -188,10 +197,14 @@ def session() -> Any:
 
 
 def exchange(session: Any, limits: Limits, method: str, url: str, **arguments: Any) -> Answer:
-    """Send one request and read its answer. After TooSlow the session is not to be used again.
+    """Send one request and read its answer.
 
-    :param arguments: of ``requests.Session.request``, without those for time and redirects: none is followed.
-    :raises TooSlow, TooLong: see there. :raises requests.exceptions.RequestException: what the library says.
+    :param arguments: those of ``requests.Session.request``, except for time-outs and redirects. No redirect is
+        followed.
+    :raises TooSlow: when ``limits.total`` seconds are over. The session must not be used again: the thread may still
+        hold it.
+    :raises TooLong: when the body exceeds ``limits.body``.
+    :raises requests.exceptions.RequestException: for every other failure.
     """
     line, outcome = _Line(), queue.SimpleQueue[Any]()
 
@@ -199,7 +212,7 @@ def exchange(session: Any, limits: Limits, method: str, url: str, **arguments: A
         _OWN.line, _OWN.most = line, limits.body
         try:
             outcome.put(_carried_out(session, limits, method, url, arguments))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits for it
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             outcome.put(error)
 
     threading.Thread(target=carry_out, name="podyard-exchange", daemon=True).start()
@@ -219,7 +232,10 @@ def _carried_out(session: Any, limits: Limits, method: str, url: str, arguments:
 
 
 def _body(answer: Any, most: int) -> bytes:
-    """The unpacked body. The library would unpack a whole chunk at once, a thousandfold where it was made for that."""
+    """Read the body and decompress it.
+
+    The library would decompress a whole chunk at once, and a hostile one grows a thousandfold.
+    """
     packed = bytearray()
     try:
         while chunk := answer.raw.read(CHUNK, decode_content=False):
@@ -233,7 +249,7 @@ def _body(answer: Any, most: int) -> bytes:
 
 
 def _unpacked(packed: bytes, most: int) -> bytes:
-    # 47: the header says whether it is gzip or zlib; -15: neither, as some servers understand "deflate".
+    # 47: the header says whether it is gzip or zlib; -15: raw, which is what some servers send as "deflate".
     problem: Exception | None = None
     for window in (47, -15):
         unpacker = zlib.decompressobj(window)
@@ -249,11 +265,12 @@ def _unpacked(packed: bytes, most: int) -> bytes:
 
 
 def encoded(body: Any) -> bytes:
-    """The body of a request as strict JSON.
+    """Encode the body of a request as strict JSON.
 
-    :raises BadRequest: for a number that JSON does not have. Another one in its place would be another wish.
+    :raises BadRequest: for a number that JSON does not have, such as NaN. Sending another one in its place would ask
+        for something else.
     """
     try:
         return json.dumps(body, allow_nan=False).encode()
     except ValueError as error:
-        raise errors.BadRequest(f"a value of the request is no number that can be sent ({error}).") from None
+        raise errors.BadRequest(f"the request contains a number that JSON cannot express ({error}).") from None

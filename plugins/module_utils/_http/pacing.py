@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose turn it is: pauses that an API asks for between two requests of one kind, kept by all processes of this user,
-and short notes that they leave for each other.
+"""Keep the pauses that an API wants between two requests of one kind, in all processes of this user together.
 
-Each request takes the next free moment of its kind and sleeps until then, so that those who come together are served
-in the order of their coming and nobody is refused for being too quick.
+Each request takes the next free moment of its kind and sleeps until then. So requests that arrive together are sent in
+their order of arrival, and none is refused for coming too soon. The processes also leave short notes for each other.
 """
 
 from __future__ import annotations
@@ -16,24 +15,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core.clock import Clock
+from .._core.units import duration
 from .quota import GIVE_BACK, PROVE, RequestQuota
 from .shared_file import SharedFile, account_mark
 
-#: What is added to a pause, a share of it and so many seconds at least: a busy machine and the line's own jitter may
-#: bring two requests closer together than they were to be sent.
+#: What is added to a pause: this share of it, and at least so many seconds. A busy machine and a jittery network can
+#: bring two requests closer together than they were scheduled.
 MARGIN, JITTER = 0.05, 0.05
-#: Seconds into the future in which a moment in the file can be one of ours; others are left out.
+#: Seconds from now beyond which a moment in the file cannot be one of ours and is ignored.
 HORIZON = 600.0
-#: Seconds that a request which gives money back may wait for its turn: with twenty pods to end, each three seconds
-#: after the other, that is a minute.
+#: Seconds that a request which ends a pod, or proves that it is gone, may wait for its turn: ending twenty pods three
+#: seconds apart takes a minute.
 MONEY_WAITS = 120.0
-#: Seconds for which a note is kept at most: longer than any run.
+#: Seconds for which a note is kept: longer than any run.
 KEPT = 2_592_000.0
 
 
 @dataclass(frozen=True)
 class PaceRule:
-    """So many ``calls`` in ``seconds`` for requests whose ``VERB /path`` matches."""
+    """At most ``calls`` requests in ``seconds`` whose ``VERB /path`` matches ``call``, a regular expression."""
 
     name: str
     call: str
@@ -42,10 +42,10 @@ class PaceRule:
 
 
 class RequestPacer(RequestQuota):
-    """The pauses of one API, in the place of a quota.
+    """The pauses of an API that asks for pauses and has no quota.
 
-    :param paces: the first one that matches a request counts; what none matches goes at once.
-    :param scale: a factor on all of them.
+    :param paces: the first rule that matches a request applies; a request that matches none is sent at once.
+    :param scale: a factor for all pauses.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class RequestPacer(RequestQuota):
         scale: float = 1.0,
         file: SharedFile | None = None,
     ) -> None:
-        # By address and not by key: the service counts what comes from one machine, whatever its key.
+        # Shared by address and not by key: the service counts what one machine sends, with whatever key.
         shared = file or SharedFile(f"turns-{account_mark(base_url, '')}")
         super().__init__(title, base_url, key, clock=clock or Clock(), file=shared)
         self._paces = [(re.compile(pace.call), pace) for pace in paces]
         self._scale = scale
 
     def take(self, kind: str, at_most: float, call: str = "") -> tuple[float, float]:
-        """See Budget. The moment is the request's own turn."""
+        """Wait for the turn of this request, and return it as ``RequestQuota.take`` does."""
         pace = self._pace(call)
         if pace is None:
             return self._clock.monotonic(), 0.0
@@ -81,14 +81,14 @@ class RequestPacer(RequestQuota):
             _put(data, "taken", pace.name, [*taken, turn][-pace.calls :])
             self._file.write(data)
         if turn > now:
-            self._sleep(turn - now, f"requests of the kind {pace.name} need a pause")
+            self._sleep(turn - now, f"the API wants pauses between requests of the kind {pace.name}")
         self._remark()
         return turn, 0.0
 
     def _sleep(self, seconds: float, why: str) -> None:
-        """Wait for exactly so long: the turn is nobody else's, so nobody has to be kept apart by chance."""
+        """Wait for exactly ``seconds``: each turn belongs to one request, so no jitter has to keep them apart."""
         if seconds > 2.0 and self.tell is not None:
-            self.tell(f"Waiting {seconds:.0f} s before {self._title} is asked again: {why}")
+            self.tell(f"Waiting {duration(round(seconds))} before the next request to {self._title}: {why}")
         self.held_back += seconds
         self._clock.sleep(seconds)
 
@@ -98,19 +98,24 @@ class RequestPacer(RequestQuota):
         return taken[-pace.calls] + self.seconds(pace)
 
     def seconds(self, pace: PaceRule) -> float:
-        """The pause as it is kept: the documented one or a longer one that the service named."""
+        """Return the seconds to keep: the documented pause, or a longer one that the service named, and a margin."""
         told = self._file.read().get("told")
         named = told.get(pace.name) if isinstance(told, dict) else None
         pause = max(pace.seconds * self._scale, named if isinstance(named, float) else 0.0)
         return pause + max(pause * MARGIN, JITTER) if pause else 0.0
 
     def pause_of(self, call: str) -> float | None:
-        """The pause that this request should keep, None when none is known."""
+        """Return the seconds between two requests of this kind, on average; None when the kind has no rule."""
         pace = self._pace(call)
         return None if pace is None else self.seconds(pace) / (pace.calls if pace.calls > 1 else 1)
 
     def refused(self, call: str, seconds: float, threshold: float | None = None) -> None:
-        """Nobody sends this kind for so many seconds; ``threshold`` is the pause that the refusal named."""
+        """Keep all processes from sending requests of this kind for a while.
+
+        :param call: ``VERB /path`` of the request that was refused.
+        :param seconds: how long from now.
+        :param threshold: the pause between requests that the refusal named, if it named one.
+        """
         pace = self._pace(call)
         if pace is None:
             return
@@ -123,7 +128,7 @@ class RequestPacer(RequestQuota):
             self._file.write(data)
 
     def learn(self, status: int, headers: Any, sent: float) -> None:
-        """See Budget. Quotas are not told here; what a refusal says comes by ``refused``."""
+        """Do nothing: such an API reports no quota, and ``refused`` learns from its refusals."""
 
     def _pace(self, call: str) -> PaceRule | None:
         return next((pace for pattern, pace in self._paces if pattern.fullmatch(call)), None)
@@ -131,8 +136,11 @@ class RequestPacer(RequestQuota):
     # -- notes -----------------------------------------------------------------------------------------------------
 
     def claim(self, subject: str, key: str, within: float, value: str = "") -> bool:
-        """Leave a note, unless there is one younger than ``within`` seconds that has another value: then somebody
-        was first.
+        """Leave a note, unless another process left one first.
+
+        :param within: seconds for which an earlier note counts.
+        :param value: an earlier note with this same value does not count; with an empty one every note does.
+        :returns: False when an earlier note counts. Nothing is changed then.
         """
         with self._file.lock():
             now = self._clock.monotonic()
@@ -145,24 +153,24 @@ class RequestPacer(RequestQuota):
         return True
 
     def note(self, subject: str, key: str, value: str = "") -> None:
-        """Leave a note, over one that may be there."""
+        """Leave a note, replacing an earlier one of this subject and key."""
         with self._file.lock():
             now = self._clock.monotonic()
             data = self._file.read()
             data[subject] = {**_notes(data, subject, now), key: [now, value]}
             self._file.write(data)
 
-    def noted(self, subject: str, key: str) -> bool:
-        """True when there is a note."""
+    def has_note(self, subject: str, key: str) -> bool:
+        """Return True when there is a note of this subject and key."""
         return key in _notes(self._file.read(), subject, self._clock.monotonic())
 
-    def told(self, subject: str, key: str) -> str | None:
-        """The value of a note."""
+    def read_note(self, subject: str, key: str) -> str | None:
+        """Return the value of a note, or None when there is no such note."""
         note = _notes(self._file.read(), subject, self._clock.monotonic()).get(key)
         return str(note[1]) if note is not None else None
 
     def forget(self, subject: str, *, key: str | None = None, value: str | None = None) -> None:
-        """Take away the note of this key, or all that have this value."""
+        """Remove the notes of a subject that have this key or this value."""
         with self._file.lock():
             data = self._file.read()
             notes = _notes(data, subject, self._clock.monotonic())
@@ -178,7 +186,7 @@ def _put(data: dict[str, Any], group: str, name: str, value: Any) -> None:
 
 
 def _moments(group: Any, name: str, now: float) -> list[float]:
-    """Moments of turns; what cannot be one is left out."""
+    """Return the turns that were taken, without what cannot be a moment."""
     found = group.get(name) if isinstance(group, dict) else None
     known = found if isinstance(found, list) else []
     return [each for each in known if isinstance(each, float) and each < now + HORIZON]

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests may be sent, and when: one budget for all processes of this user that use the same key.
+"""Keep all processes of this user that use one key within the request quota of its account.
 
-The server's own figures count (``RateLimit``, ``RateLimit-Policy``, ``Retry-After``); until it has told any, a quota
-that is safe everywhere. When little is left, looking waits first and renting second, so that pods can always be given
-back.
+The server's own figures apply (``RateLimit``, ``RateLimit-Policy``, ``Retry-After``); until it has sent any, a quota
+that is safe everywhere. When little of the quota is left, looks wait first and creates second, so that pods can always
+be given back.
 """
 
 from __future__ import annotations
@@ -14,46 +14,49 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from .._core.clock import Clock
-from .retry import TOLD, TOO_MANY, asked_pause, told_windows
+from .._core.units import duration
+from .retry import TOLD, TOO_MANY, asked_pause, rate_windows
 from .shared_file import SharedFile, account_mark
 
-#: Requests in any 60 s while the server has told nothing: the quota in the example of its description.
+#: Requests in any 60 s until the server reports its quota: the example in its description.
 QUOTA, SPAN = 60, 60.0
 #: What a request is for.
 LOOK, MAKE, PROVE, GIVE_BACK = "look", "make", "prove", "give back"
-#: The share of every quota that is kept for what matters more: a look leaves a fifth, a create a tenth, the proof that
-#: a pod is gone a twentieth, and what ends a pod takes the last one.
+#: The share of every quota that each kind of request leaves to more important ones: a look leaves a fifth, a create a
+#: tenth, the proof that a pod is gone a twentieth; a request that ends a pod takes the last one.
 KEPT: Mapping[str, float] = {LOOK: 0.2, MAKE: 0.1, PROVE: 0.05, GIVE_BACK: 0.0}
-#: Requests of a quota that the shares are taken of at most: of a day's 50,000 nobody needs 10,000 to end pods.
+#: The shares are of this many requests at most: ending pods never takes 10,000 of a day's 50,000.
 SHARED = 600
-#: Below this share of a window looks are spread over the time that is left of it, so that the other controllers get
-#: some too.
+#: When less than this share of a window is left, looks are spread over the rest of it, because other controllers may
+#: use the same key.
 LOW = 0.5
-#: Seconds that a request which ends a pod, or proves it, waits at most; then the server may refuse it itself. Our count
-#: may be too careful, and a refused request costs nothing; a pod that is left does. The proof waits for a whole minute.
+#: The most seconds that a request which ends a pod, or proves it gone, waits before it is sent all the same. Our count
+#: may be too careful, and a refused request costs nothing, while a pod that is not ended does. A proof waits longer
+#: than a minute's window.
 MONEY_WAITS: Mapping[str, float] = {PROVE: 75.0, GIVE_BACK: 15.0}
-#: Seconds for which a refusal is believed at most: the longest window is a day.
+#: The most seconds for which a refusal is believed: the longest window is a day.
 BLOCK = 86_400.0
-#: What is larger is no count of requests and no moment.
+#: Anything larger is neither a count of requests nor a moment.
 ABSURD = 1e12
-#: Lengths of the windows by their names, for when the policy is not told.
+#: Lengths of the windows by name, for answers without a policy.
 LENGTHS: Mapping[str, float] = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0}
-#: Moments of sending that are kept: more than are ever in flight at once, and as many as the quota above needs.
+#: How many moments of sending are kept: more than there are ever requests in flight, and at least QUOTA.
 KEPT_MOMENTS = 200
 
 
 def kind_of(method: str, urgent: bool = False) -> str:
-    """What a request is for, by its verb; an urgent look is one that proves a pod gone."""
+    """Return what a request is for, by its verb; an urgent look proves that a pod is gone."""
     look = PROVE if urgent else LOOK
     return {"GET": look, "HEAD": look, "DELETE": GIVE_BACK}.get(method.upper(), MAKE)
 
 
 class RequestQuota:
-    """The requests that one account has at one address.
+    """The requests that one account may send to one address.
 
-    :param title: how messages call the API.
-    :param file: where the processes share it.
-    :param tell: shows a line to people; set later by who has a place for it.
+    :param title: what messages call the API.
+    :param file: where the processes share the quota.
+
+    The attribute ``tell`` shows a line on the screen. It is None until a caller that has a screen sets it.
     """
 
     def __init__(self, title: str, base_url: str, key: str, *, clock: Clock, file: SharedFile | None = None) -> None:
@@ -68,16 +71,18 @@ class RequestQuota:
     def take(self, kind: str, at_most: float, call: str = "") -> tuple[float, float]:
         """Wait until a request of this kind may be sent, and count it.
 
-        :param at_most: seconds of waiting at most; for what gives money back MONEY_WAITS counts, and then it is sent.
-        :param call: ``VERB /path``, for a service that counts each kind by itself.
+        :param at_most: the most seconds to wait. A request that ends a pod or proves it gone has MONEY_WAITS instead,
+            and is sent when they are over.
+        :param call: ``VERB /path``, for a service that counts each kind of request separately.
         :returns: the moment of sending, and 0; or, when the wait would be longer than ``at_most``, the moment and the
-            seconds that it would take; nothing is counted then.
+            seconds to wait. Nothing is counted then.
         """
         at_most = MONEY_WAITS.get(kind, at_most)
         begun = self._clock.monotonic()
         while True:
             with self._file.lock():
-                # Read inside the lock: to a moment from before it, what another sent meanwhile would lie in the future.
+                # Taken inside the lock: seen from a moment before it, another process's latest request would lie in
+                # the future.
                 now = self._clock.monotonic()
                 left = at_most - (now - begun)
                 state = _State(self._file.read(), now)
@@ -95,19 +100,19 @@ class RequestQuota:
         return now, 0.0
 
     def learn(self, status: int, headers: Mapping[str, str], sent: float) -> None:
-        """Take over what an answer tells of the quota.
+        """Update the quota with what an answer says about it.
 
-        :param sent: what ``take`` returned for its request.
+        :param sent: the moment that ``take`` returned for the request.
         """
-        told = told_windows(headers)
+        windows = rate_windows(headers)
         pause = asked_pause(headers) if status == TOO_MANY else None
         with self._file.lock():
             state = _State(self._file.read(), self._clock.monotonic())
             served = status < 300 and 0 < state.refused < sent
-            if not (told or served or pause is not None):
+            if not (windows or served or pause is not None):
                 return
-            if told:
-                state.adopt(told, sent)
+            if windows:
+                state.adopt(windows, sent)
             if served:
                 state.blocked = 0.0
             if pause is not None:
@@ -115,23 +120,28 @@ class RequestQuota:
             self._file.write(state.data)
 
     def _sleep(self, seconds: float, why: str) -> None:
-        """Wait a little longer than needed, each by another little, so that not all who wait come back together."""
+        """Wait slightly longer than needed, by a random amount, so that waiting processes do not return together."""
         seconds = self._clock.spread(seconds, seconds + min(2.0, 0.05 + 0.1 * seconds))
         if seconds > TOLD and self.tell is not None:
-            self.tell(f"Waiting {seconds:.0f} s before {self._title} is asked again: {why}")
+            self.tell(f"Waiting {duration(round(seconds))} before the next request to {self._title}: {why}")
         self.held_back += seconds
         self._clock.sleep(seconds)
 
     def _remark(self) -> None:
-        """Say once that the budget is not shared."""
+        """Say once that this process does not share the quota."""
         if self._file.problem and not self._remarked and self.tell is not None:
             self._remarked = True
-            self.tell(f"The requests to {self._title} are counted for this task alone: {self._file.problem}")
+            self.tell(
+                f"This task counts its requests to {self._title} alone, without those of other tasks: "
+                f"{self._file.problem}"
+            )
 
 
 class _State:
-    """The content of the file at one moment: ``sent`` (moments), ``windows`` (name -> quota, length, left, reset),
-    ``blocked`` (since and until when the server refuses). What cannot be, is left out: the file is no one's promise.
+    """The content of the file at one moment.
+
+    It has ``sent`` (moments), ``windows`` (name -> quota, length, left, reset) and ``blocked`` (since when and until
+    when the server refuses). Impossible values are left out: the file may hold anything.
     """
 
     def __init__(self, data: dict[str, Any], now: float) -> None:
@@ -148,22 +158,22 @@ class _State:
 
     @property
     def data(self) -> dict[str, Any]:
-        """For the file."""
+        """The content to write to the file."""
         return {"sent": self.sent[-KEPT_MOMENTS:], "windows": self.windows, "blocked": [self.refused, self.blocked]}
 
     def _rolled(self, quota: float, length: float, left: float, reset: float) -> list[float]:
-        """A window as it is now: begun anew after its reset, or when its reset is further off than it is long."""
+        """Return a window as it is now: full after its reset, or when its reset is further off than its length."""
         if reset <= self.now or reset > self.now + length:
             return [quota, length, quota, self.now + length]
         return [quota, length, left, reset]
 
     def wait(self, kind: str) -> tuple[float, str]:
-        """Seconds until a request of this kind may be sent, and why; not above 0: now."""
-        waits = [(self.blocked - self.now, "it has asked for a pause")]
+        """Return the seconds until a request of this kind may be sent (0 or less: now), and the reason."""
+        waits = [(self.blocked - self.now, "the API asked for a pause")]
         if not self.windows:
             allowed = QUOTA - int(QUOTA * KEPT[kind])
             if len(self.sent) >= allowed:
-                waits.append((self.sent[-allowed] + SPAN - self.now, f"{QUOTA} requests a minute are safe"))
+                waits.append((self.sent[-allowed] + SPAN - self.now, f"up to {QUOTA} requests a minute are safe"))
         for name, (quota, _length, left, reset) in self.windows.items():
             free = left - int(min(quota, SHARED) * KEPT[kind])
             if free < 1:
@@ -174,16 +184,22 @@ class _State:
         return max(waits)
 
     def count(self) -> None:
-        """One request is sent now."""
+        """Count one request as sent now."""
         self.sent.append(self.now)
         for figures in self.windows.values():
             figures[2] = max(0.0, figures[2] - 1)
 
-    def adopt(self, told: Mapping[str, Mapping[str, float]], sent: float) -> None:
-        """What the server tells, less the requests sent after the one it answers: it may not have counted them yet."""
+    def adopt(self, reported: Mapping[str, Mapping[str, float]], sent: float) -> None:
+        """Replace the windows by those that the server reports.
+
+        Requests that left after the one it answers are subtracted: the server may not have counted them yet.
+
+        :param reported: what ``rate_windows`` returned.
+        :param sent: the moment at which the answered request was sent.
+        """
         later = sum(moment > sent for moment in self.sent)
         windows: dict[str, list[float]] = {}
-        for name, figures in told.items():
+        for name, figures in reported.items():
             known = self.windows.get(name)
             length = figures.get("w") or (known[1] if known else LENGTHS.get(name, figures.get("t") or SPAN))
             left = figures.get("r")
@@ -197,12 +213,12 @@ class _State:
         self.windows = windows
 
     def block(self, seconds: float) -> None:
-        """Nobody asks for so many seconds."""
+        """Keep all requests back for so many seconds from now, unless they are kept back for longer already."""
         self.refused, self.blocked = self.now, max(self.blocked, self.now + min(seconds, BLOCK))
 
 
 def _numbers(values: Any) -> list[float]:
-    """The numbers in a list, or nothing. Of JSON's larger relatives (NaN, Infinity) none is one."""
+    """Return the numbers in a list as floats, without NaN, infinities and absurd ones; of anything else, nothing."""
     if not isinstance(values, list):
         return []
     numbers = [each for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)]

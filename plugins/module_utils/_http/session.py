@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One HTTP session towards one API: key, time-outs, repetition by verb, readable errors, no secrets."""
+"""Talk HTTP to one API: the key, time-outs, retries by verb, and readable errors without secrets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .._core import errors
 from .._core.clock import Clock
+from .._core.units import duration
 from .._core.values import parse_json
 from .exchange import LIBRARY_PROBLEM, Limits, TooLong, TooSlow, encoded, exchange, session
 from .quota import RequestQuota, kind_of
@@ -29,25 +30,28 @@ if LIBRARY_PROBLEM is None:
 else:
     _AuthBase = object
 
-#: Sent with every request: the firewall in front of RunPod refuses the default agent of Python with a 403.
+#: Sent with every request: the firewall in front of RunPod answers Python's default agent with a 403.
 USER_AGENT = "podyard.gpu/0.1.0"
-#: Characters of a server's own words that a message quotes: a sentence, not a page of HTML.
+#: How many characters of the server's own words a message quotes: a sentence, not a page of HTML.
 QUOTED = 400
-#: Verbs after which it does not matter whether they were carried out: they can be repeated without harm.
+#: Verbs that can be repeated without harm, so that it does not matter whether a request was carried out.
 SAFE = ("GET", "HEAD", "PUT", "DELETE")
-#: An address that an answer named is asked again and again, so one try may be short.
+#: An address that an answer named is polled, so one try may be short.
 FETCH_LIMITS = Limits(silence=10.0, total=20.0, body=8 * 1024 * 1024)
-#: What to do about an answer of which the status says enough.
+#: What to do, where the status alone says it.
 _HINTS: Mapping[int, str] = {
-    401: " The API key was refused: check that it is complete, enabled and of this account.",
-    410: " The service has given this up: look for a newer release of this collection.",
+    401: " The API key was refused: check that it is complete, enabled and belongs to this account.",
+    410: " The provider no longer offers this request: look for a newer release of this collection.",
 }
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. ``data`` is the decoded JSON, or None when the body is empty or no JSON; ``text`` the body,
-    redacted.
+    """An answer.
+
+    :param data: the decoded JSON; None when the body is empty or is not JSON.
+    :param text: the body, with secrets replaced.
+    :param headers: by names in lower case.
     """
 
     status: int
@@ -62,8 +66,9 @@ class Response:
 
 
 class _Bearer(_AuthBase):
-    """Puts the key into the header. As an ``auth`` object, for requests would else overrule the header from a
-    ``.netrc``.
+    """Puts the key into the header.
+
+    It is an ``auth`` object because requests would otherwise replace the header by one from a ``.netrc``.
     """
 
     def __init__(self, key: str) -> None:
@@ -77,10 +82,12 @@ class _Bearer(_AuthBase):
 class ApiSession:
     """Requests to one API.
 
-    :param title: how messages call the API: ``RunPod``.
+    :param title: what messages call the API: ``RunPod``.
     :param base_url: scheme, host and port, without a path.
     :param key: the API key; it appears in no message.
-    :param timeouts: seconds to connect and of silence; or ``limits``, all that one exchange may take.
+    :param timeouts: seconds to connect and of silence.
+    :param limits: everything that one exchange may take, in place of ``timeouts``.
+    :raises CloudError: when the library requests cannot be imported.
     """
 
     def __init__(
@@ -97,8 +104,8 @@ class ApiSession:
     ) -> None:
         if LIBRARY_PROBLEM is not None:
             raise errors.CloudError(
-                f"The Python library requests (with urllib3) is needed and cannot be imported: {LIBRARY_PROBLEM}. "
-                "Install it for the Python that runs this task."
+                "This task needs the Python library requests (with urllib3), which cannot be imported: "
+                f"{LIBRARY_PROBLEM}. Install it for the Python interpreter that runs this task."
             )
         self.title = title
         self.base_url = base_url.rstrip("/")
@@ -108,20 +115,18 @@ class ApiSession:
         self._limits = limits or Limits(*timeouts or ())
         self._session = self.fresh_session()
         self._urgent = False
-        #: Seconds by which the service's clock is ahead of this machine's, by its last answer; None: it did not say.
+        #: Seconds by which the service's clock is ahead of this machine's, from its last answer; None when unknown.
         self.clock_ahead: float | None = None
         self.budget = budget or RequestQuota(title, self.base_url, key, clock=self._clock)
 
     def fresh_session(self) -> Any:
-        """A ``requests.Session`` with the key and the agent; no repetition and no redirect of its own (see
-        ``request``).
-        """
+        """Make a ``requests.Session`` with the key and the agent, which by itself repeats nothing (see ``request``)."""
         fresh = session()
         fresh.auth = _Bearer(self._key)
         fresh.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         host = urlsplit(self.base_url).hostname or ""
         if host == "localhost" or host.startswith("127.") or host == "::1":
-            # A proxy from the environment could never reach this machine's own loopback.
+            # A proxy from the environment could not reach this machine's own loopback.
             fresh.trust_env = False
         return fresh
 
@@ -138,15 +143,16 @@ class ApiSession:
         repeat: bool = True,
         gate: Gate | None = None,
     ) -> Response:
-        """Send, repeat where that is harmless, and return the answer if its status is below 300.
+        """Send a request, repeat it where that is harmless, and return the answer if its status is below 300.
 
-        :param attempted: what was tried, for the message: ``rent the pod x``.
+        :param attempted: what is tried, for messages, as a verb phrase: ``rent the pod x``.
         :param secrets: values of this request that no message may repeat.
-        :param like: the verb whose rules hold where the service's own one misleads: a search by POST is like GET, a
-            create by PUT like POST.
-        :param repeat: False for what would be out of date by the time of its repetition; then who asks repeats it.
-        :param gate: held during each send of a POST or PATCH, at the end by the caller; free during every wait.
-        :raises CloudError: the kind says what is known; Ambiguous when a POST or PATCH may have been executed.
+        :param like: the verb whose rules apply where the service's own verb misleads: a search by POST is like a GET,
+            a create by PUT like a POST.
+        :param repeat: False for a request that would be out of date by its repetition; the caller repeats it then.
+        :param gate: entered before each send and left before each wait. After the last send it stays held, and the
+            caller leaves it.
+        :raises CloudError: the class says what is known: Ambiguous when a POST or PATCH may have been executed.
         """
         attempts = Attempts(self._patience, self._clock, tell=self.budget.tell, gate=gate)
         verb, call = like or method, f"{method} {path}"
@@ -175,27 +181,31 @@ class ApiSession:
             raise self.refusal(verb, answer, attempted, attempts.waited)
 
     def asked(self, call: str, answer: Response) -> float | None:
-        """Seconds after which a request (``VERB /path``) may be sent again that came too early; None: nobody knows."""
+        """Return the seconds after which a request that came too early may be sent again; None when unknown.
+
+        :param call: ``VERB /path`` of the request.
+        """
         return asked_pause(answer.headers)
 
     def admit(self, method: str, attempted: str, waited: float = 0.0, call: str = "") -> float:
-        """Wait until the budget of all who use the key allows one more request; the moment of its sending.
+        """Wait until the request quota, which all users of the key share, allows one more request.
 
         :param waited: seconds that this request has waited before.
-        :raises RateLimited: when that would take longer than a person should be left without news.
+        :returns: the moment of sending, for ``RequestQuota.learn``.
+        :raises RateLimited: when the wait would be longer than a person should be left without news.
         """
         moment, short = self.budget.take(kind_of(method, self._urgent), max(0.0, self._patience.budget - waited), call)
         if short:
             raise errors.RateLimited(
-                f"Could not {attempted}: the requests that {self.title} allows are used up for another {short:.0f} s. "
-                "Nothing was sent. Try again later, or with fewer runs at once.",
+                f"Could not {attempted}: the request quota of {self.title} is used up for another "
+                f"{duration(round(short))}. Nothing was sent. Try again later, or with fewer runs at the same time.",
                 retry_after=short,
             )
         return moment
 
     @contextlib.contextmanager
     def urgently(self) -> Iterator[None]:
-        """Inside the block requests are for giving pods back, and looks are for proving it: they go before others."""
+        """Give the looks inside the block the priority of a proof that a pod is gone."""
         before, self._urgent = self._urgent, True
         try:
             yield
@@ -205,10 +215,14 @@ class ApiSession:
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, Any] | None, secrets: Iterable[str], verb: str
     ) -> Response:
-        """One send, one answer. :raises Unreachable, Ambiguous, ServerError: when there is no answer."""
+        """Send once and read the answer.
+
+        :raises CloudError: when there is no answer: Unreachable, Ambiguous or ServerError; BadAnswer when the answer
+            is too long.
+        """
         if verb in ("POST", "PATCH"):
-            # A kept connection may have been closed by the server meanwhile, and then it would be unknown whether a
-            # create arrived; a fresh one costs a tenth of a second.
+            # The server may have closed a kept connection meanwhile, and then it would be unknown whether a create
+            # arrived. A fresh one costs a tenth of a second.
             self._session.close()
         hidden = [self._key, *secrets]
         arguments = {
@@ -219,57 +233,61 @@ class ApiSession:
         try:
             raw = exchange(self._session, self._limits, method, self.base_url + path, **arguments)
         except (requests.exceptions.RequestException, TooSlow) as error:
-            # The thread of a slow one may still hold the session.
+            # The thread of a slow exchange may still hold the session.
             self._session = self.fresh_session() if isinstance(error, TooSlow) else self._session
             raise self._no_answer(verb, error, hidden) from None
         except TooLong as error:
             kind = errors.BadAnswer if verb in SAFE else errors.Ambiguous
-            raise kind(f"{self.title} answered more than can be read: {error}.") from None
+            raise kind(f"{self.title} sent too much: {error}.") from None
         return decode(raw.status, raw.content, raw.headers, hidden)
 
     def _no_answer(self, method: str, error: Any, hidden: Iterable[str]) -> errors.CloudError:
-        """The error for a request that got no answer: was it never sent, or is it unknown?"""
-        words = redact(_innermost(error), hidden)
+        """Return the error for a request without an answer, by whether it certainly never left."""
+        reason = redact(_innermost(error), hidden)
         if never_sent(error):
             return errors.Unreachable(
-                f"no connection to {self.title} at {self.base_url} ({words}). Check the network and the API's address."
+                f"no connection to {self.title} at {self.base_url} ({reason}). Check the network and the API's address."
             )
-        message = f"{self.title} gave no answer ({words})."
+        message = f"{self.title} did not answer ({reason})."
         return errors.ServerError(message) if method in SAFE else errors.Ambiguous(message)
 
     def refusal(self, method: str, answer: Response, attempted: str, waited: float = 0.0) -> errors.CloudError:
-        """The error of the family that an answer of status 300 and above stands for."""
-        words = detail(answer)
-        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "detail": words}
-        said = f"{self.title} answered {answer.status}: {words}" + (
+        """Return the error that an answer with a status of 300 or above stands for.
+
+        :param method: the verb whose rules apply (``like`` of ``request``).
+        :param waited: seconds that the request has waited, for the message about a rate limit.
+        """
+        reason = detail(answer)
+        facts: dict[str, Any] = {"status": answer.status, "request_id": answer.request_id, "detail": reason}
+        said = f"{self.title} answered {answer.status}: {reason}" + (
             f" (request id {answer.request_id})" if answer.request_id else ""
         )
         status = answer.status
         lead = f"Could not {attempted}: {said}.{_HINTS.get(status, '')}"
         if status == 403 and not isinstance(answer.data, dict):
             return errors.Blocked(
-                f"{lead} Something in front of the API refused the request, not the API itself.",
+                f"{lead} A firewall or proxy in front of the API refused the request, not the API itself.",
                 code="not_json",
                 **facts,
             )
         if status == TOO_MANY:
             pause = asked_pause(answer.headers)
-            hint = f"Waited {waited:.0f} s already" + (
-                f"; it asks for {pause:.0f} s more." if pause is not None else "."
+            hint = f"Waited {duration(round(waited))} already" + (
+                f"; the server asks for {duration(round(pause))} more." if pause is not None else "."
             )
             return errors.RateLimited(
-                f"{lead} {hint} Try again later, or with fewer runs at once.", retry_after=pause, **facts
+                f"{lead} {hint} Try again later, or with fewer runs at the same time.", retry_after=pause, **facts
             )
         if status >= 500:
             kind = errors.Ambiguous if method in ("POST", "PATCH") else errors.ServerError
             return kind(lead, **facts)
         if status == 403:
-            return errors.Forbidden(f"{lead} The key has no right to this, or the account has none.", **facts)
+            return errors.Forbidden(f"{lead} The API key, or the account itself, has no permission for this.", **facts)
         kinds: dict[int, type[errors.CloudError]] = {
             401: errors.AuthError,
             402: errors.PaymentRequired,
             404: errors.NotFound,
-            # The server gave up reading the request; whether it acted on it is as unknown as after a time-out.
+            # The server stopped reading the request; whether it acted on it is as unknown as after a time-out.
             408: errors.Ambiguous,
             409: errors.Conflict,
         }
@@ -277,14 +295,16 @@ class ApiSession:
 
 
 def fetch_without_key(url: str, api_url: str) -> tuple[int, str]:
-    """Status and text of one GET of an address that an answer named: no key, no redirect, and nothing unencrypted that
-    was asked for encrypted. Status 0 when there is no answer.
+    """Get an address that an answer named, without the key and without following a redirect.
+
+    :param api_url: the address of the API: unless that is plain HTTP itself, ``url`` must be HTTPS.
+    :returns: the status and the text; status 0 when there is no answer or ``url`` is not acceptable.
     """
     if not url.startswith("https://") and not (url.startswith("http://") and api_url.startswith("http://")):
         return 0, ""
     fresh = session()
     fresh.headers["User-Agent"] = USER_AGENT
-    # Neither a .netrc nor, on this machine's own loopback, a proxy has a say here.
+    # Neither a .netrc nor, on this machine's own loopback, a proxy may interfere.
     fresh.trust_env = not (urlsplit(url).hostname or "").startswith("127.")
     fresh.auth = lambda request: request
     try:
@@ -295,8 +315,10 @@ def fetch_without_key(url: str, api_url: str) -> tuple[int, str]:
 
 
 def never_sent(error: Any) -> bool:
-    """True when the connection was never made, so that nothing can have been executed. A failed TLS handshake counts as
-    unknown: its error looks the same as one in the middle of an answer."""
+    """Return True when the connection was never made, so that nothing can have been executed.
+
+    A failed TLS handshake does not count: its error looks the same as one in the middle of an answer.
+    """
     if isinstance(error, TooSlow):
         return not error.sent
     seen: set[int] = set()
@@ -311,7 +333,7 @@ def never_sent(error: Any) -> bool:
 
 
 def _innermost(error: Any) -> str:
-    """The plainest words in a nest of wrapped exceptions, without the library's object addresses."""
+    """Return the plainest text in a nest of wrapped exceptions, without the library's object addresses."""
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))
@@ -324,7 +346,10 @@ def _innermost(error: Any) -> str:
 
 
 def decode(status: int, content: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> Response:
-    """An answer made of what came over the wire. A body that is empty or no JSON is data None, never an exception."""
+    """Make a Response of what came over the wire; a body that is not JSON never raises.
+
+    :param hidden: secrets that the text must not show.
+    """
     text = content.decode("utf-8-sig", errors="replace")
     data = None
     if text.strip():
@@ -336,7 +361,7 @@ def decode(status: int, content: bytes, headers: Mapping[str, str], hidden: Iter
 
 
 def redact(text: str, hidden: Iterable[str]) -> str:
-    """``text`` with every secret of four characters and more replaced; shorter ones would garble innocent words."""
+    """Replace every secret of at least four characters in a text; shorter ones would garble innocent words."""
     for secret in sorted(set(hidden), key=len, reverse=True):
         if secret and len(secret) >= 4:
             text = text.replace(secret, "***")
@@ -345,9 +370,10 @@ def redact(text: str, hidden: Iterable[str]) -> str:
 
 
 def detail(answer: Response) -> str:
-    """The server's own words: of problem+json the detail and its list of errors (a missing property first, for the
-    validator then lists all others as not allowed), of older services ``error`` or ``message``, else the text without
-    its tags.
+    """Return the server's own words about a refusal, at most QUOTED characters.
+
+    They are the detail of problem+json and its list of errors, the ``error`` or ``message`` of older services, else the
+    text without its tags. A missing property comes first, because the validator then lists all others as not allowed.
     """
     try:
         data = parse_json(answer.text)
@@ -365,7 +391,7 @@ def detail(answer: Response) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """The readable text of an HTML page, or the text itself."""
+    """Return the readable text of an HTML page; any other text as it is."""
     if "<" not in text:
         return text
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", text)

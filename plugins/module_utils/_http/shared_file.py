@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small files by which all processes of one user on one machine know of each other.
+"""Share small files between all processes of one user on one machine.
 
-They hold counts and moments, never a secret, and nothing in them is needed: who cannot have the directory goes on
-alone, and a file that is missing, old or garbled is as good as an empty one.
+They hold counts and moments, never a secret, and no process depends on them: one that cannot use the directory works
+alone, and a file that is missing, old or garbled counts as empty.
 
-Moments in these files are those of ``time.monotonic``, which all processes of a machine share and which no change of
-the wall clock moves. It begins anew with each start of the machine, so the names of the files belong to one start.
+Moments in these files are readings of ``time.monotonic``, which all processes of a machine share and which no change of
+the wall clock moves. It starts from zero with each boot, so the names of the files belong to one boot.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from typing import Any
 from .._core.files import cache_directory, open_lock, replace_file, take_lock
 from .._core.values import to_json
 
-#: The directory itself, for those who want it elsewhere; the tests do.
+#: The variable that moves the directory elsewhere; the tests use it.
 VARIABLE = "PODYARD_STATE_DIR"
-#: Seconds to wait for another process's lock: it is held for a millisecond, and a process that was suspended while it
-#: held the lock must not hold up the one that gives a pod back.
+#: Seconds to wait for another process's lock. It is held for a millisecond, and a process that was suspended while it
+#: held the lock must not delay the one that gives a pod back.
 LOCK_PATIENCE = 2.0
-#: Seconds after which a file that nobody has written to belongs to an earlier start of the machine, or to a key that
-#: is not used any more.
+#: Seconds without a write after which a file belongs to an earlier boot, or to a key that is no longer used.
 STALE_FILE = 172_800.0
-#: What the threads of one process share where there is no directory: by name the object and who may change it.
+#: What the threads of one process share when there is no directory: by name, the object and its lock.
 _ALONE: dict[str, tuple[dict[str, Any], threading.RLock]] = {}
-#: Names of our files: the directory may have been chosen by a person and hold others too. Locks go with their file, for
-#: nobody ever writes to them.
+#: Names of our files: the directory may be one that a person chose and hold other files too. A lock is removed together
+#: with its file, because its own time of change says nothing: no process writes to it.
 _OURS = re.compile(r"\.?[a-z]+-[0-9a-f]{32}\.(?P<kind>json|json\.\d+\.[0-9a-f]{8})")
 
 
 def state_directory(environ: Mapping[str, str] | None = None) -> tuple[Path | None, str]:
-    """The directory of this user's shared files, made if need be, or None and why there is none.
+    """Return the directory of this user's shared files, created if necessary; or None and the reason.
 
-    ``PODYARD_STATE_DIR``; else ``podyard`` in the session's runtime directory, which a job of cron finds as well as a
-    terminal does; else in the user's cache; else one of the user's own in the temporary directory.
+    It is ``PODYARD_STATE_DIR``; else ``podyard`` in the runtime directory of the login session, which a cron job finds
+    as well as a terminal does; else ``podyard`` in the user's cache; else one of the user's own in the temporary
+    directory.
     """
     environ = os.environ if environ is None else environ
     chosen = environ.get(VARIABLE)
@@ -76,29 +76,29 @@ def _places(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _unfit(path: Path) -> str:
-    """Why this cannot be our directory; empty when it can. It is made when it does not exist."""
+    """Return why this directory cannot be ours, empty when it can. Create it when it does not exist."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not followed: in a directory that everybody may write to, somebody else may have laid a link.
+        # Links are not followed: another user may have put one into a directory that all may write to.
         found = path.lstat()
     except OSError as error:
-        return f"{path} cannot be made ({error.strerror})"
+        return f"{path} cannot be created ({error.strerror})"
     if not stat.S_ISDIR(found.st_mode):
-        return f"{path} is no directory"
+        return f"{path} is not a directory"
     if found.st_uid != os.geteuid():
-        return f"{path} belongs to somebody else"
+        return f"{path} belongs to another user"
     if found.st_mode & 0o022:
-        return f"{path} can be written to by others"
-    return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} cannot be written to"
+        return f"{path} is writable by other users"
+    return "" if os.access(path, os.W_OK | os.X_OK) else f"{path} is not writable"
 
 
 def account_mark(base_url: str, key: str) -> str:
-    """A word for one account at one address, from which neither can be read: processes with the same one share."""
+    """Return a hash of the account and the address, from which neither can be read; equal ones share a file."""
     return hashlib.sha256(f"podyard\0{base_url}\0{key}\0{_boot()}".encode()).hexdigest()[:32]
 
 
 def _boot() -> str:
-    """What tells this start of this machine from all others; empty where the system does not say."""
+    """Return the id of this boot of the machine; empty when the system does not have one."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -108,8 +108,10 @@ def _boot() -> str:
 class SharedFile:
     """A JSON object that several processes read and change.
 
-    :param name: the file's name in the shared directory.
-    :param directory: where; by default ``state_directory()``.
+    Where there is no usable directory, only the threads of this process share it, and ``problem`` says why.
+
+    :param name: the file's name in the shared directory, without its suffix.
+    :param directory: the directory; by default ``state_directory()``.
     """
 
     def __init__(self, name: str, directory: Path | None = None) -> None:
@@ -121,7 +123,7 @@ class SharedFile:
             _sweep(self._path.parent)
 
     def read(self) -> dict[str, Any]:
-        """The object as it is now; empty when there is none that can be read."""
+        """Return the object as it is now; empty when the file is missing or unreadable."""
         if self._path is None:
             return _ALONE.setdefault(self._name, ({}, threading.RLock()))[0]
         try:
@@ -132,26 +134,26 @@ class SharedFile:
         return data if isinstance(data, dict) else {}
 
     def write(self, data: dict[str, Any]) -> None:
-        """Put another object in its place, whole or not at all. Where that fails the object stays in this process."""
+        """Replace the object, whole or not at all. If that fails, only this process keeps the new one."""
         if self._path is None:
             self._keep(data)
             return
         try:
             replace_file(self._path, to_json(data), durable=False)
         except OSError as error:
-            self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
+            self.problem = f"{self._path.parent} is not writable ({error.strerror})"
             self._path = None
             self._keep(data)
 
     def _keep(self, data: dict[str, Any]) -> None:
-        """For the threads of this process."""
+        """Keep the object for the threads of this process."""
         _ALONE[self._name] = (data, _ALONE.setdefault(self._name, ({}, threading.RLock()))[1])
 
     @contextlib.contextmanager
     def lock(self, patience: float = LOCK_PATIENCE) -> Iterator[bool]:
-        """Hold the file against the other processes for the length of the block; it goes with the process.
+        """Hold the lock of the file for the length of the block. The lock ends with the process.
 
-        :returns: False when that could not be had within ``patience`` seconds; the block runs all the same.
+        Yield False when the lock was not free within ``patience`` seconds; the block runs all the same.
         """
         with self._thread:
             descriptor = self._open_lock()
@@ -166,7 +168,7 @@ class SharedFile:
 
     @contextlib.contextmanager
     def _among_threads(self, patience: float) -> Iterator[bool]:
-        """The same where there is no file to lock."""
+        """Do the same among the threads of this process, where there is no file to lock."""
         lock = _ALONE.setdefault(self._name, ({}, threading.RLock()))[1]
         held = lock.acquire(timeout=patience)
         try:
@@ -176,13 +178,13 @@ class SharedFile:
                 lock.release()
 
     def _open_lock(self) -> int | None:
-        """The lock is a file of its own, for the other one is replaced."""
+        """Open the lock, which is a separate file because each write replaces the other one."""
         if self._path is None:
             return None
         try:
             return open_lock(self._path.with_suffix(".lock"))
         except OSError as error:
-            self.problem = f"{self._path.parent} cannot be written to ({error.strerror})"
+            self.problem = f"{self._path.parent} is not writable ({error.strerror})"
             self._path = None
             return None
 
@@ -190,15 +192,15 @@ class SharedFile:
         try:
             return take_lock(descriptor, patience)
         except OSError as error:
-            # Some file systems of a network have no locks: to ask again for one only holds up.
+            # Some network file systems have no locks: trying again would only cost time.
             if self._path is not None:
-                self.problem = f"in {self._path.parent} nothing can be locked ({error.strerror})"
+                self.problem = f"files in {self._path.parent} cannot be locked ({error.strerror})"
                 self._path = None
             return True
 
 
 def _sweep(directory: Path) -> None:
-    """Remove our own files that nobody has written to for days: each start of the machine begins new ones."""
+    """Remove our own files that no process has written to for days: each boot begins new ones."""
     with contextlib.suppress(OSError):
         for path in directory.iterdir():
             ours = _OURS.fullmatch(path.name)

@@ -73,7 +73,7 @@ def rows(api: VastSession) -> list[Mapping[str, Any]]:
 def explained(api: VastSession, pods: Sequence[Pod]) -> list[Pod]:
     """With what the rows alone do not tell: whether a stop was ours, or for lack of credit."""
     stopped = [pod for pod in pods if pod.phase == STOPPED and pod.interruption != EXPIRED]
-    foreign = [pod.id for pod in stopped if not api.turns.noted(STOPPED_BY_US, pod.id)]
+    foreign = [pod.id for pod in stopped if not api.turns.has_note(STOPPED_BY_US, pod.id)]
     broke = bool(foreign) and _without_credit(api)
     told = []
     for pod in pods:

@@ -73,7 +73,7 @@ class PodKeys:
 
     def take_off(self, pod_id: str) -> None:
         """Off the account with what was put there for this pod."""
-        added = self._api.turns.told(KEYS, pod_id)
+        added = self._api.turns.read_note(KEYS, pod_id)
         if added:
             self._api.turns.forget(KEYS, key=pod_id)
             self._remove(added.split(","))

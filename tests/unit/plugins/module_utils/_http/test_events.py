@@ -54,7 +54,7 @@ def test_a_refusal_is_an_error_of_the_family():
 
 
 def test_a_dropped_line_is_an_error():
-    with Conversation(LOGS.drop()) as api, pytest.raises(errors.ServerError, match="line was lost"):
+    with Conversation(LOGS.drop()) as api, pytest.raises(errors.ServerError, match="the connection broke"):
         read(api.url)
 
 

@@ -96,7 +96,7 @@ def test_a_garbled_file_is_as_good_as_an_empty_one(process, time, tmp_path):
     ):
         (tmp_path / "turns-0123456789abcdef0123456789abcdef.json").write_text(text)
         assert process().take(MAKE, 60.0, "PUT /asks/7")[1] == 0.0
-        assert not process().noted("mine", "a")
+        assert not process().has_note("mine", "a")
     assert time.slept == []
 
 
@@ -112,9 +112,9 @@ def test_one_claims_what_another_cannot_have(process, time):
     process().note("offers", "7", "pod 1")
     process().forget("offers", value="pod 1")
     assert process().claim("offers", "7", 100.0)
-    assert process().told("offers", "7") == ""
-    assert process().told("offers", "9") == "mine"
-    assert process().told("offers", "10") is None
+    assert process().read_note("offers", "7") == ""
+    assert process().read_note("offers", "9") == "mine"
+    assert process().read_note("offers", "10") is None
 
 
 def test_threads_of_one_process_keep_the_pause_too(process, time):

@@ -128,7 +128,7 @@ def test_a_wait_is_as_long_as_it_must_be_and_is_told():
     assert shared.take(LOOK, 60.0)[1] == 0.0
     assert 10.0 <= sum(time.slept) <= 12.0
     assert shared.held_back == sum(time.slept)
-    assert lines == ["Waiting 11 s before RunPod is asked again: 60 requests a minute are safe"]
+    assert lines == ["Waiting 11 s before the next request to RunPod: up to 60 requests a minute are safe"]
 
 
 def test_what_the_server_tells_takes_the_place_of_the_guess():
@@ -259,7 +259,7 @@ def test_without_a_directory_the_count_is_the_tasks_own_and_that_is_said_once(tm
     shared.tell = lines.append
     assert spend(shared, LOOK) == 48
     assert len(lines) == 1
-    assert "are counted for this task alone" in lines[0]
+    assert "This task counts its requests to RunPod alone, without those of other tasks: " in lines[0]
 
 
 def test_waits_are_jittered():

@@ -95,7 +95,7 @@ def test_a_link_in_the_temporary_directory_is_not_followed(tmp_path, nowhere):
     (tmp_path / "file").write_text("")
     directory, problem = state_directory({**nowhere, "HOME": str(tmp_path / "file")})
     assert directory is None
-    assert "is no directory" in problem
+    assert "is not a directory" in problem
 
 
 def test_a_directory_that_others_may_write_to_is_not_used(tmp_path, nowhere):
@@ -103,7 +103,7 @@ def test_a_directory_that_others_may_write_to_is_not_used(tmp_path, nowhere):
     loose.mkdir()
     loose.chmod(0o777)
     directory, problem = state_directory({**nowhere, "PODYARD_STATE_DIR": str(loose)})
-    assert (directory, problem) == (None, f"{loose} can be written to by others")
+    assert (directory, problem) == (None, f"{loose} is writable by other users")
 
 
 def test_a_directory_of_somebody_else_is_not_used(tmp_path, nowhere, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_directory_of_somebody_else_is_not_used(tmp_path, nowhere, monkeypatch
     (tmp_path / "theirs").mkdir(mode=0o700)
     directory, problem = state_directory({**nowhere, "PODYARD_STATE_DIR": str(tmp_path / "theirs")})
     assert directory is None
-    assert "belongs to somebody else" in problem
+    assert "belongs to another user" in problem
 
 
 def test_the_mark_tells_accounts_apart_and_gives_nothing_away():
@@ -150,7 +150,7 @@ def test_a_file_system_without_locks_is_not_waited_for(tmp_path, monkeypatch):
     file = SharedFile("budget-x", tmp_path)
     with file.lock() as held:
         assert held
-    assert "nothing can be locked (No locks available)" in file.problem
+    assert "cannot be locked (No locks available)" in file.problem
 
 
 def test_a_lock_goes_with_its_process(tmp_path, holder):
@@ -168,7 +168,7 @@ def test_without_a_directory_a_process_goes_on_alone(tmp_path, monkeypatch):
         file.write({"a": 1})
     assert held
     assert file.read() == {"a": 1}
-    assert "cannot be made" in file.problem
+    assert "cannot be created" in file.problem
 
 
 def test_a_directory_that_goes_away_is_no_failure(tmp_path):
@@ -179,7 +179,7 @@ def test_a_directory_that_goes_away_is_no_failure(tmp_path):
     with file.lock():
         file.write({"a": 1})
     assert file.read() == {"a": 1}
-    assert "cannot be written to" in file.problem
+    assert "is not writable" in file.problem
 
 
 def test_a_full_disk_is_no_failure_and_leaves_nothing_half_written(tmp_path, monkeypatch):
