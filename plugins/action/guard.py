@@ -34,6 +34,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Arm, release or describe the guard, as the option `state` asks."""
         run_dir = local_path(arguments["run_dir"])
         try:
             if arguments["state"] == "released":

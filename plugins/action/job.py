@@ -35,6 +35,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"spec": {"type": "path"}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Build the job from the variables, the environment and the .env files."""
         try:
             options = spec.load(local_path(arguments["spec"]) if arguments["spec"] else SPEC)
             given = {name: value for name, value in task_vars.items() if name.startswith(spec.PREFIX)}
@@ -65,7 +66,10 @@ class ActionModule(ControllerAction):
     def _job(
         options: Mapping[str, Any], given: Mapping[str, Any], fill: Fill, settings: JobSettings, keys: AccountKeys
     ) -> dict[str, Any]:
-        """The job. What was lost before it got here is told with all its faults. Raises BadJob."""
+        """Build the job, and report what was lost before it got here together with all its faults.
+
+        :raises BadJob: with every fault of the job.
+        """
         lost = lost_words(context.CLIARGS.get("extra_vars") or ())
         try:
             job = build(options, given, fill, settings.values, settings.origins, keys)
@@ -76,7 +80,7 @@ class ActionModule(ControllerAction):
         return job
 
     def _settings(self, options: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]) -> JobSettings:
-        """What the environment and .env files say for all that is not given."""
+        """Read what the environment and .env files set for every variable that is not given."""
         has_value = [name for name, value in given.items() if spec.is_given(value)]
         env_file = self._fill("train_env_file", given.get("train_env_file"), task_vars)
         providers = self._providers(options.get("train_providers", {}), given, task_vars)
@@ -85,8 +89,9 @@ class ActionModule(ControllerAction):
     def _providers(
         self, option: Mapping[str, Any], given: Mapping[str, Any], task_vars: dict[str, Any]
     ) -> list[str] | None:
-        """The job's providers, None where it names none; [] where they are not well given, which is told with all
-        other faults.
+        """Return the job's providers: None where it names none, [] where the value is faulty.
+
+        The job's check reports the fault together with all others.
         """
         try:
             value = self._fill("train_providers", given.get("train_providers"), task_vars)
@@ -116,7 +121,7 @@ class ActionModule(ControllerAction):
             raise Problem(reason) from error
 
     def _fill_file(self, file: TemplateFile, variables: dict[str, Any]) -> Any:
-        """The text of a template file, by the rules of the module ansible.builtin.template."""
+        """Return the text of a template file, rendered by the rules of the module ansible.builtin.template."""
         templar = self._templar.copy_with_new_env(searchpath=[str(file.path.parent)], available_variables=variables)
         overrides = {"trim_blocks": True, "lstrip_blocks": False}
         return templar.template(template.trust_as_template(file.text), escape_backslashes=False, overrides=overrides)

@@ -65,6 +65,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Make the plan of a run, with its offers, estimates, problems and warnings."""
         environ = self._environ()
         names = _names(arguments)
         try:
@@ -90,7 +91,7 @@ class ActionModule(ControllerAction):
         return {"changed": False, "plan": plan.to_json()}
 
     def _environ(self) -> dict[str, str]:
-        """The environment as a module of this task would find it."""
+        """Return the environment as a module of this task would find it."""
         given: dict[str, Any] = {}
         if getattr(self._task, "environment", None):
             self._compute_environment_string(given)
@@ -119,7 +120,7 @@ class ActionModule(ControllerAction):
 
 
 def _names(arguments: Mapping[str, Any]) -> Names:
-    """What the user calls the options: the pod's are in the mapping `pod`, where nobody says otherwise."""
+    """Return what the user calls the options; unless told otherwise, the pod's are in the mapping `pod`."""
     prefix = arguments["prefix"]
     return Names(prefix, f"{prefix}pod." if arguments["pod_prefix"] is None else arguments["pod_prefix"])
 

@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
 
     @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Wait until the image's own set-up is done, showing its progress."""
         result = super().run(tmp, task_vars)
         del tmp
         _validation, arguments = self.validate_argument_spec(

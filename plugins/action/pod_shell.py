@@ -33,6 +33,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Open a shell on the pod of a run, or return the command for it."""
         try:
             runs_dir, named = local_path(arguments["runs_dir"]), arguments["run_id"]
             runs = choose(runs_dir, named.split(",")) if named else [current(runs_dir)]
@@ -79,7 +80,7 @@ class ActionModule(ControllerAction):
 
 
 def _silent(_line: str) -> None:
-    """Shows nothing."""
+    """Show nothing."""
 
 
 def _why_not(run: Run) -> str:

@@ -32,6 +32,7 @@ class Shown(Progress):
     """Progress that is shown where it is made."""
 
     def say(self, line: str) -> None:
+        """Show a line and note the time, so that the next sign of life is due later."""
         self._last = self._clock.monotonic()
         show(line)
 
@@ -53,7 +54,7 @@ class ActionModule(LiveAction):
     }
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
+        """Return the module's result."""
         try:
             result = super().run(tmp, task_vars)
         except (AnsibleError, OSError) as error:
@@ -78,7 +79,7 @@ class ActionModule(LiveAction):
             return {"failed": True, "changed": True, "pods": error.facts.pop("pods_gone", []), **failure(error)}
 
     def _environ(self) -> dict[str, str]:
-        """The environment that the module would have."""
+        """Return the environment that the module would have."""
         found = dict(os.environ)
         for each in self._task.environment or []:
             found.update({name: str(value) for name, value in (self._templar.template(each) or {}).items()})

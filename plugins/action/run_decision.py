@@ -46,6 +46,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question of a role with the function that decides it."""
         about, facts = arguments["about"], dict(arguments["facts"])
         if about == "lost_pod":
             facts = _diagnosed(facts)
@@ -59,7 +60,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(str(error.args[0])) from error
 
     def _known_here(self, directory: str | None, names: list[str]) -> dict[str, Any]:
-        """What a decision goes by that is not the task's to say."""
+        """Return the facts that a decision needs and that the task cannot know."""
         if directory is None and {"record", "run_dir"} & set(names):
             raise AnsibleActionFail("This decision goes by the record of a run: name its directory (run_dir).")
         run_dir = local_path(directory or ".")
@@ -74,7 +75,7 @@ class ActionModule(ControllerAction):
 
 
 def _record(file: RunFile) -> dict[str, Any]:
-    """The record of the run. A damaged one keeps no pod from being given back: what it said is not known then."""
+    """Return the record of the run, {} for a damaged one: it must not keep a pod from being given back."""
     try:
         record = file.read()
     except RunError:
@@ -83,7 +84,7 @@ def _record(file: RunFile) -> dict[str, Any]:
 
 
 def _diagnosed(facts: dict[str, Any]) -> dict[str, Any]:
-    """What the provider's list of pods says of the pod, in its place; without an answer, why there is none."""
+    """Put what the provider's list says of the pod in its place; without an answer, put why there is none."""
     if "pod" not in facts:
         return facts
     pods, trouble = facts.pop("pods", None), facts.pop("trouble", None)

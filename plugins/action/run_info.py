@@ -32,6 +32,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return what the run directories say of the runs."""
         runs_dir, words = local_path(arguments["runs_dir"] or "./runs"), arguments["run_ids"]
         unknown = [word for word in words if _unknown(runs_dir, word)] if arguments["allow_unknown"] else []
         try:
@@ -71,7 +72,7 @@ def _told(run: Run) -> dict[str, Any]:
 
 
 def _left(pod: PodEntry, env_file: str) -> str:
-    """A pod that nobody has proved gone, with what it costs and how a person ends it when all else failed."""
+    """Describe a pod that is not proved gone: what it costs, and how a person ends it when all else failed."""
     try:
         provider = registry.connect(pod.provider, environ=environment(env_file or None))
         end = f"end it by: {provider.end_command(pod.id)}"

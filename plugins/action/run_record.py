@@ -33,6 +33,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Write, change or remove the record of a run."""
         run_dir = local_path(arguments["path"])
         if arguments["state"] == "absent":
             return self._removed(run_dir)
@@ -64,5 +65,5 @@ class ActionModule(ControllerAction):
 
 
 def _in_run_dir(file: dict[str, Any]) -> dict[str, Any]:
-    """A file that was brought home, by its path in the run's directory; one without a path is refused by the record."""
+    """Return the path of a fetched file within the run's directory; the record refuses one without a path."""
     return {**file, "path": f"artifacts/{file['path']}"} if file.get("path") else file

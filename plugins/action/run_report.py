@@ -29,6 +29,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"path": {"type": "path", "required": True}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Write the report of a run."""
         directory = local_path(arguments["path"]).resolve()
         try:
             facts = gather(directory)

@@ -32,8 +32,9 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class ActionModule(ActionBase):
-    """Fetch over the SSH connection of the task's host. A host that cannot be reached fails the task and is not lost to
-    the play, which has to give it back.
+    """Fetch over the SSH connection of the task's host.
+
+    A host that cannot be reached fails the task and is not lost to the play, which has to give it back.
     """
 
     TRANSFERS_FILES = False
@@ -41,6 +42,7 @@ class ActionModule(ActionBase):
 
     @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Fetch the results of a training over the connection of the task's host."""
         result = super().run(tmp, task_vars)
         del tmp
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
@@ -74,7 +76,7 @@ class ActionModule(ActionBase):
 
 
 def _told(results: Results) -> dict[str, Any]:
-    """The task's result."""
+    """Return the task's result."""
     listed = {
         name: [{"path": path, "bytes": size, "sha256": sha} for path, (size, sha) in sorted(found.items())]
         for name, found in (("checkpoints", results.checkpoints), ("artifacts", results.artifacts))

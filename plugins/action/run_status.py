@@ -50,6 +50,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of all runs and pods, as a table and as data."""
         for name in ("pod_timeout", "api_timeout"):
             if arguments[name] <= 0:
                 raise AnsibleActionFail(f"{name} is a number of seconds and must be more than 0.")
@@ -75,7 +76,7 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _only(words: Sequence[str], runs_dir: Path) -> list[str]:
-        """The ids of the runs that are asked for; none for all. An id that no run here has may be a pod's."""
+        """Return the ids of the runs that are asked for, [] for all. An id without a run here may be a pod's."""
         if not words or runs.ALL in words:
             return []
         ids = []
@@ -86,7 +87,7 @@ class ActionModule(ControllerAction):
         return ids
 
     def _lists(self, arguments: dict[str, Any], found: Sequence[Run]) -> list[PodList]:
-        """What the providers say: those that are named, else those with a key and those at which a run has pods."""
+        """List the pods of the named providers, else of those with a key and those at which a run has pods."""
         environ = environment(str(local_path(arguments["env_file"])) if arguments["env_file"] else None)
         names = arguments["providers"]
         if names is None:
@@ -97,7 +98,7 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _refuse_unknown(only: Sequence[str], found: Sequence[Run], listed: Sequence[PodList], runs_dir: Path) -> None:
-        """A run that neither a record nor a pod knows is a mistake, unless a provider could not be asked."""
+        """Refuse a run that neither a record nor a pod knows, unless a provider could not be asked."""
         known = {run.run_id for run in found} | {name.run_id for each in listed for _pod, name in ours(each.pods)}
         unknown = [run_id for run_id in only if run_id not in known]
         if unknown and not any(each.error for each in listed):

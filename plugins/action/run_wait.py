@@ -34,6 +34,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Wait until the process that owns a run has ended, after asking it to stop where `interrupt` says so."""
         directory = local_path(arguments["run_dir"])
         try:
             run = Run.at(directory)

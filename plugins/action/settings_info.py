@@ -23,6 +23,7 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {"show": {"type": "bool", "default": False}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of all providers, their values and where these come from."""
         tables = {name: registry.settings(name) for name in registry.names()}
         try:
             sources = settings.Sources(os.environ)

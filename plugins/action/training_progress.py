@@ -61,6 +61,7 @@ class ActionModule(ActionBase):
 
     @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Follow the training until it ends or a limit ends it."""
         result = super().run(tmp, task_vars)
         del tmp
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
@@ -131,7 +132,7 @@ def _orphaned(parent: int) -> Callable[[], bool]:
 
 
 def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
-    """What the provider says has ended all that ran on the pod; None where it says nothing, or cannot be asked."""
+    """Ask the provider what has ended everything on the pod; None where nothing did or it cannot be asked."""
     if not pod:
         return None
     (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
@@ -140,14 +141,14 @@ def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
 
 
 def _age(pod: Mapping[str, Any], env_file: str | None) -> tuple[float, float] | None:
-    """The pod's age in seconds by its provider's clock, and how far that is ahead of this machine's; or None."""
+    """Return the pod's age in seconds by its provider's clock, and how far that is ahead of ours; or None."""
     (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
     age = found.age(str(pod["id"]))
     return None if age is None or found.clock_ahead is None else (age, found.clock_ahead)
 
 
 def _silent(_line: str) -> None:
-    """Shows nothing."""
+    """Show nothing."""
 
 
 def _refuse(options: dict[str, Any]) -> None:
@@ -182,7 +183,7 @@ def _limits(options: dict[str, Any]) -> Limits:
 
 
 def _told(follower: Follower, verdict: Verdict) -> dict[str, Any]:
-    """The task's result."""
+    """Return the task's result."""
     found = follower.found
     return {
         "failed": verdict.outcome not in ("succeeded", "running"),

@@ -51,6 +51,7 @@ class ActionModule(ActionBase):
 
     @clean_errors()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send or fetch the files, over the connection of the task's host."""
         result = super().run(tmp, task_vars)
         del tmp
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)

@@ -26,6 +26,7 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """List and hash the files of a directory."""
         started = time.monotonic()
         try:
             patterns = Patterns(tuple(arguments["include"]), tuple(arguments["exclude"]))

@@ -105,6 +105,7 @@ class Connection(ConnectionBase):
         return self
 
     def close(self) -> None:
+        """Note that the connection is closed: ssh's master ends by itself."""
         self._connected = False
 
     def arguments(self) -> list[str]:

@@ -102,7 +102,7 @@ def artifacts_choice(
     checkpoints: Sequence[str] = (),
     saved: int = 0,
 ) -> dict[str, Any]:
-    """What of a training's leavings comes home."""
+    """Choose what of a training's output comes home."""
     try:
         return choice(found, unmatched=unmatched, max_gb=max_gb, place=place, checkpoints=checkpoints, saved=saved)
     except (KeyError, TypeError, ValueError) as error:
@@ -113,4 +113,5 @@ class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file by their names."""
         return {"artifacts_choice": artifacts_choice}

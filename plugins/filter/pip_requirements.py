@@ -96,4 +96,5 @@ class FilterModule:
     """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file by their names."""
         return {"pip_requirements": pip_requirements}

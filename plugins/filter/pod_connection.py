@@ -77,4 +77,5 @@ class FilterModule:
     """What Ansible looks for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file by their names."""
         return {"pod_connection": pod_connection}

@@ -76,7 +76,7 @@ _value:
 
 
 def pod_fate(pods: Any, pod: Any) -> dict[str, Any]:
-    """What became of a pod, by the list of all."""
+    """Say what became of a pod, by the list of all pods."""
     try:
         return diagnose_lost_pod(pods, pod)
     except (KeyError, TypeError) as error:
@@ -89,4 +89,5 @@ class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file by their names."""
         return {"pod_fate": pod_fate}

@@ -41,7 +41,7 @@ from ..plugin_utils._record.run_file import RunFile
 
 
 def run_record(directory: str) -> dict[str, Any]:
-    """The record of a run directory; {} when there is none that can be read."""
+    """Return the record of a run directory; {} when there is none that can be read."""
     try:
         record = RunFile(local_path(str(directory))).read()
     except RunError:
@@ -53,4 +53,5 @@ class FilterModule:
     """The filter, under its name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters of this file by their names."""
         return {"run_record": run_record}

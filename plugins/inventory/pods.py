@@ -239,7 +239,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._fail(path, error)
 
     def _read(self, path: str) -> None:
-        """The options. Ansible passes over one that there is not, and then pods are listed that nobody wanted."""
+        """Read the options and refuse unknown ones, which Ansible ignores: a misspelt filter would list every pod."""
         given = self._read_config_data(path)
         known = [*self.option_definitions, "plugin"]
         for name in given:
@@ -305,7 +305,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.inventory.add_child(added, member)
 
     def _construct(self, hosts: list[InventoryHost]) -> None:
-        """What Jinja adds. It is compiled anew for each host, so it is left alone where there is none."""
+        """Set what Jinja adds. Expressions are compiled again for each host, so hosts without any are left alone."""
         compose, strict = self.get_option("compose"), self.get_option("strict")
         groups, keyed_groups = self.get_option("groups"), self.get_option("keyed_groups")
         if not (compose or groups or keyed_groups):

@@ -61,15 +61,18 @@ class Tail:
 
 
 class LiveAction(ActionBase):
-    """Runs the module of the same name and shows its progress. Where the module runs on another host or asynchronously,
-    its file cannot be seen from here, and it runs without."""
+    """Runs the module of the same name and shows its progress.
+
+    Where the module runs on another host or asynchronously, its file cannot be seen from here, and it runs without
+    progress.
+    """
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The module's result."""
+        """Return the module's result."""
         result = super().run(tmp, task_vars)
         # Not tmp, which Ansible keeps for old plugins only.
         del tmp
@@ -125,17 +128,17 @@ class ControllerAction(ActionBase):
 
 
 def plain(value: Any) -> Any:
-    """A JSON-able value without the tags that Ansible puts on text and containers, which are only its own business."""
+    """Return a JSON-able copy without the tags that Ansible puts on text and containers."""
     return json.loads(json.dumps(value))
 
 
 def local_path(text: str) -> Path:
-    """A path of the controller, absolute: `~` is expanded, the rest starts where ansible-playbook was called."""
+    """Return an absolute path of the controller: `~` is expanded, the rest starts where ansible-playbook was called."""
     return Path(text).expanduser().absolute()
 
 
 def host_python(templar: Any, task_vars: Mapping[str, Any]) -> str:
-    """The Python of a task's host, as Ansible's modules use it."""
+    """Return the Python of a task's host, as Ansible's modules use it."""
     wanted = templar.template(task_vars.get("ansible_python_interpreter") or "")
     if not wanted or str(wanted).startswith("auto"):
         wanted = task_vars.get("ansible_facts", {}).get("discovered_interpreter_python") or "python3"

@@ -26,9 +26,11 @@ Connect = Callable[[str], Provider]
 
 @dataclass(frozen=True)
 class PodList:
-    """What one provider answered: its pods in the shape of ``Pod.to_result()``, each with `end`, the command that ends
-    it; or `error`, a sentence, and then nothing is known of its pods. `clock_ahead` are the seconds by which the
-    provider's clock is ahead of this machine's, None where it did not say.
+    """What one provider answered: its pods in the shape of ``Pod.to_result()``, or ``error``.
+
+    Each pod has ``end``, the command that ends it. ``error`` is a sentence, and then nothing is known of the provider's
+    pods. ``clock_ahead`` are the seconds by which the provider's clock is ahead of this machine's, None where it did
+    not say.
     """
 
     provider: str
@@ -53,7 +55,7 @@ def environment(env_file: str | None) -> dict[str, str]:
 def lists(
     names: Iterable[str], environ: Mapping[str, str], seconds: float, connect: Connect | None = None
 ) -> list[PodList]:
-    """The complete list of each provider, or why there is none, in `seconds` at most."""
+    """Return the complete list of each provider, or why there is none, within `seconds`."""
     found: dict[str, PodList] = {}
 
     def ask(name: str) -> None:

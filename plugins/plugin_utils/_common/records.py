@@ -153,7 +153,7 @@ def _dict(kind: Any, value: Any, salvage: bool) -> dict[str, Any]:
 
 
 def _scalar(kind: type, value: Any) -> Any:
-    """A bool is no number, and a number that cannot be counted with is none: NaN would pass every limit."""
+    """Check a scalar: a bool is no number, and neither is NaN, which would pass every limit."""
     wanted: Any = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"it is {_kind(value)} and not {NAMES[kind]}")

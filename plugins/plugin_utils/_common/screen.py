@@ -35,13 +35,13 @@ def fault(text: str) -> None:
 
 
 def columns(usual: int) -> int:
-    """The width of the terminal, else `usual`."""
+    """Return the width of the terminal, else `usual`."""
     return int(Display().columns or usual)
 
 
 @contextlib.contextmanager
 def clean_errors() -> Iterator[None]:
-    """What goes wrong in here may be said in the words of a pod or a server, and Ansible shows it as it is."""
+    """Clean the errors raised within: they may quote a pod or a server, and Ansible shows them as they are."""
     try:
         yield
     except (AnsibleActionFail, AnsibleConnectionFailure) as error:

@@ -49,8 +49,9 @@ MARK = b"@podyard@\n"
 
 
 class OversizedAnswer(AnsibleActionFail):
-    """A host wrote more than any honest answer holds, and was hung up on. It is no failure of the connection: asking
-    again brings the same.
+    """A host wrote more than any honest answer holds, and was disconnected.
+
+    The connection did not fail: asking again brings the same.
     """
 
 
@@ -114,9 +115,9 @@ class SshHost:
         return any("ciphers" in text.lower() or text == "-c" for text in self.arguments)
 
     def options(self, *, own: bool = False, bulk: bool = False) -> list[str]:
-        """The ssh program and its options, without the host.
+        """Return the ssh program and its options, without the host.
 
-        With `own` a connection of its own instead of the shared one; with `bulk` one that is made for many bytes:
+        With `own` it is a connection of its own instead of the shared one; with `bulk` one that is made for many bytes:
         AES-GCM first, which moves about 1.4 times as much as the default cipher, and no compression, which Ansible's
         default arguments switch on.
         """
@@ -133,12 +134,13 @@ class SshHost:
         return [self.executable, *first, *rest]
 
     def command(self, remote: str, *, own: bool = False, bulk: bool = False) -> list[str]:
-        """The whole local command that runs the text `remote` in the host's shell."""
+        """Return the whole local command that runs the text `remote` in the host's shell."""
         return [*self.options(own=own, bulk=bulk), "-T", "--", self.address, remote]
 
     def rsync_shell(self, *, bulk: bool = False) -> str:
-        """The text for rsync's option -e. rsync splits it at blanks and knows quotes, in which a doubled quote is a
-        quote.
+        """Return the text for rsync's option -e.
+
+        rsync splits it at blanks and knows quotes, in which a doubled quote is a quote.
         """
         return " ".join("'" + text.replace("'", "''") + "'" for text in self.options(bulk=bulk))
 
@@ -178,8 +180,9 @@ def _refuse(connection: Any) -> None:
 
 
 def _control_path(option: Any, address: str, arguments: Sequence[str]) -> str | None:
-    """Where Ansible's connection keeps its master's socket, computed as Ansible does; None when there is no master, or
-    the arguments themselves name the place (then they also reach it without us).
+    """Return where Ansible's connection keeps its master's socket, computed as Ansible does.
+
+    None when there is no master, or the arguments themselves name the place (then they also reach it without us).
     """
     lowered = [text.lower() for text in arguments]
     if not any("controlpersist" in text for text in lowered) or any("controlpath" in text for text in lowered):
@@ -194,9 +197,9 @@ def _control_path(option: Any, address: str, arguments: Sequence[str]) -> str | 
 
 
 def script(text: str, *arguments: str, renew: bool = True) -> str:
-    """The remote command that runs a POSIX shell script with arguments, whatever the user's login shell is.
+    """Return the remote command that runs a POSIX shell script with arguments, whatever the user's login shell is.
 
-    It renews the pod's lease on its way, unless somebody only has a look who does not work on the pod.
+    It renews the pod's lease on its way, unless the caller only looks and does not work on the pod.
     """
     body = f"printf '%s\\n' {MARK.decode().strip()}\n{RENEW if renew else ''}\n{text.strip()}\n"
     return " ".join(["exec", "sh", "-c", shlex.quote(body), "sh", *(shlex.quote(argument) for argument in arguments)])
@@ -239,12 +242,12 @@ class Shell:
 
 
 def unreachable(stage: str, host: SshHost, words: str) -> AnsibleConnectionFailure:
-    """The failure for a connection that could not be made or broke, with ssh's own last words."""
+    """Return the failure for a connection that could not be made or broke, with ssh's own last words."""
     lines = [line for line in clean(words).splitlines() if line.strip()]
     told = " ".join(lines[-3:]) or "it broke without a word"
     return AnsibleConnectionFailure(f"{stage}: the SSH connection to {host.label} ({host.address}) failed: {told}")
 
 
 def plain_environment() -> Mapping[str, str]:
-    """The environment for local programs whose output is parsed."""
+    """Return the environment for local programs whose output is parsed."""
     return {**environment(), "LC_ALL": "C"}

@@ -29,15 +29,15 @@ END_SECONDS = 2.0
 
 
 def controller_pid() -> int:
-    """The number of the ansible-playbook that this task runs for."""
+    """Return the process id of the ansible-playbook that this task runs for."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent is not None and parent.pid else os.getppid()
 
 
 def terminal_of(pid: int) -> str | None:
-    """A path by which the terminal of a process can be opened; None when nobody sits at it.
+    """Return a path by which the terminal of a process can be opened; None when it has no user.
 
-    Somebody does when the process is in the terminal's foreground, and reads and writes there.
+    It has one when the process is in the terminal's foreground, and reads and writes there.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -53,7 +53,7 @@ def terminal_of(pid: int) -> str | None:
 
 @contextlib.contextmanager
 def lent(path: str) -> Iterator[int]:
-    """A descriptor of the terminal for the time of a with block; its settings are then as they were before."""
+    """Lend a descriptor of the terminal to a with block, and restore its settings afterwards."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
     try:
         before = termios.tcgetattr(descriptor)

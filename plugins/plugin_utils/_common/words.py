@@ -13,7 +13,7 @@ from ...module_utils._core.shown import clean_line
 
 
 def value(thing: Any) -> str:
-    """A metric's value: whole numbers as they are, others with four significant digits, everything else as text."""
+    """Format a metric's value: whole numbers as they are, others with four significant digits, the rest as text."""
     if isinstance(thing, bool) or not isinstance(thing, (int, float)):
         return str(thing)
     if isinstance(thing, int) or not math.isfinite(thing):
@@ -22,14 +22,14 @@ def value(thing: Any) -> str:
 
 
 def clock(text: str | None) -> str:
-    """An RFC 3339 time without its fraction, as `2026-07-15 14:00:00 UTC`; `unknown` for None."""
+    """Format an RFC 3339 time without its fraction, as `2026-07-15 14:00:00 UTC`; `unknown` for None."""
     if not text:
         return "unknown"
     return re.sub(r"\.\d+", "", text).replace("T", " ").replace("Z", " UTC").replace("+00:00", " UTC")
 
 
 def lines_of(text: str, most: int) -> list[str]:
-    """The last lines of a log as they looked: without colours, of a redrawn progress bar only its last state."""
+    """Return the last lines of a log as they looked: without colours, and of a progress bar only its last state."""
     shown = []
     for line in text.split("\n"):
         shown.append(clean_line(line.rstrip("\r").rpartition("\r")[2]).rstrip())

@@ -51,7 +51,7 @@ class PodAge:
         self._doubted = False
 
     def seconds(self, found: Mapping[str, Any]) -> float:
-        """The age now; `found` is what the last look at the training saw."""
+        """Return the age now; `found` is what the last look at the training saw."""
         moment = self._clock()
         # One that has ended may have run on an earlier pod with the same network volume.
         of_this_pod = found.get("state") == "running" or (self.rented_at is None and self._ask is None)

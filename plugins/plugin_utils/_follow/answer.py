@@ -36,7 +36,7 @@ class BadAnswer(ValueError):
 
 
 def program(request: Mapping[str, Any]) -> bytes:
-    """The Python program that looks at a training: it brings all that it needs, and leaves no file."""
+    """Return the Python program that looks at a training: it brings all that it needs, and leaves no file."""
     # As a package, since the second of the two imports the first by its place beside it.
     texts = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (files, training_state)]
     return (
@@ -51,9 +51,11 @@ def program(request: Mapping[str, Any]) -> bytes:
 
 
 def read_answer(output: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What `_training_state.look` has seen for this request. Raises BadAnswer.
+    """Read what `_training_state.look` has seen for this request.
 
-    What is odd in one part is left out and told in its `trouble`, so that the rest can be used.
+    What is odd in one part is left out and reported in its `trouble`, so that the rest can be used.
+
+    :raises BadAnswer: for an answer that cannot be used at all.
     """
     words, *data = output.split(b"\n", len(STREAMS) + 1)
     if len(words) > MOST_WORDS or len(data) < len(STREAMS):
@@ -76,12 +78,12 @@ def read_answer(output: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nothing(offset: int) -> dict[str, Any]:
-    """A part of an answer in which there is nothing new."""
+    """Return a part of an answer in which there is nothing new."""
     return {"data": b"", "offset": max(0, offset), "size": max(0, offset), "reset": False}
 
 
 def unknown(words: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What a look has seen that could see nothing, for the reason `words`."""
+    """Return the answer of a look that could see nothing, for the reason `words`."""
     found = _facts({"state": "unknown"}, {"look": text(words, 300)})
     return {**found, **{name: nothing(request.get(f"{name}_offset") or 0) for name in STREAMS}}
 
@@ -157,7 +159,7 @@ def _activity(said: Any) -> dict[str, Any] | None:
 
 
 def _stream(said: Any, packed: bytes, asked: int, most: int) -> dict[str, Any]:
-    """The new bytes of one file, which must be those that were asked for."""
+    """Return the new bytes of one file, which must be those that were asked for."""
     if not isinstance(said, dict):
         raise BadAnswer("it says nothing of it")
     offset, size, reset = _whole(said.get("offset"), MOST_SIZE), _whole(said.get("size"), MOST_SIZE), said.get("reset")
@@ -173,7 +175,7 @@ def _stream(said: Any, packed: bytes, asked: int, most: int) -> dict[str, Any]:
 
 
 def _unpacked(packed: bytes, most: int) -> bytes:
-    """The bytes of a compressed text, of which an honest host has sent `most` at most."""
+    """Unpack a compressed text, of which an honest host has sent `most` bytes at most."""
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(base64.b64decode(packed, validate=True), most + 1)

@@ -28,7 +28,7 @@ ROUND_FILES = 200
 
 
 def literal_base(patterns: list[str]) -> str:
-    """The directory that all patterns begin with: `checkpoints` for `checkpoints/*`, else nothing."""
+    """Return the directory that all patterns begin with: `checkpoints` for `checkpoints/*`, else nothing."""
     folders = []
     for pattern in patterns:
         parts = pattern.removeprefix("./").strip("/").split("/")[:-1]
@@ -39,9 +39,11 @@ def literal_base(patterns: list[str]) -> str:
 
 
 def checked_files(found: Any, base: str) -> list[dict[str, Any]]:
-    """The files that a look has found below an output directory, in its directory `base`; all of it is the pod's word.
+    """Check the files that a look has found below an output directory, in its directory `base`.
 
-    Raises Distrusted.
+    All of it is the pod's word.
+
+    :raises Distrusted: for a name, a size or a hash that an honest pod does not send.
     """
     if not isinstance(found, list):
         raise Distrusted(f"The pod lists '{told(repr(found))}' in the place of files. {ADVICE}")
@@ -128,7 +130,7 @@ class Checkpoints:
             self._thread.join()
 
     def _checked(self, found: Any) -> list[dict[str, Any]]:
-        """What a look has found; nothing, and a word about it, where that cannot be believed."""
+        """Return what a look has found, checked; nothing, and a warning, where that cannot be believed."""
         try:
             return checked_files(found, self.base)
         except Distrusted as error:

@@ -36,8 +36,9 @@ REMINDER_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What a training may take, 0 for no limit: hours, USD, seconds of stall and of silence; and its price and past
-    cost.
+    """What a training may take, 0 for no limit: hours, USD, seconds of stall and of silence.
+
+    With them go its price and what the run has cost before.
     """
 
     max_hours: float = 0.0
@@ -61,9 +62,11 @@ class Verdict:
 
 @dataclass
 class Follower:
-    """Looks at one training again and again. `stop` ends it on the host and returns a sentence about what it did;
-    `orphaned` says whether the program is gone that wants to know; `over` asks the provider of a silent host what ended
-    all that ran there, None where nothing did.
+    """Follows one training, look by look.
+
+    ``stop`` ends it on the host and returns a sentence about what it did; ``orphaned`` says whether the program is gone
+    that needs the verdict; ``over`` asks the provider of a silent host what ended everything there, and returns None
+    where nothing did.
     """
 
     eye: TrainingProbe
@@ -205,7 +208,7 @@ class Follower:
         return duration(self.found.get("seconds") or 0.0)
 
     def cost(self) -> float:
-        """What the run has cost so far, in USD."""
+        """Return what the run has cost so far, in USD."""
         return self.limits.earlier_cost + self.limits.usd_per_hour * self.lived_hours()
 
     def lived_hours(self) -> float:
@@ -225,7 +228,7 @@ class Follower:
     # Judging
 
     def _ended(self) -> Verdict | None:
-        """The verdict on a training that does not run any more and of which everything has arrived."""
+        """Return the verdict on a training that does not run any more and of which everything has arrived."""
         state, where = self.found["state"], f"in {self.request['dir']} on {self.eye.host.label}"
         if state in ("running", "unknown") or self.keeper.behind(self.found):
             return None

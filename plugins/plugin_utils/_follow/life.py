@@ -45,7 +45,7 @@ class Life:
         return self._interval > 0 and now - max(self.moved_at, self._asked_at) >= self._interval
 
     def asked(self, now: float) -> None:
-        """A look measures now."""
+        """Note that a look measures now."""
         self._asked_at = now
 
     def see(self, now: float, grew: bool, samples: Iterable[Mapping[str, Any]], found: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ class Life:
         return bool(stall_timeout) and now - self.moved_at >= stall_timeout and not (self._gpu_known or self._cpu_known)
 
     def words(self) -> str:
-        """What has stood still, and what is not known, for the end of a sentence."""
+        """Return what has stood still, and what is not known, for the end of a sentence."""
         still = ["neither its log nor its metrics grew"]
         unknown: list[str] = []
         for known, idle, what in (

@@ -95,9 +95,11 @@ class TrainingProbe:
         self._fresh_at = time.monotonic() + FRESH_SECONDS
 
     def look(self, request: dict[str, Any], *, renew: bool = True) -> dict[str, Any]:
-        """What `_training_state.look` sees, checked; with `renew` the pod's lease is renewed. Raises NoAnswer.
+        """Return what `_training_state.look` sees, checked; with `renew` the pod's lease is renewed.
 
-        What could not be seen is told in `trouble` of the result, up to a state that is unknown.
+        What could not be seen is named in `trouble` of the result, up to a state that is unknown.
+
+        :raises NoAnswer: when the host does not answer.
         """
         fresh = time.monotonic() >= self._fresh_at
         if fresh:
@@ -127,7 +129,7 @@ class TrainingProbe:
         return self._by_shell(failure, request)
 
     def _by_shell(self, failure: str, request: dict[str, Any]) -> dict[str, Any]:
-        """The state of a training as a shell tells it, since the program has failed."""
+        """Return the state of a training as a shell reports it, since the program has failed."""
         found = unknown(failure, request)
         try:
             remote = script(LAST_RESORT, str(request["dir"]), renew=False)
@@ -196,11 +198,11 @@ class RunDirWriter:
                 RunFile(self.directory).lease_is(seconds)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The metrics that are here already: those in the last MiB of a file that is very long."""
+        """Return the metrics that are here already: of a very long file those in its last MiB."""
         return json_lines(self._end("metrics", MOST_RECALLED)) if self.writes else []
 
     def log_end(self) -> bytes:
-        """The end of the log that is here already, with room for the lines that are told."""
+        """Return the end of the log that is here already, with room for the lines that are shown."""
         return self._end("log", LOG_END) if self.writes else b""
 
     def _end(self, name: str, most: int) -> bytes:

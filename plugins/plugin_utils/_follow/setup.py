@@ -140,7 +140,10 @@ class Wait:
     orphaned: Callable[[], bool] = lambda: False
 
     def run(self) -> dict[str, Any]:
-        """The seconds and the number of looks that it took. Raises NotDone."""
+        """Wait for the set-up, and return the seconds and the number of looks that it took.
+
+        :raises NotDone: when it does not end in time, or cannot.
+        """
         start = self._heard = self._said_at = self.clock()
         self._said, self._announced = "", False
         wait, tries = min(FIRST_WAIT, self.poll_interval), 0
@@ -197,7 +200,7 @@ class Wait:
         return answer, ""
 
     def _progress(self, seconds: float, words: str) -> None:
-        """A line when something new was said, and now and then a sign of life."""
+        """Show a line when there is news, and a sign of life now and then."""
         if words != self._said or self.clock() - self._said_at >= REMINDER:
             self.show(f"set-up: {duration(seconds)}: {words}")
             self._said, self._said_at = words, self.clock()

@@ -86,7 +86,7 @@ class LogView:
             self._show(f"  {_short(state, MOST_BAR)}")
 
     def _lines(self, data: bytes) -> list[str]:
-        """The lines that are complete with these bytes. Of the rest its last form is kept, up to a length."""
+        """Return the lines that these bytes complete. Of the rest its last form is kept, up to a length."""
         *whole, rest = (self._rest + data).split(b"\n")
         lines = []
         for line in whole:
@@ -101,18 +101,18 @@ class LogView:
 
 
 def _short(line: str, most: int, more: int = 0) -> str:
-    """A line as it is shown; `more` bytes of it are not there any more."""
+    """Shorten a line as it is shown; `more` bytes of it are missing already."""
     more += max(0, len(line) - most)
     return f"{line[:most]} … ({more} more characters are only in train.log)" if more else line
 
 
 def printable(line: bytes) -> str:
-    """A line of a log without what would steer the terminal."""
+    """Return a line of a log without what would steer the terminal."""
     return clean(line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")).replace("\n", " ").expandtabs()
 
 
 def metric_words(metrics: dict[str, Any]) -> str:
-    """The simple values of the last metrics: `epoch 3, loss 0.31`."""
+    """Return the simple values of the last metrics: `epoch 3, loss 0.31`."""
     simple = [(name, value) for name, value in metrics.items() if isinstance(value, int | float | str)]
     return ", ".join(
         f"{name[:MOST_WORD]} " + (f"{value:.4g}" if isinstance(value, float) else str(value)[:MOST_WORD])
@@ -121,7 +121,7 @@ def metric_words(metrics: dict[str, Any]) -> str:
 
 
 def gpu_words(samples: Iterable[dict[str, Any]]) -> str:
-    """The newest sample of each GPU: `GPU 87 %, 12.3 of 24.0 GiB`."""
+    """Return the newest sample of each GPU: `GPU 87 %, 12.3 of 24.0 GiB`."""
     newest = {str(sample.get("index")): sample for sample in samples}
     words = []
     for sample in list(newest.values())[:MOST_GPUS]:
@@ -133,13 +133,13 @@ def gpu_words(samples: Iterable[dict[str, Any]]) -> str:
 
 
 def hint(lines: Iterable[str]) -> str:
-    """What to do about a failure that many have had, by its words in the log."""
+    """Return what to do about a common failure, recognised by its words in the log."""
     text = "\n".join(lines)
     return next((advice for words, advice in _HINTS if words in text), "")
 
 
 def exit_words(code: int) -> str:
-    """An exit code in words: `exit code 137 (killed by SIGKILL, most likely since the host's memory was full)`."""
+    """Describe an exit code: `exit code 137 (killed by SIGKILL, most likely since the host's memory was full)`."""
     meanings = {
         126: "the command cannot be executed",
         127: "the command was not found",

@@ -68,7 +68,10 @@ class GuardError(Exception):
 
 
 def controller() -> ProcessIdentity:
-    """The identity of the ansible-playbook that this action runs for. Raises GuardError when it cannot be told."""
+    """Return the identity of the ansible-playbook that this action runs for.
+
+    :raises GuardError: when it cannot be found out.
+    """
     if LIBRARY_PROBLEM is not None:
         raise GuardError(
             f"The guard needs the Python library psutil ({LIBRARY_PROBLEM}); nothing was rented. "

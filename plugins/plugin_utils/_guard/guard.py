@@ -103,7 +103,7 @@ class GuardOrders:
         return cls(**told)
 
     def dump(self) -> str:
-        """The orders as JSON text, key included: for a pipe, never for a file."""
+        """Return the orders as JSON text, key included: for a pipe, never for a file."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
         told.update(run_dir=str(self.run_dir), environ=dict(self.environ), pace=vars(self.pace))
         told.update(controller=self.controller.to_json())
@@ -202,7 +202,7 @@ class Guard:
             self.trouble = trouble
 
     def _decide(self) -> bool:
-        """The controller has ended: take the decision to give back, unless a release came first."""
+        """Decide to give the pods back, since the controller has ended, unless a release came first."""
         try:
             with self.file.deciding():
                 if self._is_released():

@@ -76,7 +76,7 @@ class Renewal:
         return " ".join(said.decode(errors="replace").split())[-300:]
 
     def _due(self) -> tuple[str, float] | None:
-        """The ssh command of a pod whose lease is to be renewed now, and its length in seconds."""
+        """Return the ssh command of a pod whose lease is due for renewal, and its length in seconds."""
         if self._clock() < self._next:
             return None
         connection = Connection.read(self._run_dir)

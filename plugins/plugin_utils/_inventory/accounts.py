@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def by_provider(option: str, value: Any, named: Sequence[str]) -> dict[str, Any]:
-    """The value of an option for each provider: one text for the only one that is named, or a table.
+    """Return the value of an option for each provider: one text for the only one that is named, or a table.
 
     :raises BadRequest: when it is unclear which provider a value is for.
     """
@@ -40,7 +40,7 @@ def by_provider(option: str, value: Any, named: Sequence[str]) -> dict[str, Any]
 
 
 def connected(named: Sequence[str], keys: Mapping[str, str], urls: Mapping[str, str]) -> dict[str, Provider]:
-    """The providers to ask. One that nobody named is left out when there is no key for it.
+    """Return the providers to ask. One that is not named is left out when there is no key for it.
 
     :raises CloudError: for a provider that is named and has no key; when there is no key at all, saying for each
         provider where it would have been found.
@@ -88,7 +88,7 @@ class Accounts:
         self._keys = {name: f"{prefix}_{name}_{each.account_mark}" for name, each in providers.items()}
 
     def pods(self, *, ask_all: bool) -> Pods:
-        """The pods of all accounts; unless all are to be asked, a fresh answer of the past is as good.
+        """Return the pods of all accounts; unless all must be asked, a fresh answer from the cache will do.
 
         :raises CloudError: when one of them cannot be listed, or, not strictly, none.
         """

@@ -33,13 +33,13 @@ class Memory:
         self._now = now
 
     def fresh(self, key: str) -> Pods | None:
-        """The pods of an answer that is not too old."""
+        """Return the pods of an answer that is not too old."""
         found = self.any(key)
         # One of the future comes from a clock that was set back: nobody knows how old it is.
         return found[0] if found is not None and 0 <= found[1] < (self._seconds or math.inf) else None
 
     def any(self, key: str) -> tuple[Pods, float] | None:
-        """The pods of an answer, and its age in seconds."""
+        """Return the pods of an answer of any age, and its age in seconds."""
         try:
             entry = self._cache.get(key)
         except AnsibleError:  # a file that is garbled; the plugin of the cache has said so

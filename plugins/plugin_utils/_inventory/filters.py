@@ -24,11 +24,12 @@ _FROM_LEFT = ("subexpression", "index_expression", "projection", "filter_project
 
 
 def compiled(expressions: Sequence[str], known: Iterable[str]) -> Callable[[Mapping[str, Any]], bool]:
-    """A judge of a pod by its variables: True when every expression is true for it.
+    """Compile a judge of a pod by its variables: True when every expression is true for it.
 
-    :param known: names of all variables there can be. An expression that names another one would be false of every pod,
-        without a word.
-    :raises BadRequest: for an expression that cannot be, naming it; the judge, for one that fails on a pod's values.
+    :param known: the names of all variables that can exist; an expression with any other name would silently be false
+        of every pod.
+    :raises BadRequest: for an expression that does not compile, naming it; the judge, for one that fails on a pod's
+        values.
     """
     if not expressions:
         return lambda variables: True

@@ -151,13 +151,14 @@ def _host(variables: Mapping[str, Any], wanted: Wanted, namer: Namer | None) -> 
 
 
 def _called(text: str) -> str:
-    """A name that no command line takes for an option either."""
+    """Return a name that no command line takes for an option either."""
     return safe(text).lstrip("-")
 
 
 def _tell_apart(hosts: Sequence[InventoryHost]) -> None:
-    """Give the id to hosts that share a name, and where that is not enough the provider too; so a name depends on which
-    pods there are and not on their order. No host is called as the controller or as a group.
+    """Give the id to hosts that share a name, and where that is not enough the provider too.
+
+    So a name depends on which pods exist and not on their order. No host has the controller's name or a group's.
     """
     taken = _RESERVED_HOSTS.union(*(host.groups for host in hosts))
     for suffix in (("pod_id",), ("pod_provider", "pod_id")):

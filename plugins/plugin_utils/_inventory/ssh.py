@@ -1,8 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Ansible connects to the pods of an inventory: which user, which key, which host keys. Reads run directories and
-makes no request.
+"""How Ansible connects to the pods of an inventory: which user, which key, which host keys.
+
+Reads run directories and makes no request.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def safe(text: str) -> str:
-    """A name that no pattern of --limit and no file name misreads."""
+    """Return a name that no pattern of --limit and no file name misreads."""
     return _UNSAFE.sub("_", text)
 
 
@@ -80,8 +81,9 @@ class Connections:
         self._runs: dict[str, _Run] = {}
 
     def variables(self, pod: Mapping[str, Any], run_id: str | None) -> dict[str, Any]:
-        """The variables by which Ansible connects: fast, with the run's own key and host keys, never with the user's
-        known_hosts. Without an address there is none among them.
+        """Return the variables by which Ansible connects: fast, with the run's own key and host keys.
+
+        They never use the user's known_hosts. Without an address there are none.
         """
         run = self._run(run_id)
         proven = run.connection if run.connection is not None and run.connection.pod_id == pod["id"] else None
@@ -109,8 +111,9 @@ class Connections:
         return given if given is not None and given.is_file() else run.key or self._key
 
     def _host_key_options(self, pod: Mapping[str, Any]) -> str:
-        """Addresses are used again for other pods, and every start makes new host keys: remembered is this start's
-        key.
+        """Return the options that check the host key of this start.
+
+        Addresses are used again for other pods, and every start makes new host keys.
         """
         alias = safe(f"{pod['provider']}-{pod['id']}-{pod['started_at'] or 'unknown'}")
         return f"{self._strangers} -o HostKeyAlias={alias} -o StrictHostKeyChecking=accept-new"
@@ -131,7 +134,7 @@ def _names_in(directory: Path) -> frozenset[str]:
 
 
 def _read_run(run: Path) -> _Run:
-    """The connection.json of a run holds who was let in with which key."""
+    """Read the connection.json of a run, which holds who was let in with which key."""
     try:
         connection = Connection.read(run)
     except (OSError, ValueError):

@@ -39,7 +39,7 @@ def hardware(job: Job) -> Iterator[str]:
 
 
 def bids(job: Job) -> Iterator[str]:
-    """A bid belongs to an interruptible pod on a market with bids, and fits under the cap."""
+    """Check that a bid belongs to an interruptible pod on a market with bids, and fits under the cap."""
     bid, cap = job["bid"], job["max_price"]
     if bid is not None and not job["interruptible"]:
         yield (
@@ -56,7 +56,7 @@ def bids(job: Job) -> Iterator[str]:
 
 
 def search(job: Job) -> Iterator[str]:
-    """Filters for a market that is asked, in one of the two forms it has."""
+    """Check the filters of a market that is asked, in one of the two forms it has."""
     value = job["search"]
     if not spec.is_given(value):
         job["search"] = None
@@ -80,7 +80,7 @@ def regions(job: Job) -> Iterator[str]:
 
 
 def readiness(job: Job) -> Iterator[str]:
-    """What says that the image's own set-up is done ends up as a mapping with the one part ``file`` or ``command``."""
+    """Turn what says that the image's own set-up is done into a mapping with the one part ``file`` or ``command``."""
     try:
         job["ready_when"] = ready_when(job["ready_when"])
     except spec.Problem as problem:
@@ -93,7 +93,10 @@ def readiness(job: Job) -> Iterator[str]:
 
 
 def ready_when(value: Any) -> dict[str, str] | None:
-    """A condition in its final form; None for none. Raises Problem."""
+    """Return a condition in its final form; None for none.
+
+    :raises Problem: for one that is neither a path nor a command.
+    """
     name = "train_ready_when"
     if not spec.is_given(value):
         return None
@@ -126,7 +129,7 @@ def ready_text(job: Job) -> str | None:
 
 
 def _from_text(name: str, text: str) -> Any:
-    """What text from a survey or the command line means: a mapping in one of its forms, else a command."""
+    """Read text from a survey or the command line: a mapping in one of its forms, else a command."""
     if text.startswith("{"):
         return spec.convert(name, {"type": "dict"}, text)
     found = re.match(rf"({'|'.join(READY_PARTS)})\s*[=:]\s*(.*)", text, re.DOTALL)
@@ -219,7 +222,7 @@ def logins(job: Job) -> Iterator[str]:
 
 
 def names(job: Job) -> Iterator[str]:
-    """The job's and the run's name make a pod's name."""
+    """Check that the job's and the run's name make a pod's name."""
     try:
         slug(job["name"])
     except ValueError as error:
@@ -243,18 +246,18 @@ def name_length(job: Job) -> Iterator[str]:
 
 
 def code(job: Job) -> Iterator[str]:
-    """The code is a directory here, with something in it."""
+    """Check that the code is a directory here, with something in it."""
     yield from _directory(job, "code")
 
 
 def dataset(job: Job) -> Iterator[str]:
-    """The dataset, if there is one, is a directory here, with something in it."""
+    """Check that the dataset, if there is one, is a directory here, with something in it."""
     if job["dataset"]:
         yield from _directory(job, "dataset")
 
 
 def requirements(job: Job) -> Iterator[str]:
-    """The requirements are a file, here or in the code; unnamed, requirements.txt in the code if there is one."""
+    """Find the requirements: a file, here or in the code; unnamed, requirements.txt in the code if there is one."""
     folder = Path(job["code"]) if job["code"] else None
     if not job["requirements"]:
         usual = folder / "requirements.txt" if folder else None
@@ -274,7 +277,7 @@ def requirements(job: Job) -> Iterator[str]:
 
 
 def _installable(job: Job) -> Iterator[str]:
-    """What pip would otherwise say on a pod that is paid for."""
+    """Find what pip would otherwise refuse on a pod that is paid for."""
     if not job["requirements"]:
         return
     code = Path(job["code"]) if job["code"] else None
@@ -285,7 +288,7 @@ def _installable(job: Job) -> Iterator[str]:
 
 
 def runs_dir(job: Job) -> Iterator[str]:
-    """The run directories can be made, and are never themselves copied to a pod: they hold a private key."""
+    """Check that the run directories can be made, and are never copied to a pod themselves: they hold a private key."""
     path = Path(job["runs_dir"]).expanduser().absolute()
     job["runs_dir"] = str(path)
     nearest = _nearest(path)
@@ -332,7 +335,10 @@ def public_keys(job: Job) -> Iterator[str]:
 
 
 def _keys_of(path: Path) -> tuple[list[str], str | None]:
-    """The public keys in a file, and what is wrong with it. Certificates are left out: no server takes them as keys."""
+    """Return the public keys in a file, and what is wrong with it.
+
+    Certificates are left out: no server takes them as keys.
+    """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
@@ -362,7 +368,7 @@ def environment(job: Job) -> Iterator[str]:
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or the lowest directory above it that exists."""
+    """Return the path, or the lowest directory above it that exists."""
     return next(parent for parent in (path, *path.parents) if parent.exists())
 
 

@@ -77,7 +77,7 @@ def _lost(name: str, kept: str, lost: list[str]) -> str:
 
 
 def bare_interpreter(job: dict[str, Any]) -> Iterator[str]:
-    """A command that ends at once, and successfully, since nobody says what to run."""
+    """Find a command that ends at once, and successfully, since it does not say what to run."""
     first, *rest = (job["command"] or "").split() or [""]
     command = " ".join([PurePosixPath(first).name, *rest])
     if _INTERPRETERS.fullmatch(command):
@@ -89,8 +89,9 @@ def bare_interpreter(job: dict[str, Any]) -> Iterator[str]:
 
 
 def without_python(job: Mapping[str, Any]) -> Iterator[str]:
-    """An image of which its name says that it brings no Python. A start command or the image's own set-up may add one,
-    so that this refuses nothing.
+    """Find an image whose name says that it brings no Python.
+
+    A start command or the image's own set-up may add one, so this refuses nothing.
     """
     path = (job["image"] or "").lower().partition("@")[0]
     registry, _separator, rest = path.partition("/")

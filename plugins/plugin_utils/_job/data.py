@@ -19,7 +19,7 @@ SEARCHED_BYTES, SEARCHED_FILES = 1 << 20, 10_000
 
 
 def dataset_digest(job: Mapping[str, Any], keys: AccountKeys) -> str | None:
-    """The digest of what will be sent of the dataset; None where it cannot be read, which others tell.
+    """Return the digest of what will be sent of the dataset; None where it cannot be read, which others report.
 
     The hashes are kept here, so that neither the plan nor the transfer reads anything again.
     """

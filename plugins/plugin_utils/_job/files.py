@@ -48,8 +48,9 @@ class Place:
 def made(
     job: Mapping[str, Any], dirs: Mapping[str, str], fill: Fill
 ) -> tuple[list[dict[str, str]], dict[str, list[str]], list[str]]:
-    """The job's files as the pod gets them (dest, mode, content); by tree, patterns of what they stand in for there;
-    and a sentence for each that cannot be made.
+    """Return the job's files as the pod gets them (dest, mode, content).
+
+    Also, by tree, the patterns of what they stand in for there; and a sentence for each that cannot be made.
     """
     files: list[dict[str, str]] = []
     covered: dict[str, list[str]] = {name: [] for name in TREES.values()}
@@ -106,7 +107,7 @@ def _mode(name: str, mode: Any) -> str:
 
 
 def _text(name: str, entry: Mapping[str, Any], fill: Fill) -> str:
-    """The text of one file, from its template or as given."""
+    """Return the text of one file, from its template or as given."""
     if ("src" in entry) == ("content" in entry):
         raise Problem(f"{name} needs one of the parts src and content, and only one; an empty text is none.")
     if "content" in entry:

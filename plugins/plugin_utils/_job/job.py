@@ -48,12 +48,16 @@ def build(
     origins: Mapping[str, str] | None = None,
     keys: AccountKeys | None = None,
 ) -> dict[str, Any]:
-    """The job that the variables describe, by names without the prefix, plus what follows from them (see `derived`),
-    as `pod` the options of the module pod, and as `ready_text` what shows that its image has set itself up.
+    """Build the job that the variables describe, by names without the prefix, plus what follows from them.
+
+    Beside the variables it has what `derived` returns, as `pod` the options of the module pod, and as `ready_text` what
+    shows that its image has set itself up.
 
     `options` declares the variables, `variables` holds them as they were given, templates and all. `settings` are the
     values, by variable, that settings of the environment have for those that were not given, `origins` their names and
-    where they were set, to be named in a problem. Files with one of the `keys` are not part of the data. Raises BadJob.
+    where they were set, to be named in a problem. Files with one of the `keys` are not part of the data.
+
+    :raises BadJob: with every fault of the job.
     """
     problems = spec.unknown_names(variables, options, [name for name in LATE if name not in options])
     values = _Values(options, variables, fill, settings or {})
@@ -89,7 +93,7 @@ def build(
 def _shared_data(
     values: _Values, place: tuple[str, str, str], late: Mapping[str, str], keys: AccountKeys
 ) -> str | None:
-    """The digest of data that runs may share, since their storage outlives the pod; None for data of the run's own."""
+    """Return the digest of data that runs may share: its storage outlives the pod. None for data of the run's own."""
     if not values.job["network_volume"] or not values.job["dataset"]:
         return None
     digest = data.dataset_digest(values.job, keys)
@@ -135,7 +139,7 @@ class _Values:
             self.job[key] = None
 
     def asked(self, name: str, late: Mapping[str, Any]) -> Any:
-        """What a variable will be; None for a faulty one, which is told when it is taken."""
+        """Return what a variable will be; None for a faulty one, which is reported when it is read."""
         try:
             return self._value(name, late)
         except Problem:
@@ -169,7 +173,7 @@ class _Values:
 
 
 def _blame(problem: str, origins: Mapping[str, str]) -> str:
-    """A sentence for the end of a problem: which of the variables in it nobody gave, but a setting."""
+    """Return a sentence for the end of a problem: which of its variables came from a setting and were not given."""
     named = dict.fromkeys(re.findall(rf"\b{PREFIX}\w+", problem))
     told = [f"{name} from {origins[name]}" for name in named if name in origins]
     return f" What came from settings: {'; '.join(told)}." if told else ""
@@ -204,7 +208,10 @@ def directories(mount: str, project: str, run_id: str, digest: str | None = None
 
 
 def derived(job: Mapping[str, Any], dirs: dict[str, str]) -> dict[str, Any]:
-    """What follows from a good job: project, run_dir (here), identity and pod_prefix (of names), dirs (on the pod)."""
+    """Return what follows from a good job.
+
+    These are project, run_dir (here), identity and pod_prefix (of names), dirs (on the pod).
+    """
     project = names.slug(job["name"])
     return {
         "project": project,

@@ -43,7 +43,7 @@ def withhold(job: dict[str, Any], keys: AccountKeys) -> tuple[list[str], list[st
 
 
 def _in_values(job: Mapping[str, Any], keys: AccountKeys) -> Iterator[str]:
-    """The job's own texts that reach the pod."""
+    """Find keys in the job's own texts that reach the pod."""
     texts = {"train_command": job["command"], "train_ready_when": str(job["ready_when"] or "")}
     texts.update({f"train_env: the value of {name}": value for name, value in (job["env"] or {}).items()})
     texts.update({f"train_files: {each['dest']}": each["content"] for each in job["files"] or []})
@@ -55,7 +55,7 @@ def _in_values(job: Mapping[str, Any], keys: AccountKeys) -> Iterator[str]:
 
 
 def _requirement_files(job: Mapping[str, Any]) -> Mapping[str, str]:
-    """The texts that are sent beside the code, wherever they lie here."""
+    """Return the texts that are sent beside the code, wherever they lie here."""
     if not job["requirements"]:
         return {}
     try:

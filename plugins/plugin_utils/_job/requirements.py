@@ -57,8 +57,9 @@ class BadRequirements(Exception):
 
 @dataclass
 class Requirements:
-    """What goes to a pod: the texts by their paths below a directory of their own, of which `main` is the one to
-    install. `digest` is another one when another environment comes of it.
+    """What goes to a pod: texts by their paths below a directory of their own, ``main`` the one to install.
+
+    ``digest`` changes whenever another environment comes of it.
     """
 
     main: str
@@ -91,7 +92,7 @@ def read(
     exclude: tuple[str, ...] = (),
     env: Mapping[str, Any] | None = None,
 ) -> Requirements:
-    """The requirements in a file.
+    """Read the requirements in a file.
 
     :param code: the directory here that becomes `code_directory` on the pod, without what the patterns `exclude` match.
     :param env: the variables that pip will see.
@@ -177,7 +178,7 @@ def _logical(lines: list[str]) -> Iterator[tuple[int, int, str]]:
 def _of_option(
     reading: _Reading, where: str, path: Path, top: Path, above: tuple[Path, ...], given: tuple[str, str, int]
 ) -> str | None:
-    """A line with a path in an option, as it is on the pod; None to leave it as it is."""
+    """Return a line with a path in an option, as it is on the pod; None to leave it as it is."""
     option, value, number = given
     try:
         value = " ".join(shlex.split(value)) if option not in _EDITABLE or value[:1] in "\"'" else value
@@ -208,12 +209,12 @@ def _of_option(
 
 
 def _unfiled(value: str) -> str:
-    """A path out of an address of the form file:."""
+    """Return the path in an address of the form file:."""
     return unquote(urlsplit(value).path) if value.startswith("file:") else value
 
 
 def _of_path(reading: _Reading, where: str, path: Path, top: Path, line: str, before: str = "") -> str | None:
-    """A line that names something to install by its path, as it is on the pod; None for any other line."""
+    """Return a line that names something to install by its path, as it is on the pod; None for any other line."""
     found = _PATH_LINE.fullmatch(line)
     if found is None:
         # A line feed within the line, which no reader of lines leaves there.
@@ -249,8 +250,9 @@ def _is_path(value: str, editable: bool) -> bool:
 
 
 def _sent(reading: _Reading, where: str, value: str, here: Path, use: str) -> str:
-    """Where something that lies here is on the pod. What it is made of becomes part of the digest: of what is used in
-    place only what its installation reads.
+    """Return where something that lies here is on the pod.
+
+    What it is made of becomes part of the digest: of what is used in place only what its installation reads.
 
     :param use: `install`, `edit` in place, or `search` for archives.
     """

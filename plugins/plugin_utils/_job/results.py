@@ -31,7 +31,10 @@ def settle(job: dict[str, Any], output: str) -> list[str]:
 
 
 def relative(pattern: str, output: str) -> str:
-    """A pattern relative to the output directory. Raises BadPattern for one that could never match a file in it."""
+    """Return a pattern relative to the output directory.
+
+    :raises BadPattern: for one that could never match a file in it.
+    """
     text = pattern.strip()
     if text.startswith("/"):
         text = _below(text, output)
@@ -46,7 +49,7 @@ def relative(pattern: str, output: str) -> str:
 
 
 def _below(text: str, output: str) -> str:
-    """What is left of an absolute pattern when it is told from the output directory."""
+    """Return what is left of an absolute pattern when it is seen from the output directory."""
     # Not normpath alone, which would let a pattern that leads out and back pass.
     if posixpath.normpath(text) == output:
         return EVERYTHING

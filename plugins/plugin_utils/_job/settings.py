@@ -34,7 +34,7 @@ class JobSettings:
 
 
 def beside(extra_vars: Iterable[Any]) -> list[Path]:
-    """The .env files beside the job's files, as -e @FILE names these; the last first, for there the last wins."""
+    """Return the .env files beside the job's files, as -e @FILE names these; the last first, for that one wins."""
     jobs = [text[1:] for text in map(str, extra_vars) if text.startswith("@")]
     places = [Path(job).expanduser().absolute().parent / NAME for job in reversed(jobs)]
     return [place for place in dict.fromkeys(places) if place.is_file()]
@@ -47,10 +47,12 @@ def read(
     extra_vars: Iterable[Any],
     environ: Mapping[str, str],
 ) -> JobSettings:
-    """What the environment and .env files say, in the providers' own variables, for all that is not `given`.
+    """Read what the environment and .env files say for all that is not `given`.
 
-    Of two providers' values for one variable that of the first provider counts. Without `providers` they are those for
-    which there is a key, and become a value themselves. Raises Problem.
+    They use the providers' own variables. Of two providers' values for one variable that of the first provider counts.
+    Without `providers` they are those for which there is a key, and become a value themselves.
+
+    :raises Problem: for a file that cannot be read, or a value that makes no sense.
     """
     if env_file and not Path(env_file).expanduser().is_file():
         raise Problem(f"train_env_file: there is no file {Path(env_file).expanduser().absolute()}.")
@@ -87,7 +89,7 @@ def read(
 
 
 def _for_a_job(found: settings.Found) -> Any:
-    """A file of public keys is one entry of a list of keys."""
+    """Turn a file of public keys into one entry of a list of keys."""
     return [found.value] if found.setting.variable == "train_ssh_public_keys" else found.value
 
 
@@ -102,7 +104,7 @@ def keep_at_home(job: dict[str, Any], files: Iterable[str]) -> None:
 
 
 def _with_a_key(tree: Path) -> list[Path]:
-    """The .env files of a tree, also .env.local and the like, that name an account's key."""
+    """Return the .env files of a tree, also .env.local and the like, that name an account's key."""
     found = []
     for folder, _folders, names in os.walk(tree):
         for path in (Path(folder, name) for name in names if name == NAME or name.startswith(f"{NAME}.")):

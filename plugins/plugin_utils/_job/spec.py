@@ -47,7 +47,10 @@ class Problem(ValueError):
 
 
 def load(path: Path) -> dict[str, dict[str, Any]]:
-    """The options of the entry point `main` of a role's meta/argument_specs.yml, by name. Raises Problem."""
+    """Return the options of the entry point `main` of a role's meta/argument_specs.yml, by name.
+
+    :raises Problem: when the file cannot be read.
+    """
     try:
         options = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
@@ -65,7 +68,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def unknown_names(names: Iterable[str], options: Mapping[str, Any], late: Iterable[str]) -> list[str]:
-    """A sentence for each name of a job's variable that is not declared."""
+    """Return a sentence for each name of a job's variable that is not declared."""
     problems = []
     for name in sorted(name for name in names if name.startswith(PREFIX) and name not in options):
         if name in late:
@@ -81,9 +84,11 @@ def is_given(value: Any) -> bool:
 
 
 def convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
-    """The value of one variable in the declared type. Raises Problem with a sentence that names it.
+    """Convert the value of one variable to the declared type.
 
     Text becomes a number, a list (commas, lines, YAML or JSON) or a dict (YAML, JSON or k=v) where one is declared.
+
+    :raises Problem: with a sentence that names the variable.
     """
     kind = option.get("type", "str")
     if kind == "list":
@@ -103,7 +108,7 @@ def convert(name: str, option: Mapping[str, Any], value: Any) -> Any:
 
 
 def default(name: str, option: Mapping[str, Any]) -> Any:
-    """The declared or usual default of a variable, converted; None when there is none."""
+    """Return the declared or usual default of a variable, converted; None when there is none."""
     value = option.get("default", USUAL.get(name))
     return None if value is None else convert(name, option, value)
 
@@ -192,7 +197,7 @@ def _wrong_type(name: str, kind: str, value: Any) -> Problem:
 
 
 def shown(name: str, value: Any) -> str:
-    """A value as a message quotes it: short, and never one that may be a secret."""
+    """Return a value as a message quotes it: short, and never one that may be a secret."""
     if name.startswith(SECRET):
         return f"what was given (a {type(value).__name__})" if not isinstance(value, str) else "what was given"
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)

@@ -25,7 +25,10 @@ PROGRAMS = ("ssh", "ssh-keyscan", "ssh-keygen")
 
 
 def judge(plan: Plan, market: Market, trees: list[str], names: Names) -> tuple[list[str], list[str]]:
-    """The problems and the warnings, each once. What is there or was there already is not held against the market."""
+    """Return the problems and the warnings, each once.
+
+    What exists or existed already is not held against the market.
+    """
     warnings = [*down(plan, market), *(text for each in WARNINGS for text in each(plan, names))]
     if plan.run.state != "new":
         return [], list(run(plan, names))
@@ -41,7 +44,7 @@ def judge(plan: Plan, market: Market, trees: list[str], names: Names) -> tuple[l
 
 
 def in_their_words(text: str, plan: Plan, names: Names) -> str:
-    """A sentence of a driver, which knows an option by the modules' name, with the name that its user knows."""
+    """Put a driver's sentence in the user's words: an option gets the name that the user knows it by."""
     volume = "network_volume" if plan.pod.network_volume else "volume_size"
     known = {
         **{name: name for name in (*POD, *LIMITS, "image")},
@@ -57,7 +60,7 @@ def in_their_words(text: str, plan: Plan, names: Names) -> str:
 
 
 def blame(plan: Plan, text: str) -> str:
-    """A sentence for the end of a problem: which of the variables in it came from a setting of the environment.
+    """Name, for the end of a problem, which of its variables came from a setting of the environment.
 
     A setting's line ends with the variable that it stands in for: RUNPOD_GPU_TYPE from the environment as train_gpus.
     """
@@ -80,12 +83,12 @@ def providers(plan: Plan, market: Market) -> Iterator[str]:
 
 
 def _without_a_key(answers: Answers) -> bool:
-    """A provider that is named and does not let us in is no provider that is down."""
+    """Say whether a provider that was named does not let us in: it is not one that is down."""
     return answers.provider is None or isinstance(answers.error, REFUSED_KEY)
 
 
 def _told_by(name: str, error: CloudError) -> str:
-    """What a provider's driver says; it does not always say whose driver it is."""
+    """Return what a provider's driver says, with the provider's name, which it does not always give."""
     named = re.search(rf"\b{name}\b", error.message.lower().replace(".", ""))
     return error.message if named else f"{name}: {error.message}"
 
@@ -101,7 +104,7 @@ def offers(plan: Plan, market: Market) -> Iterator[str]:
 
 
 def down(plan: Plan, market: Market) -> Iterator[str]:
-    """Providers without which the run goes on."""
+    """Warn of providers that are down and without which the run goes on."""
     if _all_failed(market):
         return
     for answers in market.answers:
@@ -112,7 +115,7 @@ def down(plan: Plan, market: Market) -> Iterator[str]:
 
 
 def balance(plan: Plan, names: Names) -> Iterator[str]:
-    """An account that does not pay the cheapest offer's first hour gets no pod, or loses it before it is of use."""
+    """Find an account that cannot pay the cheapest offer's first hour: it gets no pod, or soon loses it."""
     rented = [account for account in plan.accounts if account.first_hour_usd is not None]
     poor = [account for account in rented if _short(account, account.first_hour_usd)]
     if not rented or len(poor) < len(rented):
@@ -147,7 +150,7 @@ def low_balance(plan: Plan, names: Names) -> Iterator[str]:
 
 
 def spending(plan: Plan, names: Names) -> Iterator[str]:
-    """An account that may not spend more an hour gets no pod, whatever its balance."""
+    """Find an account that may not spend more per hour: it gets no pod, whatever its balance."""
     rented = [account for account in plan.accounts if account.usd_per_hour is not None]
     over = [text for account in rented if (text := _over(account)) is not None]
     if rented and len(over) == len(rented):
@@ -175,14 +178,14 @@ def _short(account: Account, usd: float | None) -> bool:
 
 
 def limits(plan: Plan, names: Names) -> Iterator[str]:
-    """The run gets as far as its training before a limit ends it. What was only assumed of it refuses nothing."""
+    """Find a limit that ends the run before its training starts. An assumed figure refuses nothing."""
     for text, refused in _limits(plan, names):
         if refused:
             yield text
 
 
 def tight_limits(plan: Plan, names: Names) -> Iterator[str]:
-    """The same by figures that were assumed, and a cost that ends the run long before its hours are over."""
+    """Find the same by assumed figures, and a cost cap that ends the run long before its hours are over."""
     for text, refused in _limits(plan, names):
         if not refused:
             yield text
@@ -221,7 +224,7 @@ def disk(plan: Plan, names: Names) -> Iterator[str]:
 
 
 def tight_disk(plan: Plan, names: Names) -> Iterator[str]:
-    """What the training writes may not fit, by a size that was assumed; or nobody knows what the volume holds."""
+    """Warn of output that may not fit, by an assumed size, and of a volume whose free space is not known."""
     for text, refused in _disk(plan, names):
         if not refused:
             yield text
@@ -248,7 +251,7 @@ def _called(kind: str) -> str:
 
 
 def cuda(plan: Plan, names: Names) -> Iterator[str]:
-    """Some host's driver is new enough for the image, unless somebody said that an older one will do."""
+    """Check that some host's driver is new enough for the image, unless the job accepts an older one."""
     found = plan.cuda
     if found.image is None or found.fitting or found.mixed or found.unknown or not found.too_old:
         return
@@ -283,7 +286,7 @@ def old_drivers(plan: Plan, names: Names) -> Iterator[str]:
 
 
 def run(plan: Plan, names: Names) -> Iterator[str]:
-    """What there is under the name already."""
+    """Check what exists under the run's name already."""
     found = plan.run
     for pod in found.pods:
         yield (
@@ -297,7 +300,7 @@ def run(plan: Plan, names: Names) -> Iterator[str]:
 
 
 def special(plan: Plan, names: Names) -> Iterator[str]:
-    """What cannot be sent."""
+    """Find files that cannot be sent."""
     for tree in plan.trees.values():
         left = tree.special
         if left:

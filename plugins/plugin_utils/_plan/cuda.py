@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"(\d{1,2})\.(\d{1,2})(?:\.(\d{1,2}))?(?!\d)")
 
 
 def of_image(image: str | None) -> str | None:
-    """The CUDA version that an image's name tells, such as 12.8.1 for the tag 1.0.2-cu1281-torch280; None for none."""
+    """Return the CUDA version that an image's name shows, such as 12.8.1 for the tag 1.0.2-cu1281-torch280; or None."""
     path, _separator, _digest = (image or "").lower().partition("@")
     _folder, _separator, name = path.rpartition("/")
     repository, _separator, tag = name.partition(":")
@@ -48,7 +48,7 @@ def against(image: str | None, floor: str | None, offers: Sequence[Offer]) -> Cu
 
 
 def _hosts(offer: Offer) -> list[Version]:
-    """The CUDA versions of an offer's hosts."""
+    """Return the CUDA versions of an offer's hosts."""
     return [found for each in offer.cuda_versions if (found := major_minor(each)) is not None]
 
 

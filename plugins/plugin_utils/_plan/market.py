@@ -44,7 +44,10 @@ class Answers:
     notes: list[str] = field(default_factory=list)
 
     def asked(self) -> Provider:
-        """The provider, where it could be connected to; else its error is raised."""
+        """Return the provider.
+
+        :raises CloudError: when it could not be connected to.
+        """
         if self.provider is None:
             raise self.error or CloudError(f"{self.name} was not asked.")
         return self.provider
@@ -61,7 +64,7 @@ class Market:
     refusal: CloudError | None = None
 
     def of(self, name: str) -> Answers:
-        """The answers of one provider."""
+        """Return the answers of one provider."""
         return next(answers for answers in self.answers if answers.name == name)
 
 
@@ -69,7 +72,7 @@ Connect = Callable[[str], Provider]
 
 
 def connector(options: Mapping[str, Any], environ: Mapping[str, str]) -> Connect:
-    """The way to a driver, with key and address from the options or where the vendor's tools look."""
+    """Return the way to a driver, with key and address from the options or where the vendor's tools look."""
 
     def connect(name: str) -> Provider:
         if session.LIBRARY_PROBLEM is not None:
@@ -112,7 +115,7 @@ def _opened(
     connect: Connect,
     tell: Callable[[str], None],
 ) -> Answers:
-    """A provider that can be asked, and where its key comes from."""
+    """Open a provider that can be asked, and say where its key comes from."""
     answers = Answers(name)
     try:
         if options["api_key"]:
@@ -154,9 +157,9 @@ def _account(provider: Provider, notes: list[str]) -> Account:
 
 
 def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
-    """The pod that the options describe, as the module pod would rent it from this provider.
+    """Return the pod that the options describe, as the module pod would rent it from this provider.
 
-    :raises BadRequest: for what this provider has not, or does not take.
+    :raises BadRequest: for what this provider does not offer, or does not accept.
     """
     volume = {"size": options["volume_size"], "path": None} if options["volume_size"] else None
     network = {"id": None, "name": options["network_volume"], "path": None} if options["network_volume"] else None

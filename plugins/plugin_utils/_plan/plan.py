@@ -61,7 +61,7 @@ class Trees:
 
 
 def read_trees(options: Mapping[str, Any], locate: Callable[[str], Path]) -> Trees:
-    """What is to be sent. Only the directories are read, and whether each file may be read is asked."""
+    """Read what will be sent: only the directories, and whether each file may be read."""
     found = Trees()
     for name in ("code", "dataset"):
         if not options[name]:
@@ -87,7 +87,7 @@ def _word(name: str) -> str:
 
 
 def load_of(options: Mapping[str, Any], trees: Trees) -> Load:
-    """What goes over the line, with what is assumed where nothing is given."""
+    """Return what goes over the line, with what is assumed where nothing is given."""
     return Load(
         sent=trees.bytes,
         output_gb=_given(options["output_gb"], OUTPUT_GB),
@@ -143,7 +143,7 @@ def build(options: Mapping[str, Any], market: Market, trees: Trees) -> Plan:
 
 
 def _image(options: Mapping[str, Any], market: Market) -> str | None:
-    """The image that is given, else the one of the template."""
+    """Return the image that is given, else the one of the template."""
     templates = [answers.wanted.template for answers in market.answers if answers.wanted is not None]
     return options["image"] or next((each.image for each in templates if each is not None and each.image), None)
 
@@ -155,7 +155,7 @@ def _estimate(options: Mapping[str, Any], market: Market, offer: Offer, load: Lo
 
 
 def _told_offers(offers: Sequence[Offer], estimates: Sequence[Estimate]) -> list[PlannedOffer]:
-    """The offers in their order, those of one machine that are alike once: where it fails, none of them is tried."""
+    """Return the offers in their order, alike ones of one machine once: where it fails, none of them is tried."""
     found: dict[Any, PlannedOffer] = {}
     for number, (offer, each) in enumerate(zip(offers, estimates, strict=True)):
         same = (offer.provider, offer.host, offer.gpu_id, offer.gpu_count, offer.interruptible, offer.usd_per_hour)
@@ -171,7 +171,7 @@ def _credential(answers: Answers) -> Credential:
 
 
 def _account(answers: Answers, offers: Sequence[Offer], estimates: Sequence[Estimate]) -> Account:
-    """What an account has, and what this run wants of it: of the offer that is tried first there, and the cheapest."""
+    """Return what an account has, and what the run needs of it for the first offer tried there and for the cheapest."""
     mine = [each for offer, each in zip(offers, estimates, strict=True) if offer.provider == answers.name]
     account = answers.account
     return Account(
@@ -206,7 +206,7 @@ def _transfer(options: Mapping[str, Any], offers: Sequence[Offer], load: Load) -
 
 
 def _disk(options: Mapping[str, Any], market: Market, sent: int, output_gb: float) -> Disk:
-    """The disk that holds code, data and outputs: of several providers' the smallest one."""
+    """Return the disk that holds code, data and outputs: of several providers' the smallest one."""
     room = float(options["disk"])
     kind: Literal["container", "volume", "network volume"] = "container"
     if options["network_volume"]:
@@ -258,7 +258,7 @@ def _mine(name: str | None, pod: Pod) -> bool:
 
 
 def _record(directory: str | None) -> RunRecord | None:
-    """The run's record, if there is one that can be read."""
+    """Return the run's record, if there is one that can be read."""
     try:
         return RunFile(directory).read() if directory else None
     except RunError:
@@ -266,7 +266,7 @@ def _record(directory: str | None) -> RunRecord | None:
 
 
 def _assumptions(options: Mapping[str, Any], market: Market, load: Load) -> list[str]:
-    """What nobody said and the figures go by, a sentence without its full stop each."""
+    """Return what the figures assume because it was not given, one sentence each without its full stop."""
     found = []
     prefix = options["prefix"]
     if options["image_gb"] is None and market.offers:
@@ -284,7 +284,7 @@ def _assumptions(options: Mapping[str, Any], market: Market, load: Load) -> list
 
 
 def _total(values: Any) -> float | None:
-    """The sum of what is known; None when nothing is."""
+    """Return the sum of what is known; None when nothing is."""
     known = [value for value in values if value is not None]
     return round(sum(known), 6) if known else None
 

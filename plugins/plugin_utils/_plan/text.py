@@ -27,7 +27,7 @@ NOTES = 5
 
 
 def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
-    """The rows before the table of offers, and those after it. The same name is written once."""
+    """Return the rows before the table of offers, and those after it. The same name is written once."""
     before = [*_run(plan), *_pod(plan), *_accounts(plan)]
     after = [*_cost(plan), *_transfer(plan), *_disk(plan), *_cuda(plan), *_limits(plan)]
     if plan.ready_when:
@@ -48,7 +48,7 @@ def rows(plan: Plan) -> tuple[list[Row], list[Row]]:
 
 
 def _brought_home(plan: Plan) -> str:
-    """What of the training's output comes here."""
+    """Say what of the training's output comes here."""
     if plan.artifacts:
         return ", ".join(plan.artifacts)
     limit = plan.artifacts_max_gb
@@ -56,7 +56,7 @@ def _brought_home(plan: Plan) -> str:
 
 
 def _files(files: Sequence[str]) -> Iterator[str]:
-    """What is made of templates, by its places on the pod."""
+    """Describe what is made of templates, by its places on the pod."""
     yield from files[:FILES]
     if len(files) > FILES:
         yield f"and {len(files) - FILES} more, in plan.json"
@@ -86,7 +86,7 @@ def _pod(plan: Plan) -> Iterator[Row]:
 
 
 def _wishes(pod: PodOptions) -> Iterator[str]:
-    """What else is asked of it."""
+    """Describe what else is required of it."""
     units = (
         ("min_gpu_memory", "{:g} GB a GPU at least"),
         ("min_compute_capability", "compute capability {:g} at least"),
@@ -147,7 +147,7 @@ def _cost(plan: Plan) -> Iterator[Row]:
 
 
 def _in_vain(plan: Plan) -> str:
-    """What the figure leaves out: with a limit of money that is reached, nothing."""
+    """Say what the figure leaves out: with a limit of money that is reached, nothing."""
     limits = plan.limits
     if limits.attempts == 1 or plan.usd_at_most in (None, limits.max_cost):
         return ""
@@ -256,7 +256,7 @@ def _stock(offer: PlannedOffer) -> str:
 
 
 def _hosts(offer: PlannedOffer) -> str:
-    """The CUDA version of its host, or of the oldest and the newest of its hosts."""
+    """Return the CUDA version of its host, or of the oldest and the newest of its hosts."""
     known = sorted(found for each in offer.cuda_versions if (found := major_minor(each)) is not None)
     return "-".join(dict.fromkeys(".".join(map(str, each)) for each in (known[0], known[-1]))) if known else "?"
 
@@ -271,7 +271,7 @@ def _named_once(told: Sequence[Row]) -> list[Row]:
 
 
 def render(plan: Plan, width: int) -> str:
-    """The plan as text of this width, without colours; plain lines where rich is not installed."""
+    """Render the plan as text of this width, without colours; plain lines where rich is not installed."""
     plan = cleaned(plan)
     before, after = map(_named_once, rows(plan))
     head, lines = table(plan, width)
@@ -312,7 +312,7 @@ def render(plan: Plan, width: int) -> str:
 
 
 def _plain(title: str, before: Sequence[Row], offers: Sequence[Sequence[str]], rest: str, after: Sequence[Row]) -> str:
-    """The same without a frame."""
+    """Render the same without a frame."""
     widths = [max(len(line[column]) for line in offers) for column in range(len(offers[0]))] if offers else []
     listed = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in offers]
     told = [[f"  {name:<11}  {text}" for name, text in part] for part in (before, after)]

@@ -288,7 +288,7 @@ def fetched_runs(runs: Sequence[Data], fetched: Data, troubles: Data) -> dict[st
 
 
 def _what_came(run: Data, came: Data) -> str:
-    """A sentence on what was brought home of one run, and on what was left."""
+    """Say what was brought home of one run, and what was left."""
     state = "none yet" if came["state"] == "absent" else came["state"]
     sentences = []
     if not came["checkpoints"] and not came["artifacts"]:

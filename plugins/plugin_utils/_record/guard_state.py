@@ -194,7 +194,7 @@ class Watched:
             raise ProcessLookupError(f"process {who.pid} has ended")
 
     def descendants(self) -> list[Any] | None:
-        """The processes (psutil's, which know their own start) that descend from it now, without this one.
+        """Return the processes (psutil's, which know their own start) that descend from it now, without this one.
 
         None when it has ended: then they have other parents, and cannot be told from strangers any more. What a
         controller began after the last look before its end is therefore not known; it ends by itself.

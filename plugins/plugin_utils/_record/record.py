@@ -103,8 +103,9 @@ class PodEntry(Record):
 
     @classmethod
     def from_json(cls, found: Any, *, salvage: bool = False) -> Self:
-        """Read a pod by what of it can be read, in every case: it is ended by these words. Raises ValueError without an
-        id.
+        """Read a pod from whatever of it can be read: it is ended by these fields.
+
+        :raises ValueError: when it has no id.
         """
         if not isinstance(found, Mapping) or books.word(found.get("id")) is None:
             raise ValueError("it is no object with an id")
@@ -367,8 +368,9 @@ class RunRecord(Record):
             self.more[name] = copy.deepcopy(value)
 
     def restore(self) -> None:
-        """Make the run again what it was before its pods could not be proved gone, as soon as they are: the guard, or a
-        later call, has done what failed then.
+        """Make the run what it was before its pods could not be proved gone.
+
+        It is called as soon as they are: the guard, or a later call, has done what failed then.
         """
         before = self.unproved
         if before is None or not self.pods or self.unproved_pods:

@@ -45,7 +45,7 @@ class Chart:
 
 
 def metric_charts(rows: list[dict[str, Any]]) -> list[Chart]:
-    """A chart for the losses, one for the accuracies, and one for each other number that the rows hold."""
+    """Return a chart for the losses, one for the accuracies, and one for each other number that the rows hold."""
     counter = next((name for name in COUNTERS if any(_number(row.get(name)) is not None for row in rows)), None)
     lines: dict[str, Line] = {}
     for index, row in enumerate(rows, start=1):
@@ -95,7 +95,7 @@ def _add(lines: dict[str, Line], name: str, x: float, y: float | None) -> None:
 
 
 def _number(value: Any) -> float | None:
-    """A number as a float, what is infinite as not-a-number (a gap in a line); None for everything else."""
+    """Return a number as a float, what is infinite as not-a-number (a gap in a line); None for everything else."""
     if isinstance(value, str) and value in NOT_FINITE:
         return math.nan
     if not isinstance(value, (int, float)) or isinstance(value, bool):

@@ -116,7 +116,7 @@ def gather(directory: Path) -> RunFacts:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """What the training wrote, cleaned: of a very long file its end."""
+    """Return what the training wrote, cleaned: of a very long file its end."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_READ))

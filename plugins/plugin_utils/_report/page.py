@@ -58,7 +58,7 @@ def render(facts: RunFacts) -> str:
 
 
 def proof(facts: RunFacts) -> str:
-    """What is known about the end of the pods, in a few words."""
+    """Say in a few words what is known about the end of the pods."""
     if not facts.pods:
         return "nothing was rented"
     if facts.left:
@@ -78,7 +78,7 @@ def _prices(facts: RunFacts) -> str:
 
 
 def _tiles(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The last values that are looked for first: how good, how far from it, and after how much."""
+    """Return the last values that are looked for first: how good, how far from it, and after how much."""
     numbers = {
         name: thing
         for name, thing in metrics.items()

@@ -24,7 +24,7 @@ Row = tuple[str, str, str]
 
 
 def rows(facts: RunFacts) -> list[Row]:
-    """The rows of the summary. What is missing is left out, except what a run always owes: time, cost, pods."""
+    """Return the rows of the summary. What is missing is left out, except what a run always owes: time, cost, pods."""
     run = facts.record
     told: list[Row] = [("outcome", facts.sentence, STYLES.get(run.outcome, "cyan"))]
     if run.error:
@@ -63,7 +63,10 @@ def _pod(pod: PodLife) -> str:
 
 
 def render(title: str, told: list[Row], *, width: int, color: bool) -> str:
-    """The rows as a framed table of this width, in ANSI colours or none; plain lines where rich is not installed."""
+    """Render the rows as a framed table of this width, in ANSI colours or none.
+
+    Where rich is not installed they are plain lines.
+    """
     title, told = cleaned(title), cleaned(told)
     try:
         from rich.box import ROUNDED

@@ -30,10 +30,10 @@ _WORDS: Mapping[str, str] = {
 
 
 def diagnose_lost_pod(pods: Iterable[Mapping[str, Any]], pod: Mapping[str, Any]) -> dict[str, Any]:
-    """What became of ``pod``, of a run, by the complete list of its provider's pods as pod_info returns them.
+    """Diagnose what became of ``pod``, of a run, by the complete list of its provider's pods as pod_info returns them.
 
     ``kind`` is one of the interruptions of _pod, ``gone``, ``stopped``, ``failed`` or ``restarted``; None where the
-    provider knows of nothing. ``message`` is a sentence about the pod, ``advice`` one on what to do, or empty.
+    provider reports nothing. ``message`` is a sentence about the pod, ``advice`` one on what to do, or empty.
     """
     label = f"{pod['name']} ({pod['id']} on {pod['provider']})"
     found = next((each for each in pods if (each["provider"], each["id"]) == (pod["provider"], pod["id"])), None)

@@ -41,7 +41,7 @@ class ProbeAnswer:
 
 
 def _answer(outcome: Outcome, run: Run, seconds: float) -> ProbeAnswer:
-    """What came of one ssh."""
+    """Return the answer of one ssh."""
     if isinstance(outcome, TooLong):
         return ProbeAnswer(trouble=f"no answer within {seconds:.2g} s")
     if isinstance(outcome, Exception):
@@ -75,7 +75,7 @@ def _group(runs: list[tuple[Run, Connection]], seconds: float) -> dict[str, Prob
 
 
 def _question(run: Run, connection: Connection, seconds: float) -> Call:
-    """The ssh that asks the Python of a run's pod."""
+    """Return the ssh that asks the Python of a run's pod."""
     remote = script(FIND_PYTHON, *([connection.python] if connection.python else []), renew=False)
     return Call([*ours(connection.ssh, connect=seconds), remote], program(_request(run)), env=environment())
 

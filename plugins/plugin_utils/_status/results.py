@@ -45,8 +45,9 @@ class Results:
 
 @dataclass
 class Fetcher:
-    """Fetches from one host into a run's directory. A file is taken only when nobody writes to it any more; one that
-    changes all the same is left out, and told.
+    """Fetches from one host into a run's directory.
+
+    A file is fetched only when nothing writes to it any more; one that changes all the same is left out, and named.
     """
 
     host: SshHost
@@ -99,7 +100,10 @@ class Fetcher:
             self.show(f"fetch: {STREAMS[name]} is not kept any further: {words}")
 
     def _complete(self, patterns: Sequence[str], base: str = "") -> list[str]:
-        """The files that these patterns name and that are complete, below the output directory. Raises TreeError."""
+        """Return the files that these patterns name and that are complete, below the output directory.
+
+        :raises TreeError: when they cannot be listed.
+        """
         if not patterns:
             return []
         ends = {f"{name}_offset": -1 for name in ("log", "metrics", "gpu")}

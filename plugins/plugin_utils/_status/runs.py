@@ -61,8 +61,9 @@ class Run:
 
     @classmethod
     def at(cls, directory: Path, *, damaged: bool = False) -> Run:
-        """The run of a run directory. Raises RunError when its record cannot be read, unless it may be `damaged`: then
-        the ledger tells of its pods.
+        """Return the run of a run directory.
+
+        :raises RunError: when its record cannot be read, unless it may be `damaged`: then the ledger names its pods.
         """
         try:
             record, _changed = RunFile(directory).apply(write=False)
@@ -137,7 +138,7 @@ class Run:
 
 
 def _connection(directory: Path) -> Connection | None:
-    """The connection of a run, when its file is there and says how to reach a pod."""
+    """Return the connection of a run, when its file is there and says how to reach a pod."""
     try:
         return Connection.read(directory)
     except (OSError, ValueError):
@@ -145,7 +146,7 @@ def _connection(directory: Path) -> Connection | None:
 
 
 def ids_in(runs_dir: Path) -> list[str]:
-    """The ids of all runs that have a record below a directory, the newest first."""
+    """Return the ids of all runs that have a record below a directory, the newest first."""
     with contextlib.suppress(OSError):
         found = [
             path
@@ -173,15 +174,19 @@ def known(runs_dir: Path) -> tuple[list[Run], list[str]]:
 
 
 def living(runs_dir: Path) -> list[Run]:
-    """The run that is not over; none when all are. Raises RunError when there are several."""
+    """Return the run that is not over, [] when all are.
+
+    :raises RunError: when there are several.
+    """
     return _at_most_one(runs_dir, [run for run in known(runs_dir)[0] if run.living])
 
 
 def current(runs_dir: Path) -> Run:
-    """The run that is meant when nobody names one: the only one that is not over, else the newest.
+    """Return the run that is taken when none is named: the only one that is not over, else the newest.
 
-    One that has a pod goes before those that have none yet: nothing can be asked of these. Raises RunError when several
-    are not over, and when there is none at all.
+    One that has a pod goes before those that have none yet: nothing can be asked of these.
+
+    :raises RunError: when several are not over, and when there is none at all.
     """
     found = [run for run in known(runs_dir)[0] if run.living]
     with_pod = [run for run in found if run.unproved or run.connection is not None]
@@ -196,7 +201,10 @@ def _at_most_one(runs_dir: Path, found: list[Run]) -> list[Run]:
 
 
 def choose(runs_dir: Path, wanted: Iterable[str]) -> list[Run]:
-    """The runs that these words mean: ids, `latest`, or `all`; each once. Raises RunError for what is not there."""
+    """Return the runs that these words name: ids, `latest`, or `all`; each once.
+
+    :raises RunError: for one that does not exist.
+    """
     chosen: dict[str, Run] = {}
     for word in wanted:
         if word == ALL:

@@ -40,7 +40,7 @@ def span(seconds: float | None) -> str:
 
 
 def money(amount: float | None) -> str:
-    """An amount in a column whose head says USD."""
+    """Format an amount in a column whose head says USD."""
     return "?" if amount is None else usd_total(amount).removeprefix("USD ")
 
 
@@ -55,7 +55,7 @@ def lease(ends_at: str | None, now: datetime) -> str:
 
 
 def job(told: Mapping[str, Any]) -> str:
-    """The state of a job in a few words, and where they come from when it is not the pod."""
+    """Return the state of a job in a few words, and where they come from when it is not the pod."""
     if told["source"] == "pod":
         parts = [told["state"] if told["state"] != "none" else "no training yet"]
         if told["state"] == "failed" and told.get("exit_code") is not None:
@@ -73,7 +73,7 @@ def job(told: Mapping[str, Any]) -> str:
 
 
 def cells(pod: Mapping[str, Any], now: datetime) -> list[Cell]:
-    """The cells of one pod in the order of HEADS, each with its colour or none."""
+    """Return the cells of one pod in the order of HEADS, each with its colour or none."""
     gpu = pod["gpu"] or "?"
     return [
         (pod["provider"], ""),
@@ -91,7 +91,7 @@ def cells(pod: Mapping[str, Any], now: datetime) -> list[Cell]:
 
 
 def sums(status: Status) -> str:
-    """The line below the table."""
+    """Return the line below the table."""
     asked = [name for name in status.providers if name not in status.errors]
     if not status.pods:
         return f"No pod of ours is at {' or '.join(asked)}." if asked else "Nothing is known of any pod."
@@ -101,7 +101,7 @@ def sums(status: Status) -> str:
 
 
 def render(status: Status, *, width: int, color: bool, now: datetime) -> str:
-    """The whole answer: table, sum, notes, and what failed; plain lines where rich is not installed."""
+    """Render the whole answer: table, sum, notes, and what failed; plain lines where rich is not installed."""
     status = cleaned(status)
     rows = [cells(pod, now) for pod in status.pods]
     rows += [[(name, "red"), ("NOT KNOWN", "bold red"), *[("?", "")] * 8] for name in status.errors]
@@ -149,7 +149,7 @@ def _table() -> Any:
 
 
 def _flat(rows: Sequence[Sequence[Cell]]) -> Any:
-    """A row a pod."""
+    """Return one row per pod."""
     table = _table()
     for head in HEADS[:-1]:
         table.add_column(head, no_wrap=True, justify="right" if head.startswith("USD") else "left")
@@ -207,8 +207,10 @@ TAKEN = (
 
 @dataclass(frozen=True)
 class Status:
-    """What was found out. `pods` are rows for the table, JSON-able; `runs` those without a pod that are not over;
-    `notes` sentences for people; `errors`, by provider, why nothing is known of its pods.
+    """What was found out, for people and as data.
+
+    ``pods`` are rows for the table, JSON-able; ``runs`` those without a pod that are not over; ``notes`` sentences for
+    people; ``errors``, by provider, why nothing is known of its pods.
     """
 
     pods: list[dict[str, Any]] = field(default_factory=list)
@@ -228,7 +230,7 @@ class Status:
         return round(sum(pod["cost_usd"] or 0.0 for pod in self.pods), 6)
 
     def to_result(self) -> dict[str, Any]:
-        """The same as a JSON-able dict."""
+        """Return the same as a JSON-able dict."""
         names = ("pods", "runs", "notes", "errors", "providers", "usd_per_hour", "cost_usd")
         return {name: getattr(self, name) for name in names}
 
@@ -246,7 +248,10 @@ class Found:
 
 
 def ours(pods: Iterable[Mapping[str, Any]], only: Sequence[str] = ()) -> list[tuple[Mapping[str, Any], PodName]]:
-    """The pods with names of our pattern that are not gone, with their names taken apart; those of some runs or all."""
+    """Return the pods with names of our pattern that are not gone, with the parts of their names.
+
+    With ``only`` just those of these runs.
+    """
     named = [(pod, PodName.parse(pod["name"])) for pod in pods if pod["phase"] != GONE]
     return [(pod, name) for pod, name in named if name is not None and (not only or name.run_id in only)]
 
@@ -307,7 +312,7 @@ def _age(pod: Mapping[str, Any], record: PodEntry | None, clock_ahead: float | N
 
 
 def _job(pod: Mapping[str, Any], run: Run | None, found: Found) -> dict[str, Any]:
-    """The state of the training: what the pod says, else what the record says and how old that is."""
+    """Return the state of the training: what the pod says, else what the record says and how old that is."""
     if run is None:
         return {"source": None, "state": None, "why": "no run here knows it"}
     look = found.looks.get(run.run_id)
@@ -359,7 +364,7 @@ def _of_others(run: Run, holders: Mapping[str, Holder]) -> str | None:
 def _without_pod(
     run: Run, rows: Iterable[Mapping[str, Any]], errors: Mapping[str, str], holders: Mapping[str, Holder]
 ) -> dict[str, Any] | None:
-    """What to say of a run that is not over, or whose pod another account has, and of which no pod was found."""
+    """Describe a run that is not over, or whose pod another account has, and of which no pod was found."""
     outcome, others = run.record.outcome, _of_others(run, holders)
     if (outcome not in OPEN and others is None) or any(row["run_id"] == run.run_id for row in rows):
         return None
@@ -415,7 +420,7 @@ def command(book: str, run: Run) -> str:
 
 
 def _strangers(lists: Iterable[PodList]) -> list[str]:
-    """That there are pods which this collection did not rent, and what they cost."""
+    """Mention pods which this collection did not rent, and what they cost."""
     notes = []
     for each in lists:
         others = [

@@ -60,11 +60,11 @@ class AccountKeys:
             return cls(registry.every_key({**environ, settings.FILES_VARIABLE: ""}))
 
     def in_text(self, text: str) -> str | None:
-        """What a text holds, as the object of a sentence; None for no key."""
+        """Return which key a text holds, as the object of a sentence; None for no key."""
         return self._in_bytes(text.encode("utf-8", "surrogateescape"))
 
     def in_file(self, path: Path) -> str | None:
-        """The same of a file. What cannot be read here is not sent either."""
+        """Return the same of a file. What cannot be read here is not sent either."""
         try:
             with path.open("rb", buffering=0) as stream:
                 before = b""
@@ -93,10 +93,10 @@ class AccountKeys:
     def in_tree(
         self, tree: Tree, most_bytes: int | None = None, most_files: int | None = None
     ) -> Iterator[tuple[str, str]]:
-        """The files of a tree that hold a key: path and what it holds.
+        """Yield the files of a tree that hold a key: path and what it holds.
 
-        :param most_bytes: larger files are not looked at.
-        :param most_files: so many are, in the order of their names.
+        :param most_bytes: larger files are not read.
+        :param most_files: at most so many are read, in the order of their names.
         """
         paths = [path for path, status in tree.files.items() if most_bytes is None or status.size <= most_bytes]
         for path in paths[:most_files]:

@@ -51,7 +51,7 @@ class Leavings:
         return bool(self.output["complete"]) and self.output["bytes"] <= self.limit
 
     def taken(self) -> list[Mapping[str, Any]]:
-        """The places elsewhere that are fetched: those of the likeliest kind first, as many as fit."""
+        """Return the places elsewhere that are fetched: those of the likeliest kind first, as many as fit."""
         room = self.limit - (self.output["bytes"] if self.output_fits else 0)
         found = []
         for place in self.elsewhere["places"]:
@@ -61,11 +61,11 @@ class Leavings:
         return found
 
     def exclude(self, checkpoints: Sequence[str], saved: int) -> list[str]:
-        """The patterns of checkpoints where all of them are here already: they are not sent a second time."""
+        """Return the patterns of checkpoints that are all here already: they are not sent a second time."""
         return list(checkpoints) if saved and self.output["checkpoints"] == saved else []
 
     def transfers(self) -> list[dict[str, Any]]:
-        """What to fetch from elsewhere: `src`, `dest` and `include` of each transfer."""
+        """Return what to fetch from elsewhere: `src`, `dest` and `include` of each transfer."""
         groups: dict[str, list[str]] = {}
         for place in self.taken():
             groups.setdefault(str(place["root"]), []).append(str(place["pattern"]))
@@ -75,7 +75,7 @@ class Leavings:
         ]
 
     def remark(self) -> str:
-        """What comes home unasked, and what lies elsewhere; empty when that is nothing to speak of."""
+        """Say what comes home without being asked for, and what lies elsewhere; empty when that is negligible."""
         parts = []
         if not self.output["files"]:
             parts.append("The output directory is empty.")
@@ -95,7 +95,7 @@ class Leavings:
         return " ".join(parts)
 
     def left(self) -> str:
-        """What does not come home, and why; empty when all of it does."""
+        """Say what does not come home, and why; empty when all of it does."""
         parts, allowed = [], f"train_artifacts_max_gb allows {self.limit / GB:g} GB"
         if not self.output_fits:
             least = "" if self.output["complete"] else "more than "
@@ -128,7 +128,7 @@ def choice(
     checkpoints: Sequence[str],
     saved: int,
 ) -> dict[str, Any]:
-    """What comes home unasked, what does not, and the sentences about it."""
+    """Return what comes home without being asked for, what does not, and the sentences about it."""
     leavings = Leavings(found, unmatched, float(max_gb) * GB, place)
     return {
         "output": bool(leavings.output_fits and leavings.output["files"]),

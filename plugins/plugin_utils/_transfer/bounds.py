@@ -36,7 +36,10 @@ MEASURE_SECONDS, MEASURE_SHARE = 1.0, 20
 
 
 def most_bytes(gb: float) -> int:
-    """The bytes of an option in GB; 0 where there is no limit. Raises TreeError."""
+    """Return the bytes of an option in GB; 0 where there is no limit.
+
+    :raises TreeError: for a negative number, or one that is none.
+    """
     if not 0 <= gb <= 1e9:
         raise TreeError(f"max_gb is a size in GB, and 0 for as much as there is room for; it cannot be {gb:g}.")
     return int(gb * 1_000_000_000)

@@ -27,9 +27,9 @@ class Distrusted(TreeError):
 
 
 def checked_name(name: Any, what: str = "file") -> str:
-    """The name that a pod gives to a file, relative to a directory: the only way in for each of them.
+    """Check the name that a pod gives to a file, relative to a directory: the only way in for each of them.
 
-    Raises Distrusted for one that leads, or could lead, to another place.
+    :raises Distrusted: for one that leads, or could lead, to another place.
     """
     if not isinstance(name, str):
         raise Distrusted(f"The pod names a {what} that is no text: {told(repr(name))}. {ADVICE}")
@@ -66,21 +66,27 @@ def _encodable(name: str) -> bool:
 
 
 def checked_size(text: str, name: str) -> int:
-    """The size that a pod gives of a file, in bytes. Raises Distrusted."""
+    """Check the size that a pod gives of a file, in bytes.
+
+    :raises Distrusted: for one that no file has.
+    """
     if not _SIZE.fullmatch(text):
         raise Distrusted(f"The pod says that '{told(name)}' has '{told(text)}' bytes. {ADVICE}")
     return int(text)
 
 
 def checked_sha256(text: str, name: str) -> str:
-    """The SHA-256 that a pod gives of a file. Raises Distrusted."""
+    """Check the SHA-256 that a pod gives of a file.
+
+    :raises Distrusted: for anything else.
+    """
     if not _SHA256.fullmatch(text):
         raise Distrusted(f"The pod gives '{told(text)}' as the SHA-256 of '{told(name)}'. {ADVICE}")
     return text
 
 
 def told(text: str) -> str:
-    """A foreign text for a message: short, on one line, and without anything that would steer a terminal."""
+    """Return a foreign text for a message: short, on one line, and without anything that would steer a terminal."""
     raw = text[:SHOWN].encode("utf-8", "surrogateescape" if _encodable(text[:SHOWN]) else "backslashreplace")
     plain = raw.decode("utf-8", "backslashreplace")
     kept = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)

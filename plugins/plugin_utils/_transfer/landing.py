@@ -96,7 +96,7 @@ class Landing:
         return status.f_bavail * status.f_frsize
 
     def status(self, path: str) -> os.stat_result | None:
-        """What lies at a path itself, not what it links to; None where nothing does, or no directory leads there."""
+        """Return the status of a path itself, not of what it links to; None where there is nothing."""
         try:
             with self._parent(path) as (folder, name):
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -104,12 +104,12 @@ class Landing:
             return None
 
     def files(self, paths: Iterable[str]) -> dict[str, FileStat]:
-        """The regular files among these paths."""
+        """Return the regular files among these paths."""
         found = {path: self.status(path) for path in paths}
         return {path: FileStat.of(each) for path, each in found.items() if each and stat.S_ISREG(each.st_mode)}
 
     def link_text(self, path: str) -> str | None:
-        """The text of the link at a path; None when there is none."""
+        """Return the text of the link at a path; None when there is none."""
         try:
             with self._parent(path) as (folder, name):
                 return os.readlink(name, dir_fd=folder)
@@ -139,7 +139,7 @@ class Landing:
 
     @contextlib.contextmanager
     def new_file(self, path: str) -> Iterator[int]:
-        """A new, empty file at a path, open for writing."""
+        """Open a new, empty file at a path for writing."""
         with self._parent(path, make=True) as (folder, name):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
@@ -186,7 +186,7 @@ class Landing:
 
     @contextlib.contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The directory in which a path lies, open, and the path's last part."""
+        """Open the directory in which a path lies, and return it with the path's last part."""
         *above, name = checked_name(path).split("/")
         if self._top is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
@@ -245,8 +245,11 @@ class InTheWay(TreeError):
 
 
 def refuse_control(dest: Path) -> None:
-    """Raise TreeError when files of a pod cannot go to a directory at all: a home directory, and what lies above it or
-    among the keys of a run.
+    """Refuse a directory that must never receive files of a pod.
+
+    These are a home directory, what lies above it, and what lies among the keys of a run.
+
+    :raises TreeError: for such a directory.
     """
     place, home = dest.expanduser().resolve(), Path.home().resolve()
     if home.is_relative_to(place):

@@ -34,10 +34,10 @@ _TIME = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,12})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Entry:
-    """One name on the host: `kind` f(ile), d(irectory), l(ink) or another letter of find; `leads_to` the kind behind a
-    link.
+    """One name on the host: ``kind`` f(ile), d(irectory), l(ink) or another letter of find.
 
-    `stamp` is size, change time of content and of status as the host prints them, or None when the host cannot tell.
+    ``leads_to`` is the kind behind a link. ``stamp`` is size, change time of content and of status as the host prints
+    them, or None when the host cannot say.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class RemoteTree:
     sizes: dict[str, int] = field(default_factory=dict)
 
     def proved(self, path: str) -> str | None:
-        """The hash of a file that is unchanged since it was hashed."""
+        """Return the hash of a file that is unchanged since it was hashed."""
         if path in self.hashes:
             return self.hashes[path]
         entry, record = self.entries.get(path), self.known.get(path)
@@ -131,7 +131,11 @@ def _too_many() -> AnsibleActionFail:
 
 
 def tree(told_parts: dict[str, list[bytes]], asked: str, clean: bool) -> RemoteTree:
-    """The tree that the sections of a listing's answer tell. Raises Distrusted, AnsibleActionFail."""
+    """Return the tree that the sections of a listing's answer describe.
+
+    :raises Distrusted: for an answer that the script does not give.
+    :raises AnsibleActionFail: for too much of it.
+    """
     facts = dict(text(token).split("=", 1) for token in told_parts["facts"] if b"=" in token)
     made = RemoteTree(_root(facts, asked), "directory" in facts, "file" in facts, facts, clean)
     made.entries = entries(told_parts.get("list", []))
@@ -152,8 +156,10 @@ def _root(facts: dict[str, str], asked: str) -> str:
 
 
 def entries(tokens: list[bytes]) -> dict[str, Entry]:
-    """What a directory holds. Raises Distrusted for an answer that the script does not give, AnsibleActionFail for too
-    much of it.
+    """Return what a directory holds.
+
+    :raises Distrusted: for an answer that the script does not give.
+    :raises AnsibleActionFail: for too much of it.
     """
     found: dict[str, Entry] = {}
     if len(tokens) > 2 * MOST_NAMES:

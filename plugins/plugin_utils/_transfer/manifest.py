@@ -128,7 +128,10 @@ def _read_folder(tree: Tree, folder: str, patterns: Patterns, above: tuple[tuple
 
 
 def _followed(entry: os.DirEntry[str]) -> os.stat_result:
-    """The status of an entry, or of what it links to. Raises TreeError for a link to nowhere."""
+    """Return the status of an entry, or of what it links to.
+
+    :raises TreeError: for a link to nowhere.
+    """
     try:
         return entry.stat()
     except FileNotFoundError:
@@ -153,7 +156,7 @@ class HashCache:
             self.known = loaded if isinstance(loaded, dict) else {}
 
     def get(self, path: str, status: FileStat) -> str | None:
-        """The hash of the file if it is still the same."""
+        """Return the hash of the file if it is still the same."""
         record = self.known.get(path)
         if record is None or record[:-1] != [status.size, status.mtime_ns, status.ctime_ns, status.inode]:
             return None
@@ -234,5 +237,5 @@ def digest(tree: Tree, hashes: Mapping[str, str]) -> str:
 
 
 def shown(path: str) -> str:
-    """A path as text that can be printed and written as JSON: bytes that are no UTF-8 become \\xNN."""
+    r"""Return a path as text that can be printed and written as JSON: bytes that are not UTF-8 become \xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

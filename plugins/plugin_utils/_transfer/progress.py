@@ -49,7 +49,7 @@ class Progress:
             self._show(f"{self.label}: {text}")
 
     def line(self, seconds: float) -> str:
-        """The line for a transfer that runs for `seconds`."""
+        """Return the line for a transfer that runs for `seconds`."""
         rate = self.done / seconds if seconds > 0 else 0.0
         share = min(100, round(100 * self.done / self.total)) if self.total else 100
         text = f"{self.label}: {size(self.done)} of {size(self.total)} ({share} %), {size(rate)}/s"

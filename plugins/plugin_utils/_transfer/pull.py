@@ -136,7 +136,7 @@ class Pull:
             )
 
     def _here(self) -> dict[str, tuple[FileStat, str | None]]:
-        """What the destination has of the wanted files: status and SHA-256 by path."""
+        """Return what the destination has of the requested files: status and SHA-256 by path."""
         tree = Tree(self.dest, files=self.landing.files(self.wanted))
         cache = HashCache(self.dest, self.request.patterns) if self.request.cached else None
         hashes = hash_tree(tree, cache) if self.request.verify else {}
@@ -155,7 +155,7 @@ class Pull:
 
     @contextlib.contextmanager
     def _staging(self) -> Iterator[bool]:
-        """The directory in which files arrive, locked; gives whether another transfer was waited for.
+        """Lock the directory in which files arrive; yield whether another transfer was waited for.
 
         It stays after a failure, so that the next pull goes on from there.
         """
@@ -247,6 +247,6 @@ class Pull:
 
 
 def _above(path: str) -> Iterator[str]:
-    """The directories in which a file lies."""
+    """Yield the directories in which a file lies."""
     while path := posixpath.dirname(path):
         yield path

@@ -104,8 +104,9 @@ class Push:
         return entry is not None and entry.kind == kind
 
     def _in_the_way(self) -> set[str]:
-        """What the host has under a name that we need for something else: a directory for a file, a file for a
-        directory.
+        """Return what the host has under a name that we need for something else.
+
+        That is a directory for a file, or a file for a directory.
         """
         found = {path for path in (*self.tree.files, *self.tree.links) if self._is_kind(path, "d")}
         above = {
@@ -114,8 +115,9 @@ class Push:
         return found | {path for path in above if path in self.remote.entries and not self._is_kind(path, "d")}
 
     def _surplus(self) -> set[str]:
-        """What the host has and we have not, without what is excluded; of a directory that goes as a whole only its own
-        name.
+        """Return what the host has and we have not, without what is excluded.
+
+        Of a directory that goes as a whole only its own name is returned.
         """
         ours = {*self.tree.files, *self.tree.links, *self.tree.folders}
         ours |= {folder for path in ours for folder in _ancestors(path)}
@@ -145,7 +147,7 @@ class Push:
         return self.mover.move("push", self.tree.root, self.remote.root, sizes, **how)
 
     def _wanted(self) -> list[str]:
-        """The files to send: those that the host has not, or not with the same content."""
+        """Return the files to send: those that the host lacks, or has with another content."""
         if not self.request.verify:
             return [
                 path

@@ -115,13 +115,13 @@ def usable() -> bool:
 
 
 def version(text: str) -> tuple[int, int]:
-    """The version of the real rsync in the first line that it prints; (0, 0) for another program, such as openrsync."""
+    """Return the version of the real rsync in its first line; (0, 0) for another program, such as openrsync."""
     found = re.match(r"rsync\s+version\s+v?(\d{1,4}\.\d{1,4})", text)
     return (major_minor(found[1]) if found else None) or (0, 0)
 
 
 def _environment() -> dict[str, str]:
-    """The environment for rsync, without the variables that change what its options mean, such as RSYNC_OLD_ARGS."""
+    """Return the environment for rsync, without variables that change what its options mean (RSYNC_OLD_ARGS)."""
     return {name: value for name, value in plain_environment().items() if not name.startswith("RSYNC_")}
 
 

@@ -74,7 +74,7 @@ class Report:
         return bool(self.sent or self.links or self.folders or self.removed)
 
     def to_result(self, seconds: float) -> dict[str, Any]:
-        """The task's result, JSON-able."""
+        """Return the task's result, JSON-able."""
         return {
             "changed": self.changed,
             "mode": self.mode,
@@ -171,7 +171,7 @@ def same_by_look(entry: Entry | None, size: int, mtime_ns: int) -> bool:
 
 
 def named(paths: Iterable[str]) -> str:
-    """The first few paths, and how many more there are, safe to show."""
+    """Name the first few paths, and how many more there are, safe to show."""
     every = sorted(map(told, paths))
     text = ", ".join(every[:NAMED])
     return text if len(every) <= NAMED else f"{text} and {len(every) - NAMED} more"
