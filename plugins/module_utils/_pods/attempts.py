@@ -32,7 +32,7 @@ class AttemptMeter:
     stage: str | None = None
 
     def reach(self, stage: str) -> None:
-        """The pod has just got so far."""
+        """Note that the pod has just reached this stage."""
         self.stage, now = stage, self.clock.monotonic()
         if stage == pod_states.RENTED:
             # One that was found by its name has been billed since it was asked for.
@@ -59,10 +59,12 @@ class AttemptMeter:
 
 @dataclass
 class AttemptLog:
-    """What was tried for one pod: ``attempts`` (of each create {"provider", "name", "offer", "host", "gpu", "gpu_id",
-    "cpu", "cloud", "region", "usd_per_hour", "stage", "outcome", "id", "reason", "seconds", "cost_usd"}) and ``gone``
-    (results of ``terminate_and_prove``). ``uncertain`` is True once a create was ambiguous: a twin may turn up late.
-    ``given_up`` is the one count of pods that were rented and given up, which is held against the limit of attempts.
+    """What was tried for one pod.
+
+    ``attempts`` has for each create {"provider", "name", "offer", "host", "gpu", "gpu_id", "cpu", "cloud", "region",
+    "usd_per_hour", "stage", "outcome", "id", "reason", "seconds", "cost_usd"}; ``gone`` are results of
+    ``terminate_and_prove``. ``uncertain`` is True once a create was ambiguous: a twin may turn up late. ``given_up`` is
+    the one count of pods that were rented and given up, which is held against the limit of attempts.
     """
 
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -80,7 +82,7 @@ class AttemptLog:
         self.meter = AttemptMeter(self.clock, self.clock.monotonic(), rates or NOTHING)
 
     def reach(self, pod: Pod, stage: str) -> None:
-        """The pod of this try has just got so far."""
+        """Note that the pod of this attempt has just reached this stage."""
         self.meter.reach(stage)
 
     def record(

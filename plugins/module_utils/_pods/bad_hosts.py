@@ -63,7 +63,7 @@ class BadHosts:
         return None
 
     def last(self, offers: Sequence[Offer]) -> list[Offer]:
-        """The offers, the kinds of GPU in a region whose pods did not get ready in this run at the end."""
+        """Put those kinds of GPU in a region last whose pods did not become ready in this run."""
         known = {
             (entry["provider"], entry["gpu"], region)
             for entry, _path in self._entries()
@@ -116,7 +116,7 @@ class NoBadHosts(BadHosts):
         return None
 
     def last(self, offers: Sequence[Offer]) -> list[Offer]:
-        """The offers as they are."""
+        """Return the offers as they are."""
         return list(offers)
 
     def add(self, provider: str, host: str | None, gpu: str | None, region: str | None, reason: str) -> str:
@@ -125,7 +125,7 @@ class NoBadHosts(BadHosts):
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The entries; what people have written into the file and is no entry is passed over."""
+    """Return the entries; lines that people have written into the file and that are not entries are skipped."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -24,7 +24,10 @@ LINE = 64 * 1024
 
 
 def content(path: Path) -> tuple[bytes, str | None]:
-    """What can be read of a file, and what could not be and why; a file that is not there is ``b""`` and a problem."""
+    """Return what can be read of a file, and what could not be and why.
+
+    A file that does not exist is ``b""`` and a problem.
+    """
     try:
         # Without waiting: a pipe in its place would keep the reader for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -56,7 +59,10 @@ def _read(descriptor: int, begin: int, most: int) -> bytes:
 
 
 def parsed(data: bytes) -> Any:
-    """A value of JSON. :raises ValueError: for all that is none, however deep or odd it is."""
+    """Parse a value of JSON.
+
+    :raises ValueError: for anything else, however deep or odd it is.
+    """
     try:
         return json.loads(data.decode("utf-8"))
     except RecursionError as error:
@@ -64,7 +70,7 @@ def parsed(data: bytes) -> Any:
 
 
 def objects(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The JSON objects among the lines, and how many lines are something else."""
+    """Return the JSON objects among the lines, and how many lines are something else."""
     rows, odd = [], 0
     for line in data.split(b"\n"):
         if not line.strip(b" \t\r"):
@@ -81,14 +87,14 @@ def objects(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def word(value: Any) -> str | None:
-    """A value that names something, as text: an id that was written as a number names the same."""
+    """Return a value that names something as text: an id that was written as a number names the same."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value) or None
 
 
 def amount(value: Any) -> float | None:
-    """A finite number, as it is; None for everything else."""
+    """Return a finite number as it is; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

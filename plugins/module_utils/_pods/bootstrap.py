@@ -186,7 +186,7 @@ _AROUND = re.compile(
 
 
 def script(boot: str = "") -> str:
-    """The boot script, ``boot`` before all else that it does, without its comments: it goes into every request."""
+    """Return the boot script without its comments, ``boot`` before everything else: it goes into every request."""
     kept = [
         line
         for line in "\n".join((PARTS[0], boot, *PARTS[1:])).splitlines()
@@ -196,12 +196,12 @@ def script(boot: str = "") -> str:
 
 
 def wrap(own: str = "", boot: str = "") -> str:
-    """The start command that sets up SSH and then runs ``own``, words as a shell splits them; empty means none."""
+    """Return the start command that sets up SSH and then runs ``own``, split as by a shell; empty means none."""
     return _around(base64.b64encode(script(boot).encode()).decode(), own)
 
 
 def rewrap(args: str | None, own: str) -> str:
-    """A start command of ours with another one of the user's in it."""
+    """Return a start command of ours with another one of the user's in it."""
     match = _AROUND.match(args or "")
     return _around(match["script"], own) if match else wrap(own)
 
@@ -212,7 +212,7 @@ def _around(encoded: str, own: str) -> str:
 
 
 def unwrap(args: str | None) -> str:
-    """The user's own start command in what a provider shows of a pod, whatever version of ours stands around it."""
+    """Return the user's own start command in what a provider shows of a pod, whichever version of ours wraps it."""
     match = _AROUND.match(args or "")
     return (match["own"] or "") if match else args or ""
 
@@ -247,9 +247,9 @@ def is_needed(how: str, request: PodRequest, starts_ssh: Sequence[str]) -> bool:
 
 
 def bootstrapped(how: str, request: PodRequest, starts_ssh: Sequence[str]) -> PodRequest:
-    """The request with our start command around its own, where it is needed.
+    """Wrap our start command around the request's own, where it is needed.
 
-    :raises BadRequest: where it is asked for and cannot be.
+    :raises BadRequest: where it is required and impossible.
     """
     if not is_needed(how, request, starts_ssh):
         return request
@@ -282,5 +282,5 @@ def _parts(args: str) -> tuple[bool, str]:
 
 
 def _plain(image: str) -> str:
-    """An image's name without the registry that is meant when none is named."""
+    """Return an image's name without the registry that is implied when none is named."""
     return re.sub(r"^(docker\.io|index\.docker\.io|registry\.hub\.docker\.com)/", "", image.strip().lower())

@@ -108,7 +108,7 @@ class Connection:
 
 
 def _value(name: str, value: Any) -> Any:
-    """A value of the type that its field has; None for another one."""
+    """Return a value of the type that its field has; None for another one."""
     if name == "lease_hours":
         hours = books.amount(value)
         return hours if hours is not None and hours >= 0 else None

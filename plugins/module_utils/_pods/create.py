@@ -36,8 +36,9 @@ TURN = 1800.0
 
 @contextlib.contextmanager
 def alone(work: PodContext, name: str, patience: float | None = None) -> Iterator[None]:
-    """Keep other tasks of this user from renting a pod of this name meanwhile: both would see that there is none, and
-    each would rent one.
+    """Keep other tasks of this user from renting a pod of this name meanwhile.
+
+    Both would see that there is none, and each would rent one.
 
     :raises Conflict: when another does so for longer than ``patience`` seconds (TURN).
     """
@@ -64,9 +65,9 @@ def alone(work: PodContext, name: str, patience: float | None = None) -> Iterato
 
 
 def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float | None = None) -> Pod | None:
-    """The pod of this name, or None when it is proved absent: twice, past the grace time.
+    """Return the pod of this name, or None when it is proved absent: twice, past the grace time.
 
-    :raises Ambiguous: when the list cannot be had for much longer than the grace: nothing is proved then.
+    :raises Ambiguous: when the list fails for much longer than the grace: nothing is proved then.
     :raises AuthError: at once; a refused key proves nothing.
     """
     span = work.grace if grace is None else grace
@@ -102,8 +103,9 @@ def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float 
 
 
 def unsettled(work: PodContext, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
-    """Names in the ledger that may be a pod which the list does not show (yet): asked for or made, not ended, not in
-    ``known``, and ``mine``.
+    """Return names in the ledger that may be a pod which the list does not show (yet).
+
+    They were requested or made, not ended, and are neither in ``known`` nor ``mine``.
     """
     last = {event["name"]: event for event in work.ledger.read()}
     shown = {pod.name for pod in known}
@@ -143,9 +145,9 @@ def settle(work: PodContext, name: str) -> Pod | None:
 
 
 def _settle_known(work: PodContext, event: dict[str, Any], left: float) -> Pod | None:
-    """The same for a pod that was made and is not listed: it is there by its id, or it is ended and proved gone.
+    """Settle a pod that was made and is not listed: find it by its id, or end it and prove it gone.
 
-    That the list does not show it proves nothing: its host may be lost, or the list behind the times.
+    Its absence from the list proves nothing: its host may be lost, or the list behind the times.
 
     :raises NotProvedGone: when it may still cost money.
     """
@@ -237,7 +239,7 @@ class _Fence:
         self._held.close()
 
     def note(self, event: str, pod: Pod | None = None, reason: str | None = None) -> None:
-        """What came of what was sent; of nothing sent there is nothing to say."""
+        """Note what became of a request that was sent; of one that was not sent there is nothing to note."""
         if self._open:
             nothing = Pod(self._work.provider.name, "", self._request.name, UNKNOWN, gpu=self._request.gpu)
             write_quietly(self._work.ledger, self._work.progress, event, pod or nothing, reason)
@@ -267,7 +269,10 @@ def _create_fenced(work: PodContext, request: PodRequest, renter: Holder) -> Pod
 
 
 def _end_at_once(work: PodContext, pod: Pod) -> None:
-    """:raises NotProvedGone, Fenced: always; nobody waits for this pod any more."""
+    """End a pod that no task waits for any more.
+
+    :raises NotProvedGone, Fenced: always.
+    """
     results = work.end([pod], settle=work.grace)
     require_gone(work.provider, results)
     raise errors.Fenced(

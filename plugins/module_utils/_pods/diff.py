@@ -54,7 +54,7 @@ def filled(wanted: PodSpec, pod: Pod) -> PodSpec:
 
 
 def _volume(wanted: PodSpec, template: Template, pod: Pod) -> Mount | None:
-    """The template's disk where the pod has one, too, for it gets no other kind later; a larger one stays as it is."""
+    """Return the template's disk where the pod has one, too: it gets no other kind later. A larger one stays."""
     now = next((mount for mount in pod.mounts if mount.kind == "disk"), None)
     if now is None or template.volume is None or wanted.network_volume is not None:
         return None
@@ -63,10 +63,10 @@ def _volume(wanted: PodSpec, template: Template, pod: Pod) -> Mount | None:
 
 
 def sent(pod: Pod, wanted: PodSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes as they are sent, with the template where it shall be applied.
+    """Return the changes as they are sent, with the template where it must be applied.
 
     Every field that differs is sent as such. The template goes with it for what only the provider can apply: the
-    credentials by which a template of somebody else pulls its image, which nobody else may name. Since it would also
+    credentials by which another account's template pulls its image, which only its owner may name. Since it would also
     overwrite what the task says otherwise, that is sent beside it, and so is the whole environment.
     """
     values, template = dict(changes), wanted.template
@@ -94,7 +94,7 @@ def sent(pod: Pod, wanted: PodSpec, changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def expanded(request: PodRequest, template: Reference | None) -> PodRequest:
-    """The request as the provider will read it together with its template, to predict what comes of it."""
+    """Return the request as the provider will read it together with its template, to predict its result."""
     if template is None:
         return request
     request = replace(
@@ -121,8 +121,10 @@ _INJECTED = frozenset({"PUBLIC_KEY", "JUPYTER_PASSWORD"})
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs. ``field`` is a key of ``_provider.CHANGES``; ``value`` is what to send; ``resets`` says
-    that the container is made anew and all outside its mounts is lost.
+    """One field that differs.
+
+    ``field`` is a key of ``_provider.CHANGES``; ``value`` is what to send; ``resets`` says that the container is
+    replaced and everything outside its mounts is lost.
     """
 
     field: str
@@ -132,7 +134,7 @@ class Change:
 
 
 def compare(pod: Pod, wanted: PodSpec) -> list[Change]:
-    """What has to be changed. Order of fields is that of the options.
+    """Return what has to be changed, in the order of the options.
 
     :raises Conflict: for a difference that no provider call can mend.
     :raises TooExpensive: when the pod costs more than the cap.
@@ -165,20 +167,20 @@ def compare(pod: Pod, wanted: PodSpec) -> list[Change]:
 
 
 def _new_command(pod: Pod, wanted: PodSpec) -> str | None:
-    """The start command to send, None when it stays. Ours that sets up SSH is no user's business: it stays around."""
+    """Return the start command to send, None when it stays. Ours, which sets up SSH, stays around it."""
     if _same_command(bootstrap.unwrap(pod.args), wanted.args) or wanted.args is None:
         return None
     return bootstrap.rewrap(pod.args, wanted.args) if bootstrap.is_wrapped(pod.args) else wanted.args
 
 
 def _same_image(one: str | None, other: str | None) -> bool:
-    """True for the same image; a tag that begins with @ leaves the choice of the true one to the provider."""
+    """Return True for the same image; a tag that begins with @ lets the provider choose the true one."""
     name, _dummy, tag = (other or "").rpartition(":")
     return one == other or (tag.startswith("@") and (one or "").rpartition(":")[0] == name)
 
 
 def _same_command(one: str, other: str | None) -> bool:
-    """True for two spellings of the same start command: JSON whatever its blanks, or the same words."""
+    """Return True for two spellings of the same start command: JSON whatever its blanks, or the same words."""
     if other is None or one == other:
         return True
     readings: list[Any] = []
@@ -194,7 +196,7 @@ def _same_command(one: str, other: str | None) -> bool:
 
 
 def losses(pod: Pod) -> str:
-    """What is lost when the container is made anew, as the end of a sentence."""
+    """Say what is lost when the container is replaced, as the end of a sentence."""
     kept = [mount.path or "its volume" for mount in pod.mounts]
     return f"everything outside {' and '.join(kept)} is lost" if kept else "everything on its disk is lost"
 
@@ -272,7 +274,10 @@ def _other_place(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
 
 
 def _mount_changes(pod: Pod, wanted: PodSpec) -> list[Change]:
-    """The growth of the volume disk, and another path of the mount. :raises BadRequest: for a shrinking."""
+    """Return the growth of the volume disk, and another path of the mount.
+
+    :raises BadRequest: when the disk would have to shrink.
+    """
     changes = []
     grown = _grown(pod, wanted)
     if grown is not None:
@@ -285,8 +290,9 @@ def _mount_changes(pod: Pod, wanted: PodSpec) -> list[Change]:
 
 
 def _wanted_env(pod: Pod, wanted: PodSpec) -> dict[str, str] | None:
-    """The whole environment to send, or None when nothing differs. What the service adds by itself is kept, and what
-    a template brought along, unless it is in ``wanted`` already.
+    """Return the whole environment to send, or None when nothing differs.
+
+    What the service adds by itself is kept, and what a template brought along, unless it is in ``wanted`` already.
     """
     now = dict(pod.env)
     target = dict(wanted.env) if wanted.env is not None else dict(now)
@@ -304,7 +310,10 @@ def _wanted_env(pod: Pod, wanted: PodSpec) -> dict[str, str] | None:
 
 
 def _grown(pod: Pod, wanted: PodSpec) -> Change | None:
-    """The growth of the volume disk. :raises BadRequest: when it would have to shrink."""
+    """Return the growth of the volume disk.
+
+    :raises BadRequest: when it would have to shrink.
+    """
     if wanted.volume is None or wanted.volume.size_gb is None:
         return None
     now = next((mount.size_gb for mount in pod.mounts if mount.kind == "disk"), None)
@@ -319,9 +328,10 @@ def _grown(pod: Pod, wanted: PodSpec) -> Change | None:
 
 
 def managed(pod: Pod | None) -> dict[str, Any]:
-    """The fields of a pod that are shown in a diff, with its price; of the environment and the start arguments only
-    that
-    they are set, for they may hold secrets. Empty when there is no pod.
+    """Return the fields of a pod that are shown in a diff, with its price.
+
+    The environment and the start arguments may hold secrets: only that they are set is shown. Empty when there is no
+    pod.
     """
     if pod is None:
         return {}
@@ -350,7 +360,7 @@ def managed(pod: Pod | None) -> dict[str, Any]:
 
 
 def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str, Any]:
-    """``managed`` of the pod as it will be, with ``effect`` where its running container is lost."""
+    """Return ``managed`` of the pod as it will be, with ``effect`` where its running container is lost."""
     shown = managed(pod)
     apply: dict[str, Callable[[Change], Any]] = {
         "args": _secret_after,
@@ -375,7 +385,7 @@ def after(pod: Pod, changes: list[Change], phase: str | None = None) -> dict[str
 
 
 def fields(pod: Pod, changes: Sequence[Change]) -> dict[str, Any]:
-    """Changes as fields of the Pod, for a prediction; a grown volume shows in the diff only."""
+    """Return changes as fields of the Pod, for a prediction; a grown volume shows in the diff only."""
     found: dict[str, Any] = {}
     for change in changes:
         if change.field == "mount_path":
@@ -390,12 +400,12 @@ def _secret_after(change: Change) -> str | None:
 
 
 def _env_after(before: Mapping[str, str], value: Mapping[str, str]) -> dict[str, str]:
-    """A new variable is set, one with another value than before is changed."""
+    """Mark each variable: a new one is set, one with another value than before is changed."""
     return {name: "(set)" if before.get(name, value[name]) == value[name] else "(changed)" for name in sorted(value)}
 
 
 def predicted(request: PodRequest, provider: str, offer: Offer, locked: bool = False) -> Pod:
-    """The pod that this request would become, as far as that can be known: without id, address and times."""
+    """Predict the pod that this request would become: without id, address and times, which are not known."""
     mounts = tuple(mount for mount in (request.volume, request.network_volume) if mount is not None)
     env = dict(request.env)
     # Where single machines are for rent, keys do not go by the environment.

@@ -46,7 +46,7 @@ class ExistingPod:
         )
 
     def present(self, pod: Pod, phase: str | None = None) -> PodOutcome:
-        """Changed as wanted, whatever its phase; waited for unless it is stopped."""
+        """Change the pod as the options say, whatever its phase; wait for it unless it is stopped."""
         self._refuse_failed(pod)
         changes = diff.compare(pod, self.wanted)
         outcome = PodOutcome(bool(changes), [], diff.managed(pod), diff.after(pod, changes, phase))
@@ -64,7 +64,10 @@ class ExistingPod:
         return outcome
 
     def refuse_locked(self, pod: Pod, what: str) -> None:
-        """:raises Conflict: for a locked pod, unless it is wanted unlocked."""
+        """Refuse to touch a locked pod, unless the options unlock it.
+
+        :raises Conflict: for a locked pod.
+        """
         if pod.locked and self.wanted.locked is not False:
             raise errors.Conflict(
                 f"The pod {pod.label()} is locked and is not {what}: somebody meant it to stay as it is. Set locked to "
@@ -72,7 +75,7 @@ class ExistingPod:
             )
 
     def unlock(self, pod: Pod) -> Pod:
-        """The pod unlocked, where it is locked. ``refuse_locked`` comes first."""
+        """Unlock the pod, where it is locked. ``refuse_locked`` comes first."""
         if not pod.locked or self.check:
             return pod
         self.work.progress.say(f"Unlocking {pod.label()}")
@@ -107,7 +110,7 @@ class ExistingPod:
         return provider.update(pod.id, values)
 
     def running(self, pod: Pod) -> PodOutcome:
-        """Changed as wanted, and started when it is stopped."""
+        """Change the pod as the options say, and start it when it is stopped."""
         if pod.phase != STOPPED:
             return self.present(pod)
         outcome = self.present(pod, phase=RUNNING)
@@ -121,7 +124,7 @@ class ExistingPod:
         return self._act(pod, "start" if pod.phase == STOPPED else "restart", outcome)
 
     def recycled(self, pod: Pod) -> PodOutcome:
-        """The container made anew in place, always; what that loses is shown."""
+        """Replace the container in place, always, and show what that loses."""
         if not self.work.provider.capabilities.recycle:
             raise errors.BadRequest(
                 f"The container of {pod.label()} cannot be made anew in place: "
@@ -141,7 +144,7 @@ class ExistingPod:
         return outcome
 
     def stopped(self, pod: Pod) -> PodOutcome:
-        """Stopped by the provider; what that loses and goes on to cost is shown."""
+        """Stop the pod, and show what that loses and what it goes on costing."""
         self._refuse_failed(pod)
         capabilities = self.work.provider.capabilities
         if not capabilities.stop:
@@ -214,7 +217,7 @@ class ExistingPod:
 
 
 def _instead_of_waiting(pod: Pod, keeps_disk: bool) -> str:
-    """What to do about a stopped pod whose GPU another has rented meanwhile."""
+    """Say what to do about a stopped pod whose GPU another customer has rented meanwhile."""
     networks = [mount for mount in pod.mounts if mount.kind == "network"]
     disks = [mount for mount in pod.mounts if mount.kind == "disk"]
     if networks:

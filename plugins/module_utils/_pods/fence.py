@@ -77,17 +77,17 @@ def raise_fence(run_dir: RunDir, patience: float = PATIENCE) -> bool:
 
 
 def is_raised(run_dir: RunDir) -> bool:
-    """True when the run was given back."""
+    """Return True when the run was given back."""
     return run_dir is not None and (Path(run_dir) / FENCE).exists()
 
 
 def is_coming(run_dir: RunDir) -> bool:
-    """True when the run was given back, or is being given back now."""
+    """Return True when the run was given back, or is being given back now."""
     return is_raised(run_dir) or (run_dir is not None and (Path(run_dir) / COMING).exists())
 
 
 def _write(directory: Path, name: str) -> None:
-    """An empty file; that it is there already is well."""
+    """Write an empty file; one that is there already will do."""
     with _told(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)

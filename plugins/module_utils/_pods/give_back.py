@@ -69,8 +69,10 @@ class GiveBack:
         return done
 
     def _fence_off(self, providers: Connections) -> None:
-        """Let nothing more be rented for the run. While a create is in flight, what is known is ended first: that
-        create may take long, and its process may be frozen.
+        """Let nothing more be rented for the run.
+
+        While a create is in flight, the known pods are ended first: that create may take long, and its process may be
+        frozen.
         """
         try:
             if raise_fence(self.run_dir, patience=0.0):
@@ -91,7 +93,7 @@ class GiveBack:
 
 
 def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudError:
-    """The first error with the words of all, and what became of all pods."""
+    """Return the first error with the words of all, and what became of all pods."""
     first = problems[0]
     first.reword(" ".join(error.message for error in problems))
     known = {pod["id"] for pod in done}
@@ -101,6 +103,6 @@ def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudErr
 
 
 def told(pods: list[dict[str, Any]]) -> dict[str, Any]:
-    """The result of a give-back that succeeded."""
+    """Return the result of a give-back that succeeded."""
     diff = {"before": {"pods": [pod["name"] for pod in pods]}, "after": {"pods": []}}
     return {"changed": bool(pods), "pods": pods, "diff": diff}

@@ -55,7 +55,10 @@ class PodGroup(GroupCall):
     # -- finding -------------------------------------------------------------------------------------------------------
 
     def _find(self, everywhere: bool) -> FoundPods:
-        """:raises CloudError: when a provider cannot be asked where that must not be passed over."""
+        """Find the pods that exist.
+
+        :raises CloudError: when a provider that must answer does not.
+        """
         found = self._asked()
         for name, error in found.down.items():
             if isinstance(error, REFUSED_KEY):
@@ -67,7 +70,10 @@ class PodGroup(GroupCall):
         return found
 
     def _asked(self) -> FoundPods:
-        """What there is at all providers that answer. :raises Conflict: for one that must be asked and is not."""
+        """Return what exists at all providers that answer.
+
+        :raises Conflict: when one that must answer does not.
+        """
         works = self._works()
         for name in group_find.elsewhere(self.names, next(iter(works.values())).ledger, works):
             raise errors.Conflict(
@@ -79,7 +85,7 @@ class PodGroup(GroupCall):
         return found
 
     def _unknown(self, found: FoundPods) -> errors.CloudError:
-        """The first error of those that could not be asked, with the words of all."""
+        """Return the first error of the providers that did not answer, with the words of all."""
         first, texts = next(iter(found.down.values())), []
         for name, error in found.down.items():
             ledger = group_find.may_be_there(self.names, self.sides[name].work)
@@ -140,7 +146,7 @@ class PodGroup(GroupCall):
         return outcome
 
     def _rented(self, renting: GroupRental, outcome: PodOutcome) -> dict[str, Reached]:
-        """What is missing; an error tells the notes of the call, too."""
+        """Rent what is missing; an error carries the notes of the call, too."""
         try:
             return renting.rent(outcome)
         except errors.CloudError as error:
@@ -148,7 +154,10 @@ class PodGroup(GroupCall):
             raise
 
     def _refuse_no_gpu(self, sides: Mapping[str, ProviderContext]) -> None:
-        """:raises BadRequest: when nothing says which GPUs will do, at no provider."""
+        """Refuse a call that does not say which GPUs will do, at no provider.
+
+        :raises BadRequest: for such a call.
+        """
         pods = [side.wanted.completed() for side in sides.values()]
         said = ("gpus", "min_gpu_memory", "min_compute_capability", "filters")
         if not any(getattr(wanted, name) for wanted in pods for name in said):
@@ -158,7 +167,7 @@ class PodGroup(GroupCall):
             )
 
     def _doubts(self, reached: Reached) -> list[str]:
-        """What may keep a lease from ending a pod."""
+        """Return what may keep a lease from ending a pod."""
         if self.check or not self.sides[reached.pod.provider].wanted.lease or reached.pod.phase == STOPPED:
             return []
         return lease.doubts(reached.pod, reached.lease, reached.stage in LOGINS)
@@ -170,7 +179,10 @@ class PodGroup(GroupCall):
         return {name: diff.managed(pods[0]) for name, pods in sorted(found.pods.items())}
 
     def _refuse_changes(self, name: str, pod: Pod) -> None:
-        """:raises Conflict: for a pod that is not as it is wanted."""
+        """Refuse a pod that differs from what the options say.
+
+        :raises Conflict: for such a pod.
+        """
         if pod.phase == FAILED:
             raise errors.Conflict(
                 f"The pod {pod.label()} has failed ({pod.raw_status}) and does not recover; end it (state absent) and "
@@ -194,7 +206,7 @@ class PodGroup(GroupCall):
             )
 
     def _remark_strangers(self, found: FoundPods) -> None:
-        """A pod of the name without a number is none of several."""
+        """Remark a pod of the name without a number, which is not one of the group."""
         if self.names.count is not None and self.names.name in found.pods:
             self.note(
                 f"There is also a pod called {self.names.name}, which is none of the {self.names.count} that are "
@@ -212,7 +224,7 @@ class PodGroup(GroupCall):
         return [pod for name in reversed(beyond) for pod in found.pods[name]]
 
     def _keep(self, state: str, there: Mapping[str, Pod], outcome: PodOutcome) -> dict[str, Reached]:
-        """The pods that are there, waited for, and with ``running`` started."""
+        """Wait for the pods that exist, and with ``running`` start them."""
         stopped = [name for name, pod in there.items() if pod.phase == STOPPED]
         outcome.changed |= state == "running" and bool(stopped)
 
@@ -264,8 +276,9 @@ class PodGroup(GroupCall):
         return outcome
 
     def _absent(self) -> PodOutcome:
-        """All pods of the name ended and proved gone. A provider that cannot be asked is a failure once those of the
-        others are ended: they cost money meanwhile.
+        """End all pods of the name and prove them gone.
+
+        A provider that cannot be asked is a failure once those of the others are ended: they cost money meanwhile.
         """
         found = self._asked()
         if not found.pods and not found.down and not self.check:

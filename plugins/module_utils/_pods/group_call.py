@@ -76,7 +76,11 @@ class GroupCall:
             self.progress.say(text)
 
     def before_try(self) -> None:
-        """:raises WaitTimeout: when the deadline of the whole call is over; Interrupted: when the call shall end."""
+        """Refuse another attempt when the call is over.
+
+        :raises WaitTimeout: when its deadline has passed.
+        :raises Interrupted: when it was told to end.
+        """
         self.crew.halt()
         if self._until is not None and self.polls.clock.monotonic() >= self._until:
             raise errors.WaitTimeout(

@@ -31,7 +31,7 @@ class KnownHosts:
         self._lock = threading.Lock()
 
     def own(self, path: str, name: str, keep: bool) -> str:
-        """The file of one pod; ``keep`` says that it is an older one, whose key may be known already."""
+        """Return the file of one pod; ``keep`` says that it is an older one, whose key may be known already."""
         if not self._several:
             return path
         mine = f"{path}.{name}"
@@ -58,17 +58,20 @@ REFUSED_KEY = (errors.AuthError, errors.Forbidden, errors.Blocked)
 
 @dataclass(frozen=True)
 class GroupNames:
-    """The names of the pods of one name: itself, and with a count ``<name>-0``, ``<name>-1``, …"""
+    """The names of the pods of one name.
+
+    That is the name itself, and with a count ``<name>-0``, ``<name>-1``, …
+    """
 
     name: str
     count: int | None = None
 
     def wanted(self) -> list[str]:
-        """The names of all that shall be there."""
+        """Return the names of all pods of the group."""
         return [self.name] if self.count is None else [f"{self.name}-{number}" for number in range(self.count)]
 
     def of(self, pod_name: str) -> str | None:
-        """The name that a pod's own name stands for (of our pattern, all attempts for one), None for a stranger's."""
+        """Return the name that a pod's own name stands for: one for all attempts, None for another pattern's name."""
         parsed = PodName.parse(pod_name)
         known = pod_name if parsed is None or pod_name == self.name else parsed.identity
         if known == self.name or self.number(known) is not None:
@@ -76,19 +79,21 @@ class GroupNames:
         return None
 
     def number(self, name: str) -> int | None:
-        """The number at the end of one of several."""
+        """Return the number at the end of one of several."""
         match = re.fullmatch(re.escape(self.name) + r"-(0|[1-9]\d{0,5})", name)
         return int(match[1]) if match else None
 
     def is_ours(self, pod_name: str) -> bool:
-        """True for a pod of this name."""
+        """Return True for a pod of this name."""
         return self.of(pod_name) is not None
 
 
 @dataclass
 class FoundPods:
-    """What there is: ``pods`` by the name they stand for, ``listed`` (every name in the lists, also of ended pods), and
-    the providers that could not be asked.
+    """What exists of a group.
+
+    ``pods`` are by the name they stand for, ``listed`` is every name in the lists, also of ended pods; the rest are the
+    providers that could not be asked.
     """
 
     pods: dict[str, list[Pod]] = field(default_factory=dict)
@@ -96,7 +101,10 @@ class FoundPods:
     down: dict[str, errors.CloudError] = field(default_factory=dict)
 
     def one(self, name: str) -> Pod | None:
-        """The only living pod of this name. :raises Conflict: when there are several."""
+        """Return the only living pod of this name.
+
+        :raises Conflict: when there are several.
+        """
         pods = self.pods.get(name, [])
         if len(pods) > 1:
             listed = ", ".join(f"{pod.label()}, {pod.phase}" for pod in pods)
@@ -107,7 +115,7 @@ class FoundPods:
         return pods[0] if pods else None
 
     def next_attempt(self, names: GroupNames, name: str, works: Mapping[str, PodContext]) -> int:
-        """The number after every attempt that a list or the ledger knows of this name."""
+        """Return the number after every attempt that a list or the ledger has for this name."""
         known = [*self.listed, *(each for work in works.values() for each in work.ledger.names())]
         parsed = [PodName.parse(each) for each in known if names.of(each) == name]
         return max((each.attempt for each in parsed if each is not None), default=0) + 1
@@ -131,7 +139,7 @@ def find(names: GroupNames, works: Mapping[str, PodContext], crew: WorkerPool, c
 
 
 def _list(names: GroupNames, work: PodContext, check: bool) -> tuple[list[Pod], list[str]]:
-    """The living pods of this name at one provider, and every name that it lists."""
+    """Return the living pods of this name at one provider, and every name that it lists."""
     everything = work.provider.list_pods()
     living = [pod for pod in everything if pod.phase != GONE and names.is_ours(pod.name)]
     for name in [] if check else create.unsettled(work, names.is_ours, living):
@@ -142,7 +150,7 @@ def _list(names: GroupNames, work: PodContext, check: bool) -> tuple[list[Pod], 
 
 
 def elsewhere(names: GroupNames, ledger: Ledger, asked: Collection[str]) -> list[str]:
-    """Providers that are not asked, and where the run's ledger says that a pod of this name may be."""
+    """Return providers that are not asked, and where the run's ledger says that a pod of this name may be."""
     last = {event["name"]: event for event in ledger.read()}
     found = {
         event["provider"]: None

@@ -73,7 +73,10 @@ class GroupRental:
             )
 
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
-        """What fits now at all providers but these. :raises CloudError: when nothing does."""
+        """Search all providers but these for what fits now.
+
+        :raises CloudError: when nothing does.
+        """
         asked = {name: order for name, order in self._orders.items() if name not in closed}
         survey = search.survey(
             {name: order.work.provider for name, order in asked.items()},
@@ -110,7 +113,7 @@ class GroupRental:
             return self._all(self._pool(offers), outcome)
 
     def _pool(self, offers: Sequence[Offer]) -> OfferPool:
-        """The offers, from which all threads take."""
+        """Return the offers as a pool from which all threads take."""
         return OfferPool(offers, self._again, self._remember, len(self._first))
 
     def _all(self, pool: OfferPool, outcome: PodOutcome) -> dict[str, Reached]:
@@ -128,7 +131,7 @@ class GroupRental:
         return dict(zip(self._first, results))
 
     def _predicted(self, offers: Sequence[Offer]) -> dict[str, Reached]:
-        """The pods that would be rented."""
+        """Return the pods that would be rented."""
         pool = OfferPool(offers, pods=len(self._first))
         made: dict[str, Reached] = {}
         for name, number in self._first.items():
@@ -143,7 +146,7 @@ class GroupRental:
         return made
 
     def _again(self, closed: frozenset[str]) -> Sequence[Offer]:
-        """The second search: a market moves."""
+        """Search once more: a market moves."""
         if set(self._orders) <= closed:
             return ()
         self._call.note("All offers that were found first are gone; the market was searched once more.")
@@ -186,7 +189,7 @@ class GroupRental:
         self._call.progress.say(attempt_log.told(history.attempts[-1]))
 
     def _own(self, provider: str, name: str, history: AttemptLog) -> PodOrder:
-        """The pod of this name at this provider, with a connection of its own."""
+        """Return the order for the pod of this name at this provider, with a connection of its own."""
         call, order = self._call, self._orders[provider]
         work = replace(order.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
         readiness = call.bounded(order.readiness, name)
@@ -232,7 +235,7 @@ def _close(attempts: Sequence[dict[str, Any]], gone: Sequence[Mapping[str, Any]]
 
 
 def _all_of(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
-    """The only refusal, or one with the words of all."""
+    """Return the only refusal, or one with the words of all."""
     texts = list(dict.fromkeys(error.message for error in refusals))
     if len(texts) == 1:
         return refusals[0]

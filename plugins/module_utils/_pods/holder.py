@@ -29,7 +29,7 @@ class Holder:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Holder:
-        """The account that an entry of the ledger or of a record names."""
+        """Return the account that an entry of the ledger or of a record names."""
         return cls(word(entry.get("account")), word(entry.get("key_hash")))
 
     @property
@@ -49,7 +49,7 @@ class Holder:
 
 
 def holder(provider: Provider, ask: bool = False) -> Holder:
-    """The account that a provider is reached with. That it does not tell its id is no error.
+    """Return the account that a provider is reached with; a provider that does not name it is no error.
 
     :param ask: send a request for the id when no task of this machine has read the account with this key before.
     """
@@ -65,8 +65,9 @@ def holder(provider: Provider, ask: bool = False) -> Holder:
 
 
 def doubt(provider: Provider, renter: Holder) -> str | None:
-    """Why the account in force proves nothing about a pod that ``renter`` rented and that it never saw; None if it
-    does.
+    """Say why the account in force proves nothing about a pod that ``renter`` rented; None if it does.
+
+    It proves nothing where it never saw that pod.
     """
     if provider.key_hash is None:
         # Its accounts cannot be told apart.

@@ -173,7 +173,7 @@ class Lease:
         return utc_now(ahead=self.seconds)
 
     def program(self) -> str:
-        """The program that is put on the pod, without its comments."""
+        """Return the program that is put on the pod, without its comments."""
         own = self.own_end
         words = {"DIRECTORY": LEASE, "URL": shlex.quote(own.url), "KEY": own.key, "ID": own.id, "END": own.script}
         text = re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], PROGRAM)
@@ -190,7 +190,10 @@ class Lease:
 
 
 def lease(hours: float | None, own_end: OwnEnd | None, provider: str) -> Lease | None:
-    """The lease for so many hours; None without one. :raises BadRequest: when there can be none."""
+    """Return the lease for so many hours; None without one.
+
+    :raises BadRequest: when a lease is impossible here.
+    """
     if not hours:
         return None
     if not 0 < hours <= 24 * 365:
@@ -206,15 +209,15 @@ def lease(hours: float | None, own_end: OwnEnd | None, provider: str) -> Lease |
 
 
 def said(output: str) -> str | None:
-    """What the program said in the output of a login: ARMED, NO_KEY, or None when it could not be run."""
+    """Return what the program said in the output of a login: ARMED, NO_KEY, or None when it could not be run."""
     match = _SAID.search(output)
     return match[1] if match else None
 
 
 def doubts(pod: Pod, found: str | None, logged_in: bool) -> list[str]:
-    """What may keep the lease of a pod from ending it, in sentences: warnings, for the pod is there by now.
+    """Return, in sentences, what may keep the lease from ending the pod: warnings, for the pod exists by now.
 
-    :param found: what ``said`` has read, where somebody logged in.
+    :param found: what ``said`` has read, where there was a login.
     """
     if found == ARMED or (found is None and boots(pod)):
         return []

@@ -84,7 +84,10 @@ class Ledger:
         self._append(to_json(line) + "\n")
 
     def open(self) -> None:
-        """Make an empty ledger where there is none: one that is missing later was lost. :raises OSError:"""
+        """Make an empty ledger where there is none: one that is missing later was lost.
+
+        :raises OSError: when it cannot be made.
+        """
         self._append("")
 
     def _append(self, text: str) -> None:
@@ -121,21 +124,24 @@ class Ledger:
         return Look(events, problem)
 
     def read(self) -> list[dict[str, Any]]:
-        """All events that can be read, oldest first. A last line torn by a crash is left out: its create had not been
-        sent.
+        """Return all events that can be read, oldest first.
+
+        A last line torn by a crash is left out: its create had not been sent.
         """
         return self.look().events
 
     def pending(self) -> list[dict[str, Any]]:
-        """The last event of every name whose create may still turn into a pod: ``creating`` or ``ambiguous`` was its
-        last word.
+        """Return the last event of every name whose create may still turn into a pod.
+
+        That is where ``creating`` or ``ambiguous`` was its last word.
         """
         last = {event["name"]: event for event in self.told()}
         return [event for event in last.values() if event["event"] in (CREATING, AMBIGUOUS)]
 
     def made(self) -> list[dict[str, Any]]:
-        """The pods that were made and not proved gone, each with the event that tells of its making; those that only
-        the run's record still knows among them.
+        """Return the pods that were made and not proved gone, each with the event of its making.
+
+        Those that only the run's record still knows are among them.
         """
         pods: dict[tuple[str, str], dict[str, Any]] = {}
         known: set[tuple[str, str]] = set()
@@ -154,7 +160,7 @@ class Ledger:
         return [*pods.values(), *(event for key, event in kept.items() if key not in known)]
 
     def record(self) -> list[dict[str, Any]]:
-        """The pods that the run's record ``run.json`` knows and does not call proved gone, as events."""
+        """Return the pods that the run's record ``run.json`` knows and does not call proved gone, as events."""
         if self.run_dir is None:
             return []
         try:
@@ -171,7 +177,7 @@ class Ledger:
         return [event for event in map(_event, told) if event is not None and event["id"]]
 
     def told(self) -> list[dict[str, Any]]:
-        """The events as ``read`` has them, each with the account that its name was asked for with."""
+        """Return the events as ``read`` has them, each with the account that its name was requested with."""
         events, holders = self.read(), {}
         for event in events:
             if Holder.of(event).known:
@@ -181,7 +187,7 @@ class Ledger:
         return events
 
     def open_at(self, prefix: str) -> set[str]:
-        """Providers at which a pod with such a name may be."""
+        """Return providers at which a pod with such a name may be."""
         return {event["provider"] for event in (*self.pending(), *self.made()) if event["name"].startswith(prefix)}
 
     def names(self) -> set[str]:
@@ -196,7 +202,7 @@ def proves(made: Mapping[str, Any], gone: Mapping[str, Any]) -> bool:
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A row as an event with the types that are promised; None for what is none."""
+    """Return a row as an event with the promised types; None for anything else."""
     name, provider = row.get("name"), row.get("provider")
     if row.get("event") not in EVENTS or not isinstance(name, str) or not isinstance(provider, str):
         return None

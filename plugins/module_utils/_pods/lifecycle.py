@@ -155,12 +155,12 @@ class PodLifecycle:
         return ExistingPod(self.work, self.wanted, readiness, self.check)
 
     def find(self) -> list[Pod]:
-        """The living pods that are meant: by id, else by name: all of one identity, or of exactly that name.
+        """Find the living pods: by id, else by name: all of one identity, or of exactly that name.
 
-        What the run's ledger knows of and the list does not show is looked for first: a pod made a moment ago would
+        Pods that the run's ledger knows and the list does not show are looked for first: a pod made a moment ago would
         else be rented twice.
 
-        :raises NotFound: for an id that does not exist, unless it is wanted gone: something else is never made in its
+        :raises NotFound: for an id that does not exist, unless the state is absent: something else is never made in its
             place.
         """
         if self.wanted.id:
@@ -175,7 +175,7 @@ class PodLifecycle:
         return pods
 
     def _refuse_taken(self, pod: Pod) -> None:
-        """A name that another pod has would mean neither of them afterwards. Providers give it to both."""
+        """Refuse a name that another pod has: providers give it to both, and then it names neither."""
         name = self.wanted.name
         if not self.wanted.id or not name or name == pod.name:
             return
@@ -194,7 +194,7 @@ class PodLifecycle:
         return [pod] if pod.phase != GONE else []
 
     def _listed(self) -> list[Pod]:
-        """The living pods that are meant, by a complete list of our own."""
+        """Return the living pods by a complete list of our own."""
         meant = self.wanted.id
         return [
             pod
@@ -203,15 +203,16 @@ class PodLifecycle:
         ]
 
     def _look_again(self) -> list[Pod]:
-        """The second look where the first one showed nothing: a provider need not show a pod that was made moments ago
-        in every answer, and a pod that is taken for gone goes on costing money. A pod with an id must be missing in the
-        list, too.
+        """Look a second time where the first look showed nothing.
+
+        A provider need not show a pod that was made moments ago in every answer, and a pod that is taken for gone goes
+        on costing money. A pod with an id must be missing in the list, too.
         """
         self.work.polls.pause(QUICK)
         return (self._by_id(self.wanted.id) if self.wanted.id else []) or self._listed()
 
     def _identity(self) -> str:
-        """What all attempts at the wanted pod have in common."""
+        """Return what all attempts at this pod have in common."""
         identity = PodName.parse_identity(self.wanted.name)
         return identity.identity if identity is not None else str(self.wanted.name)
 
@@ -258,17 +259,20 @@ class PodLifecycle:
         return outcome
 
     def differences(self, pod: Pod) -> list[diff.Change]:
-        """What of a pod that is there is not as it is wanted. :raises CloudError: for what cannot be mended."""
+        """Return how an existing pod differs from the options.
+
+        :raises CloudError: for what cannot be mended.
+        """
         refuse_impossible(self.wanted)
         return diff.compare(pod, resolve(self.wanted, self.work.provider, pod))
 
     def standing(self) -> ExistingPod:
-        """A pod that is there, and what is wanted of it."""
+        """Return an existing pod, with what the options say of it."""
         self.lease = self._leased()
         return self._standing()
 
     def _lock(self, reached: Reached, outcome: PodOutcome) -> None:
-        """A pod is locked when nothing stands in the way of giving it back any more."""
+        """Lock a pod once nothing stands in the way of giving it back any more."""
         try:
             locked = self.work.provider.update(reached.pod.id, {"locked": True})
         except errors.CloudError as error:
@@ -277,7 +281,7 @@ class PodLifecycle:
             outcome.pods = [replace(reached, pod=replace(reached.pod, locked=locked.locked))]
 
     def _first_attempt(self) -> int:
-        """The number after every attempt that the list (ended pods too) or the ledger knows of this identity."""
+        """Return the number after every attempt that the list (ended pods too) or the ledger has for this identity."""
         names = [pod.name for pod in self.work.provider.list_pods()] if PodName.parse_identity(self.wanted.name) else []
         parsed = [PodName.parse(name) for name in [*names, *self.work.ledger.names()] if self._mine(name)]
         return max((name.attempt for name in parsed if name is not None), default=0) + 1

@@ -92,7 +92,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
 
 
 def diagnose(lines: Iterable[str]) -> Diagnosis | None:
-    """What the lines tell; None when none of them is known."""
+    """Return what the lines mean; None when none of them is known."""
     told = list(lines)
     for pattern, sentence, everywhere in _KNOWN:
         for line in told:
@@ -111,8 +111,9 @@ DEADLINE = 5.0
 
 
 def read(provider: Provider, pod: Pod, source: str) -> list[str]:
-    """Lines of a log without the values of the pod's environment; none when it cannot be had, for what is asked about
-    is the pod.
+    """Return lines of a log without the values of the pod's environment.
+
+    It returns none when the log cannot be read: the caller asks about the pod.
     """
     if not provider.capabilities.logs:
         return []
@@ -124,8 +125,9 @@ def read(provider: Provider, pod: Pod, source: str) -> list[str]:
 
 
 def quote(provider: Provider, pod: Pod, *, running: bool) -> tuple[str, bool]:
-    """The last lines of the log for a message, of those before them the one that says why there is no SSH, and what
-    known lines mean; and whether a pod on any other host would meet the same.
+    """Quote the log for a message, and say whether a pod on any other host would meet the same.
+
+    The quote has the last lines, of those before them the one that says why there is no SSH, and what known lines mean.
 
     :param running: the container has run: then it has more to say than the system.
     """
@@ -142,6 +144,6 @@ def quote(provider: Provider, pod: Pod, *, running: bool) -> tuple[str, bool]:
 
 
 def why_no_ssh(provider: Provider, pod: Pod) -> str | None:
-    """What our start command says in the pod when it cannot set up SSH; None when it says nothing of the kind."""
+    """Return what our start command says in the pod when it cannot set up SSH; None when it says no such thing."""
     told = [line for line in read(provider, pod, "container") if bootstrap.FAILED in line]
     return told[-1][told[-1].index(bootstrap.FAILED) :] if told else None

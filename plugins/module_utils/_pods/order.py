@@ -72,14 +72,18 @@ class PodOrder:
             self.work.provider.check(self._request(offer, attempt))
 
     def predicted(self, offer: Offer, attempt: int) -> Pod:
-        """The pod that would be rented on this offer. :raises BadRequest: when it would be refused."""
+        """Return the pod that would be rented on this offer.
+
+        :raises BadRequest: when it would be refused.
+        """
         self.work.provider.check(self._request(offer, attempt))
         request = diff.expanded(self._request(offer, attempt), self.wanted.template)
         return replace(diff.predicted(request, self.work.provider.name, offer), locked=bool(self.wanted.locked))
 
     def _checked(self) -> PodSpec:
-        """Refuse what can be known to be wrong before the offers are, first what needs no request; return the pod with
-        everything that it names looked up.
+        """Refuse what is known to be wrong before there are offers, first what needs no request.
+
+        It returns the pod with everything that it names looked up.
         """
         wanted, target = self.wanted, self.readiness.target if self.readiness is not None else RENTED
         others = wanted.filters or wanted.min_gpu_memory or wanted.min_compute_capability
@@ -112,7 +116,7 @@ class PodOrder:
         return bootstrap.bootstrapped(how, replace(request, args=own), images)
 
     def _boot(self) -> str:
-        """What arms the lease from the container's start on; who waits for a login renews it soon."""
+        """Return what arms the lease from the container's start on; a login that is waited for renews it soon."""
         if self.lease is None:
             return ""
         soon = self.readiness is not None and STAGES.index(self.readiness.target) >= LOGIN

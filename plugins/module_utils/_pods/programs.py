@@ -194,8 +194,10 @@ class _Child:
         return self.outcome is None
 
     def settle(self) -> None:
-        """Notice its end. A master connection that ssh leaves behind may hold the error stream open; all that the
-        program itself wrote is in the pipe by then.
+        """Notice its end.
+
+        A master connection that ssh leaves behind may hold the error stream open; everything that the program itself
+        wrote is in the pipe by then.
         """
         if self.outcome is not None or self._process.poll() is None:
             return

@@ -114,7 +114,7 @@ def terminate_and_prove(
 
 
 def prove(ending: Ending, targets: Sequence[Target]) -> None:
-    """The same for targets, some of which may have been told to end already."""
+    """Prove the same for targets, some of which may have been told to end already."""
     if not targets:
         return
     provider, patience, settle = ending.provider, ending.patience, ending.settle
@@ -143,7 +143,7 @@ def prove(ending: Ending, targets: Sequence[Target]) -> None:
 
 
 def _pause(polls: PollInterval, looks: int, at_most: float) -> None:
-    """The first looks come quickly, the later ones politely."""
+    """Pause between looks: the first ones come quickly, the later ones politely."""
     if looks < QUICK_LOOKS:
         polls = replace(polls, interval=min(QUICK, polls.interval) if polls.interval is not None else QUICK)
     polls.pause(at_most)
@@ -194,7 +194,7 @@ def _look(ending: Ending, targets: Sequence[Target], elapsed: float) -> None:
 
 
 def _absent(provider: Provider, target: Target) -> bool:
-    """True when ``get`` says that the pod does not exist, or that it has ended."""
+    """Return True when ``get`` says that the pod does not exist, or that it has ended."""
     try:
         phase = provider.get_pod(target.pod.id).phase
     except errors.NotFound:
@@ -204,7 +204,10 @@ def _absent(provider: Provider, target: Target) -> bool:
 
 
 def _proved(ending: Ending, target: Target) -> None:
-    """It is gone, if this account can say so: of another one's pod it sees nothing, whether it lives or not."""
+    """Note a target as gone, if this account can say so.
+
+    It sees nothing of another account's pod, whether that lives or not.
+    """
     why = None if target.seen or target.renter is None else doubt(ending.provider, target.renter)
     if why is not None:
         target.reason, target.stuck = why, True
@@ -227,7 +230,7 @@ def _note(target: Target, error: errors.CloudError) -> None:
 
 
 def pod_of(event: dict[str, Any]) -> Pod:
-    """The pod that an entry of the ledger tells of: what is known of it without asking the provider."""
+    """Return the pod of a ledger's entry: what is known of it without asking the provider."""
     return Pod(
         event["provider"],
         event["id"],
@@ -242,8 +245,9 @@ def pod_of(event: dict[str, Any]) -> Pod:
 def write_quietly(
     ledger: Ledger, progress: Progress, event: str, pod: Pod, reason: str | None = None, holder: Holder | None = None
 ) -> None:
-    """Write to the ledger about a pod that exists or existed: a full disk must not lose the pod, so it is only
-    remarked.
+    """Write to the ledger about a pod that exists or existed.
+
+    A full disk must not lose the pod, so a failure is only remarked.
     """
     try:
         ledger.write(

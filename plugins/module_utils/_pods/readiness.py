@@ -123,15 +123,16 @@ class Readiness:
         return float(self.deadlines.get(stage, DEADLINES[stage] + (INSTALLING if installing else 0.0)))
 
     def named(self, pod: Pod, user: str | None = None) -> Pod:
-        """The pod with this user, else with the one who was named, where there is one."""
+        """Return the pod with this user, else with the one who was named, where there is one."""
         user = user or self.user
         return replace(pod, endpoint=replace(pod.endpoint, user=user)) if user and pod.endpoint else pod
 
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a pod got: the last stage, the pod as last read, and what was learned on the way. ``lease`` is what
-    became of its lease at the login, ``lease_ends_at`` when that ends.
+    """How far a pod got: the last stage, the pod as last read, and what was learned on the way.
+
+    ``lease`` is what became of its lease at the login, ``lease_ends_at`` when that ends.
     """
 
     stage: str
@@ -143,7 +144,7 @@ class Reached:
     lease_ends_at: str | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """The pod's result with stage, python, python_version, host_key_checking and lease_ends_at."""
+        """Return the pod's result with stage, python, python_version, host_key_checking and lease_ends_at."""
         result = self.pod.to_result()
         result.update(
             stage=self.stage,
@@ -161,7 +162,7 @@ def rented(readiness: Readiness | None) -> float:
 
 
 def stage_of(pod: Pod) -> str:
-    """The stage that a pod object alone proves, without any try at its address."""
+    """Return the stage that a pod object alone proves, without any try at its address."""
     if pod.phase != RUNNING:
         return RENTED
     return ADDRESSED if pod.endpoint is not None else RUNNING
@@ -265,8 +266,10 @@ class ReadinessWaiter:
         )
 
     def _routed(self, pod: Pod) -> Pod:
-        """The pod with the address that is tried now: the direct one, and after some failures the first that answers,
-        or (when the key was refused there) the next one.
+        """Return the pod with the address that is tried now.
+
+        That is the direct one; after some failures the first that answers; or, when the key was refused there, the next
+        one.
         """
         if pod.endpoint is None or not pod.alternates:
             return pod
@@ -282,7 +285,7 @@ class ReadinessWaiter:
         return replace(pod, endpoint=chosen, alternates=tuple(route for route in routes if route != chosen))
 
     def _read(self, pod: Pod) -> Pod:
-        """The pod as it is now; as it was, when the API fails for a moment (the deadline of the stage still counts)."""
+        """Return the pod as it is now; as it was, when the API fails for a moment: the stage's deadline counts on."""
         moment = self._polls.clock.monotonic()
         young = not self._seen and moment - self._begun < self._grace
         try:
@@ -325,8 +328,9 @@ class ReadinessWaiter:
             )
 
     def _refuse_interrupted(self, pod: Pod) -> None:
-        """End the wait for a pod that was taken away, or that sits stopped. One that was made to run and never did
-        gets one start.
+        """End the wait for a pod that was taken away, or that sits stopped.
+
+        One that was made to run and never did gets one start.
         """
         if self._before is not None:
             return
@@ -414,7 +418,7 @@ class ReadinessWaiter:
         return ""
 
     def _try_command(self, pod: Pod) -> str:
-        """The login brought the answers of the command along; only when it did not, log in once more."""
+        """Return the stage by the command's answers, which the login brought; only if it did not, log in again."""
         if self._probe is None or not self._probe.answered:
             problem = self._try_login(pod)
             if problem:
@@ -428,7 +432,7 @@ class ReadinessWaiter:
         )
 
     def _quote(self, pod: Pod) -> tuple[str, str | None]:
-        """What the pod's log says, and the code of the error."""
+        """Return what the pod's log says, and the code of the error."""
         quoted, everywhere = logs.quote(self._provider, pod, running=self._reached != RENTED)
         return quoted, errors.EVERYWHERE if everywhere else None
 

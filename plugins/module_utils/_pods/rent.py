@@ -60,7 +60,7 @@ class OfferPool:
         self._lock = threading.RLock()
 
     def take(self) -> Offer | None:
-        """The best offer that is left, None when there is none."""
+        """Take the best offer that is left, None when there is none."""
         with self._lock:
             if self._refused >= self._most_refused:
                 self._offers = [offer for offer in self._offers if offer.id is None]
@@ -87,19 +87,21 @@ class OfferPool:
         ]
 
     def drop(self, offer: Offer) -> None:
-        """This offer is not tried again."""
+        """Drop an offer: it is not tried again."""
         with self._lock:
             self._offers = [each for each in self._offers if _key(each) != _key(offer)]
 
     def refused(self, offer: Offer) -> None:
-        """It was not to be had."""
+        """Note that an offer was refused."""
         with self._lock:
             self._refused += offer.id is not None
             self.drop(offer)
 
     def failed(self, offer: Offer, region: str | None, reason: str) -> None:
-        """Its pod did not get ready: the same machine is not rented again, and where machines have no number, the same
-        kind of GPU in the same region last.
+        """Note that an offer's pod did not become ready.
+
+        The same machine is not rented again, and where machines have no number, the same kind of GPU in the same region
+        comes last.
         """
         with self._lock:
             self._remember(offer, region, reason)
@@ -123,13 +125,13 @@ class OfferPool:
 
 
 def _key(offer: Offer) -> tuple[str, ...]:
-    """What an offer is known by."""
+    """Return what an offer is known by."""
     cpu = offer.cpu.words() if offer.cpu is not None else ""
     return (offer.provider, offer.id or "", offer.gpu_id, offer.cloud or "", offer.region or "", cpu)
 
 
 def _alike(one: Offer, other: Offer, region: str | None) -> bool:
-    """The same kind of GPU at the same provider, in that region or wherever it likes."""
+    """Return whether both are the same kind of GPU at the same provider, in that region or in any."""
     same_kind = all(getattr(one, name) == getattr(other, name) for name in ("provider", "gpu_id", "cpu", "cloud"))
     return same_kind and one.id is None and (one.region is None or one.region == region)
 
@@ -212,7 +214,10 @@ class _Tries:
         self._since = history.clock.monotonic()
 
     def refuse_to_go_on(self) -> None:
-        """:raises BaseException: when no further offer is to be asked for."""
+        """Refuse to try another offer once the call must end.
+
+        :raises BaseException: the reason.
+        """
         self._limits.before()
         if self.refusals and self._history.clock.monotonic() - self._since > self._limits.rented:
             raise _not_rented(self.refusals, self._limits.rented)
@@ -231,7 +236,7 @@ class _Tries:
         return True
 
     def _replaced(self, offer: Offer, error: errors.CloudError, fault: Fault) -> bool:
-        """A pod was rented and given up: whether another one is rented in its place."""
+        """Say whether another pod is rented in place of one that was rented and given up."""
         self._history.given_up += 1
         self._since = self._history.clock.monotonic()
         if not fault.everywhere and fault.blame == HOST:
@@ -280,9 +285,10 @@ def _accepted(
     cap: float | None,
     history: AttemptLog,
 ) -> Reached:
-    """What ``accept`` makes of the pod; a pod that is no good is given back before its error goes on.
+    """Return what ``accept`` makes of the pod; give a pod that is no good back before its error goes on.
 
-    Also when the error is none of ours, even an interrupt: a pod that nobody waits for must not go on costing money.
+    The same happens for an error that is not ours, even an interrupt: a pod without a task that waits for it must not
+    go on costing money.
     """
     try:
         said = pod.usd_per_hour
@@ -299,7 +305,10 @@ def _accepted(
 
 
 def _within_cap(pod: Pod, cap: float | None) -> None:
-    """The price in the contract, read back. :raises TooExpensive: when it is above the cap."""
+    """Check the price in the contract, read back.
+
+    :raises TooExpensive: when it is above the cap.
+    """
     if over(pod.usd_per_hour, cap):
         raise errors.TooExpensive(
             f"The contract of the pod {pod.label()} says {usd(pod.usd_per_hour)} per hour, above the cap of "
@@ -311,8 +320,9 @@ def _within_cap(pod: Pod, cap: float | None) -> None:
 def _give_back(
     work: PodContext, pod: Pod, request: PodRequest, offer: Offer, error: BaseException, history: AttemptLog
 ) -> None:
-    """End a pod that is not kept. :raises NotProvedGone: when it may still cost money, with the first error's words
-    too.
+    """End a pod that is not kept.
+
+    :raises NotProvedGone: when it may still cost money, with the first error's words too.
     """
     if isinstance(error, errors.CloudError) and error.pod is not None:
         pod = error.pod
@@ -337,7 +347,7 @@ def _last_attempt(error: errors.CloudError, given_up: int) -> None:
 
 
 def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors.CloudError:
-    """The error when no order was taken for too long."""
+    """Return the error when no order was accepted for too long."""
     last = refusals[-1]
     return errors.NoCapacity(
         f"Nothing was rented within {seconds:.0f} s: {len(refusals)} offers were refused, the last one in the "
@@ -348,7 +358,7 @@ def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors
 
 
 def nothing_left(refusals: Sequence[errors.CloudError]) -> errors.CloudError:
-    """The error when every offer was tried: the only one's own, or one that lists them all."""
+    """Return the error when every offer was tried: the only one's own, or one that lists them all."""
     texts = list(dict.fromkeys(error.detail or error.message for error in refusals))
     if len({type(error) for error in refusals}) == 1:
         last = refusals[-1]

@@ -26,13 +26,14 @@ MOUNT_PATH = "/workspace"
 
 @dataclass(frozen=True)
 class PodSpec:
-    """One pod as a user wants it. None means "not given": a default then holds for a new pod, and nothing is
-    compared. ``template_id``, ``registry`` and the id of ``network_volume`` may be names until ``resolve`` has made ids
-    of them; an empty ``registry`` means that there shall be none. ``for_new`` holds fields that count for a new pod
-    only. ``template`` is what the template says, once it was read; ``apply_template`` holds a pod that is there against
-    it. ``any_cloud`` says that the provider knows no kinds of hosts; ``filters`` and ``extra`` are in the words of
-    one provider. ``lease`` is hours. ``places`` are data centres and countries of any provider, for ``regions``, which
-    the user's module calls ``regions_option``.
+    """One pod as a user asks for it.
+
+    None means "not given": a default then holds for a new pod, and nothing is compared. ``template_id``, ``registry``
+    and the id of ``network_volume`` may be names until ``resolve`` has made ids of them; an empty ``registry`` means
+    that there must be none. ``for_new`` holds fields that count for a new pod only. ``template`` is what the template
+    says, once it was read; ``apply_template`` holds an existing pod against it. ``any_cloud`` says that the provider
+    has no kinds of hosts; ``filters`` and ``extra`` are in the words of one provider. ``lease`` is hours. ``places``
+    are data centres and countries of any provider, for ``regions``, which the user's module calls ``regions_option``.
     """
 
     name: str | None = None
@@ -89,7 +90,7 @@ class PodSpec:
         return replace(self, for_new={}, **self.for_new)
 
     def query(self) -> OfferQuery:
-        """What to look for in the market."""
+        """Return what to look for in the market."""
         return OfferQuery(
             gpus=self.gpus,
             gpu_count=self.gpu_count or 1,
@@ -115,13 +116,13 @@ class PodSpec:
         )
 
     def opened(self) -> tuple[str, ...] | None:
-        """The ports of a new pod; None when a template decides and is not read yet."""
+        """Return the ports of a new pod; None when a template decides and is not read yet."""
         if self.ports is not None:
             return self.ports
         return self.template_ports if self.template_id else PORTS
 
     def request(self, offer: Offer | None, name: str) -> PodRequest:
-        """The pod to rent on this offer under this name; without an offer what is known before there are any."""
+        """Return the pod to rent on this offer under this name; without an offer what is known before there are any."""
         regions = (offer.region,) if offer is not None and offer.region else self.regions or ()
         count = self.gpu_count if self.gpu_count is not None else 1
         disk = self.disk_gb if self.disk_gb is not None or self.template_id else DISK_GB
@@ -160,13 +161,14 @@ class PodSpec:
 
 
 def _mounted(mount: Mount | None) -> Mount | None:
-    """The mount with the path of a new pod where none was given."""
+    """Return the mount with the path of a new pod where none was given."""
     return replace(mount, path=mount.path or MOUNT_PATH) if mount is not None else None
 
 
 def refuse_impossible(wanted: PodSpec) -> None:
-    """What excludes each other whatever the provider says, and what is no key: a pod that is there would pass over it
-    silently, and its next one be out of reach.
+    """Refuse options that exclude each other at any provider, and keys that are none.
+
+    An existing pod would ignore them silently, and its next one be out of reach.
 
     :raises BadRequest: with one sentence.
     """
@@ -211,7 +213,7 @@ def refuse_no_keys(wanted: PodSpec) -> None:
 
 
 def refuse_unreachable(wanted: PodSpec, target: str) -> None:
-    """A wait beyond the address can only succeed with port 22 and a key: seen before the money is spent.
+    """Refuse to wait beyond the address without port 22 and a key, before the money is spent.
 
     :param target: the stage to wait for.
     :raises BadRequest: when one is missing.

@@ -47,12 +47,12 @@ class HostKey:
 
 
 def printed(log: Iterable[str]) -> set[str]:
-    """The fingerprints that the container printed into its log."""
+    """Return the fingerprints that the container printed into its log."""
     return {match[1] for line in log for match in _PRINTED.finditer(line)}
 
 
 def scan(run: Run, endpoint: Endpoint) -> list[HostKey]:
-    """The keys that the address offers now; empty when it offers none."""
+    """Return the keys that the address offers now; empty when it offers none."""
     _status, out, _err = run(["ssh-keyscan", "-T", str(SCAN_TIMEOUT), "-p", str(endpoint.port), endpoint.host])
     keys = []
     for line in out.splitlines():
@@ -67,8 +67,11 @@ def scan(run: Run, endpoint: Endpoint) -> list[HostKey]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison says. ``mode`` is STRICT or ACCEPT_NEW, None when the address must not be trusted (yet); then
-    ``problem`` says why. ``lines`` belong into known_hosts."""
+    """The result of comparing host keys.
+
+    ``mode`` is STRICT or ACCEPT_NEW, None when the address must not be trusted (yet); then ``problem`` says why.
+    ``lines`` belong into known_hosts.
+    """
 
     mode: str | None
     lines: tuple[str, ...] = ()
@@ -133,7 +136,7 @@ def _addressed(line: str) -> tuple[str, str]:
 
 
 def _lines(path: str) -> list[str]:
-    """The lines of a known_hosts file; none when there is none."""
+    """Return the lines of a known_hosts file; none when there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return [line.strip() for line in file if line.strip() and not line.startswith("#")]
@@ -183,7 +186,7 @@ class HostKeyTrust:
         return verdict
 
     def _printed(self, pod: Pod) -> set[str]:
-        """The fingerprints in the pod's log; empty when the log cannot be read, which a line of progress says."""
+        """Return the fingerprints in the pod's log; empty when it cannot be read, which a line of progress says."""
         if not (self.provider.capabilities.logs and self.provider.capabilities.prints_host_keys):
             return set()
         try:
@@ -218,10 +221,12 @@ _PYTHON = re.compile(r"^podyard:python=(\S+) (/.*?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Probe:
-    """What one command on the pod said: ``logged_in`` (a command ran, which is the only proof), ``answered`` (its
-    output came back whole), ``python`` and its version (None when the pod has none that Ansible can use), ``problem``
-    (ssh's own words, else empty), ``mute`` (the key is accepted, and no command runs: the shell only says to go away),
-    ``lease`` (what became of the pod's lease, see ``_lease.said``).
+    """What one command on the pod said.
+
+    ``logged_in``: a command ran, which is the only proof. ``answered``: its output came back whole. ``python`` and its
+    version: None when the pod has none that Ansible can use. ``problem``: ssh's own words, else empty. ``mute``: the
+    key is accepted, and no command runs: the shell only says to go away. ``lease``: what became of the pod's lease, see
+    ``lease.said``.
     """
 
     logged_in: bool
@@ -255,8 +260,9 @@ def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bo
 
 
 def command(endpoint: Endpoint, known_hosts: str, mode: str, key: str | None, remote: str) -> list[str]:
-    """The ssh command for one remote command: no questions, no shared connection, no other known_hosts than the run's
-    own.
+    """Return the ssh command for one remote command.
+
+    It asks no questions, shares no connection, and reads no other known_hosts than the run's own.
     """
     target = ssh_options.Target(endpoint.host, endpoint.port, endpoint.user, known_hosts, key, mode == STRICT)
     return ssh_options.command(target, remote, level="ERROR", connect=LOGIN_TIMEOUT)
@@ -279,8 +285,9 @@ def probe(run: Run, argv: Sequence[str]) -> Probe:
 
 
 def is_refused(found: Probe) -> bool:
-    """Whether this user may not log in, while another one may: the key is refused, no command runs, or an image's own
-    answer to root names the user to take.
+    """Return whether this user may not log in, while another one may.
+
+    The key is refused, no command runs, or an image's own answer to root names the user to take.
     """
     return found.mute or (not found.answered and _REFUSED.search(found.problem) is not None)
 
@@ -340,7 +347,7 @@ def key_problem(run: Run, path: str) -> str | None:
 
 
 def _opened(run: Run, path: str) -> tuple[str | None, str | None]:
-    """What is wrong with a private key, and its public half, which is not known of one that an agent holds."""
+    """Return what is wrong with a private key, and its public half, which is not known of one that an agent holds."""
     status, out, err = run(["ssh-keygen", "-y", "-P", "", "-f", path])
     if status == 0:
         return None, out

@@ -64,7 +64,7 @@ class Target:
 
 
 def quoted(path: str) -> str:
-    """A path as ssh's own options want it: it splits them at blanks, knows quotes, and expands percent signs."""
+    """Quote a path for ssh's own options: it splits them at blanks, knows quotes, and expands percent signs."""
     if _PLAIN.fullmatch(path):
         return path
     return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
@@ -95,7 +95,7 @@ def arguments(
 
 
 def _front(connect: float, level: str, *, terminal: bool = False) -> list[str]:
-    """What holds for every pod. At a terminal a person may tell ssh something, which a program never does."""
+    """Return what holds for every pod. At a terminal a person may answer ssh, which a program never does."""
     never = [each for each in _NEVER if not (terminal and each.startswith("EscapeChar="))]
     tty = f"RequestTTY={'force' if terminal else 'no'}"
     wait = f"ConnectTimeout={max(1, math.ceil(connect))}"
@@ -107,7 +107,7 @@ def _words(*options: str) -> list[str]:
 
 
 def _reach(target: Target) -> list[str]:
-    """What leads to this pod and no other."""
+    """Return what leads to this pod and no other."""
     options = [
         f"UserKnownHostsFile={quoted(target.known_hosts)}",
         "GlobalKnownHostsFile=/dev/null",
@@ -126,25 +126,29 @@ def _reach(target: Target) -> list[str]:
 
 
 def command(target: Target, remote: str, *, level: str = "INFO", connect: float = LOGIN_SECONDS) -> list[str]:
-    """The whole command that runs ``remote`` on the pod, over a connection of its own."""
+    """Return the whole command that runs ``remote`` on the pod, over a connection of its own."""
     return ["ssh", "-T", *arguments(target, level=level, connect=connect), "--", target.host, remote]
 
 
 def line(target: Target) -> str:
-    """The command with which a person logs in: as short as it can be without anything of the user's deciding."""
+    """Return the command with which a person logs in: as short as it can be without the user's settings deciding."""
     return shlex.join(["ssh", *NO_FILES, *_reach(target), f"{target.user}@{target.host}"])
 
 
 def rsync_line(target: Target) -> str:
-    """The beginning of an rsync command for a person, up to its paths. rsync splits -e at blanks, and knows quotes."""
+    """Return the beginning of an rsync command for a person, up to its paths.
+
+    rsync splits -e at blanks, and knows quotes.
+    """
     words = ["ssh", *NO_FILES, *_reach(target)]
     shell = " ".join(word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "''") + "'" for word in words)
     return shlex.join(["rsync", "-e", shell])
 
 
 def ours(line_of_a_person: str, *, connect: float, level: str = "ERROR", terminal: bool = False) -> list[str]:
-    """The command of ``connection.json`` as a program calls it, without what is to run there: ssh takes the first value
-    of an option, so that what stands in front wins over whatever a record of another version says.
+    """Return the command of ``connection.json`` as a program calls it, without what it runs there.
+
+    ssh takes the first value of an option, so that ours in front win over whatever a record of another version says.
 
     :raises ValueError: when the text is no command.
     """
@@ -153,6 +157,6 @@ def ours(line_of_a_person: str, *, connect: float, level: str = "ERROR", termina
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for programs that talk to a pod: without the account's keys, which no option can then send."""
+    """Return the environment for programs that talk to a pod: no option can send the account's keys, it has none."""
     secrets = {each.name for name in registry.names() for each in registry.settings(name) if each.secret}
     return {name: value for name, value in (os.environ if environ is None else environ).items() if name not in secrets}

@@ -69,7 +69,7 @@ def require_gone(
 
 
 def _not_gone(provider: Provider, alive: Sequence[dict[str, Any]]) -> str:
-    """What a person must know of pods that may still bill."""
+    """Say what a person must know of pods that may still bill."""
     sentences = []
     for result in alive:
         named = f"{result['name']} ({result['id'] or 'nobody knows its id'})"
@@ -81,8 +81,9 @@ def _not_gone(provider: Provider, alive: Sequence[dict[str, Any]]) -> str:
 
 
 def named(error: errors.CloudError, name: str, prefix: str, ledger: Ledger) -> errors.CloudError:
-    """The error of a provider that could not be asked, with the pods that the books know there: they cost money, and a
-    person must know which.
+    """Return the error of a provider that did not answer, with the pods that the books name there.
+
+    They cost money, and a person must know which.
     """
     known = [pod_of(event) for event in ledger.made() if event["provider"] == name and _of_run(pod_of(event), prefix)]
     if known and "NOT PROVED GONE" not in error.message:
@@ -177,7 +178,7 @@ class _GivingBack:
         return [*done.values(), *self._never_appeared()]
 
     def known(self, done: dict[str, dict[str, Any]]) -> list[Target]:
-        """The pods that the books know, told to end: who has no list need not wait for one."""
+        """End the pods that the books know: a caller without a list need not wait for one."""
         events = [event for event in self.ending.ledger.made() if self._expected(event)]
         targets = {event["id"]: Target(pod_of(event), Holder.of(event)) for event in events if event["id"] not in done}
         with self.ending.provider.urgently():
@@ -185,7 +186,7 @@ class _GivingBack:
         return list(targets.values())
 
     def listed(self, known: Sequence[Target]) -> list[Pod]:
-        """The run's pods that the provider lists.
+        """Return the run's pods that the provider lists.
 
         :raises CloudError: when they cannot be listed; it names what is known to bill, and how a person ends that.
         """
@@ -224,12 +225,13 @@ class _GivingBack:
         return name is not None and name.prefix_of_run == self.prefix and event["provider"] == self.ending.provider.name
 
     def _waiting(self) -> list[dict[str, Any]]:
-        """Creates without an outcome."""
+        """Return creates without an outcome."""
         return [event for event in self.ending.ledger.pending() if self._expected(event)]
 
     def _never_appeared(self) -> list[dict[str, Any]]:
-        """Close the entries of creates that never became a pod, so that nobody looks for them again. What another
-        account asked for this one would not see, so it stays open and is told.
+        """Close the entries of creates that never became a pod, so that they are not looked for again.
+
+        This account would not see what another one requested, so that entry stays open and is reported.
         """
         left = []
         for event in self._waiting():
@@ -246,7 +248,7 @@ class _GivingBack:
 
 
 def pods_of_run(provider: Provider, prefix: str) -> list[dict[str, Any]]:
-    """What ``give_back_run`` would end now, in the form of its results; nothing is done."""
+    """Return what ``give_back_run`` would end now, in the form of its results; nothing is done."""
     return [Target(pod).to_result() for pod in provider.list_pods() if _of_run(pod, prefix)]
 
 

@@ -56,9 +56,9 @@ class PodWatcher:
         return self._newest if self._newest > float("-inf") else self._clock.monotonic()
 
     def see(self, known: Pod, *, since: float, young: bool = False) -> Pod:
-        """A pod as it is, by a look that began at ``since`` or later and that this process has not had yet.
+        """Return a pod as seen by a look that began at ``since`` or later and is new to this process.
 
-        :param known: the pod as last read; what another's look does not tell (its environment) is taken from it.
+        :param known: the pod as last read; what another's look does not hold (its environment) is taken from it.
         :param young: the pod was made moments ago, and need not be in the list yet: then it is not asked for singly.
         :raises NotFound: when the provider has no such pod, or (young) does not show it yet.
         """
@@ -76,10 +76,11 @@ class PodWatcher:
         return pod
 
     def pods(self, *, since: float, urgent: bool = False) -> list[Pod]:
-        """All pods of the account, by a complete list that began at ``since`` or later and that this process has not
-        had yet. What others saw has no environment.
+        """Return all pods of the account, by a complete list that is new to this process.
 
-        :raises CloudError: when they cannot be listed, be it by this process or by the one that tried for all.
+        The list began at ``since`` or later. Pods that others saw have no environment.
+
+        :raises CloudError: when they cannot be listed, by this process or by the one that tried for all.
         """
         if self._file is None:
             return self._provider.list_pods()
@@ -104,7 +105,10 @@ class PodWatcher:
         return pods
 
     def _found(self, since: float) -> list[Pod] | None:
-        """What another process has left, if it is young enough. :raises CloudError: its failure."""
+        """Return what another process has left, if it is young enough.
+
+        :raises CloudError: its failure.
+        """
         data = self._file.read() if self._file is not None else {}
         begun = data.get("begun")
         if not isinstance(begun, (int, float)) or not max(since, self._newest) <= begun <= self._clock.monotonic():
@@ -125,7 +129,7 @@ class PodWatcher:
 
 
 def _shown(pod: Pod) -> dict[str, Any]:
-    """What others may see of a pod."""
+    """Return what others may see of a pod."""
     shown = {name: getattr(pod, name) for name in SEEN}
     shown["endpoint"] = asdict(pod.endpoint) if pod.endpoint is not None else None
     shown["alternates"] = [asdict(endpoint) for endpoint in pod.alternates]
@@ -135,7 +139,10 @@ def _shown(pod: Pod) -> dict[str, Any]:
 
 
 def _pod_of(shown: Mapping[str, Any]) -> Pod:
-    """The pod that another process saw. :raises TypeError, KeyError, ValueError: when that is no pod."""
+    """Return the pod that another process saw.
+
+    :raises TypeError, KeyError, ValueError: when that is no pod.
+    """
     told = {name: shown[name] for name in SEEN}
     told["endpoint"] = Endpoint(**told["endpoint"]) if told["endpoint"] is not None else None
     told["alternates"] = tuple(Endpoint(**endpoint) for endpoint in told["alternates"])
