@@ -64,9 +64,11 @@ class Template(Reference):
 
 @dataclass(frozen=True)
 class OwnEnd:
-    """How a pod ends itself, in words of a POSIX shell: the variables of its container that hold its own key and its
-    id, the address of the API, and the text that does it. That text finds ``$id``, ``$try`` (how often it was tried)
-    and ``ask METHOD PATH [BODY]``, one request with the key; it succeeds when the order was taken.
+    """How a pod ends itself, in words of a POSIX shell.
+
+    These are the variables of its container that hold its own key and its id, the address of the API, and the text that
+    does it. That text finds ``$id``, ``$try`` (how often it was tried) and ``ask METHOD PATH [BODY]``, one request with
+    the key; it succeeds when the order was accepted.
     """
 
     key: str
@@ -128,19 +130,18 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def offers(self, query: OfferQuery) -> list[Offer]:
-        """Everything the catalogue has for the query's count, clouds, regions and CUDA versions, in stock or not, at
-        any
-        price.
+        """Return everything the catalogue has for the query's count, clouds, regions and CUDA versions.
 
-        Names of GPUs, price and availability are judged by ``_market``, which must also see what does not fit to say
-        why.
+        It is returned in stock or not, at any price: names of GPUs, price and availability are judged by ``_market``,
+        which must also see what does not fit to say why.
 
         :raises BadRequest: for a region that does not exist.
         """
 
     def near_offers(self, query: OfferQuery) -> list[Offer]:
-        """What ``offers`` leaves out or shows as out of stock because the provider itself filters by some wishes, each
-        with its ``objections``. Asked only when nothing fits, to say which wish excludes what.
+        """Return what ``offers`` leaves out, or shows as out of stock, because of the provider's own filters.
+
+        Each has its ``objections``. It is called only when nothing fits, to say which requirement excludes what.
         """
         return []
 
@@ -158,12 +159,15 @@ class Provider(abc.ABC):
         """
 
     def check_changes(self, pod: Pod, changes: Mapping[str, Any]) -> None:  # noqa: B027 - to have nothing to say is fine
-        """The same for an ``update``. :raises BadRequest: with one sentence."""
+        """Check an ``update`` in the same way.
+
+        :raises BadRequest: with one sentence.
+        """
 
     def find(self, kind: str, reference: str) -> Reference:
-        """What an id or a name stands for; ``kind`` is TEMPLATE, NETWORK_VOLUME or REGISTRY.
+        """Return what an id or a name stands for; ``kind`` is TEMPLATE, NETWORK_VOLUME or REGISTRY.
 
-        :raises BadRequest: when nothing, or more than one thing, is called so, naming what there is.
+        :raises BadRequest: when nothing, or more than one thing, has that name, naming what exists.
         """
         raise BadRequest(f"{self.name} has nothing of the kind {kind}, so {reference!r} cannot be used; leave it out.")
 
@@ -181,8 +185,9 @@ class Provider(abc.ABC):
         """
 
     def rent(self, request: PodRequest, gate: Gate) -> Pod:
-        """``create``, with the gate held while it is sent, and left by its caller. A driver whose create may have to
-        wait enters the gate only after that, and leaves it before it waits again.
+        """Call ``create`` with the gate held while it is sent; the caller leaves the gate.
+
+        A driver whose create may have to wait enters the gate only after that, and leaves it before it waits again.
         """
         gate.enter()
         return self.create(request)
@@ -192,15 +197,18 @@ class Provider(abc.ABC):
         return tuple(region.upper() for region in regions)
 
     def filters(self, given: Any) -> Mapping[str, Any]:
-        """Filters of offers in the provider's own query language, checked. :raises BadRequest: with one sentence."""
+        """Check filters of offers in the provider's own query language.
+
+        :raises BadRequest: with one sentence.
+        """
         if given:
             raise BadRequest(f"The offers of {self.name} cannot be searched by {given!r}; leave the option search out.")
         return {}
 
     def finish_create(self, pod: Pod, request: PodRequest) -> Pod:
-        """What is left to do with a pod that was just made and recorded: its contract read back, keys attached.
+        """Do what is left to do with a pod that was just made and recorded: read its contract back, attach keys.
 
-        :raises CloudError: when the contract is not what was asked for; the pod is then given back.
+        :raises CloudError: when the contract is not what was requested; the pod is then given back.
         """
         return pod
 
@@ -214,16 +222,16 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def get_pod(self, pod_id: str) -> Pod:
-        """The pod with this id.
+        """Return the pod with this id.
 
         :raises NotFound: when the provider has no such pod. Within the grace time after a create this proves nothing.
         """
 
     @abc.abstractmethod
     def logs(self, pod_id: str, *, source: str = "container", tail: int = 500, deadline: float = 10.0) -> list[str]:
-        """The last lines of the pod's log, oldest first. ``source`` is ``container`` or ``system``; ``deadline``
-        seconds
-        at most.
+        """Return the last lines of the pod's log, oldest first.
+
+        ``source`` is ``container`` or ``system``; it takes ``deadline`` seconds at most.
         """
 
     @abc.abstractmethod
@@ -260,11 +268,11 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def end_command(self, pod_id: str) -> str:
-        """A shell command, without any secret in it, by which a person ends the pod when all else failed."""
+        """Return a shell command, without any secret in it, by which a person ends the pod when all else failed."""
 
     @abc.abstractmethod
     def stop_cost(self, pod: Pod) -> StopCost:
-        """What stopping this pod would lose, keep, and cost per month."""
+        """Return what stopping this pod would lose, keep, and cost per month."""
 
     def rates(self, offer: Offer, disk_gb: float, volume_gb: float) -> Rates:
         """How a pod with disks of these sizes is billed on this offer, which was found by a query for that disk."""
@@ -285,7 +293,7 @@ class Provider(abc.ABC):
         return None
 
     def account_id(self) -> str | None:
-        """The account's id at this address, which stays when its key is replaced; None where it is not told.
+        """Return the account's id at this address, which stays when its key is replaced; None where it is not given.
 
         :raises CloudError: when it cannot be read.
         """
@@ -296,8 +304,9 @@ class Provider(abc.ABC):
 
     @property
     def account_mark(self) -> str | None:
-        """A word without any secret that stands for this account at this address: processes with the same one share
-        what they see. None: nothing is shared.
+        """Return a word without any secret that stands for this account at this address.
+
+        Processes with the same one share what they see. None: nothing is shared.
         """
         return None
 

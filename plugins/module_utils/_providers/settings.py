@@ -81,7 +81,7 @@ class Sources:
             self._files.append((str(usual), parse(_text_of(usual) or "")))
 
     def find(self, name: str) -> tuple[str, str] | None:
-        """The text that was given under this name, and its origin; None for none and for an empty one."""
+        """Return the text that was given under this name, and its origin; None for none and for an empty one."""
         if self._environ.get(name, "").strip():
             return self._environ[name].strip(), ENVIRONMENT
         return next(((values[name], path) for path, values in self._files if values.get(name)), None)
@@ -96,8 +96,10 @@ class Sources:
 
 
 def find_address(sources: Sources, name: str, key_name: str, key_given: bool, vendor: str) -> str | None:
-    """The address of an API that is set under this name. A file lies where other people's code is unpacked, too: it may
-    say where its own key is sent, and of any other key only that it goes to the vendor or to this machine.
+    """Return the address of an API that is set under this name.
+
+    A file lies where other people's code is unpacked, too: it may say where its own key is sent, and of any other key
+    only that it goes to the vendor or to this machine.
 
     :param key_given: an option gives the key.
     :raises BadRequest: when a file would send away a key that it does not hold.
@@ -118,7 +120,10 @@ def find_address(sources: Sources, name: str, key_name: str, key_given: bool, ve
 
 
 def checked_key(key: str, title: str) -> str:
-    """The key of an API without blanks around it. :raises AuthError: when it cannot be one."""
+    """Return the key of an API without blanks around it.
+
+    :raises AuthError: when it cannot be one.
+    """
     key = key.strip()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthError(
@@ -158,8 +163,10 @@ def is_loopback(host: str | None) -> bool:
 
 
 def parse(text: str) -> dict[str, str]:
-    """The variables of a ``.env`` file: ``NAME=value`` a line, with ``export``, quotes and comments allowed. As in a
-    shell the last one of a name counts.
+    """Parse the variables of a ``.env`` file.
+
+    It has ``NAME=value`` a line, with ``export``, quotes and comments allowed. As in a shell the last one of a name
+    counts.
     """
     found = {}
     for line in text.splitlines():
@@ -177,7 +184,7 @@ def _unquoted(value: str) -> str:
 
 
 def _text_of(path: Path) -> str | None:
-    """The content of a file that nobody named: one that is no text is not ours to complain of."""
+    """Return the content of a file that was not named by the user: one that is not text is ignored."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -194,10 +201,10 @@ def _read_named(path: Path) -> dict[str, str]:
 
 
 def take(table: Iterable[Setting], sources: Sources, given: Collection[str] = ()) -> dict[str, Found]:
-    """The settings that count, by name: those with a value whose option or variable is not among ``given``.
+    """Return the settings that count, by name: those with a value, but for what is ``given``.
 
     :param given: options of a module, or variables of a job, that have a value of their own, which wins.
-    :raises BadRequest: naming the variable whose value cannot be.
+    :raises BadRequest: naming the variable whose value is impossible.
     """
     table = list(table)
     texts = {setting.name: found for setting in table if (found := sources.find(setting.name)) is not None}
@@ -211,7 +218,7 @@ def take(table: Iterable[Setting], sources: Sources, given: Collection[str] = ()
 
 
 def convert(setting: Setting, text: str, origin: str) -> Any:
-    """The value of a setting in its kind.
+    """Return the value of a setting in its kind.
 
     :raises BadRequest: one sentence that names the variable and where it was set.
     """
@@ -235,7 +242,10 @@ def convert(setting: Setting, text: str, origin: str) -> Any:
 
 
 def _file(place: str, text: str, origin: str) -> str:
-    """An absolute path. A relative one in a file starts from that file, for nobody knows where a module runs."""
+    """Return an absolute path.
+
+    A relative one in a file starts from that file, since where a module runs is not predictable.
+    """
     path = Path(text).expanduser()
     if not path.is_absolute():
         path = (Path.cwd() if origin == ENVIRONMENT else Path(origin).parent) / path
@@ -257,7 +267,7 @@ def lines(found: Mapping[str, Found], also: Sequence[tuple[str, str]] = ()) -> l
 
 
 def template(tables: Mapping[str, Iterable[Setting]]) -> str:
-    """A documented ``.env`` file with every setting of every provider, each commented out."""
+    """Return a documented ``.env`` file with every setting of every provider, each commented out."""
     blocks = [HEADING]
     for provider, table in tables.items():
         blocks.append(f"# ---- {provider} ----")

@@ -44,17 +44,17 @@ class EnvVarStore(abc.ABC):
 
 
 def key_hash(provider: str, key: str) -> str:
-    """A word for one key, from which it cannot be read; the same on every machine."""
+    """Return a word for one key, from which it cannot be read; the same on every machine."""
     return hashlib.sha256(f"podyard key\0{provider}\0{key}".encode()).hexdigest()[:24]
 
 
 def account_at(found: str | None, base_url: str, usual: str) -> str | None:
-    """An account's id, with the address of a service that is not the usual one: another one gives the same ids."""
+    """Return an account's id, with the address of a service that is not the usual one, where ids may repeat."""
     return found if found is None or base_url == usual else f"{found}@{base_url.partition('://')[2]}"
 
 
 def noted_account(mark: str | None) -> str | None:
-    """The id of the account at this mark, if a process of this machine has read it."""
+    """Return the id of the account at this mark, if a process of this machine has read it."""
     found = SharedFile(f"account-{mark}").read().get("id") if mark is not None else None
     return found if isinstance(found, str) and found else None
 

@@ -20,10 +20,10 @@ _VALUE = re.compile(r"[A-Za-z0-9_.\-]+")
 def ensure(
     held: EnvVarStore, name: str, value: str | None, *, renew: bool = False, check: bool = False
 ) -> ResourceResult:
-    """The account has this variable with this value, or (for None) does not have it.
+    """Make sure that the account has this variable with this value, or (for None) does not have it.
 
     :param renew: write a value that cannot be compared.
-    :raises BadRequest: for a name or value that cannot be.
+    :raises BadRequest: for an impossible name or value.
     """
     if not _NAME.fullmatch(name):
         raise BadRequest(f"{name!r} cannot be the name of a variable; use letters, digits and underscores.")

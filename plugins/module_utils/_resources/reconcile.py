@@ -50,7 +50,7 @@ class ResourceReconciler:
         self.patience = patience
 
     def make(self) -> ResourceResult:
-        """The object exists afterwards, as it is wanted."""
+        """Make sure that the object exists, as the options describe it."""
         _refuse(f"the {self.resource.title} {self.wanted.label()}", self._wrong_values())
         now = self.store.lookup(self.wanted)
         self.wanted = replace(self.wanted, values=self.store.resolved(self.wanted.values))
@@ -59,7 +59,7 @@ class ResourceReconciler:
         return self._renew(now) if self.wanted.renew else self._update(now)
 
     def remove(self) -> ResourceResult:
-        """The object does not exist afterwards."""
+        """Make sure that the object does not exist."""
         now = self.store.lookup(self.wanted)
         if now is None:
             return ResourceResult(False, None, None, f"There is no {self.resource.title} {self.wanted.label()}.")
@@ -88,7 +88,10 @@ class ResourceReconciler:
         return self._outcome(done, found, before, self.resource.read(found), tuple(values), notes)
 
     def _values_of_new(self) -> dict[str, Any]:
-        """The given values and the defaults of the others. :raises BadRequest: when it cannot be made of them."""
+        """Return the given values and the defaults of the others.
+
+        :raises BadRequest: when an object cannot be made of them.
+        """
         kind, given = self.resource.title, self.wanted.values
         if self.wanted.id is not None:
             raise errors.BadRequest(
@@ -125,7 +128,7 @@ class ResourceReconciler:
         return found, [f"{lost.message} {label} was found by its name and taken on; it was not made twice."]
 
     def _look_up(self, cause: errors.CloudError, old: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """The object that a create of unknown outcome made.
+        """Return the object that a create of unknown outcome made.
 
         :raises Ambiguous: when it does not appear within the grace, seen twice, or cannot be looked for.
         """
@@ -158,7 +161,7 @@ class ResourceReconciler:
         )
 
     def _named(self, old: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-        """The objects of the wanted name, but for the one that was replaced: a list may show it for a while."""
+        """Return the objects of this name, but for the one that was replaced: a list may show it for a while."""
         key, name = self.resource.id_key, self.resource.identity
         gone = old.get(key) if old is not None else None
         return [raw for raw in self.store.all() if raw.get(name) == self.wanted.name and raw.get(key) != gone]
@@ -190,7 +193,7 @@ class ResourceReconciler:
         return self._outcome("changed", found, before, self.resource.read(found), options, notes)
 
     def _different(self, now: Mapping[str, Any]) -> list[Field]:
-        """The given fields whose value is not that of the object."""
+        """Return the given fields whose value is not that of the object."""
         return [
             each
             for each in self.resource.fields
@@ -270,7 +273,7 @@ class ResourceReconciler:
         return self._still_used(now, users, refusal)
 
     def _still_used(self, now: Mapping[str, Any], users: Sequence[str], refusal: errors.CloudError | None) -> list[str]:
-        """What to say of an object that was not deleted. In check mode a wait that is allowed may end well."""
+        """Say why an object was not deleted. In check mode a wait that is allowed may end well."""
         label, waited = self.resource.label(now), self.patience
         if not users and refusal is not None:
             refusal.add(f"Nothing was deleted. {self.resource.free}")
@@ -291,7 +294,7 @@ class ResourceReconciler:
         return self.wanted.values.get(each.option)
 
     def _wrong_values(self) -> Iterator[str]:
-        """What is wrong with the given options by themselves, a sentence each."""
+        """Return what is wrong with the given options by themselves, a sentence each."""
         if self.wanted.name is not None and not self.wanted.name.strip():
             yield "its name is empty; give it one."
         for each in self.resource.fields:
@@ -300,8 +303,9 @@ class ResourceReconciler:
                 yield f"{each.option} {problem}"
 
     def _send(self, verb: str, now: Mapping[str, Any] | None, body: Any, attempted: str) -> Mapping[str, Any] | None:
-        """One request that changes something (POST makes, DELETE deletes, else it changes ``now``); the object in the
-        answer, or None when it holds none.
+        """Send one request that changes something; return the object in the answer, or None when it holds none.
+
+        POST makes, DELETE deletes, every other verb changes ``now``.
         """
         path = self.resource.path if now is None else self.store.path(now.get(self.resource.id_key))
         method, path, body = self.resource.call(verb, now, path, body)
@@ -319,7 +323,7 @@ class ResourceReconciler:
         return raw
 
     def _explain(self, words: str) -> str:
-        """The options that a server's words speak of, with their values, for it knows them by other names."""
+        """Name the options that a server's words speak of, with their values: it knows them by other names."""
         named = []
         for each in self.resource.fields:
             given = self._given(each)
@@ -329,7 +333,7 @@ class ResourceReconciler:
         return f"In this task {' and '.join(named)}: correct it and run the task again." if named else ""
 
     def _too_large(self, body: Mapping[str, Any]) -> str:
-        """The option that makes a request too large."""
+        """Name the option that makes a request too large."""
         sizes = {each.option: len(to_json(body[each.wire])) for each in self.resource.fields if each.wire in body}
         largest = max(sizes, key=lambda option: sizes[option], default="name")
         return f"Most of it is the option {largest}: make it shorter, and copy large values to the pod as files."
@@ -375,7 +379,10 @@ def _upper(words: str) -> str:
 
 
 def _refuse(label: str, problems: Iterator[str]) -> None:
-    """:raises BadRequest: with every problem, if there is one."""
+    """Refuse the options when there is a problem.
+
+    :raises BadRequest: with every problem.
+    """
     found = list(problems)
     if found:
         raise errors.BadRequest(f"{_upper(label)} was left as it is: {' Also, '.join(found)}")

@@ -29,7 +29,7 @@ NEW_MASK = "(changed)"
 
 
 def same(value: Any) -> Any:
-    """The value itself: for fields that mean the same on both sides."""
+    """Return the value itself: for fields that mean the same on both sides."""
     return value
 
 
@@ -66,14 +66,16 @@ class Field:
     check: Callable[[Any], str | None] = lambda _value: None
 
     def normal(self, value: Any) -> Any:
-        """An option's value, spelled as one that came from the wire."""
+        """Return an option's value, spelled as one that came from the wire."""
         return self.from_wire(self.to_wire(value))
 
 
 @dataclass(frozen=True)
 class Page:
-    """How a list is read. ``key`` is the name of its array, empty for a bare array; ``more`` gives the query of the
-    next page for an answer, or None when it is the last.
+    """How a list is read.
+
+    ``key`` is the name of its array, empty for a bare array; ``more`` gives the query of the next page for an answer,
+    or None when it is the last.
     """
 
     key: str
@@ -136,7 +138,7 @@ class Resource:
     gone: str = ""
 
     def read(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """An object of the wire in the words of our options, id and name first; secrets in the clear."""
+        """Return an object of the wire in the words of our options, id and name first; secrets in the clear."""
         found = {"id": text(raw.get(self.id_key)), "name": text(raw.get(self.identity))}
         found.update({each.option: each.from_wire(raw.get(each.wire)) for each in self.fields if not each.write_only})
         return {**found, **self.derive(found)}
@@ -151,7 +153,7 @@ class Resource:
         return shown
 
     def label(self, raw: Mapping[str, Any]) -> str:
-        """An object in a sentence: ``the network volume data (agv6w2qcg7)``."""
+        """Return an object in a sentence: ``the network volume data (agv6w2qcg7)``."""
         return f"the {self.title} {raw.get(self.identity)} ({raw.get(self.id_key)})"
 
 
@@ -161,7 +163,7 @@ def text(value: Any) -> str | None:
 
 
 def masked(value: Any, earlier: Any, compare: bool) -> Any:
-    """A secret as it may be shown: of a dictionary the names."""
+    """Return a secret as it may be shown: of a dictionary the names."""
     if isinstance(value, Mapping):
         known = earlier if isinstance(earlier, Mapping) else {}
         return {name: NEW_MASK if compare and known.get(name) != one else MASK for name, one in sorted(value.items())}
@@ -230,7 +232,7 @@ class ResourceSpec:
     renew: bool = False
 
     def label(self) -> str:
-        """The name, or the id, for a message."""
+        """Return the name, or the id, for a message."""
         return self.name or self.id or "without a name"
 
 
@@ -262,9 +264,9 @@ class ResourceStore:
         return read_list(self.api, path, self.resource.page, query)
 
     def find(self, reference: str) -> Mapping[str, Any]:
-        """The object whose id, or else whose name, is ``reference``.
+        """Return the object whose id, or else whose name, is ``reference``.
 
-        :raises BadRequest: when there is none (with the names there are), or when several have that name.
+        :raises BadRequest: when there is none (with the names that exist), or when several have that name.
         """
         listed = self.all()
         found = self._with_id(listed, reference) or self._only(listed, reference) or self._foreign(reference)
@@ -277,13 +279,13 @@ class ResourceStore:
         return found
 
     def get(self, object_id: str) -> Mapping[str, Any] | None:
-        """The object of this id, of the account or, where that can be read, of others."""
+        """Return the object of this id, of the account or, where that can be read, of others."""
         return self._with_id(self.all(), object_id) or self._foreign(object_id)
 
     def lookup(self, wanted: ResourceSpec) -> Mapping[str, Any] | None:
-        """The account's own object that is meant, or None when there is none.
+        """Return the account's own object that the options name, or None when there is none.
 
-        :raises BadRequest: when several have the name, or when another has the one that this shall get.
+        :raises BadRequest: when several have the name, or when another object has the new name.
         """
         listed = self.all()
         if wanted.id is None:
@@ -310,14 +312,17 @@ class ResourceStore:
         return found
 
     def path(self, object_id: Any) -> str:
-        """An object's path; an id from outside can not lead elsewhere."""
+        """Return an object's path; an id from outside cannot lead elsewhere."""
         return f"{self.resource.path}/{quote(str(object_id), safe='')}"
 
     def _with_id(self, listed: Sequence[Mapping[str, Any]], object_id: str) -> Mapping[str, Any] | None:
         return next((raw for raw in listed if text(raw.get(self.resource.id_key)) == object_id), None)
 
     def _only(self, listed: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
-        """The object of this name. :raises BadRequest: when there are several."""
+        """Return the object of this name.
+
+        :raises BadRequest: when there are several.
+        """
         found = [raw for raw in listed if raw.get(self.resource.identity) == name]
         if len(found) > 1:
             ids = ", ".join(str(raw.get(self.resource.id_key)) for raw in found)
@@ -329,7 +334,7 @@ class ResourceStore:
         return found[0] if found else None
 
     def _foreign(self, reference: str) -> Mapping[str, Any] | None:
-        """An object that is not the account's own, by its id; None when there is none."""
+        """Return an object that is not the account's own, by its id; None when there is none."""
         if not self.resource.by_id or not reference.replace("-", "").replace("_", "").isalnum():
             return None
         attempted = f"read the {self.resource.title} {reference} on {self.api.title}"
@@ -372,15 +377,18 @@ class AccountApi(abc.ABC):
 
     @abc.abstractmethod
     def keys(self, pod_id: str | None = None) -> SshKeyList:
-        """The account's SSH keys; with an id, those of one pod, where a provider knows them."""
+        """Return the account's SSH keys; with an id, those of one pod, where a provider knows them."""
 
     def variables(self) -> EnvVarStore:
-        """The account's variables. :raises BadRequest: where a provider has none."""
+        """Return the account's variables.
+
+        :raises BadRequest: where a provider has none.
+        """
         raise errors.BadRequest("This provider keeps no variables for an account.")
 
     @abc.abstractmethod
     def bills(self, query: BillQuery) -> dict[str, Any]:
-        """What was billed: {"records", "totals", "query"}, amounts in USD."""
+        """Return what was billed: {"records", "totals", "query"}, amounts in USD."""
 
     def tell(self, say: Callable[[str], None]) -> None:  # noqa: B027 - who never waits has nothing to tell
         """Where a line goes that people should see when a request has to wait."""

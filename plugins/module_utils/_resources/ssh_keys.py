@@ -34,7 +34,7 @@ def read(keys: SshKeyList) -> list[dict[str, Any]]:
 def ensure(
     keys: SshKeyList, wanted: Sequence[str], state: str, *, check: bool = False, clock: Clock | None = None
 ) -> ResourceResult:
-    """These keys are in the list (``present``) or not (``absent``), and all others stay as they are.
+    """Make sure that these keys are in the list (``present``) or not (``absent``), and all others stay as they are.
 
     :raises CloudError: one sentence.
     """
@@ -93,8 +93,9 @@ def _write_until_true(
 
 
 def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
-    """Replace the whole list; an error when that was not done or nobody knows: then a look tells, which waits as long
-    as the service has asked for, and the next write starts from what it shows.
+    """Replace the whole list; return an error when that failed or its outcome is unknown.
+
+    Then a look decides, which waits as long as the service has asked for, and the next write starts from what it shows.
 
     :raises BadRequest: naming entries of others for which the service may refuse it.
     """
@@ -137,12 +138,12 @@ def identity(line: str) -> tuple[str, str]:
 
 
 def differs(lines: Iterable[str], wanted: tuple[str, str], state: str) -> bool:
-    """True when the key is not there though it shall be, or the other way round."""
+    """Return True when the key's presence is not what ``state`` says."""
     return (wanted in set(map(identity, lines))) == (state == "absent")
 
 
 def merged(lines: Sequence[str], ours: Mapping[tuple[str, str], str], state: str) -> list[str]:
-    """The list with ours in it, or without them; all others as they were."""
+    """Return the list with ours in it, or without them; all others as they were."""
     if state == "absent":
         return [line for line in lines if identity(line) not in ours]
     known = set(map(identity, lines))
@@ -150,7 +151,7 @@ def merged(lines: Sequence[str], ours: Mapping[tuple[str, str], str], state: str
 
 
 def described(line: str) -> dict[str, Any]:
-    """An entry in its parts; type and fingerprint are None when it is no key."""
+    """Return an entry in its parts; type and fingerprint are None when it is no key."""
     words = line.split(None, 2)
     print_ = fingerprint(words[1]) if len(words) > 1 else None
     return {
@@ -162,7 +163,7 @@ def described(line: str) -> dict[str, Any]:
 
 
 def title(line: str) -> str:
-    """A key in a sentence: its comment, or its fingerprint."""
+    """Return a key in a sentence: its comment, or its fingerprint."""
     parts = described(line)
     return parts["comment"] or parts["fingerprint"] or repr(line[:40])
 
@@ -173,5 +174,5 @@ def titles(lines: Iterable[str]) -> str:
 
 
 def shown(lines: Sequence[str]) -> dict[str, Any]:
-    """The list as a result and as one side of a diff."""
+    """Return the list as a result and as one side of a diff."""
     return {"keys": list(lines)}

@@ -91,7 +91,7 @@ def bills(api: ApiSession, query: BillQuery) -> dict[str, Any]:
 
 
 def moment(option: str, value: str | None) -> str | None:
-    """A time as the service wants it; a date alone is its first moment in UTC."""
+    """Return a time as the service reads it; a date alone is its first moment in UTC."""
     if value is None:
         return None
     if not _TIME.fullmatch(value):
@@ -102,7 +102,7 @@ def moment(option: str, value: str | None) -> str | None:
 
 
 def amounts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record in our words: ``podGpuAmount`` -> ``pod_gpu_usd``, as a number."""
+    """Return a record in our words: ``podGpuAmount`` -> ``pod_gpu_usd``, as a number."""
     found: dict[str, Any] = {}
     for name, value in record.items():
         if name.endswith(_AMOUNT):
@@ -113,7 +113,7 @@ def amounts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def added(records: list[dict[str, Any]]) -> dict[str, float]:
-    """The totals, where the service sent none."""
+    """Return the totals, where the service sent none."""
     total: dict[str, float] = {}
     for record in records:
         for name, value in record.items():
@@ -170,7 +170,7 @@ _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 def more(data: Any) -> Mapping[str, Any] | None:
-    """The next page of a list; older services send everything at once and say nothing of pages."""
+    """Return the next page of a list; older services send everything at once and name no pages."""
     page = wire.mapping(wire.mapping(data).get("pagination"))
     cursor = wire.text(page.get("nextCursor"))
     if not page.get("hasNextPage") and cursor is None:
@@ -267,12 +267,12 @@ def _volume_of(value: Any) -> dict[str, Any] | None:
 
 
 def _capitals(value: Any) -> str | None:
-    """A word of a fixed set; services before this one wrote some in lower case."""
+    """Return a word of a fixed set in capitals; services before this one wrote some in lower case."""
     return str(value).upper() if wire.text(value) else None
 
 
 def _texts(value: Any) -> list[str]:
-    """A list whose order means nothing."""
+    """Return a list whose order means nothing."""
     return sorted({str(entry) for entry in wire.listing(value)})
 
 
@@ -281,7 +281,7 @@ def _variables(value: Any) -> dict[str, str]:
 
 
 def _unreachable(values: Mapping[str, Any]) -> list[str]:
-    """A template for pods that SSH cannot reach is mostly an oversight."""
+    """Warn of a template for pods that SSH cannot reach, which is mostly an oversight."""
     if values["serverless"] or not values["start_ssh"] or SSH_PORT in values["ports"]:
         return []
     made = f"Pods made of the template {values['name']}"
@@ -289,7 +289,7 @@ def _unreachable(values: Mapping[str, Any]) -> list[str]:
 
 
 def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:
-    """What a network volume costs a month, by the list prices; None for a tier whose price is not known."""
+    """Return what a network volume costs a month, by the list prices; None for a tier whose price is not known."""
     size = values.get("size")
     if not size or values.get("type") == TIERS[1]:
         return {"usd_per_month": None}
@@ -298,14 +298,17 @@ def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _cost(values: Mapping[str, Any]) -> str:
-    """A volume bills until it is deleted, whether anything uses it or not."""
+    """Warn that a volume bills until it is deleted, whether it is used or not."""
     if values["usd_per_month"] is None:
         return "It is billed until it is deleted, used or not."
     return f"It costs about USD {values['usd_per_month']:.2f} a month until it is deleted, used or not."
 
 
 def _place(store: ResourceStore, values: Mapping[str, Any]) -> None:
-    """:raises BadRequest: when the data centre does not exist, or has no network volumes (of that type)."""
+    """Check the data centre of a volume.
+
+    :raises BadRequest: when it does not exist, or has no network volumes (of that type).
+    """
     listed = read_list(store.api, "/v2/catalog/datacenters", DATA_CENTERS)
     tiers = {str(place.get("id")): _texts(place.get("networkVolumeTypes")) for place in listed}
     place, tier = str(values["data_center"]).upper(), values.get("type")
@@ -406,9 +409,10 @@ RESOURCES = {each.kind: each for each in (TEMPLATE, NETWORK_VOLUME, REGISTRY)}
 
 
 def find(api: ApiSession, kind: str, reference: str) -> Mapping[str, Any]:
-    """The object of a kind (a key of ``RESOURCES``) whose id, or else whose name, is ``reference``; of templates also
-    somebody else's by its id.
+    """Return the object of a kind (a key of ``RESOURCES``) whose id, or else whose name, is ``reference``.
 
-    :raises BadRequest: when there is none (with the names there are), or when several have that name.
+    Of templates it also finds another account's by its id.
+
+    :raises BadRequest: when there is none (with the names that exist), or when several have that name.
     """
     return ResourceStore(api, RESOURCES[kind]).find(reference)

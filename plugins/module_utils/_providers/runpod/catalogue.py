@@ -120,14 +120,15 @@ def _all(api: ApiSession, query: OfferQuery) -> list[Offer]:
 
 
 def _joined(one: Offer, other: Offer) -> Offer:
-    """What is left of a GPU in places of both answers."""
+    """Return what is left of a GPU in places of both answers."""
     best = min(one.availability, other.availability, key=AVAILABILITIES.index)
     return replace(one, region=None, availability=best, regions={**other.regions, **one.regions})
 
 
 def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str, ...]) -> Offer | None:
-    """A catalogue entry as the offer of one cloud; None for an entry without an id. A price is quoted even where the
-    cloud does not rent the type, so the cloud's own flag decides.
+    """Return a catalogue entry as the offer of one cloud; None for an entry without an id.
+
+    A price is quoted even where the cloud does not rent the type, so the cloud's own flag decides.
     """
     gpu_id = wire.text(gpu.get("id"))
     if gpu_id is None:
@@ -164,7 +165,7 @@ def to_offer(gpu: Mapping[str, Any], cloud: str, count: int, regions: tuple[str,
 
 
 def cpu_offers(api: ApiSession, query: OfferQuery, cpu: Cpu, regions: tuple[str, ...]) -> list[Offer]:
-    """The one processor that is asked for, once for each cloud. Its catalogue quotes the SECURE cloud only.
+    """Return the one processor that was requested, once for each cloud. Its catalogue quotes the SECURE cloud only.
 
     :raises BadRequest: for a flavour that the catalogue does not have, or not with so many vCPUs.
     """
@@ -208,7 +209,7 @@ def cpu_offers(api: ApiSession, query: OfferQuery, cpu: Cpu, regions: tuple[str,
 
 
 def _stock(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Data centre -> what is left there."""
+    """Return what is left by data centre."""
     return {
         str(place["id"]): wire.level(place.get("availability"))
         for place in map(wire.mapping, wire.listing(entry.get("dataCenters")))
@@ -217,7 +218,7 @@ def _stock(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def availability(overall: str, stock: Mapping[str, str], regions: Iterable[str]) -> str:
-    """What is left in the wanted regions: the best of them. The service leaves out a region that has none."""
+    """Return what is left in these regions: the best of them. The service leaves out a region that has none."""
     wanted = list(regions)
     if not wanted or overall in ("none", "unknown"):
         return overall
@@ -252,7 +253,7 @@ def check_regions(places: Mapping[str, Mapping[str, Any]], regions: Iterable[str
 
 
 def entries(data: Any, key: str) -> list[Any]:
-    """The array under ``key``.
+    """Return the array under ``key``.
 
     :raises BadAnswer: when there is none: an answer that cannot be read is not an empty list.
     """

@@ -138,7 +138,7 @@ _TOML_PROFILE = re.compile(r"""^\s*\[\s*["']?(?P<name>[^\]"']*?)["']?\s*\]\s*(#.
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
-    """The API key: option, environment, ``.env``, ``~/.runpod/config.toml``.
+    """Return the API key: option, environment, ``.env``, ``~/.runpod/config.toml``.
 
     :raises AuthError: when there is none, or when it cannot be one (blanks, control characters).
     """
@@ -162,12 +162,12 @@ def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] 
 
 
 def every_key(environ: Mapping[str, str], sources: Sources) -> list[str]:
-    """The keys that stand in any of the places in which one is looked for."""
+    """Return the keys in all of the places in which one is looked for."""
     return [*sources.every(KEY_VARIABLE), *_config_keys(config_file(environ)).values()]
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
-    """The configuration file of the vendor's own tools."""
+    """Return the configuration file of the vendor's own tools."""
     return Path(environ.get("HOME") or "~").expanduser() / ".runpod" / "config.toml"
 
 
@@ -183,16 +183,16 @@ def find_url(option: str | None, environ: Mapping[str, str], key: str | None = N
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str | None:
-    """The text under this name in the environment or a ``.env`` file."""
+    """Return the text under this name in the environment or a ``.env`` file."""
     found = Sources(environ).find(name)
     return found[0] if found is not None else None
 
 
 def _from_config(path: Path) -> str | None:
-    """The key in the vendor's configuration file; None when there is no such file or no key in it.
+    """Return the key in the vendor's configuration file; None when there is no such file or no key in it.
 
-    Of several profiles ``default`` counts, else the one that stands before all profiles. Which of others is meant
-    nobody can know; a single one is taken.
+    Of several profiles ``default`` counts, else the one that stands before all profiles. A single other profile is
+    used; of several others none is, since the choice would be a guess.
     """
     keys = _config_keys(path)
     single = next(iter(keys.values())) if len(keys) == 1 else None
@@ -200,7 +200,7 @@ def _from_config(path: Path) -> str | None:
 
 
 def _config_keys(path: Path) -> dict[str, str]:
-    """The keys in the vendor's configuration file by profile."""
+    """Return the keys in the vendor's configuration file by profile."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -115,7 +115,10 @@ class RunPod(HttpProvider):
         return wire.start_command(entrypoint, cmd)
 
     def _create(self, request: PodRequest, gate: Gate | None) -> Pod:
-        """A success whose body cannot be read is ambiguous: the pod exists, but under which id?"""
+        """Send the create.
+
+        A success whose body cannot be read is ambiguous: the pod exists, but under an unknown id.
+        """
         self.check(request)
         body = wire.create_body(request)
         secrets = _secrets(body["env"])
@@ -227,8 +230,10 @@ class RunPod(HttpProvider):
         return True
 
     def account(self) -> Account:
-        """See Provider. The balance is only in GraphQL, which is to be switched off: without it the figures are None
-        and a note says why; the key is then proved by reading the pods.
+        """Return the account, see Provider.
+
+        The balance is only in GraphQL, which is being switched off: without it the figures are None and a note says
+        why; the key is then proved by reading the pods.
         """
         try:
             data = self._asked_for_balance(BALANCE_QUERY)
@@ -244,7 +249,7 @@ class RunPod(HttpProvider):
         return Account(self.name, balance, spend, wire.number(myself.get("spendLimit")) or None)
 
     def _asked_for_balance(self, query: str) -> Mapping[str, Any]:
-        """What GraphQL answers; with its errors, where it refuses a field of the query with a status of its own."""
+        """Return what GraphQL answers; its errors, where it refuses a field of the query with a status of its own."""
         try:
             answer = self._api.request(
                 "POST", "/graphql", body={"query": query}, attempted="read the balance on RunPod"
@@ -283,19 +288,21 @@ class RunPod(HttpProvider):
 
 
 def _path(pod_id: str) -> str:
-    """The pod's path; an id from outside can not lead elsewhere."""
+    """Return the pod's path; an id from outside cannot lead elsewhere."""
     return f"/v2/pods/{quote(pod_id, safe='')}"
 
 
 def _secrets(env: Mapping[str, str]) -> list[str]:
-    """Values that no message may repeat. Public keys are public; values of up to five characters (``true``, ``4096``)
-    are left readable, for to hide them would garble innocent words.
+    """Return values that no message may repeat.
+
+    Public keys are public; values of up to five characters (``true``, ``4096``) are left readable, since hiding them
+    would garble innocent words.
     """
     return [value for name, value in env.items() if name != "PUBLIC_KEY" and len(value) > 5]
 
 
 def _log_line(payload: str) -> str:
-    """The text of one log event; a payload that is no JSON is the text itself."""
+    """Return the text of one log event; a payload that is not JSON is the text itself."""
     try:
         event = json.loads(payload)
     except ValueError:

@@ -59,7 +59,7 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 def of_create(error: errors.CloudError, request: PodRequest) -> errors.CloudError:
-    """The error that a refused create stands for. "No capacity" has no code, only its text, and comes as a 400."""
+    """Return the error that a refused create stands for. "No capacity" has no code, only its text, and is a 400."""
     words = error.detail or ""
     if error.status == 400 and wire.error_is_capacity(words):
         return errors.NoCapacity(
@@ -77,7 +77,7 @@ def of_create(error: errors.CloudError, request: PodRequest) -> errors.CloudErro
 
 
 def of_update(error: errors.CloudError, changes: Mapping[str, Any]) -> errors.CloudError:
-    """The same for a change."""
+    """Return the error that a refused change stands for."""
     words = error.detail or ""
     if error.status == 422:
         error.add(schema_advice(words))
@@ -94,7 +94,7 @@ def of_update(error: errors.CloudError, changes: Mapping[str, Any]) -> errors.Cl
 
 
 def _hint(words: str, request: PodRequest) -> str:
-    """What is worth trying first, for one text covers every reason why nothing fits."""
+    """Say what is worth trying first: one text covers every reason why nothing fits."""
     if _DISK.search(words):
         return " Ask for a smaller disk or volume.size, or for another GPU: its hosts may have more room."
     hints = []
@@ -159,7 +159,7 @@ def schema_advice(words: str) -> str:
 
 
 def asked(request: PodRequest) -> str:
-    """The filters of a request in words, each with its option's name where that is not plain."""
+    """Describe the filters of a request, each with its option's name where that is not plain."""
     parts = [request.cpu.words() if request.cpu is not None else f"{request.gpu_count} x {request.gpu_id}"]
     parts.append(f"cloud {request.cloud or 'SECURE'}")
     parts.append(f"disk {request.disk_gb} GB" if request.disk_gb is not None else "disk as in the template")
@@ -243,7 +243,10 @@ def problems(request: PodRequest, account_key: str) -> Iterator[str]:
 
 
 def check_changes(pod: Pod, changes: Mapping[str, Any], account_key: str) -> None:
-    """The same for a change. :raises BadRequest: with one sentence."""
+    """Check a change in the same way.
+
+    :raises BadRequest: with one sentence.
+    """
     for problem in _problems_of_changes(pod, changes, account_key):
         raise BadRequest(f"The pod {pod.label()} was not changed, since RunPod would refuse it: {problem}")
 

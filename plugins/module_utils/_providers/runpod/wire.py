@@ -38,9 +38,11 @@ LAST_TRIES = 18
 
 
 def create_body(request: PodRequest) -> dict[str, Any]:
-    """The body of a create. What is not asked for is left out: an empty ``args`` was seen to disable the image's own
-    command, data centres are enforced though called preferred, and fields that are newer than a service are refused by
-    it. What comes from a template must be left out too, for the body wins over it.
+    """Return the body of a create; it leaves out what is not requested.
+
+    An empty ``args`` was seen to disable the image's own command, data centres are enforced though called preferred,
+    and fields that are newer than a service are refused by it. What comes from a template must be left out too, for the
+    body wins over it.
     """
     body: dict[str, Any] = {"name": request.name, "env": environment(request), "startSsh": request.start_ssh}
     if request.ports is not None:
@@ -66,7 +68,10 @@ def create_body(request: PodRequest) -> dict[str, Any]:
 
 
 def _gpu_body(request: PodRequest) -> dict[str, Any]:
-    """The count is always sent: without it the service was seen to say, falsely, that there are no instances."""
+    """Return the body's part for GPUs.
+
+    The count is always sent: without it the service was seen to say, falsely, that there are no instances.
+    """
     body: dict[str, Any] = {"id": request.gpu_id, "count": request.gpu_count}
     optional = {
         "minCudaVersion": request.min_cuda_version,
@@ -79,9 +84,10 @@ def _gpu_body(request: PodRequest) -> dict[str, Any]:
 
 
 def environment(request: PodRequest) -> dict[str, str]:
-    """The environment to send: the asked one and the keys as ``PUBLIC_KEY``, one a line. Explicit keys make SSH
-    independent of the account's, and avoid the literal ``null`` that the service puts there when the account has
-    none.
+    """Return the environment to send: the requested one, and the keys as ``PUBLIC_KEY``, one a line.
+
+    Explicit keys make SSH independent of the account's, and avoid the literal ``null`` that the service puts there when
+    the account has none.
     """
     env = dict(request.env)
     if request.public_keys:
@@ -90,9 +96,11 @@ def environment(request: PodRequest) -> dict[str, str]:
 
 
 def own_end(api_url: str) -> OwnEnd:
-    """What a pod's own key may do is not written anywhere, except that the vendor's program in a pod uses it to end
-    that pod. So the API is asked, then that program in both its spellings; and after an hour of refusals a stop is
-    tried, which ends the bill for the GPU, and the container with whoever could go on trying.
+    """Return how a pod of this service ends itself.
+
+    What a pod's own key may do is not documented, except that the vendor's program in a pod uses it to end that pod. So
+    the API is asked, then that program in both its spellings; and after an hour of refusals a stop is tried, which ends
+    the bill for the GPU, and the container with whatever could go on trying.
     """
     path = '"/v2/pods/$id'
     return OwnEnd(
@@ -118,7 +126,7 @@ def _mounts_body(request: PodRequest) -> dict[str, Any]:
 
 
 def start_command(entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -> str:
-    """An entrypoint and a command as ``args``.
+    """Return an entrypoint and a command as ``args``.
 
     The newer service has fields of these names, which an older one refuses; but it folds them into ``args`` itself, so
     that ``args`` says the same to both. A command alone is its words, quoted as a shell needs them: so the service's
@@ -130,8 +138,9 @@ def start_command(entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -
 
 
 def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
-    """The body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``). ``env`` replaces the whole map; the entry of
-    a mount must be complete.
+    """Return the body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``).
+
+    ``env`` replaces the whole map; the entry of a mount must be complete.
     """
     names = {"disk_gb": "disk", "global_networking": "globalNetworking", "template": "templateId"}
     apart = ("volume_size_gb", "mount_path")
@@ -163,13 +172,14 @@ _LEVELS = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low", "NONE": "none"}
 
 
 def level(value: Any) -> str:
-    """A word of stock as one of AVAILABILITIES."""
+    """Return a word of stock as one of AVAILABILITIES."""
     return _LEVELS.get(str(value or "").upper(), "unknown")
 
 
 def gpu_title(gpu_id: str | None) -> str | None:
-    """A GPU's id as people call it: ``NVIDIA GeForce RTX 4090`` -> ``RTX 4090``, ``NVIDIA  RTX A4500`` -> ``RTX
-    A4500``.
+    """Return a GPU's id as people call it.
+
+    ``NVIDIA GeForce RTX 4090`` -> ``RTX 4090``, ``NVIDIA  RTX A4500`` -> ``RTX A4500``.
     """
     if not gpu_id:
         return None
@@ -178,9 +188,10 @@ def gpu_title(gpu_id: str | None) -> str | None:
 
 
 def phase(pod: Mapping[str, Any]) -> str:
-    """The phase of a pod object. RUNNING without telemetry and without an address is still starting: the
-    documentation
-    says that such a pod may not be usable yet, and names the filled ``runtime`` as the sign.
+    """Return the phase of a pod object.
+
+    RUNNING without telemetry and without an address is still starting: the documentation says that such a pod may not
+    be usable yet, and names the filled ``runtime`` as the sign.
     """
     found = _PHASES.get(str(pod.get("status") or "").upper(), UNKNOWN)
     if found == RUNNING and not mapping(pod.get("runtime")) and endpoint(pod) is None:
@@ -189,9 +200,9 @@ def phase(pod: Mapping[str, Any]) -> str:
 
 
 def endpoint(pod: Mapping[str, Any]) -> Endpoint | None:
-    """Where SSH answers directly. The proxy route is no use to Ansible: it has neither commands without a terminal
-    nor
-    files.
+    """Return where SSH answers directly.
+
+    The proxy route is no use to Ansible: it has neither commands without a terminal nor files.
     """
     direct = mapping(mapping(pod.get("ssh")).get("direct"))
     host, port = host_name(direct.get("host")), integer(direct.get("port"))
@@ -201,7 +212,7 @@ def endpoint(pod: Mapping[str, Any]) -> Endpoint | None:
 
 
 def mounts(pod: Mapping[str, Any]) -> tuple[Mount, ...]:
-    """The storage that outlives a stop."""
+    """Return the storage that outlives a stop."""
     found = []
     value = mapping(pod.get("mounts"))
     persistent = mapping(value.get("persistent"))
@@ -216,7 +227,7 @@ def mounts(pod: Mapping[str, Any]) -> tuple[Mount, ...]:
 
 
 def cpu(pod: Mapping[str, Any]) -> Cpu | None:
-    """The processor of a CPU pod; None for a pod with GPUs, of which newer services also tell the vCPUs."""
+    """Return the processor of a CPU pod; None for a pod with GPUs, of which newer services also give the vCPUs."""
     value = mapping(pod.get("cpu"))
     flavour, count = text(value.get("id")), integer(value.get("vcpuCount"))
     if flavour is None or count is None:
@@ -237,7 +248,7 @@ def utilisation(runtime: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def pod(value: Any) -> Pod:
-    """A pod object as a Pod.
+    """Read a pod object as a Pod.
 
     :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
     """
@@ -282,14 +293,14 @@ def pod(value: Any) -> Pod:
 
 
 def reference(kind: str, raw: Mapping[str, Any], asked: str) -> Reference:
-    """A network volume or the credentials of a registry, as a pod names them."""
+    """Return a network volume or the credentials of a registry, as a pod names them."""
     name, region = text(raw.get("name")), text(raw.get("dataCenter"))
     size = integer(raw.get("size"))
     return Reference(kind, text(raw.get("id")) or asked, name=name, region=region, size_gb=size)
 
 
 def template(raw: Mapping[str, Any], asked: str) -> Template:
-    """A template; fields that it does not have say nothing, and no ports are known where it has no list of them."""
+    """Read a template. Fields that it lacks say nothing, and no ports are known where it has no list of them."""
     ports, disks = raw.get("ports"), mounts(raw)
     return Template(
         kind=TEMPLATE,
@@ -306,7 +317,7 @@ def template(raw: Mapping[str, Any], asked: str) -> Template:
 
 
 def error_is_capacity(words: str) -> bool:
-    """True when a refusal's text means that nothing is free; the service has no code for it."""
+    """Return True when a refusal's text means that nothing is free; the service has no code for it."""
     return _CAPACITY.search(words) is not None
 
 

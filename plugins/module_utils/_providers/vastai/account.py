@@ -171,8 +171,10 @@ class _Volumes(ResourceStore):
 
 
 class _Keys(SshKeyList):
-    """Each key is an object of its own; a write adds what is missing and removes only what was read before, so that the
-    keys of somebody who adds one at the same time stay.
+    """The account's keys, of which each is an object of its own.
+
+    A write adds what is missing and removes only what was read before, so that keys that another process adds at the
+    same time stay.
     """
 
     def __init__(self, api: VastSession, pod_id: str | None) -> None:
@@ -264,7 +266,7 @@ def flags(env: Mapping[str, str]) -> str:
 
 
 def unflagged(value: Any) -> dict[str, str]:
-    """The same read back; what is neither a variable nor a flag with one word is left as it is."""
+    """Return what is read back in our form; what is neither a variable nor a flag with one word stays as it is."""
     found: dict[str, str] = {}
     try:
         words = shlex.split(text(value) or "")
@@ -280,7 +282,7 @@ def unflagged(value: Any) -> dict[str, str]:
 
 
 def _template_call(verb: str, now: Mapping[str, Any] | None, path: str, body: Any) -> tuple[str, str, Any]:
-    """A template is changed under its hash and deleted under its number, both in the body."""
+    """Return the call for a template: it is changed under its hash and deleted under its number, both in the body."""
     if verb == "PUT" and now is not None:
         return verb, TEMPLATES, {"hash_id": now.get("hash_id"), **body}
     if verb == "DELETE" and now is not None:
@@ -316,14 +318,14 @@ TEMPLATE = Resource(
 
 
 def _volume_call(verb: str, now: Mapping[str, Any] | None, path: str, body: Any) -> tuple[str, str, Any]:
-    """A volume is rented on an offer, and deleted by its number in the body."""
+    """Return the call for a volume: it is rented on an offer, and deleted by its number in the body."""
     if verb == "DELETE" and now is not None:
         return verb, VOLUMES, {"id": integer(now.get("id"))}
     return "PUT", VOLUMES, {"id": body["offer"], "size": body["disk_space"], "name": body["name"]}
 
 
 def _made_volume(data: Any) -> Mapping[str, Any] | None:
-    """The answer to a create names the volume ``V.20118481``, which is its number."""
+    """Return the volume that was made: the answer names it ``V.20118481``, which holds its number."""
     number_ = (text(mapping(data).get("volume_name")) or "").rpartition(".")[2]
     return {"id": int(number_)} if number_.isdigit() else None
 
@@ -383,7 +385,7 @@ def volume_name(raw: Mapping[str, Any]) -> str | None:
 
 
 def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:
-    """What a volume costs a month."""
+    """Return what a volume costs a month."""
     hourly = values.get("usd_per_hour")
     return {"usd_per_month": round(hourly * MONTH, 2) if hourly is not None else None}
 

@@ -38,7 +38,7 @@ _PATHS = ("/api/v0", "/api/v1", "/api")
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
-    """The API key: option, environment, ``.env``, then the files in which the vendor's tool keeps it.
+    """Return the API key: option, environment, ``.env``, then the files in which the vendor's tool keeps it.
 
     :raises AuthError: when there is none, or when it cannot be one (blanks, control characters).
     """
@@ -63,12 +63,12 @@ def key_origin(environ: Mapping[str, str], sources: Sources) -> tuple[str, str] 
 
 
 def every_key(environ: Mapping[str, str], sources: Sources) -> list[str]:
-    """The keys that stand in any of the places in which one is looked for."""
+    """Return the keys in all of the places in which one is looked for."""
     return [*sources.every(KEY_VARIABLE), *(key for key, _path in _keys_in_files(environ))]
 
 
 def key_files(environ: Mapping[str, str]) -> list[Path]:
-    """The files of the vendor's tool: a session with a second factor first, the old place last."""
+    """Return the files of the vendor's tool: a session with a second factor first, the old place last."""
     home = Path(environ.get("HOME") or "~").expanduser()
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "vastai"
     return [config / "vast_tfa_key", config / "vast_api_key", home / ".vast_api_key"]
@@ -100,9 +100,9 @@ def find_url(option: str | None, environ: Mapping[str, str], key: str | None = N
 
 
 def find_scale(environ: Mapping[str, str]) -> float:
-    """The factor on the pauses between requests; 1 is what Vast.ai documents.
+    """Return the factor on the pauses between requests; 1 is what Vast.ai documents.
 
-    :raises BadRequest: for what is no number from 0 on.
+    :raises BadRequest: for anything but a number from 0 on.
     """
     text = environ.get(SCALE_VARIABLE) or "1"
     try:

@@ -26,7 +26,7 @@ STOPPED_BY_US = "stopped"
 
 
 def path(pod_id: str) -> str:
-    """The instance's path; an id from outside can not lead elsewhere.
+    """Return the instance's path; an id from outside cannot lead elsewhere.
 
     :raises NotFound: for what is no id.
     """
@@ -86,7 +86,7 @@ def explained(api: VastSession, pods: Sequence[Pod]) -> list[Pod]:
 
 
 def _without_credit(api: VastSession) -> bool:
-    """True when the account has none. That it cannot be read proves nothing."""
+    """Return True when the account has no credit. That it cannot be read proves nothing."""
     try:
         balance = credit(api)
     except errors.CloudError:
@@ -95,7 +95,7 @@ def _without_credit(api: VastSession) -> bool:
 
 
 def credit(api: VastSession) -> float | None:
-    """What the account can spend, in USD: ``credit``; ``balance`` is mostly 0."""
+    """Return what the account can spend, in USD: ``credit``; ``balance`` is mostly 0."""
     data = mapping(api.request("GET", USER, attempted="read the account on Vast.ai").data)
     if not data:
         raise errors.BadAnswer("Vast.ai's answer holds no account; it cannot be read.")
@@ -105,7 +105,7 @@ def credit(api: VastSession) -> float | None:
 
 
 def account_id(api: VastSession) -> str | None:
-    """The id of the account whose key it is."""
+    """Return the id of the account whose key it is."""
     return _whose(api, api.request("GET", USER, attempted="read whose API key it is on Vast.ai", repeat=False).data)
 
 
@@ -114,7 +114,7 @@ def _whose(api: VastSession, data: Any) -> str | None:
 
 
 def logs(api: VastSession, pod_id: str, source: str, tail: int, deadline: float) -> list[str]:
-    """The last lines of a log. The service puts it elsewhere, after some seconds."""
+    """Return the last lines of a log. The service puts it elsewhere, after some seconds."""
     body = {"tail": str(tail), **({"daemon_logs": "true"} if source == "system" else {})}
     answer = api.request(
         "PUT",

@@ -88,7 +88,7 @@ def _shown(value: Any, factor: float) -> str:
 
 
 def value_of(raw: Mapping[str, Any], field: str) -> Any:
-    """What a filter on this field compares with."""
+    """Return what a filter on this field compares with."""
     if field == "verified":
         return text(raw.get("verification")) == "verified"
     if field == "datacenter":
@@ -169,7 +169,7 @@ def offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
 
 
 def named(query: OfferQuery, names: Sequence[str]) -> tuple[list[str], bool]:
-    """The GPUs that are asked for, as the service spells them, and whether there are some that it does not know.
+    """Return the requested GPUs as the service spells them, and whether it does not know some.
 
     :raises BadRequest: for one that it does not know, unless another provider may.
     """
@@ -186,8 +186,10 @@ def named(query: OfferQuery, names: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def near_offers(api: ApiSession, query: OfferQuery) -> list[Offer]:
-    """See ``Provider.near_offers``: what is for rent when nothing counts but the GPU, what is free, and the count; if
-    that is nothing, any smaller count. What of the search's own filters each breaks is its objections.
+    """Return the nearest offers, see ``Provider.near_offers``.
+
+    These are what is for rent when only the GPU, what is free, and the count matter; if that is nothing, any smaller
+    count. Each has as its objections those of the search's own filters that it breaks.
     """
     wanted, strange = named(query, gpu_names(api) if query.gpus else [])
     if strange and not wanted:
@@ -221,7 +223,7 @@ CONTROLS = ("order", "type", "limit", "allocated_storage")
 
 
 def body(query: OfferQuery, gpus: Sequence[str]) -> dict[str, Any]:
-    """The search: our defaults, the query, then what the caller asked for in the service's own words.
+    """Return the search: our defaults, the query, then what the caller asks for in the service's own words.
 
     The disk is part of it, for the price that is shown holds that of ``allocated_storage``.
     """
@@ -242,7 +244,7 @@ def body(query: OfferQuery, gpus: Sequence[str]) -> dict[str, Any]:
 
 
 def filters(query: OfferQuery) -> dict[str, dict[str, Any] | None]:
-    """Filters that only this market has: the defaults, the ports, the kind of host, and the caller's own."""
+    """Return filters that only this market has: the defaults, the ports, the kind of host, and the caller's own."""
     asked: dict[str, dict[str, Any] | None] = {**DEFAULTS, "direct_port_count": {"gte": max(1, query.port_count)}}
     if len(set(query.clouds)) == 1:
         asked["datacenter"] = {"eq": query.clouds[0] == "SECURE"}
@@ -250,7 +252,7 @@ def filters(query: OfferQuery) -> dict[str, dict[str, Any] | None]:
 
 
 def wishes(query: OfferQuery) -> dict[str, dict[str, Any]]:
-    """What is wished of every provider, in the service's units."""
+    """Return what any provider can be asked for, in the service's units."""
     asked: dict[str, dict[str, Any]] = {}
     least = min_cuda(query)
     if least is not None:
@@ -274,7 +276,10 @@ def wishes(query: OfferQuery) -> dict[str, dict[str, Any]]:
 
 
 def min_cuda(query: OfferQuery) -> float | None:
-    """The least CUDA version of the driver. :raises BadRequest: for what is no version."""
+    """Return the least CUDA version of the driver.
+
+    :raises BadRequest: for anything but a version.
+    """
     listed = [query.min_cuda_version] if query.min_cuda_version else list(query.cuda_versions)
     versions = [number(each) for each in listed]
     if any(version is None for version in versions):
@@ -283,7 +288,7 @@ def min_cuda(query: OfferQuery) -> float | None:
 
 
 def search(api: ApiSession, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The raw offers of one search. It changes nothing, so it may be repeated like any reading."""
+    """Return the raw offers of one search. It changes nothing, so it may be repeated like any reading."""
     answer = api.request("POST", SEARCH, body=asked, attempted="search the offers of Vast.ai", like="GET")
     found = mapping(answer.data).get("offers")
     if isinstance(found, dict):
@@ -335,8 +340,9 @@ def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
 
 
 def price(raw: Mapping[str, Any], query: OfferQuery) -> float | None:
-    """USD per hour as it will be billed: the GPUs (or the bid) and the disk that will be made, not the one the service
-    takes when nobody says.
+    """Return USD per hour as it will be billed.
+
+    That is the GPUs (or the bid) and the disk that will be made, not the one the service assumes by default.
     """
     storage, base = storage_usd_per_hour(raw, query.disk_gb), amount(raw.get("dph_base"))
     bid = query.bid if query.bid is not None else amount(raw.get("min_bid")) if query.interruptible else None
@@ -350,7 +356,7 @@ def price(raw: Mapping[str, Any], query: OfferQuery) -> float | None:
 
 
 def storage_usd_per_hour(raw: Mapping[str, Any], disk_gb: float | None) -> float | None:
-    """The disk's part of the price."""
+    """Return the disk's part of the price."""
     cost = amount(raw.get("storage_cost"))
     return cost * disk_gb / MONTH if cost is not None and disk_gb else None
 
@@ -366,7 +372,7 @@ def _obstacle(raw: Mapping[str, Any], query: OfferQuery) -> str | None:
 
 
 def _none_of(name: str, query: OfferQuery) -> Offer:
-    """A GPU that exists and that no machine offers now, under these filters."""
+    """Return a GPU that exists and that no machine offers now, under these filters."""
     return Offer(
         wire.PROVIDER,
         name,
@@ -381,7 +387,7 @@ def _none_of(name: str, query: OfferQuery) -> Offer:
 
 
 def details(raw: Mapping[str, Any], disk_gb: float | None = None) -> dict[str, Any]:
-    """What else an offer tells, in GB, Mbps, days and USD."""
+    """Return what else an offer says, in GB, Mbps, days and USD."""
 
     def share(key: str, factor: float = 1.0, digits: int = 3) -> float | None:
         value = number(raw.get(key))
@@ -428,7 +434,7 @@ def _verified(raw: Mapping[str, Any]) -> bool | None:
 
 
 def _memory(raw: Mapping[str, Any]) -> float | None:
-    """The pod's share of the machine's memory: as large as its share of the processor."""
+    """Return the pod's share of the machine's memory: as large as its share of the processor."""
     memory, cores, own = (number(raw.get(key)) for key in ("cpu_ram", "cpu_cores", "cpu_cores_effective"))
     if memory is None:
         return None

@@ -160,7 +160,7 @@ class Vast(HttpProvider):
         return wire.made(request, made)
 
     def _refused(self, error: errors.CloudError, request: PodRequest) -> errors.CloudError:
-        """What a refused create means. One that made a contract all the same says which."""
+        """Return what a refused create means. One that made a contract all the same says which."""
         made = wire.contract(error.body.get("new_contract"))
         if made is not None:
             error.made = made
@@ -204,7 +204,7 @@ class Vast(HttpProvider):
         return now
 
     def _read_back(self, pod: Pod) -> Pod:
-        """The contract as the service has it now. It may not show it yet, neither here nor in the list."""
+        """Return the contract as the service has it now. It may not show it yet, neither here nor in the list."""
         with contextlib.suppress(errors.NotFound):
             return self.get_pod(pod.id)
         return next((each for each in self.list_pods() if each.id == pod.id), pod)
@@ -267,7 +267,7 @@ class Vast(HttpProvider):
         return self.get_pod(pod_id)
 
     def _template_body(self, pod_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Flags for ports and mounts stand in the environment, and go with it if they are not sent again."""
+        """Return the body of a change: flags for ports and mounts in the environment vanish if not sent again."""
         names = {"template": "template_hash_id"}
         body: dict[str, Any] = {"id": int(pod_id)}
         body.update({names.get(name, name): value for name, value in changes.items()})
@@ -281,8 +281,9 @@ class Vast(HttpProvider):
         return body
 
     def start(self, pod_id: str) -> Pod:
-        """See Provider. A start without a free GPU is queued, for ever perhaps, and would then bill unasked: it is
-        called off.
+        """Start the pod, see Provider.
+
+        A start without a free GPU is queued, for ever perhaps, and would then bill unasked: it is called off.
         """
         try:
             self._set_state(pod_id, "running", "start")

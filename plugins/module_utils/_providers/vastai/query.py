@@ -1,8 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The query language of Vast.ai's offers: as a mapping and as the text of the vendor's own tool, in people's units.
-Pure functions.
+"""The query language of Vast.ai's offers: as a mapping and as the text of the vendor's own tool.
+
+Values are in people's units. Pure functions.
 
 Sources: Vast.ai's description of its API and its own command line tool.
 """
@@ -67,7 +68,7 @@ _ANY = ("any", "*", "?")
 
 
 def parse(query: str) -> dict[str, dict[str, Any]]:
-    """The text ``num_gpus=1 gpu_ram>=24 geolocation in [US,CA]`` as a mapping; ``field=any`` means no filter.
+    """Parse the text ``num_gpus=1 gpu_ram>=24 geolocation in [US,CA]`` as a mapping; ``field=any`` means no filter.
 
     :raises BadRequest: at the first place that cannot be read.
     """
@@ -96,9 +97,9 @@ def _plain(value: str) -> str:
 
 
 def filters(given: Mapping[str, Any] | str | None) -> dict[str, dict[str, Any] | None]:
-    """Filters as the wire wants them; a field that is None has no filter, not even the default one.
+    """Return filters in their wire form; a field that is None has no filter, not even the default one.
 
-    :param given: fields -> {operator: value}, or a plain value that the field shall equal, or a list of such; or text.
+    :param given: fields -> {operator: value}, or a plain value that the field must equal, or a list of such; or text.
     :raises BadRequest: for a field, an operator or a value that the service does not know.
     """
     raw = parse(given) if isinstance(given, str) else given or {}
@@ -114,7 +115,10 @@ def filters(given: Mapping[str, Any] | str | None) -> dict[str, dict[str, Any] |
 
 
 def field_of(name: str) -> str:
-    """The wire's name of a field. :raises BadRequest: for one that does not exist, with the closest ones."""
+    """Return the wire's name of a field.
+
+    :raises BadRequest: for one that does not exist, with the closest ones.
+    """
     field = ALIASES.get(name, name)
     if field not in FIELDS:
         known = sorted({*FIELDS, *ALIASES})
@@ -124,7 +128,7 @@ def field_of(name: str) -> str:
 
 
 def spelled(field: str) -> str:
-    """A field as people are used to write it."""
+    """Return a field as people are used to write it."""
     return {"reliability2": "reliability"}.get(field, field)
 
 

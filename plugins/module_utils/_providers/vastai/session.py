@@ -55,7 +55,7 @@ _NO_INSTANCE = re.compile(r"no_such_instance|no_such_ssh_key|\bnot_found\b", re.
 
 
 def words_of(answer: Response) -> tuple[str | None, str]:
-    """The code of a refusal and its text, whatever the shape of the body: JSON of several kinds, or plain text."""
+    """Return the code of a refusal and its text, whether the body is JSON of any kind or plain text."""
     try:
         # The text has no secrets in it any more, the data has.
         data = mapping(parse_json(answer.text))
@@ -88,8 +88,10 @@ class VastSession(ApiSession):
         return answer
 
     def asked(self, call: str, answer: Response) -> float | None:
-        """Seconds before the same may be sent again: what the server asks for, else the pause of that kind; all who
-        share it keep it too. A quota for the day is not waited for.
+        """Return seconds before the same may be sent again.
+
+        That is what the server asks for, else the pause of that kind; all who share it keep it too. A quota for the day
+        is not waited for.
         """
         code, said = words_of(answer)
         if code == "search_quota_exceeded":
@@ -105,8 +107,9 @@ class VastSession(ApiSession):
         return seconds
 
     def fetch(self, url: str, deadline: float, attempted: str) -> str:
-        """The text at an address that an answer named. It belongs to somebody else, so the key does not go there, and
-        it fills with a delay.
+        """Return the text at an address that an answer named.
+
+        The address belongs to somebody else, so the key does not go there, and it fills with a delay.
 
         :raises CloudError: when there is none within ``deadline`` seconds.
         """
@@ -179,7 +182,7 @@ class VastSession(ApiSession):
 
 
 def _refused_key(lead: str, said: str, facts: dict[str, Any]) -> errors.AuthError:
-    """The error for a key that is not accepted, with what to do about it."""
+    """Return the error for a key that is not accepted, with what to do about it."""
     lowered = said.lower()
     if "two factor" in lowered or "session expired" in lowered:
         advice = "Log in anew with a second factor (vastai tfa login), or use an API key of the account."

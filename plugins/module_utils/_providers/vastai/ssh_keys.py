@@ -38,8 +38,9 @@ class PodKeys:
         self._added: list[str] = []
 
     def put_on_account(self, request: PodRequest) -> None:
-        """Keys are installed when the container starts, so they are there before. A team's account takes none; then the
-        other two ways must do.
+        """Put the keys on the account before the container starts, which installs them.
+
+        A team's account accepts none; then the other two ways must do.
         """
         if not request.public_keys or request.extra.get("account_keys") is False:
             return
@@ -53,13 +54,13 @@ class PodKeys:
             )
 
     def belong_to(self, pod_id: str) -> None:
-        """What was added is this pod's, and goes with it."""
+        """Note the pod that what was added belongs to, and with which it goes."""
         if self._added:
             self._api.turns.note(KEYS, pod_id, ",".join(self._added))
             self._added = []
 
     def attach(self, pod: Pod, lines: Sequence[str]) -> None:
-        """The way that lasts when the file on the pod is written anew."""
+        """Attach the keys: the way that lasts when the file on the pod is written again."""
         for line in lines:
             try:
                 ssh_keys.attach(self._api, pod.id, line)
@@ -123,7 +124,7 @@ def account_keys(api: ApiSession) -> list[Key]:
 
 
 def instance_keys(api: ApiSession, pod_id: str) -> list[Key]:
-    """The keys that are attached to an instance: JSON in a text in JSON."""
+    """Return the keys that are attached to an instance: JSON in a text in JSON."""
     path = f"/api/v0/instances/{int(pod_id)}/ssh/"
     data = api.request("GET", path, attempted=f"read the SSH keys of the pod {pod_id} on Vast.ai").data
     found = mapping(data).get("ssh_keys")

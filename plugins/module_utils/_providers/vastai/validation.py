@@ -65,7 +65,10 @@ def problems(request: PodRequest, account_key: str) -> Iterator[str]:
 
 
 def check_changes(pod: Pod, changes: Mapping[str, Any], account_key: str) -> None:
-    """The same for a change. :raises BadRequest: with one sentence."""
+    """Check a change in the same way.
+
+    :raises BadRequest: with one sentence.
+    """
     for problem in _problems_of_changes(pod, changes, account_key):
         raise BadRequest(f"The pod {pod.label()} was not changed, since Vast.ai would refuse it: {problem}")
 

@@ -24,8 +24,10 @@ TRIES = 5
 
 
 class NewVolumes:
-    """Those of the pods that this process rented. Who keeps his pod keeps its volume; of a pod that is given back right
-    after the create, nobody would know that it left one behind, which bills.
+    """The new volumes of the pods that this process rented.
+
+    A pod that is kept keeps its volume; of one that is given back right after the create, no record would say that it
+    left a volume behind, which bills.
 
     :param notes: where remarks go.
     """
@@ -37,12 +39,12 @@ class NewVolumes:
 
     @staticmethod
     def wanted(request: PodRequest) -> bool:
-        """True when the pod is to have a volume that does not exist yet."""
+        """Return True when the pod gets a volume that does not exist yet."""
         mount = request.network_volume
         return mount is not None and not mount.volume_id and mount.size_gb is not None
 
     def offer(self, request: PodRequest) -> int:
-        """The number of the volume on offer at the machine of the pod's offer.
+        """Return the number of the volume on offer at the machine of the pod's offer.
 
         :raises NoCapacity: when there is none of that size: another machine may have room.
         """
@@ -61,7 +63,7 @@ class NewVolumes:
         return number
 
     def belongs_to(self, pod_id: str, request: PodRequest) -> None:
-        """The volume that was just made is this pod's."""
+        """Note that the volume that was just made is this pod's."""
         if self.wanted(request):
             self._made[pod_id] = wire.volume_name(request)
 
@@ -109,7 +111,10 @@ def find(api: ApiSession, kind: str, reference: str) -> Reference:
 
 
 def rows(data: Any, key: str) -> list[Mapping[str, Any]]:
-    """The list under ``key``. :raises BadAnswer: when there is none."""
+    """Return the list under ``key``.
+
+    :raises BadAnswer: when there is none.
+    """
     found = mapping(data).get(key)
     if not isinstance(found, list):
         raise errors.BadAnswer(
@@ -146,7 +151,7 @@ def volumes(api: ApiSession) -> list[Mapping[str, Any]]:
 
 
 def _volume(api: ApiSession, reference: str, option: str = "volume, of a job train_network_volume") -> Reference:
-    """A volume is on one machine, so only offers of that machine will do."""
+    """Return a volume, which is on one machine, so only offers of that machine will do."""
     names = ("id", "volume_id", "name", "label", "volume_name")
     found = [raw for raw in volumes(api) if reference in {str(raw.get(name)) for name in names}]
     raw = _only(found, "volume", reference, option, "id")
@@ -161,7 +166,10 @@ def _volume(api: ApiSession, reference: str, option: str = "volume, of a job tra
 
 
 def more_volumes(api: ApiSession, request: PodRequest) -> dict[str, str]:
-    """Flags by which volumes beside the first are mounted. :raises BadRequest: for one that is on another machine."""
+    """Return flags by which volumes beside the first are mounted.
+
+    :raises BadRequest: for one that is on another machine.
+    """
     flags = {}
     for volume in request.extra.get("more_volumes") or ():
         found = _volume(api, volume["id"], "more_volumes")

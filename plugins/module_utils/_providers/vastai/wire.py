@@ -55,7 +55,7 @@ MARK = "# podyard: the user's own part"
 def create_body(
     request: PodRequest, place: int | None = None, mounts: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The body of a create. A contract that cannot start at once is not wanted: it would bill its disk.
+    """Return the body of a create. A contract that cannot start at once is refused: it would bill its disk.
 
     :param place: where a new volume goes: the number of the offer of disk at the same machine.
     :param mounts: flags for more volumes than one.
@@ -94,8 +94,9 @@ def runtype(request: PodRequest) -> str:
 
 
 def environment_and_flags(request: PodRequest) -> dict[str, str]:
-    """Variables, and ports, host name and network as flags: the service takes all in one object, and a string of flags
-    was seen to be ignored.
+    """Return variables, and ports, host name and network as flags.
+
+    The service takes all in one object, and a string of flags was seen to be ignored.
     """
     env = dict(request.env)
     env.update({docker_port(port): "1" for port in request.ports or () if port != SSH_PORT})
@@ -111,8 +112,10 @@ def environment_and_flags(request: PodRequest) -> dict[str, str]:
 
 
 def onstart(request: PodRequest) -> str:
-    """What the container runs at each start: our own first words where there is room for them, keys, no tmux at login,
-    a place to work in, the variables for SSH sessions, then the user's own text.
+    """Return what the container runs at each start.
+
+    That is our own first words where there is room for them, keys, no tmux at login, a place to work in, the variables
+    for SSH sessions, then the user's own text.
 
     It runs again after every stop, so nothing in it may add up. Keys are quoted once: a key that was quoted twice was
     seen in the file and was refused.
@@ -130,14 +133,14 @@ def onstart(request: PodRequest) -> str:
 
 
 def own_part(script: str | None) -> str | None:
-    """The user's part of a script; a script that is none of ours is the user's as a whole."""
+    """Return the user's part of a script; a script that is none of ours is the user's as a whole."""
     if script is None or MARK not in script:
         return None if script is not None and script.endswith(f">> {ENVIRONMENT}") else script
     return script.partition(f"{MARK}\n")[2]
 
 
 def with_own_part(script: str | None, own: str | None) -> str:
-    """A script of ours with another part of the user's."""
+    """Return a script of ours with another part of the user's."""
     ours = (script or "").partition(f"\n{MARK}\n")[0]
     return f"{ours}\n{MARK}\n{own}" if own else ours
 
@@ -152,8 +155,10 @@ def install_keys(keys: Sequence[str]) -> list[str]:
 
 
 def own_end(api_url: str) -> OwnEnd:
-    """A container's own key may start, stop and destroy its instance. A stop, after an hour of refusals, would at least
-    end the bill for the GPU; it ends the container as well, so that nobody would go on trying afterwards.
+    """Return how an instance ends itself: its container's own key may start, stop and destroy it.
+
+    A stop, after an hour of refusals, would at least end the bill for the GPU; it ends the container as well, so that
+    nothing would go on trying afterwards.
     """
     path = '"/api/v0/instances/$id/"'
     stop = f'{{ [ $try -gt {LAST_TRIES} ] && ask PUT {path} \'{{"state":"stopped"}}\'; }}'
@@ -169,7 +174,7 @@ def image_login(login: Any) -> str | None:
 
 
 def volume_info(request: PodRequest, place: int | None = None) -> dict[str, Any] | None:
-    """The volume of the machine: one that exists already, or a new one."""
+    """Return the volume of the machine: one that exists already, or a new one."""
     mount = request.network_volume
     if mount is None:
         return None
@@ -184,7 +189,7 @@ def volume_info(request: PodRequest, place: int | None = None) -> dict[str, Any]
 
 
 def volume_name(request: PodRequest) -> str:
-    """What a new volume is called: as the user says, else like its pod."""
+    """Return the name of a new volume: as the user says, else like its pod."""
     return str(request.extra.get("volume_name") or request.name)
 
 
@@ -230,31 +235,35 @@ _SSH = re.compile(r"ssh|jupyter")
 
 
 def contract(value: Any) -> str | None:
-    """The number of a contract as text; None for what cannot be one."""
+    """Return the number of a contract as text; None for what cannot be one."""
     found = identifier(value)
     return found if found is not None and found.isdigit() and int(found) > 0 else None
 
 
 def word(raw: Mapping[str, Any], key: str) -> str:
-    """A word of the state in small letters; empty for null."""
+    """Return a word of the state in small letters; empty for null."""
     return (text(raw.get(key)) or "").lower()
 
 
 def all_stopped(raw: Mapping[str, Any]) -> bool:
-    """True when the contract is stopped in every respect: what an outbid or unpaid instance shows, and one of ours that
-    was stopped.
+    """Return True when the contract is stopped in every respect.
+
+    An outbid or unpaid instance shows that, and one of ours that was stopped.
     """
     states = [word(raw, key) for key in ("intended_status", "cur_state")]
     return states == [STOPPED, STOPPED] and word(raw, "next_state") in ("", STOPPED)
 
 
 def never_ran(raw: Mapping[str, Any]) -> bool:
-    """True when the contract sits stopped though its container was never reported to run."""
+    """Return True when the contract sits stopped though its container was never reported to run."""
     return all_stopped(raw) and word(raw, "actual_status") in ("", "loading", "created")
 
 
 def phase(raw: Mapping[str, Any]) -> str:
-    """The phase, of what the host reports, what the owner wants, what is allocated, and what the host says in words."""
+    """Return the phase.
+
+    It follows from what the host reports, what the owner intends, what is allocated, and what the host says in words.
+    """
     actual = word(raw, "actual_status")
     if word(raw, "cur_state") == "unloaded":
         return pod_states.GONE
@@ -271,7 +280,7 @@ def phase(raw: Mapping[str, Any]) -> str:
 
 
 def raw_status(raw: Mapping[str, Any]) -> str:
-    """The provider's own words: what the host reports, where it differs what is wanted, and why it fails."""
+    """Return the provider's own words: what the host reports, the intended state where it differs, and why it fails."""
     actual = word(raw, "actual_status") or "none yet"
     intended, message = word(raw, "intended_status"), text(raw.get("status_msg"))
     parts = [actual]
@@ -289,10 +298,10 @@ def raw_status(raw: Mapping[str, Any]) -> str:
 
 
 def endpoints(raw: Mapping[str, Any]) -> tuple[Endpoint, ...]:
-    """Where SSH answers: the machine's own address and mapped port, then the gateway. Never one's host with the other's
-    port.
+    """Return where SSH answers: the machine's own address and mapped port, then the gateway.
 
-    The gateway's port is one higher in the Jupyter modes, for there the two ports of an instance change places.
+    One's host is never combined with the other's port. The gateway's port is one higher in the Jupyter modes, for there
+    the two ports of an instance change places.
     """
     if phase(raw) != pod_states.RUNNING:
         return ()
@@ -310,8 +319,10 @@ def endpoints(raw: Mapping[str, Any]) -> tuple[Endpoint, ...]:
 
 
 def billing(raw: Mapping[str, Any]) -> str:
-    """What is billed now: the GPU only while the container runs or is frozen, the disk from the create on, and nothing
-    while the host is away.
+    """Return what is billed now.
+
+    The GPU bills only while the container runs or is frozen, the disk from the create on, and nothing while the host is
+    away.
     """
     found, actual = phase(raw), word(raw, "actual_status")
     if found == pod_states.GONE or actual == "offline":
@@ -324,7 +335,7 @@ def billing(raw: Mapping[str, Any]) -> str:
 
 
 def storage_usd_per_hour(raw: Mapping[str, Any]) -> float | None:
-    """What the disk costs while the pod is stopped."""
+    """Return what the disk costs while the pod is stopped."""
     total = amount(raw.get("storage_total_cost"))
     if total is not None:
         return total
@@ -342,12 +353,12 @@ def extra_env(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def environment(raw: Mapping[str, Any]) -> dict[str, str]:
-    """The variables without the flags for ports, mounts and networks."""
+    """Return the variables without the flags for ports, mounts and networks."""
     return {name: value for name, value in extra_env(raw) if not _FLAG.match(name)}
 
 
 def ports(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ports that were asked for; 22 is there in every mode in which Vast.ai starts the SSH server."""
+    """Return the requested ports; 22 is there in every mode in which Vast.ai starts the SSH server."""
     found = []
     runtype = word(raw, "image_runtype")
     if not runtype or _SSH.search(runtype):
@@ -374,7 +385,7 @@ def mounts(raw: Mapping[str, Any]) -> tuple[Mount, ...]:
 
 
 def country(geolocation: Any) -> str | None:
-    """The country's two letters in ``Texas, US``."""
+    """Return the country's two letters in ``Texas, US``."""
     last = (text(geolocation) or "").rpartition(",")[2].strip()
     return last.upper() if len(last) == 2 and last.isalpha() else None
 
@@ -388,7 +399,7 @@ def moment(value: Any) -> str | None:
 
 
 def actions(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """What may be asked for now."""
+    """Return what may be ordered now."""
     allowed = {
         pod_states.RUNNING: ("stop", "restart", "recycle"),
         pod_states.STOPPED: ("start",),
@@ -398,8 +409,9 @@ def actions(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def interruption(raw: Mapping[str, Any], *, now: float | None = None) -> str | None:
-    """Who took the pod away, as far as the row alone tells; a stop by its owner looks like one for lack of credit, and
-    is None here.
+    """Return who took the pod away, as far as the row alone says.
+
+    A stop by its owner looks like one for lack of credit, and is None here.
     """
     actual, end = word(raw, "actual_status"), number(raw.get("end_date"))
     if actual in ("offline", "unknown"):
@@ -422,7 +434,7 @@ def utilisation(raw: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def pod(value: Any) -> Pod:
-    """An instance as a Pod.
+    """Read an instance as a Pod.
 
     :raises BadAnswer: when it has no id: nothing can be done with it, and to drop it could hide a pod that costs money.
     """
@@ -468,7 +480,7 @@ def pod(value: Any) -> Pod:
 
 
 def made(request: PodRequest, pod_id: str) -> Pod:
-    """The pod as far as its own create tells."""
+    """Return the pod as far as its own create describes it."""
     return Pod(
         provider=PROVIDER,
         id=pod_id,
@@ -488,13 +500,13 @@ def made(request: PodRequest, pod_id: str) -> Pod:
 
 
 def gpu_name(value: Any) -> str | None:
-    """A GPU as people write it; the query language of the vendor's tool has underscores for blanks."""
+    """Return a GPU as people write it; the query language of the vendor's tool has underscores for blanks."""
     found = text(value)
     return " ".join(found.replace("_", " ").split()) if found else None
 
 
 def unwrapped(data: Any) -> Mapping[str, Any] | None:
-    """The one instance in an answer, None when it says that there is none.
+    """Return the one instance in an answer, None when it says that there is none.
 
     :raises BadAnswer: when it says neither: that is not the same.
     """
