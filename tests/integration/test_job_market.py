@@ -57,7 +57,7 @@ def test_a_job_goes_from_one_provider_to_the_other_and_is_told_who_took_its_pod(
     assert record["outcome"] == "lost" and cloud.living(f"podyard-{job.name}-") == []
     taken, label = record["interruption"], f"The pod {second['name']} ({second['id']} on vastai)"
     assert (taken["kind"], taken["pod_id"], taken["stage"]) == ("expired", second["id"], "follow")
-    assert record["error"].startswith(f"{label} was stopped, since the time for which its host offered it is over")
+    assert record["error"].startswith(f"{label} was stopped because the time for which its host offered it is over")
     assert "train_max_hours" in record["error"]
 
     tried = record["attempts"]

@@ -80,5 +80,5 @@ def test_no_key_is_refused_before_anything_is_rented(shop):
     shop.fault("public-key-null")
     before = shop.creates()
     assert "without a public key (option public_keys)" in shop.refused(public_keys=None)
-    assert "what is no public SSH key" in shop.refused(public_keys=None, env={"PUBLIC_KEY": "null"})
+    assert "an entry that is not a public SSH key" in shop.refused(public_keys=None, env={"PUBLIC_KEY": "null"})
     assert shop.creates() == before

@@ -244,7 +244,7 @@ def test_a_spot_pod_taken_away_while_it_is_provisioned_fails_at_once(shop):
     other.start()
     result = shop.refused(interruptible=True, bid=1.0, timeouts={"running": 600})
     other.join()
-    assert "somebody pays more" in result["msg"] and shop.living() == []
+    assert "another customer pays more" in result["msg"] and shop.living() == []
     assert [each["gone_proved"] for each in result["pods_gone"]] == [True]
 
 
@@ -423,7 +423,7 @@ def test_a_team_takes_no_account_keys_and_its_pod_lets_us_in_all_the_same(shop):
 def test_a_path_in_place_of_a_key_is_refused(shop, path):
     """The vendor's tool stores it as the key, and says success."""
     result = shop.refused(public_keys=[path])
-    assert "no public SSH key" in result["msg"] and path in result["msg"] and shop.made() == []
+    assert "not a public SSH key" in result["msg"] and path in result["msg"] and shop.made() == []
     result = shop.runner.fail(vastai_ssh_key.main, **shop.options(key=[path]))
     assert path in result["msg"]
     assert shop.vast.get("/v0/ssh/").json() == []

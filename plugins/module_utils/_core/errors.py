@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one family of errors that leaves this collection's cloud code.
+"""The one family of errors that this collection's cloud code raises.
 
-Every error carries one sentence for a person (its message) and, where there was an answer, the facts of it. A module
-turns it into ``fail_json``, an inventory plugin into a parser error: see ``_arguments.failure``.
+Every error carries a sentence for a person (its message) and, where the server answered, the facts of the answer. A
+module turns it into ``fail_json``, an inventory plugin into a parser error: see ``_module.common.failure``.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Any
 
 from .shown import clean
 
-#: The code of a WaitTimeout or PodLost that a pod on any other host would end with too: another is not rented for it.
+#: The code of a WaitTimeout or PodLost that would happen on any other host too, so no other pod is rented.
 EVERYWHERE = "everywhere"
-#: The code of a WaitTimeout that was cut short by the deadline of the whole call: the pod's host is not to blame.
+#: The code of a WaitTimeout that the deadline of the whole call cut short: the pod's host is not to blame.
 OVERDUE = "overdue"
 
 
 class CloudError(Exception):
-    """Something a provider, or the way to it, refused.
+    """A failure of a request to a provider, or of the connection to it.
 
     :param message: one sentence: what failed, on which pod, the server's own words, and what to do.
-    :param status: HTTP status of the answer, None when there was none.
+    :param status: HTTP status of the answer; None when there was no answer.
     :param code: a short machine-readable word of the provider or of ours (``not_json``), if any.
     :param request_id: the provider's id of the request, for its support.
     :param detail: the server's own words, verbatim but without secrets.
-    :param elsewhere: only read after a refused create: is it worth trying the next offer? ``no`` (it is the request or
-        the account), ``once`` (the text does not say; if the next offer is refused likewise, it was the request),
-        ``yes`` (this offer is not to be had).
-    :param facts: JSON-able results that a caller wants beside the message (attempts, pods that still bill, …).
+    :param elsewhere: whether the next offer is worth a try; read only after a refused create. ``no``: the fault is in
+        the request or the account. ``once``: the text does not say; when the next offer is refused likewise, it was
+        the request. ``yes``: only this offer is unavailable.
+    :param facts: JSON-able results that a caller needs besides the message (attempts, pods that still bill, …).
     """
 
     elsewhere = "no"
-    #: The decoded body of the answer, for the driver only: it is shown nowhere, for it may hold secrets.
+    #: The decoded body of the answer, for the driver only: it may hold secrets and is never shown.
     body: Mapping[str, Any] = {}
-    #: The id of a pod that the provider made all the same: it costs money and is to be ended at once.
+    #: The id of a pod that the provider made in spite of the error: it costs money and must be ended at once.
     made: str | None = None
-    #: The pod as it was last read, with the place and the price that its create did not tell; None: nobody read it.
+    #: The pod as last read, with the place and price that the answer to its create lacked; None when it was not read.
     pod: Any = None
 
     def __init__(
@@ -66,18 +66,19 @@ class CloudError(Exception):
     def add(self, text: str) -> None:
         """Append a sentence to the message, after one space; an empty text changes nothing.
 
-        Whoever catches an error knows more than whoever raised it: which option to change, what was given back.
+        The code that catches an error knows more than the code that raised it: which option to change, what was given
+        back.
         """
         if text.strip():
             self.reword(f"{self.message} {text.strip()}")
 
     def reword(self, message: str) -> None:
-        """Replace the message. ``str(error)`` and the attribute ``message`` never differ."""
+        """Replace the message, so that ``str(error)`` and the attribute ``message`` never differ."""
         self.message = clean(message)
         self.args = (self.message,)
 
     def to_result(self) -> dict[str, Any]:
-        """The error as a JSON-able dict: kind (name of the class), status, code, request_id, detail."""
+        """Return the error as a JSON-able dict: kind (the name of the class), status, code, request_id, detail."""
         return {
             "kind": type(self).__name__,
             "status": self.status,
@@ -88,39 +89,40 @@ class CloudError(Exception):
 
 
 class Unreachable(CloudError):
-    """The API was never reached: no connection was made, so nothing was executed."""
+    """No connection to the API was made, so nothing was executed."""
 
 
 class Ambiguous(CloudError):
-    """It is unknown whether the request was executed: time-out, dropped line, 5xx, or an unreadable answer to a
-    create.
+    """It is unknown whether the request was executed.
+
+    Raised after a time-out, a dropped connection, a 5xx, or an unreadable answer to a create.
     """
 
 
 class ServerError(CloudError):
-    """The server failed (5xx) at something that changes nothing or may be repeated, after all repetitions."""
+    """The server failed (5xx) on a request that is safe to repeat, and all retries are spent."""
 
 
 class BadAnswer(CloudError):
-    """The server answered something that this collection cannot read, though it said that all went well."""
+    """The server reported success with an answer that this collection cannot read."""
 
 
 class BadRequest(CloudError):
-    """The request is wrong: 400, 413, 422, or found wrong before it was sent."""
+    """The request is wrong: refused with 400, 413 or 422, or found wrong before it was sent."""
 
 
 class AuthError(CloudError):
-    """No API key, or one that was refused (401). Never to be read as "nothing there"."""
+    """The API key is missing or was refused (401). Never read this as "nothing there"."""
 
 
 class Forbidden(CloudError):
-    """The key has no right to this, or the account none to this GPU (403 with a JSON body)."""
+    """The key lacks the permission for this, or the account may not rent this GPU (403 with a JSON body)."""
 
     elsewhere = "yes"
 
 
 class Blocked(CloudError):
-    """Something in front of the API refused the request (403 that is not JSON, for instance by a firewall)."""
+    """Something in front of the API, such as a firewall, refused the request (403 that is not JSON)."""
 
 
 class PaymentRequired(CloudError):
@@ -132,31 +134,31 @@ class NotFound(CloudError):
 
 
 class Conflict(CloudError):
-    """Not allowed in the object's present state (409), or two objects where one was meant."""
+    """The object's state does not allow this (409), or a name that must be unique matches two objects."""
 
 
 class WrongContract(Conflict):
-    """A contract turned out to be of another kind than was asked for. Its machine is not to blame."""
+    """The provider made a contract of another kind than requested. Its machine is not to blame."""
 
     elsewhere = "yes"
 
 
 class NoCapacity(CloudError):
-    """Nothing of that kind can be rented there now."""
+    """Nothing of the requested kind can be rented there now."""
 
     elsewhere = "yes"
 
 
 class TooExpensive(CloudError):
-    """Everything that fits costs more than the cap, or a contract turned out to."""
+    """Every offer that fits, or the contract as read back, costs more than the cap."""
 
     elsewhere = "yes"
 
 
 class RateLimited(CloudError):
-    """429, and waiting as long as the server asks is more than the budget allows. Nothing was executed.
+    """The server limits the rate (429) and asks for a longer wait than the request may take. Nothing was executed.
 
-    :param retry_after: seconds the server wants us to wait, None if it did not say.
+    :param retry_after: seconds that the server asks to wait; None if it did not say.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, **kwargs: Any) -> None:
@@ -165,9 +167,9 @@ class RateLimited(CloudError):
 
 
 class WaitTimeout(CloudError):
-    """A wait ran out of time.
+    """A wait for a pod reached its deadline.
 
-    :param stage: the last stage that was reached.
+    :param stage: the last stage that the pod reached.
     """
 
     def __init__(self, message: str, *, stage: str, **kwargs: Any) -> None:
@@ -176,9 +178,9 @@ class WaitTimeout(CloudError):
 
 
 class PodLost(CloudError):
-    """A pod that was waited for can never get ready: failed, gone, or restarting again and again.
+    """A pod will never become ready: it failed, is gone, or keeps restarting.
 
-    :param stage: the last stage that was reached.
+    :param stage: the last stage that the pod reached.
     """
 
     def __init__(self, message: str, *, stage: str, **kwargs: Any) -> None:
@@ -187,8 +189,8 @@ class PodLost(CloudError):
 
 
 class NotProvedGone(CloudError):
-    """A pod was told to end, and is still there or could not be proved absent. It may still cost money."""
+    """A pod was ended but is still there, or could not be proved gone. It may still cost money."""
 
 
 class Fenced(CloudError):
-    """The run was given back while this process was about to rent for it: nothing may be rented for it any more."""
+    """The run was given back while this process was about to rent a pod for it; no more pods may be rented for it."""

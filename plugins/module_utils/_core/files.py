@@ -17,16 +17,16 @@ from pathlib import Path
 #: Seconds between two tries to get a lock.
 LOCK_PAUSE = 0.01
 SHARED, EXCLUSIVE = fcntl.LOCK_SH, fcntl.LOCK_EX
-#: What a lock that somebody else holds is reported as, and a try that a signal cut short.
+#: The errors of a lock that another process holds, and of a try that a signal interrupted.
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EINTR)
 
 
 def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Replace a file by one with this content; a reader sees the old content or the new one and nothing between.
+    """Replace a file's content in one step: a reader sees the old content or the new one, never a mixture.
 
     :param mode: the permissions of the new file, whatever the umask is.
-    :param durable: return only when the disk has it. Files that may be lost with the machine go without.
-    :raises OSError: when it cannot be written; the old file is then as it was, and nothing is left beside it.
+    :param durable: return only when the content is on disk. Files that may be lost with the machine need not wait.
+    :raises OSError: when it cannot be written; the old file is unchanged, and no temporary file is left.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = beside(path)
@@ -47,9 +47,9 @@ def replace_file(path: Path, content: str | bytes, *, mode: int = 0o600, durable
 
 
 def replace_link(link: Path, target: str) -> None:
-    """Make ``link`` a symbolic link to ``target``, in place of whatever link was there.
+    """Make ``link`` a symbolic link to ``target``, replacing a link or file of that name.
 
-    :raises OSError: when something that is no link stands in its place.
+    :raises OSError: when the link cannot be made, or a directory has its name.
     """
     temporary = beside(link)
     os.symlink(target, temporary)
@@ -61,24 +61,26 @@ def replace_link(link: Path, target: str) -> None:
 
 
 def beside(path: Path) -> Path:
-    """Return a name in the same directory that no other process and no thread chooses."""
+    """Return a name in the same directory that no other process or thread chooses."""
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
 
 
 def open_lock(path: Path) -> int:
-    """Open a file to lock, made when it is not there: a file of its own, for one that is replaced cannot be locked.
+    """Open a lock file, which is created when it is missing.
 
-    :returns: a descriptor that no child inherits. Its end, or that of the process, gives the lock back.
+    It must not be the data file itself: a file that gets replaced cannot be locked.
+
+    :returns: a descriptor that children do not inherit. Closing it, or the end of the process, releases the lock.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def take_lock(descriptor: int, patience: float = 0.0, kind: int = EXCLUSIVE) -> bool:
-    """Lock an open file or directory, waiting for whoever holds it.
+    """Lock an open file or directory, waiting while another process holds it.
 
-    :param patience: seconds to wait; 0 for a single try. A process that was suspended may hold a lock for ever.
+    :param patience: seconds to wait; 0 for a single try. A suspended process may hold a lock forever.
     :returns: False when another process held it all that time.
-    :raises OSError: where the file system has no locks, as some over a network: waiting would not help.
+    :raises OSError: where the file system does not support locks, as some network file systems; waiting is useless.
     """
     end = time.monotonic() + patience
     while True:
@@ -95,9 +97,10 @@ def take_lock(descriptor: int, patience: float = 0.0, kind: int = EXCLUSIVE) -> 
 
 @contextlib.contextmanager
 def locked(path: Path, patience: float, kind: int = EXCLUSIVE) -> Iterator[bool]:
-    """Hold the lock of a file for the length of the block, which runs whether or not it was to be got.
+    """Hold the lock of a file during the block, which runs even if the lock could not be taken.
 
-    :returns: what ``take_lock`` returns. :raises OSError: as ``open_lock`` and ``take_lock``.
+    :returns: what ``take_lock`` returns: whether the lock is held.
+    :raises OSError: as ``open_lock`` and ``take_lock`` do.
     """
     descriptor = open_lock(path)
     try:
@@ -107,7 +110,7 @@ def locked(path: Path, patience: float, kind: int = EXCLUSIVE) -> Iterator[bool]
 
 
 def cache_directory(environ: Mapping[str, str] | None = None) -> Path:
-    """Return this user's directory for what outlives a restart of the machine and may be deleted; it is not made."""
+    """Return this user's directory for files that survive a reboot and may be deleted; it is not created."""
     environ = os.environ if environ is None else environ
     cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or "~", ".cache")
     return Path(cache).expanduser() / "podyard"

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Know the GPUs: how their names are spelled, what each model can do, and whether two names mean one model.
+"""The GPUs: how their names are spelled, what each model can do, and whether two names mean one model.
 
-``4090``, ``rtx4090`` and ``RTX 4090`` are the same catalogue entry, whoever wrote it: a provider, a driver or a person.
+``4090``, ``rtx4090`` and ``RTX 4090`` are the same catalogue entry, whether a provider, an NVIDIA driver or a person
+wrote it.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from dataclasses import dataclass
 
 from .errors import BadRequest
 
-#: What makes another card of one number, by the words that say so.
+#: The words that make a different card of the same number.
 _VARIANTS = {
     "ti": "ti", "super": "super", "s": "super", "d": "d", "ada": "ada", "sff": "sff", "maxq": "maxq",
     "laptop": "laptop", "mobile": "laptop",
 }  # fmt: skip
-#: How a card is built in, as far as it is sold in several ways.
+#: Form factors, for cards that are sold in several.
 _FORMS = {
     **dict.fromkeys(("sxm", "sxm2", "sxm3", "sxm4", "sxm5", "sxm6"), "sxm"),
     "pcie": "pcie", "nvl": "nvl", "fhhl": "fhhl",
 }  # fmt: skip
-#: The same of the RTX PRO cards, whose editions are sold at prices of their own.
+#: The editions of the RTX PRO cards, which have prices of their own.
 _EDITIONS = {
     "s": "server", "server": "server", "maxq": "maxq", "ws": "workstation", "wk": "workstation",
     "workstation": "workstation",
 }  # fmt: skip
-#: Words that one side says and the other leaves out.
+#: Words that some names of a GPU have and others leave out.
 _NOISE = frozenset(
     {"nvidia", "amd", "ati", "geforce", "tesla", "instinct", "radeon", "grid", "quadro", "q", "rtx", "gtx", "gpu", "gb"}
     | {"generation", "edition", "server", "workstation", "with", "design", "corporation", "inc", "dgx", "hgx", "oam"}
@@ -41,15 +42,17 @@ _MIG = re.compile(r"\bmig\b.*|\b\d+g[. ]\d+gb\b.*")
 _SLICE = re.compile(r"(.*[a-z0-9])-(\d{1,3})[qcab]")
 _GLUED = re.compile(r"((?:a|v)?\d{3,4})((?:ti|super|s|d|ada|laptop|maxq|sff)+)")
 _SUFFIX = re.compile(r"ti|super|sff|s|d|ada|laptop|maxq")
-#: Their names tell the memory of the whole board, the processor's included.
+#: The names of these give the memory of the whole board, including the processor's.
 _BOARDS = ("gh", "gb")
 
 
 @dataclass(frozen=True)
 class Name:
-    """``base`` is the number with its letters (``4090``, ``a100``, ``pro6000``); ``variants`` make another card of it;
-    ``form`` is how it is built in; ``memory_gb`` what the name says; ``part`` a slice of a GPU, by MIG or virtual,
-    whose own GB are in ``memory_gb`` then. None where the name does not say.
+    """The parts of a GPU's name.
+
+    ``base`` is the number with its letters (``4090``, ``a100``, ``pro6000``); ``variants`` make a different card of
+    it; ``form`` is the form factor; ``memory_gb`` the memory that the name gives; ``part`` a slice of a GPU, by MIG or
+    virtual, and then ``memory_gb`` is the slice's own. None where the name does not say.
     """
 
     base: str
@@ -60,19 +63,19 @@ class Name:
 
     @property
     def kind(self) -> tuple[str, frozenset[str], str | None]:
-        """What a table of models is read by."""
+        """The key of the table of models."""
         return self.base, self.variants, self.form
 
 
 def parse(name: str) -> Name:
-    """The parts of a name; of one that says no model, ``base`` has no digit in it."""
+    """Read the parts of a name; ``base`` has no digit when the name does not name a model."""
     text, part = _without_part(re.sub(r"\((?:r|tm)\)|[®™]", "", name.lower()).strip())
     words = [word for each in re.findall(r"[a-z0-9]+", re.sub(r"max[- ]?q", " maxq", text)) for word in _split(each)]
     pro = "pro" in words
     forms = _EDITIONS if pro else _FORMS
     sizes = {place: int(word.rstrip("gb")) for place, word in enumerate(words) if _is_size(word, words[place + 1 :])}
     said = [word for place, word in enumerate(words) if place not in sizes]
-    # Max-Q and FHHL say more than the words beside them: Max-Q Workstation Edition, FHHL of a PCIe card.
+    # Max-Q and FHHL outrank the words next to them: Max-Q Workstation Edition, a PCIe card that is FHHL.
     form: str | None = next((each for each in ("maxq", "fhhl") if each in said and each in forms), None)
     form = form or next((forms[word] for word in said if word in forms), None)
     variants = frozenset(_VARIANTS[word] for word in said[1:] if word in _VARIANTS and not (pro and word in _EDITIONS))
@@ -82,38 +85,38 @@ def parse(name: str) -> Name:
 
 
 def _is_size(word: str, after: list[str]) -> bool:
-    """Whether a word is so many GB: ``80gb``, ``32g``, ``80`` before ``gb``."""
+    """Return whether a word is a size in GB: ``80gb``, ``32g``, ``80`` before ``gb``."""
     return re.fullmatch(r"\d{1,3}gb?", word) is not None or (word.isdigit() and after[:1] == ["gb"])
 
 
 def _settled(name: Name, words: list[str], part: tuple[str, int | None] | None) -> Name:
-    """A name with what single families of cards need to be told apart."""
+    """Correct a name where a family of cards is spelled in its own way."""
     base = name.base
     if base.isdigit() and {"quadro", "q"} & set(words):
         base = f"quadro{base}"
     elif "ada" in name.variants and re.fullmatch(r"a\d{4}", base):
-        base = base[1:]  # the A is of the generation before: A5000 Ada is what some call the RTX 5000 Ada
-    # The driver tells this form by its memory: the others have none in their names, or HBM2e.
+        base = base[1:]  # the A belongs to the previous generation: some call the RTX 5000 Ada an A5000 Ada
+    # The driver's name shows this form only by its memory: the other forms name none, or HBM2e.
     form = "sxm" if (base, name.form) == ("h100", None) and "hbm3" in words else name.form
     memory = name.memory_gb if not base.startswith(_BOARDS) else None
     return Name(base, name.variants, form, part[1] if part else memory, part[0] if part else None)
 
 
 def _without_part(text: str) -> tuple[str, tuple[str, int | None] | None]:
-    """A name without the slice that it says, and that slice with its GB."""
+    """Split a name into the GPU's name and, if it names a slice, that slice with its GB."""
     mig = _MIG.search(text)
     if mig:
         size = re.search(r"(\d+)gb", mig[0])
         return text[: mig.start()], (" ".join(re.findall(r"[a-z0-9]+", mig[0])), int(size[1]) if size else None)
     virtual = _SLICE.fullmatch(text)
     if virtual:
-        # The letters behind the number are the board's of that driver: GRID A100D-40C is half of an A100 with 80 GB.
+        # That driver's letters after the number are the board's: GRID A100D-40C is half of an A100 with 80 GB.
         return re.sub(r"(\d)(?:dx?|x[lms]?)$", r"\1", virtual[1]), (text[len(virtual[1]) + 1 :], int(virtual[2]))
     return text, None
 
 
 def _split(word: str) -> list[str]:
-    """The words that are written as one: ``rtx4090``, ``3080ti``, ``6000ada``, ``instinctmi50``."""
+    """Split what is written as one word: ``rtx4090``, ``3080ti``, ``6000ada``, ``instinctmi50``."""
     head = re.fullmatch(r"(quadro|instinct|radeon|tesla|rtx|gtx|pro)(?=[a-z]{0,3}\d)(.*)", word)
     if head:
         return [head[1], *_split(head[2])]
@@ -121,26 +124,28 @@ def _split(word: str) -> list[str]:
     return [glued[1], *_SUFFIX.findall(glued[2])] if glued else [word]
 
 
-#: Words in front of a model that people leave out.
+#: Words before a model that people leave out.
 BRANDS = frozenset({"nvidia", "geforce", "rtx", "gtx", "amd", "instinct", "tesla", "radeon", "quadro"})
 
 _VOLTA, _TURING = "NVIDIA's data sheet of the Tesla V100", "NVIDIA's paper on the Turing architecture"
 _GA102 = "NVIDIA's paper on the GA102"
-_CLOCK = "tensor cores times boost clock times 128, by which NVIDIA's papers come to the figures of its sisters"
+_CLOCK = "tensor cores times boost clock times 128, as NVIDIA's papers calculate the figures of related cards"
 _SHEET = "NVIDIA's data sheet of the card"
-_HALF = "NVIDIA's data sheet of the card, halved since it gives the figure with sparsity"
+_HALF = "NVIDIA's data sheet of the card, halved because it gives the figure with sparsity"
 _EIGHTH = "NVIDIA's data sheet of the card, an eighth of the figure for 4-bit numbers with sparsity"
 _QUARTER = "NVIDIA's data sheet of the card, a quarter of the figure for 8-bit numbers with sparsity"
 _ADA, _BLACKWELL = "NVIDIA's paper on the Ada architecture", "NVIDIA's paper on the RTX Blackwell architecture"
 _NO_PAPER = "none with that figure"
-_HGX = "NVIDIA's data sheet of the HGX board with eight, for one and halved since it gives the figure with sparsity"
+_HGX = "NVIDIA's data sheet of the HGX board, for one of its eight, halved because it gives the figure with sparsity"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A kind of GPU. ``memory_gb`` are the sizes in which it is made, ``capability`` CUDA's (None: it has no CUDA),
-    ``names`` other names by which a provider rents it, ``source`` where the throughput is from. ``tflops`` is None
-    where no paper of the maker gives it.
+    """A model of GPU.
+
+    ``memory_gb`` are the sizes in which it is made, ``capability`` is its CUDA compute capability (None: no CUDA),
+    ``names`` other names under which a provider rents it out, ``source`` where the throughput comes from. ``tflops``
+    is None where the manufacturer does not publish it.
     """
 
     name: str
@@ -231,12 +236,12 @@ MODELS: tuple[Model, ...] = (
 
 
 def words(text: str) -> list[str]:
-    """A name in lower case, without blanks and signs."""
+    """Split a name into its words, in lower case and without punctuation."""
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def without_brands(parts: Iterable[str]) -> list[str]:
-    """Words without the brands in front of a model; one word is always left."""
+    """Remove the brands before a model, but always leave one word."""
     kept = list(parts)
     while len(kept) > 1 and kept[0] in BRANDS:
         del kept[0]
@@ -249,14 +254,15 @@ _BY_KIND: Mapping[tuple[str, frozenset[str], str | None], Model] = {
 
 
 def exactly(name: Name) -> Model | None:
-    """The model that a name means; None for one that the table does not have, and where it leaves open which of several
-    forms is meant, as ``A100`` does.
+    """Return the model that a name means.
+
+    None for one that is not in the table, and for one that leaves the form open, as ``A100`` does.
     """
     return _BY_KIND.get(name.kind) if name.part is None else None
 
 
 def forms(name: Name) -> list[Model]:
-    """The models that a name may mean: those of its number in every form, where it does not say the form."""
+    """Return the models that a name may mean: all forms of it where the name does not say the form."""
     found = exactly(name)
     if found is not None or name.form is not None or name.part is not None:
         return [found] if found is not None else []
@@ -264,8 +270,10 @@ def forms(name: Name) -> list[Model]:
 
 
 def model(*names: str | None) -> Model | None:
-    """The kind of GPU that one of these names is, however it is spelled; of several that a name leaves open the slowest
-    whose throughput is known. None for one that the table does not have.
+    """Return the model that the first known of these names means, in whatever spelling.
+
+    When a name leaves the form open, this is the slowest form whose throughput is known. None for names that are not
+    in the table.
     """
     for name in names:
         found = forms(parse(name)) if name else []
@@ -275,7 +283,12 @@ def model(*names: str | None) -> Model | None:
 
 
 def memory(found: Model | None, told_mb: float | None) -> int | None:
-    """GB of one GPU as its maker sells it. A driver tells less, for some is its own: 46068 MB of a card of 48 GB."""
+    """Return the GB of one GPU as its manufacturer sells it.
+
+    A driver reports less than that, since it keeps some for itself: 46068 MB for a card of 48 GB.
+
+    :param told_mb: what the driver reports; None for the smallest size of the model.
+    """
     if told_mb is None:
         return min(found.memory_gb) if found is not None else None
     told = told_mb / 1024
@@ -283,20 +296,20 @@ def memory(found: Model | None, told_mb: float | None) -> int | None:
     return min(sizes, key=lambda size: abs(size - told)) if sizes else round(told_mb / 1000)
 
 
-#: Of these the provider's plain name is one edition; a driver that leaves the edition out has not said which it is.
+#: For these a provider's plain name means one edition, but a driver's plain name leaves the edition open.
 _EDITION_UNSAID = frozenset({"pro6000"})
-#: What was said of a card's memory may differ by so much: 94 and 96 GB are the same card.
+#: Two sources may differ by this share about a card's memory: 94 and 96 GB are the same card.
 _MEMORY_SLACK = 0.1
 
 
 def resolve(wanted: str, catalogue: Mapping[str, str]) -> str:
-    """The id of the one GPU that ``wanted`` means.
+    """Return the id of the one GPU that ``wanted`` means.
 
-    The best kind of match wins: the whole id or name; the same without its leading brand words; the name by which
-    another provider rents the same kind; a run of whole words of it. Words are never cut, so that ``A10`` is not an
-    ``A100`` and ``L40`` not an ``L40S``.
+    The best kind of match wins: the whole id or name; the same without its leading brands; the name under which
+    another provider rents out the same model; a sequence of whole words of it. Words are never cut, so that ``A10`` is
+    not an ``A100`` and ``L40`` not an ``L40S``.
 
-    :param catalogue: id -> display name of every GPU there is, in stock or not.
+    :param catalogue: id -> display name of every GPU of the provider, in stock or not.
     :raises BadRequest: when nothing matches (with the closest names), or several do (with all of them).
     """
     for kind in KINDS:
@@ -306,25 +319,27 @@ def resolve(wanted: str, catalogue: Mapping[str, str]) -> str:
         if found:
             names = ", ".join(sorted(f"{catalogue[gpu_id]} ({' '.join(gpu_id.split())})" for gpu_id in found))
             raise BadRequest(
-                f"The GPU {wanted!r} (option gpus, of a job train_gpus) could be any of: {names}. Write the name or "
+                f"The GPU {wanted!r} (option gpus; train_gpus in a job) could be any of: {names}. Give the name or "
                 "the id of one of them."
             )
     raise BadRequest(
-        f"There is no GPU {wanted!r} (option gpus, of a job train_gpus); the closest names are: "
-        f"{', '.join(closest(wanted, catalogue))}. Write one of these, or another name or id of the catalogue."
+        f"There is no GPU {wanted!r} (option gpus; train_gpus in a job); the closest names are: "
+        f"{', '.join(closest(wanted, catalogue))}. Give one of these, or another name or id from the catalogue."
     )
 
 
 def same(wanted: str, gpu_id: str | None, title: str | None) -> bool:
-    """True when ``wanted`` is a spelling of this one GPU."""
+    """Return whether ``wanted`` is a spelling of this GPU."""
     return any(kind(wanted, name) for name in (gpu_id, title) if name for kind in KINDS)
 
 
 def same_model(rented: str, found: str, memory_mb: float | None = None) -> bool | None:
-    """Whether a driver's name of a GPU is that of the model which was rented; None where the names leave it open.
-    Another form of a model (PCIe for SXM), another size and a slice of it are not what was rented.
+    """Return whether the name that a driver gives a GPU is that of the model which was rented.
 
-    :param memory_mb: what the driver measures, where its name says no size.
+    A different form (PCIe instead of SXM), a different size, and a slice are not what was rented.
+
+    :param memory_mb: the memory that the driver measures, for a name without a size.
+    :returns: None where the names leave it open.
     """
     one, other = parse(rented), parse(found)
     if not _clear(one) or not _clear(other):
@@ -346,13 +361,15 @@ def same_model(rented: str, found: str, memory_mb: float | None = None) -> bool 
 
 
 def _clear(name: Name) -> bool:
-    """False for what names no model: ``NVIDIA Graphics Device``, ``[Not Supported]``."""
+    """Return False for text that names no model: ``NVIDIA Graphics Device``, ``[Not Supported]``."""
     return bool(forms(name)) or re.search(r"\d|^titan", name.base) is not None
 
 
 def _spelled_alike(one: Name, other: Name) -> bool:
-    """True when two different bases may be one model: one is a bare number whose family nobody said, the other has that
-    number, and the table has not both. Letters around a number make another model: A10 and A10G, L40 and L40S.
+    """Return whether two different bases may be one model.
+
+    They may be when one is a number without its family, the other contains that number, and the table lacks one of
+    them. Letters around a number make a different model: A10 and A10G, L40 and L40S.
     """
     bare, said = sorted((one, other), key=lambda name: not name.base.isdigit())
     alike = bare.base.isdigit() and re.findall(r"\d+", said.base) == [bare.base] and one.variants == other.variants
@@ -360,8 +377,10 @@ def _spelled_alike(one: Name, other: Name) -> bool:
 
 
 def _slice(one: Name, other: Name) -> bool | None:
-    """Of a whole GPU and a slice, or two slices. A driver shows the whole where a slice was rented, and a virtual GPU
-    that has all the memory of its board may be all of it.
+    """Compare a whole GPU with a slice, or two slices.
+
+    A driver shows the whole GPU where a slice was rented, and a virtual GPU that has all the memory of its board may be
+    the whole board: both leave it open (None).
     """
     if other.part is None:
         return None
@@ -370,21 +389,24 @@ def _slice(one: Name, other: Name) -> bool | None:
 
 
 def _mobile_unsaid(one: Name, other: Name) -> bool:
-    """Before the thirtieth series a driver does not say that a card is a laptop's, or says only Max-Q."""
+    """Return whether the names differ only in words for a laptop's card.
+
+    Before the 30 series, drivers leave these words out or say only Max-Q.
+    """
     differ = one.variants ^ other.variants
     old = re.fullmatch(r"(9|10|16|20)\d\d", one.base) is not None
     return old and "laptop" in one.variants and differ <= {"laptop", "maxq"}
 
 
 def is_amd(name: str) -> bool:
-    """Whether a GPU is one of AMD's, of which NVIDIA's tools know nothing."""
+    """Return whether a GPU is made by AMD, so that NVIDIA's tools do not see it."""
     return (
         bool({"amd", "instinct", "radeon"} & set(words(name))) or re.match(r"(mi|rx)\d", parse(name).base) is not None
     )
 
 
 def closest(wanted: str, catalogue: Mapping[str, str]) -> list[str]:
-    """Up to three display names that look like ``wanted``, or all there are when none does."""
+    """Return up to three display names that look like ``wanted``, or all of them when none does."""
     by_key = {"".join(words(title)): title for title in catalogue.values()}
     by_key.update({"".join(without_brands(words(title))): title for title in catalogue.values()})
     key = "".join(words(wanted))
@@ -401,14 +423,15 @@ def _unbranded(wanted: str, name: str) -> bool:
 
 
 def _equivalent(wanted: str, name: str) -> bool:
-    """True when both are names of one kind of GPU, of the same size where they say one: ``A100 SXM`` here is ``A100
-    SXM4`` there, ``RTX 4080 SUPER`` is ``RTX 4080S``.
+    """Return whether both name one model, and the same size or none.
+
+    One provider's ``A100 SXM`` is another's ``A100 SXM4``, and ``RTX 4080 SUPER`` is ``RTX 4080S``.
     """
     return parse(wanted).memory_gb == parse(name).memory_gb and _of_any_size(wanted, name)
 
 
 def _of_any_size(wanted: str, name: str) -> bool:
-    """The same where one of them does not say how much memory it has."""
+    """Return whether both name one model, where one of them may leave the memory out."""
     one, other = parse(wanted), parse(name)
     sizes = {size for size in (one.memory_gb, other.memory_gb) if size is not None}
     if one.part or other.part or len(sizes) > 1 or not _clear(one) or _open(one):
@@ -417,13 +440,14 @@ def _of_any_size(wanted: str, name: str) -> bool:
 
 
 def _open(name: Name) -> bool:
-    """True for a name that leaves open which of several forms is meant, as ``A100`` does."""
+    """Return whether a name leaves open which of several forms is meant, as ``A100`` does."""
     return exactly(name) is None and len(forms(name)) > 1
 
 
 def _contained(wanted: str, name: str) -> bool:
-    """True when ``wanted``, whatever its blanks, is a run of whole words of ``name``, and ``name`` is no other model:
-    the words of ``RTX 4070`` are in ``RTX 4070 Ti``.
+    """Return whether ``wanted``, however it is spaced, is a sequence of whole words of ``name``.
+
+    ``name`` must not be a different model: the words of ``RTX 4070`` are in ``RTX 4070 Ti``.
     """
     key, parts = "".join(words(wanted)), words(name)
     runs = ("".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1))

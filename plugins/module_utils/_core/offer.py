@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Describe offers, searches for offers, and how a pod on an offer is billed, for every provider. Plain data, no I/O."""
+"""Offers, searches for offers, and what a pod on an offer costs, for every provider. Plain data, no I/O."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from .pod import Cpu
 from .units import usd
 
-#: Hours of a month, where a price is for a month. Thirty days: the shortest month that bills most of the year, so that
-#: an estimate is rather too high than too low.
+#: Hours of a month, where a price is per month. Thirty days: most months are as long or longer, so an hourly estimate
+#: errs on the high side.
 MONTH = 720
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What one pod costs on one offer. None means that nobody says; 0 means that it is free.
+    """What one pod costs on one offer. None means that the price is unknown; 0 means that it is free.
 
-    :param gpu: USD per hour of the GPUs, all of them.
-    :param disk: USD per hour of its disks, from the order to the end, whether the container runs or not.
+    :param gpu: USD per hour for all GPUs together.
+    :param disk: USD per hour for its disks, from the create to the end, whether the container runs or not.
     :param gb_in: USD per GB that the pod receives.
     :param gb_out: USD per GB that the pod sends.
-    :param loading: the GPUs are billed from the order on, also while the image is loaded.
-    :param beside: the price of a contract is that of the GPUs alone, and the disks are billed beside it.
-    :param remarks: what of it is assumed, a sentence each.
+    :param loading: the GPUs are billed from the create on, including the time in which the image is pulled.
+    :param beside: the price in the contract covers the GPUs alone, and the disks are billed on top of it.
+    :param remarks: what is assumed, one sentence each.
     """
 
     gpu: float | None
@@ -40,23 +40,23 @@ class Rates:
 
     @property
     def hourly(self) -> float | None:
-        """USD per hour of a pod that runs, as far as it is known."""
+        """USD per hour of a running pod, as far as it is known."""
         return None if self.gpu is None else self.gpu + (self.disk or 0.0)
 
 
-#: How much of a GPU is left, best first. ``unknown`` is advisory nothing: it is tried after ``low``, before giving up.
+#: How many of a GPU are left, best first. ``unknown`` says nothing either way, so it is tried after ``low``.
 AVAILABILITIES = ("high", "medium", "low", "unknown", "none")
 
-#: Which offer is tried first: as GPUs, clouds and regions are listed, or the cheapest.
+#: Which offer is tried first: in the order in which GPUs, clouds and regions are listed, or the cheapest.
 ORDER, PRICE = "order", "price"
 PREFERENCES = (ORDER, PRICE)
 
-#: By what the offers of all providers are ranked: the cheapest pod, the GPUs as they are listed, or the most throughput
+#: How the offers of all providers are ranked: the GPUs in the order listed, the cheapest pod, or the most throughput
 #: for the money.
 PREFERENCE, VALUE = "preference", "value"
 RANKINGS = (PREFERENCE, PRICE, VALUE)
 
-#: What is known of some offers only.
+#: Facts that only some offers have.
 FACTS = (
     "compute_capability", "ram_gb", "vcpus", "disk_gb", "reliability", "down_mbps", "up_mbps", "usd_per_gb_up",
     "usd_per_gb_down", "disk_usd_per_hour", "billed_usd_per_hour", "tflops", "hours_left", "interruptible", "min_bid",
@@ -65,8 +65,10 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Objection:
-    """Say why an offer does not fit: the requirement (the option's name) that excludes it, the reason as the end of a
-    sentence that begins with the offer, and how far off it is, as a share of what was required.
+    """A reason why an offer does not fit.
+
+    ``requirement`` is the name of the option that excludes it, ``words`` the reason as the end of a sentence that
+    begins with the offer, ``gap`` how far off the offer is, as a share of what is required.
     """
 
     requirement: str
@@ -76,21 +78,21 @@ class Objection:
 
 @dataclass(frozen=True)
 class Offer:
-    """Something that can be rented: a GPU type, how many, in which cloud, at which price.
+    """Something that can be rented: a GPU model, a count, a cloud, a price.
 
     ``usd_per_hour`` is for the whole pod (all its GPUs), ``memory_gb`` per GPU. ``availability`` is one of
-    AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in which
+    AVAILABILITIES. ``region`` is set when the offer is for one place only; ``regions`` says what is left in each
     place. ``max_count`` is the largest number of GPUs in one pod. ``offered`` is False when this cloud does not rent
-    the GPU at all.
+    out the GPU at all.
 
-    Where each is one machine's, ``id`` is the offer's own and ``host`` the machine. ``obstacle`` is why the driver
-    knows that it is not to be had, ``details`` what else the provider tells.
+    Where each offer is one machine, ``id`` is the offer's own id and ``host`` the machine. ``obstacle`` is why the
+    driver knows that it cannot be rented, ``details`` what else the provider says.
 
     None where unknown: ``ram_gb`` and ``vcpus`` of the whole pod, ``disk_gb`` that the machine has left,
     ``reliability`` from 0 to 1, ``usd_per_gb_up`` (from the pod) and ``usd_per_gb_down`` of traffic,
-    ``disk_usd_per_hour`` the part of ``usd_per_hour`` that is the disk's, ``hours_left`` for which the host offers it,
-    ``min_bid`` USD per hour. The market adds ``billed_usd_per_hour``, which holds the disk wherever it is listed, and
-    the ``tflops`` of all GPUs. ``objections`` are what the driver alone can say against it.
+    ``disk_usd_per_hour`` the disk's share of ``usd_per_hour``, ``hours_left`` for which the host offers it,
+    ``min_bid`` in USD per hour. The market adds ``billed_usd_per_hour``, which includes the disk wherever its price
+    is listed, and the ``tflops`` of all GPUs. ``objections`` are those that only the driver can raise.
     """
 
     provider: str
@@ -130,16 +132,16 @@ class Offer:
 
     @property
     def where(self) -> str:
-        """The cloud, as the end of a sentence; empty where a provider has no such thing."""
+        """The cloud, as the end of a sentence; empty where a provider has no clouds."""
         return f" in the cloud {self.cloud}" if self.cloud else ""
 
     @property
     def title(self) -> str:
-        """What is for rent, in words."""
-        return self.cpu.words() if self.cpu is not None else self.gpu
+        """The GPU's name, or the processor of an offer without GPUs."""
+        return self.cpu.describe() if self.cpu is not None else self.gpu
 
     def to_result(self) -> dict[str, Any]:
-        """The offer as a JSON-able dict; ``regions`` is a list of {"id", "availability"}."""
+        """Return the offer as a JSON-able dict; ``regions`` is a list of ``{"id", "availability"}``."""
         return {
             "provider": self.provider,
             "gpu": self.gpu,
@@ -158,20 +160,22 @@ class Offer:
 
 @dataclass(frozen=True)
 class OfferQuery:
-    """What to look for. ``gpus`` in any spelling, in order of preference; empty means all. ``max_price`` USD/h, whole
-    pod. ``cpu`` instead of GPUs. ``prefer`` says which of one provider's offers is tried first: one of PREFERENCES;
-    ``rank_by`` which of all providers' offers: one of RANKINGS.
+    """The requirements of a search for offers.
+
+    ``gpus`` in any spelling, in order of preference; empty means all. ``cpu`` instead of GPUs. ``max_price`` is in
+    USD per hour for the whole pod. ``prefer`` (one of PREFERENCES) says which offer of one provider is tried first,
+    ``rank_by`` (one of RANKINGS) which offer of all providers.
 
     ``clouds`` empty means the provider's own default. ``regions`` are places as the provider names them, ``countries``
-    ISO codes, and either will do. ``elsewhere``: a GPU that this provider does not have is no error, for another is
-    asked too.
+    ISO codes; an offer in any of either fits. ``elsewhere``: a GPU that this provider does not have is not an error,
+    because another provider is asked too.
 
-    ``min_gpu_memory`` is GB per GPU, ``min_compute_capability`` written like 8.9, ``min_ram_gb`` and ``min_vcpus`` of
-    the whole pod. ``interruptible``: a pod that may be taken away, at the ``bid`` or at the provider's own.
+    ``min_gpu_memory`` is in GB per GPU, ``min_compute_capability`` a number such as 8.9, ``min_ram_gb`` and
+    ``min_vcpus`` are for the whole pod. ``interruptible`` asks for a pod that may be taken away, at ``bid`` or at the
+    bid that the provider suggests.
 
-    What the price and the fitness of one machine's offer depend on: ``disk_gb``, ``port_count`` of the ports to open,
-    ``hours`` for which it is needed, and the ``bid`` per hour for a pod that may be taken away. ``filters`` are in the
-    words of one provider.
+    The price and the fit of one machine's offer depend on ``disk_gb``, ``port_count`` (ports to open), ``hours`` for
+    which the pod is needed, and ``bid`` in USD per hour. ``filters`` are in one provider's own words.
     """
 
     gpus: tuple[str, ...] = ()
@@ -201,12 +205,12 @@ class OfferQuery:
 
     @property
     def taken_away(self) -> bool:
-        """Whether a pod is sought that may be taken away."""
+        """Whether the pod may be taken away: it is interruptible, or has a bid."""
         return self.interruptible or self.bid is not None
 
-    def words(self) -> str:
-        """Every filter that takes part in the search: what people compare with what the console shows them."""
-        what = self.cpu.words() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
+    def describe(self) -> str:
+        """Describe every filter of the search, so that people can compare it with the provider's console."""
+        what = self.cpu.describe() if self.cpu else f"{self.gpu_count} x {' or '.join(self.gpus) or 'any GPU'}"
         names = [region.upper() for region in (*self.regions, *self.countries)]
         places, kind = " or ".join(names) or "any", "country" if all(len(name) == 2 for name in names) else "place"
         parts = [
@@ -234,6 +238,6 @@ class OfferQuery:
         elif self.interruptible:
             parts.append("interruptible")
         if self.hours is not None:
-            parts.append(f"for {self.hours:g} hours at least")
+            parts.append(f"for at least {self.hours:g} hours")
         parts += [f"{name} {value}" for name, value in self.filters.items()]
         return ", ".join(parts)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patterns of files in a tree: one reading of them for transfers, artifacts and checkpoints."""
+"""Patterns of files in a tree, read the same way for transfers, artifacts and checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 class BadPattern(ValueError):
-    """A pattern that can match nothing, with a sentence that says why."""
+    """A pattern that cannot match anything; the message says why."""
 
 
 def _pieces(body: str) -> Iterator[tuple[str, str]]:
@@ -37,7 +37,10 @@ def _pieces(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _checked(pattern: str) -> tuple[str, bool, bool]:
-    """Return the pattern's body, whether it is bound to the root, and whether it means directories only."""
+    """Return the pattern's body, whether it is anchored at the root, and whether it means directories only.
+
+    :raises BadPattern: when it is empty or leads out of the tree.
+    """
     body = pattern
     while body.startswith("./"):
         body = body[2:]
@@ -54,8 +57,9 @@ def _checked(pattern: str) -> tuple[str, bool, bool]:
 def to_regex(pattern: str) -> str:
     """Translate `pattern` to a regular expression for `re.fullmatch` with DOTALL on a path relative to the root.
 
-    Its group `entry` is the shallowest path that the pattern names; what lies below it matches too.
-    Raises BadPattern.
+    Its group `entry` is the shallowest path that the pattern names; everything below it matches too.
+
+    :raises BadPattern: when the pattern cannot match anything or is not valid.
     """
     body, anchored, folder = _checked(pattern)
     words = {"folders": "(?:.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]"}
@@ -78,7 +82,7 @@ def to_regex(pattern: str) -> str:
 def to_posix_regex(pattern: str) -> str:
     """Translate `pattern` to a POSIX extended expression in bytes for `find -regex`, which sees `./path`.
 
-    It may match more than the pattern does, never less: one character is up to four bytes.
+    It may match more than the pattern does, never less, because one character is up to four bytes.
     """
     body, anchored, folder = _checked(pattern)
     words = {"folders": "(.*/)?", "any": ".*", "star": "[^/]*", "one": "[^/]{1,4}", "set": "[^/]{1,4}"}
@@ -90,13 +94,13 @@ def to_posix_regex(pattern: str) -> str:
 
 
 def exactly(path: str) -> str:
-    """The pattern that matches this path, and what lies below it, and nothing else."""
+    """Return the pattern that matches this path, and what lies below it, and nothing else."""
     return "/" + re.sub(r"([*?[])", r"[\1]", path)
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Which paths of a tree are meant: those that `include` names (all when it is empty) and `exclude` does not."""
+    """A choice of paths in a tree: those that `include` names (all when it is empty) and `exclude` does not."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -108,20 +112,20 @@ class Patterns:
         object.__setattr__(self, "_exclude", [re.compile(to_regex(text), re.DOTALL) for text in self.exclude])
 
     def excluded(self, path: str) -> bool:
-        """Whether `path` or a directory above it is excluded."""
+        """Return whether `path` or a directory above it is excluded."""
         return any(regex.fullmatch(path) for regex in self._exclude)
 
     def matches(self, path: str) -> bool:
-        """Whether the file at `path` is meant."""
+        """Return whether the file at `path` is included and not excluded."""
         return not self.excluded(path) and (not self._include or any(regex.fullmatch(path) for regex in self._include))
 
     def entry(self, path: str) -> str | None:
-        """The shallowest path, `path` itself or a directory above it, that a pattern of `include` names."""
+        """Return the shallowest path, `path` itself or a directory above it, that a pattern of `include` names."""
         ends = [match.end("entry") for regex in self._include if (match := regex.fullmatch(path))]
         return path[: min(ends)] if ends else None
 
     def unmatched(self, paths: Iterable[str]) -> list[str]:
-        """The patterns of `include` that match none of `paths`."""
+        """Return the patterns of `include` that match none of `paths`."""
         known = list(paths)
         return [
             text for text, regex in zip(self.include, self._include) if not any(regex.fullmatch(path) for path in known)

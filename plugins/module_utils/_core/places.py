@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Countries and regions of the world, as people wish for them. Pure functions.
+"""Countries and regions of the world, as people name them in options. Pure functions.
 
-Source: the two-letter codes that ISO 3166-1 assigns officially, and XK, which the user-assigned range lends to Kosovo.
+Source: the two-letter codes that ISO 3166-1 assigns officially, and XK, a user-assigned code that is used for Kosovo.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ASSIGNED = """
     TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
 """
 CODES = frozenset(_ASSIGNED.split())
-#: Regions of the world as lists of countries, after those of Vast.ai's own command line tool.
+#: Regions of the world as lists of countries, the same as in Vast.ai's own command-line tool.
 REGIONS: Mapping[str, tuple[str, ...]] = {
     name: tuple(codes.split())
     for name, codes in {
@@ -36,7 +36,7 @@ REGIONS: Mapping[str, tuple[str, ...]] = {
         "south_america": "AR BO BR CL CO EC GY PE PY SR UY VE",
     }.items()
 }
-#: What people write for a country, and what they mean by it.
+#: Wrong codes that people write often, and what to write instead.
 _MISTAKES = {
     "UK": "the United Kingdom is GB",
     "EU": "name the region europe, or countries by their two letters, such as DE",
@@ -44,10 +44,11 @@ _MISTAKES = {
 
 
 def of(word: str, where: str = "option regions") -> tuple[str, ...] | None:
-    """The countries that a word means: a code, or the name of a region. None: it is neither, so perhaps a place of one
-    provider. ``where`` is what people know the word's place by.
+    """Return the countries that a word means: a country's code, or the name of a region.
 
-    :raises BadRequest: for two letters that are assigned to no country.
+    :param where: the option or field that the word comes from, for the message.
+    :returns: codes; None for a word that is neither, and so perhaps a place of one provider.
+    :raises BadRequest: for two letters that are not a country's code.
     """
     code = word.strip().upper()
     region = REGIONS.get(code.lower().replace(" ", "_").replace("-", "_"))
@@ -59,15 +60,15 @@ def of(word: str, where: str = "option regions") -> tuple[str, ...] | None:
         return (code,)
     hint = _MISTAKES.get(code) or f"the closest codes are: {', '.join(closest(code))}"
     raise BadRequest(
-        f"{word!r} ({where}) is no country: ISO 3166 assigns these two letters to none; {hint}. There are also "
-        f"the regions {', '.join(REGIONS)}."
+        f"{word!r} ({where}) is not a country's code in ISO 3166; {hint}. The regions {', '.join(REGIONS)} work too."
     )
 
 
 def sort(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Words of the option regions as countries' codes and as what only a provider can know, each once and in order.
+    """Split the words of the option regions into countries' codes and places that only a provider can know.
 
-    :raises BadRequest: for two letters that are assigned to no country.
+    :returns: both in order and without repetition; a region of the world becomes its countries.
+    :raises BadRequest: for two letters that are not a country's code.
     """
     countries: dict[str, None] = {}
     others: dict[str, None] = {}
@@ -81,16 +82,18 @@ def sort(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def closest(code: str) -> list[str]:
-    """Up to three codes that share a letter with one that does not exist."""
+    """Return up to three codes that resemble one that does not exist."""
     return difflib.get_close_matches(code, sorted(CODES), n=3, cutoff=0.4) or ["US", "DE", "GB"]
 
 
 def holds(words: Iterable[str], region: str) -> bool:
-    """Whether a region of a pod, a country's code or a data centre such as ``EU-RO-1`` or ``US-TX-3``, is one of these
-    places. A data centre names its country first, or after its part of the world.
+    """Return whether a pod's region is in one of these places.
+
+    :param region: a country's code, or a data centre such as ``EU-RO-1`` or ``US-TX-3``. It names its country first, or
+        after its part of the world.
     """
     countries, others = sort(words)
     parts = region.upper().split("-")
-    # Of these the second part is a state's, and looks like a country's code.
+    # In these the second part is a state, which looks like a country's code.
     told = parts[:1] if parts[0] in ("US", "CA") else parts[:2]
     return region.upper() in others or any(part in countries for part in told)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod and a request for one are, for every provider. Plain data, no I/O."""
+"""Pods and requests for pods, the same for every provider. Plain data, no I/O."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ AUTHENTICATED = "authenticated"
 READY = "ready"
 STAGES = (RENTED, RUNNING, ADDRESSED, PORT_OPEN, AUTHENTICATED, READY)
 
-#: The port that SSH needs, as every provider's port list spells it here.
+#: The port of SSH, as the port lists of this collection spell it.
 SSH_PORT = "22/tcp"
 
 #: What a pod is billed for now.
 BILLS_GPU, BILLS_DISK, BILLS_NOTHING = "gpu", "disk", "none"
 
-#: Who took a pod away that its owner wanted to run.
+#: Why a provider took away a pod that its owner wanted to run.
 OUTBID, NO_CREDIT, EXPIRED, HOST_LOST = "outbid", "no credit", "expired", "host lost"
 INTERRUPTIONS: Mapping[str, str] = {
-    OUTBID: "was taken away, since somebody pays more for its GPU",
-    NO_CREDIT: "was stopped, since the account has no credit left",
-    EXPIRED: "was stopped, since the time for which its host offered it is over",
-    HOST_LOST: "is out of reach, since its host does not answer the provider any more",
+    OUTBID: "was taken away because another customer pays more for its GPU",
+    NO_CREDIT: "was stopped because the account has no credit left",
+    EXPIRED: "was stopped because the time for which its host offered it is over",
+    HOST_LOST: "is unreachable because its host no longer answers the provider",
 }
 
 
@@ -55,15 +55,15 @@ class Endpoint:
     mode: str = "direct"
 
     def to_result(self) -> dict[str, Any]:
-        """{"host", "port", "user", "mode"}."""
+        """Return ``{"host", "port", "user", "mode"}``."""
         return {"host": self.host, "port": self.port, "user": self.user, "mode": self.mode}
 
 
 @dataclass(frozen=True)
 class Mount:
-    """Storage that outlives a stop of the pod.
+    """Storage that survives a stop of the pod.
 
-    ``kind`` is ``disk`` (on the pod's own host, ``size_gb`` known) or ``network`` (a volume with an id of its own).
+    ``kind`` is ``disk`` (on the pod's own host, ``size_gb`` known) or ``network`` (a volume with its own id).
     """
 
     kind: str
@@ -72,32 +72,33 @@ class Mount:
     volume_id: str | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """{"kind", "path", "size_gb", "volume_id"}."""
+        """Return ``{"kind", "path", "size_gb", "volume_id"}``."""
         return {"kind": self.kind, "path": self.path, "size_gb": self.size_gb, "volume_id": self.volume_id}
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """The processor of a pod without GPUs: a provider's flavour, virtual CPUs, and GB of memory when known."""
+    """The processor of a pod without GPUs: the provider's flavour, virtual CPUs, and GB of memory when known."""
 
     id: str
     vcpu_count: int
     memory_gb: float | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """{"id", "vcpu_count", "memory_gb"}."""
+        """Return ``{"id", "vcpu_count", "memory_gb"}``."""
         return {"id": self.id, "vcpu_count": self.vcpu_count, "memory_gb": self.memory_gb}
 
-    def words(self) -> str:
-        """For a message."""
+    def describe(self) -> str:
+        """Describe the processor for a message: ``8 vCPUs of cpu3g``."""
         return f"{self.vcpu_count} vCPUs of {self.id}"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Something of the account that a pod names: a template, a network volume, the credentials of a registry.
-    ``region`` (or ``filters`` of offers) is where a volume is, ``size_gb`` how large; the others are what a template
-    brings along.
+    """An object of the account that a pod refers to: a template, a network volume, or registry credentials.
+
+    ``region`` (or ``filters`` of offers) says where a volume is, ``size_gb`` how large it is; the other fields are
+    what a template sets.
     """
 
     kind: str
@@ -111,19 +112,19 @@ class Reference:
     size_gb: int | None = None
 
     def label(self) -> str:
-        """How a message names it: ``data (agv6w2qcg7)``."""
+        """Return what a message calls it: ``data (agv6w2qcg7)``."""
         return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
 
 
 @dataclass(frozen=True)
 class Pod:
-    """One rented GPU container. Everything a provider may leave out is None or empty.
+    """One rented GPU container. Everything that a provider may leave out is None or empty.
 
-    Units: ``usd_per_hour`` for the whole pod (None when the provider did not say), ``disk_gb`` GB, times RFC 3339 UTC
-    text, ``uptime`` seconds since the container started. ``env`` holds secrets: it is kept for comparison only, never
-    shown. ``alternates`` are other addresses of its SSH server, ``host`` the machine it is on. ``billing`` is what
-    it is billed for now, ``stopped_usd_per_hour`` its price while it is stopped, ``bid`` what an interruptible pod
-    offers per hour; ``interruption`` is one of INTERRUPTIONS.
+    Units: ``usd_per_hour`` is for the whole pod (None when the provider did not say), ``disk_gb`` is in GB, times are
+    RFC 3339 text in UTC, ``uptime`` is in seconds since the container started. ``env`` holds secrets: it is only
+    compared, never shown. ``alternates`` are other addresses of the SSH server, ``host`` is the machine that the pod
+    runs on. ``billing`` says what is billed now, ``stopped_usd_per_hour`` is the price while stopped, ``bid`` what an
+    interruptible pod offers per hour; ``interruption`` is one of INTERRUPTIONS.
     """
 
     provider: str
@@ -166,7 +167,7 @@ class Pod:
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def to_result(self) -> dict[str, Any]:
-        """The pod as a JSON-able dict, without its environment (which may hold secrets) and its start arguments."""
+        """Return the pod as a JSON-able dict, without its environment (it may hold secrets) and its start arguments."""
         return {
             "provider": self.provider,
             "id": self.id or None,
@@ -194,7 +195,7 @@ class Pod:
         }
 
     def label(self) -> str:
-        """How a message names the pod: ``name (id) on provider``."""
+        """Return what a message calls the pod: ``name (id) on provider``."""
         return f"{self.name} ({self.id}) on {self.provider}" if self.id else f"{self.name} on {self.provider}"
 
 
@@ -203,13 +204,13 @@ _AS_THEY_ARE = ("locked", "global_networking", "internal_host", "host", "interru
 
 @dataclass(frozen=True)
 class PodRequest:
-    """One pod to rent, on one offer. Everything in it may be checked for nothing before it is sent.
+    """One pod to rent, on one offer. Everything in it can be checked free of charge before it is sent.
 
     ``gpu_id`` and ``cloud`` come from an Offer. ``public_keys`` are the SSH keys that may log in (OpenSSH lines).
-    ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None leaves the image's own command alone. What is
-    None where there is a template comes from the template. The least memory (GB) and vCPUs are for each GPU.
-    ``offer_id`` and ``host`` are the offer's; ``onstart`` runs at each start, ``extra`` is for one provider's driver.
-    ``boot`` is shell text of ours for the container's start, where the start is ours.
+    ``disk_gb`` is the container's disk, wiped by a stop. ``args`` None keeps the image's own command. With a template,
+    a field that is None is taken from it. The minimum memory (GB) and vCPUs are per GPU. ``offer_id`` and ``host`` are
+    the offer's; ``onstart`` runs at each start, ``extra`` is for one provider's driver. ``boot`` is our shell text for
+    the container's start, where we control the start.
     """
 
     name: str
@@ -244,22 +245,22 @@ class PodRequest:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def compute(self) -> str:
-        """What is rented, in words."""
-        return self.cpu.words() if self.cpu is not None else f"{self.gpu_count} x {self.gpu}"
+        """Describe the GPUs or the processor that are rented: ``2 x RTX 4090``."""
+        return self.cpu.describe() if self.cpu is not None else f"{self.gpu_count} x {self.gpu}"
 
 
 @dataclass(frozen=True)
 class Account:
-    """What the provider says about the account; None where it does not say. Money in USD."""
+    """What the provider says about the account, in USD; None where it does not say."""
 
     provider: str
     balance_usd: float | None = None
     spend_usd_per_hour: float | None = None
-    #: More than this the account may not spend: nothing is rented that would exceed it.
+    #: The most that the account may spend: no pod is rented that would exceed it.
     spend_limit_usd_per_hour: float | None = None
 
     def to_result(self) -> dict[str, Any]:
-        """{"provider", "balance_usd", "spend_usd_per_hour", "spend_limit_usd_per_hour"}."""
+        """Return ``{"provider", "balance_usd", "spend_usd_per_hour", "spend_limit_usd_per_hour"}``."""
         return {
             "provider": self.provider,
             "balance_usd": self.balance_usd,
@@ -270,15 +271,15 @@ class Account:
 
 @dataclass(frozen=True)
 class StopCost:
-    """What a provider's own stop costs: what is lost, what is kept, and USD per month while stopped (None: unknown)."""
+    """The price of a provider's own stop: what is lost, what is kept, USD per month while stopped (None: unknown)."""
 
     loses: str
     keeps: str
     usd_per_month: float | None
 
     def sentence(self) -> str:
-        """One sentence that shows the loss and the price."""
+        """Describe the loss and the price in a message."""
         return (
-            f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still bills "
-            f"{usd(self.usd_per_month)} per month. To pay nothing for it any more, end it (state absent)."
+            f"A stopped pod loses {self.loses}, keeps {self.keeps}, and still costs "
+            f"{usd(self.usd_per_month)} per month. To stop paying for it, end it (state absent)."
         )

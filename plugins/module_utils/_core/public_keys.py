@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recognise the public keys of SSH, and name them by their fingerprints."""
+"""Public SSH keys: how they are recognised, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINE = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=*([ \t].*)?")
 
 
 def is_public_key(line: str) -> bool:
-    """Say whether a line is one of a file that ends in .pub: type, key, comment. The key is not decoded."""
+    """Return whether a line looks like one of a .pub file: type, key, comment. The key is not decoded."""
     return _LINE.fullmatch(line) is not None
 
 
@@ -23,7 +23,7 @@ def fingerprint(blob: str) -> str | None:
     """Compute ``SHA256:…`` as ``ssh-keygen -l`` prints it.
 
     :param blob: the second word of a public key's line, in base64.
-    :returns: None when that is no base64.
+    :returns: None when that is not valid base64.
     """
     try:
         digest = hashlib.sha256(base64.b64decode(blob.encode(), validate=True)).digest()
@@ -33,13 +33,13 @@ def fingerprint(blob: str) -> str | None:
 
 
 def public_key_problem(lines: Iterable[str]) -> str | None:
-    """Say what is wrong with the option public_keys; None when each line is a public key."""
+    """Describe what is wrong with the option public_keys; None when each line is a public key."""
     wrong = next((line for line in lines if not is_public_key(line)), None)
     if wrong is None:
         return None
-    # No message repeats anything of a private key.
+    # A message must not repeat any part of a private key.
     shown = "a private key" if "PRIVATE KEY" in wrong else repr(wrong[:30])
     return (
-        f"the option public_keys holds what is no public SSH key: {shown}; give the content of a .pub file, which "
-        "begins with the key's type, like ssh-ed25519, and not its path."
+        f"the option public_keys has an entry that is not a public SSH key: {shown}. Give the content of a .pub file, "
+        "not its path; it begins with the key's type, such as ssh-ed25519."
     )

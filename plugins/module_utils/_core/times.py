@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write and read moments as RFC 3339 text in UTC, the one form in records, results and messages.
 
-What runs on a pod (``_training``, ``_host``) imports nothing of ours and keeps its own small ones.
+Code that runs on a pod (``_training``, ``_host``) imports nothing of ours and has small copies of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def rfc3339(moment: datetime | float, *, precision: str = "seconds") -> str:
     """Write a moment as ``2026-07-15T14:00:00Z``.
 
     :param moment: an aware time, or seconds since 1970.
-    :param precision: ``seconds``, or ``milliseconds`` where two events may follow each other within a second.
+    :param precision: ``seconds``, or ``milliseconds`` where two events may fall in the same second.
     """
     if not isinstance(moment, datetime):
         moment = datetime.fromtimestamp(moment, timezone.utc)
@@ -31,7 +31,7 @@ def utc_now(*, precision: str = "seconds", ahead: float = 0.0) -> str:
 def parse_time(text: Any) -> datetime | None:
     """Read RFC 3339 text, or a day such as ``2026-07-15``, as an aware time.
 
-    :returns: None for None and for what is not a time. A time without a zone is one in UTC.
+    :returns: None for None and for anything that is not a time. A time without a zone is taken as UTC.
     """
     if not text or not isinstance(text, str):
         return None
@@ -45,8 +45,8 @@ def parse_time(text: Any) -> datetime | None:
 def seconds_since(text: Any) -> float:
     """Count the seconds since an RFC 3339 time, by this machine's clock.
 
-    :returns: 0 for what is not a time and for a time to come, which is from a clock that was set since, or from
-        another machine's.
+    :returns: 0 for anything that is not a time, and for a time in the future: it comes from a clock that was set back
+        since, or from another machine's clock.
     """
     then = parse_time(text)
     return 0.0 if then is None else max(0.0, (datetime.now(timezone.utc) - then).total_seconds())

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write money, durations and sizes as every screen, report and message shows them, and read version numbers.
 
-What runs on a pod (``_training``, ``_host``) imports nothing of ours and keeps its own small ones.
+Code that runs on a pod (``_training``, ``_host``) imports nothing of ours and has small copies of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def usd(amount: float | None) -> str:
     """Write an amount of money: ``USD 0.69``, ``USD 0.685``.
 
     :param amount: US dollars, or None where the amount is not known: ``unknown``.
-    :returns: two decimals at least and four at most, so that a price is never shown as equal to the cap it exceeds.
+    :returns: text with two to four decimals, so that a price is never shown as equal to the cap that it exceeds.
     """
     if amount is None:
         return UNKNOWN
@@ -26,7 +26,7 @@ def usd(amount: float | None) -> str:
 
 
 def usd_total(amount: float | None) -> str:
-    """Write a sum of money in whole cents from one dollar on: ``USD 12.34``, but ``USD 0.0033`` for a small run.
+    """Write a total in whole cents from one dollar on: ``USD 12.34``, but ``USD 0.0033`` for a small run.
 
     :param amount: US dollars, or None where the amount is not known: ``unknown``.
     """
@@ -36,8 +36,8 @@ def usd_total(amount: float | None) -> str:
 def duration(seconds: float | None) -> str:
     """Write a time span in its two largest units: ``0.4 s``, ``12 s``, ``3 min 12 s``, ``2 h 5 min``, ``3 d 4 h``.
 
-    :param seconds: the span, or None where it is not known: ``unknown``. The sign of a negative one is kept.
-    :returns: text without a unit that would be zero: ``10 min``, not ``10 min 0 s``.
+    :param seconds: the span, or None where it is not known: ``unknown``. A negative span keeps its sign.
+    :returns: text without units that are zero: ``10 min``, not ``10 min 0 s``.
     """
     if seconds is None:
         return UNKNOWN
@@ -56,7 +56,7 @@ def duration(seconds: float | None) -> str:
 
 
 def age(seconds: float) -> str:
-    """Write how old something is, from a minute on without its seconds: ``45 s``, ``12 min``, ``3 h 5 min``."""
+    """Write an age, without seconds from one minute on: ``45 s``, ``12 min``, ``3 h 5 min``."""
     unit = 1 if seconds < 60 else 60 if seconds < 86_400 else 3_600
     return duration(int(seconds) // unit * unit)
 
@@ -66,7 +66,7 @@ def _pair(*parts: tuple[int, str]) -> str:
 
 
 def size(count: float | None) -> str:
-    """Write a number of bytes in powers of 1000, as disks and traffic are sold: ``17 B``, ``1.2 MB``.
+    """Write a number of bytes in powers of 1000, the units in which disks and traffic are sold: ``17 B``, ``1.2 MB``.
 
     :param count: bytes, or None where the number is not known: ``unknown``.
     """
@@ -81,10 +81,10 @@ def size(count: float | None) -> str:
 
 
 def version(text: str | None) -> tuple[int, ...] | None:
-    """Read the version at the start of a text as numbers that compare: 12.11 is above 12.2, 12.8.0 equals 12.8.
+    """Read the version at the start of a text as numbers to compare: 12.11 is above 12.2, 12.8.0 equals 12.8.
 
     :param text: a version as a program writes it, such as ``12.8``, ``570.86.15``, ``3.14.0rc1`` (read as 3.14).
-    :returns: the numbers without zeros at the end; None when the text does not begin with a number.
+    :returns: the numbers without trailing zeros; None when the text does not begin with a number.
     """
     found = re.match(r"\s*([0-9]+(?:\.[0-9]+)*)", text or "")
     if not found:
@@ -96,10 +96,11 @@ def version(text: str | None) -> tuple[int, ...] | None:
 
 
 def major_minor(text: str | None) -> tuple[int, int] | None:
-    """Read a version of numbers and dots alone, such as a CUDA version, as its first two numbers.
+    """Read the first two numbers of a version that consists of numbers and dots, such as a CUDA version.
 
-    :returns: the major and the minor number, a missing minor one as 0, since what follows decides nothing about a
-        driver; None for every other text.
+    The numbers after them make no difference to what a driver supports.
+
+    :returns: the major and the minor number (0 when it is missing); None for any other text.
     """
     found = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?(?:\.[0-9]+)*", (text or "").strip())
     return (int(found[1]), int(found[2] or 0)) if found else None

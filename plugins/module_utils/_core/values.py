@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of JSON that may be null, absent or of another type than promised, read without an exception."""
+"""Read JSON values that may be null, absent or of another type than documented, without raising an exception."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Nothing of ours is nested deeper, and no number of ours has more digits.
+# Our own data is never nested deeper, and its numbers never have more bits.
 MOST_DEPTH, MOST_BITS = 100, 1024
-#: No price, size, count or moment comes near to it; what is larger is no number that can be counted with.
+#: No price, size, count or time comes near this; a larger number is not usable.
 LARGEST = 1e15
-#: Ids are part of paths and commands. The longest known one has 64 characters.
+#: Ids become part of paths and commands. The longest known one has 64 characters.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 
 
 def parse_json(source: str) -> Any:
-    """The value of a JSON text, in which numbers that are none (NaN, Infinity, 1e400) are null.
+    """Read a JSON text; NaN, Infinity and numbers out of range (1e400) become None.
 
-    :raises ValueError: for what is no JSON, and for what is nested too deeply to be read.
+    :raises ValueError: when it is not JSON, or is nested too deeply to be read.
     """
     try:
         return json.loads(source, parse_constant=lambda _word: None, parse_float=_finite)
@@ -37,37 +37,42 @@ def _finite(written: str) -> float | None:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """``value`` if it is an object, else an empty one: services leave out or null what they do not know yet."""
+    """Return ``value`` if it is an object, else an empty one: services omit or null what they do not know yet."""
     return value if isinstance(value, dict) else {}
 
 
 def listing(value: Any) -> list[Any]:
-    """``value`` if it is an array, else an empty one."""
+    """Return ``value`` if it is an array, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def text(value: Any) -> str | None:
-    """``value`` as text without blanks around it; None for null, for empty text and for what is no text or number.
-    Half a character, which no file and no screen can take, becomes an escape.
+    """Return ``value`` as text without surrounding blanks.
+
+    A lone surrogate, which no file and no terminal accepts, becomes its escape.
+
+    :returns: None for null, for empty text, and for anything that is neither text nor a number.
     """
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
     try:
         found = str(value).strip()
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # a number with more digits than Python converts
         return None
     return found.encode("utf-8", "backslashreplace").decode("utf-8") or None
 
 
 def identifier(value: Any) -> str | None:
-    """``value`` as the id of an object: a word that is safe in a path, or a whole number; None otherwise."""
+    """Return ``value`` as an object's id: a word that is safe in a path, or a whole number; None otherwise."""
     found = text(value) if isinstance(value, (str, int)) else None
     return found if found is not None and _ID.fullmatch(found) else None
 
 
 def host_name(value: Any) -> str | None:
-    """``value`` if it is the name or the address of a host, else None: what begins with a hyphen or holds a blank could
-    mean something else to a program that it is given to.
+    """Return ``value`` if it is a host's name or address, else None.
+
+    Text that begins with a hyphen or contains a blank could mean something else to a program that gets it as an
+    argument.
     """
     found = text(value) or ""
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}", found):
@@ -79,7 +84,7 @@ def host_name(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a number that can be counted with, also when it came as text; None otherwise."""
+    """Return ``value``, a number or text, as a finite number of usable size; None otherwise."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
     try:
@@ -90,27 +95,27 @@ def number(value: Any) -> float | None:
 
 
 def amount(value: Any) -> float | None:
-    """``value`` as an amount of money that something costs. One below nothing is unknown: it would pass any cap."""
+    """Return ``value`` as a price; None (unknown) for a negative one, which would pass any cap."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 
 
 def integer(value: Any) -> int | None:
-    """``value`` as a whole number; None otherwise."""
+    """Return ``value`` as a whole number, cut off after the point; None when it is not a number."""
     found = number(value)
     return int(found) if found is not None else None
 
 
 def docker_port(port: str) -> str:
-    """A port like ``8080/tcp`` as Docker's flag, which services take as the name of a variable."""
+    """Write a port such as ``8080/tcp`` as Docker's flag, which services accept as the name of a variable."""
     inside, _dummy, protocol = port.partition("/")
     return f"-p {inside}:{inside}{'/udp' if protocol == 'udp' else ''}"
 
 
 def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
-    """``value`` as strict JSON that every reader takes and every file holds: this is the one place that writes it.
+    """Write ``value`` as strict JSON, which every reader accepts and every file can hold.
 
-    A number that JSON does not have is null, half a character is written as its escape.
+    All JSON of this collection is written here. NaN and Infinity become null, a lone surrogate becomes its escape.
     """
 
     def written(value: Any) -> str:
@@ -125,7 +130,7 @@ def to_json(value: Any, *, indent: int | None = None, sort_keys: bool = False) -
 
 
 def _strict(value: Any, depth: int) -> Any:
-    """What JSON can hold of ``value``."""
+    """Return the part of ``value`` that JSON can represent."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, float):

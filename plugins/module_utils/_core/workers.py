@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several pods at the same time, each in a thread, and how all of them end early.
+"""Work on several pods at the same time, each in a thread, and end all of them early.
 
-A thread is not interrupted from outside: it asks, where an end does no harm, whether it shall go on. So a pod whose
-create is on its way is always known before its thread ends, and given back.
+A thread is not interrupted from outside: it asks whether to stop at points where stopping does no harm. So a pod whose
+create is under way is always known before its thread ends, and is given back.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ from typing import Any, Callable
 
 from .clock import Clock
 
-#: Pods that are worked on at the same time: each is a connection and an ssh process, and creates have a pause anyway.
+#: Pods to work on at the same time: each takes a connection and an ssh process, and creates are paced anyway.
 SIZE = 16
-#: Seconds between two looks of the waiting thread, in which signals are heard on every system.
+#: Seconds for which the waiting thread joins at a time, so that it handles signals on every system.
 LOOK = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """The work shall end: a signal came, or another pod of the call failed. What was rented is given back."""
+    """The work must stop: a signal came, or another pod of the call failed. What was rented is given back."""
 
 
 class WorkerPool:
-    """Threads that work for one call.
+    """The threads of one call.
 
-    :param clock: what time is made of.
-    :param size: how many work at the same time.
+    :param clock: the source of time.
+    :param size: how many threads work at the same time.
     """
 
     def __init__(self, clock: Clock, size: int = SIZE) -> None:
         self._stopped = threading.Event()
         self._size = size
         self._clock = clock
-        #: The signal that ended the work, as people know it; empty when none did.
+        #: The name of the signal that ended the work; empty when none did.
         self.signalled = ""
 
     def stop(self) -> None:
-        """Let nobody go on."""
+        """Make every thread stop at its next ``halt`` or wait."""
         self._stopped.set()
 
     def halt(self) -> None:
-        """:raises Interrupted: when nobody shall go on."""
+        """Raise Interrupted when the work must stop."""
         if self._stopped.is_set():
             raise Interrupted(self.signalled or "another pod of this call failed")
 
     def waiting(self) -> Clock:
-        """The clock for waits that may end early."""
+        """Return a clock whose sleeps end early, with Interrupted, when the work must stop."""
 
         def sleep(seconds: float) -> None:
             self.halt()
@@ -68,9 +68,9 @@ class WorkerPool:
         return replace(self._clock, sleep=sleep)
 
     def work(self, jobs: Sequence[Callable[[], Any]], *, all_or_none: bool = False) -> list[Any]:
-        """The results of all jobs in their order; in the place of one that failed its exception.
+        """Run all jobs and return their results in order; a failed job's result is its exception.
 
-        :param all_or_none: once one has failed, none goes on.
+        :param all_or_none: once one job has failed, stop the others.
         """
         results: list[Any] = [None] * len(jobs)
         left: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -85,7 +85,7 @@ class WorkerPool:
                     return
                 try:
                     results[number] = jobs[number]()
-                except BaseException as error:  # noqa: BLE001 - who asked for the job raises it
+                except BaseException as error:  # noqa: BLE001 - the caller raises it
                     results[number] = error
                     if all_or_none:
                         self.stop()
@@ -101,8 +101,9 @@ class WorkerPool:
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[None]:
-        """Signals end the work in place of the process, as long as the block lasts. Who asked not to hear one does not
-        (``nohup``).
+        """Let signals end the work instead of the process during the block.
+
+        A signal that the process ignores, as under ``nohup``, stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -151,7 +151,7 @@ def refusal_of_one(provider: str, misses: Sequence[NearMiss], query: OfferQuery)
     cheapest = min((offer for offer in priced if offer.usd_per_hour is not None), key=fit.price, default=None)
     if cheapest is not None:
         return TooExpensive(
-            f"Nothing was rented: every offer of {provider} for {query.words()} is above the cap of "
+            f"Nothing was rented: every offer of {provider} for {query.describe()} is above the cap of "
             f"{usd(query.max_price)} per hour (option max_price). "
             f"The cheapest is {cheapest.title} at {usd(cheapest.usd_per_hour)} per hour{cheapest.where}. "
             "Raise the cap, or name other GPUs."
@@ -159,13 +159,13 @@ def refusal_of_one(provider: str, misses: Sequence[NearMiss], query: OfferQuery)
     reasons = _reasons(misses)
     if misses and all({"gpu_count", fit.NEVER} & set(miss.requirements) for miss in misses):
         return BadRequest(
-            f"Nothing was rented: {provider} never has what was asked for ({query.words()}): {reasons}. Change "
+            f"Nothing was rented: {provider} never has what was asked for ({query.describe()}): {reasons}. Change "
             f"{'the option cpu' if query.cpu else 'one of the options gpus, gpu_count'} or clouds."
         )
     wider = "clouds or data centres" if query.clouds else "countries"
     return NoCapacity(
-        f"Nothing was rented: {provider} has nothing now that passes these filters: {query.words()}. Of what was asked "
-        f"for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, {wider}, or try "
+        f"Nothing was rented: {provider} has nothing now that passes these filters: {query.describe()}. Of what was "
+        f"asked for, {reasons or 'the catalogue is empty'}. Loosen a filter, name more GPUs, {wider}, or try "
         "again later."
     )
 

@@ -386,7 +386,7 @@ def _summed_up(desks: Sequence[ProviderSearch], asked: Sequence[ProviderSearch])
     if fitting:
         return SearchResult(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
     misses = explain.nearest([*others, *(miss for desk in asked for miss in desk.near)])
-    words = asked[0].requirements.words() if asked else ""
+    words = asked[0].requirements.describe() if asked else ""
     refused = explain.refusal(misses, words, [desk.name for desk in asked], down, notes)
     return SearchResult((), tuple(notes), down, tuple(misses), tuple(others), refused)
 

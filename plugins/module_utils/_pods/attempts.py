@@ -104,7 +104,7 @@ class AttemptLog:
             "host": (pod.host if pod is not None else None) or offer.host,
             "gpu": request.gpu or None,
             "gpu_id": request.gpu_id or None,
-            "cpu": request.cpu.words() if request.cpu is not None else None,
+            "cpu": request.cpu.describe() if request.cpu is not None else None,
             "cloud": request.cloud,
             "region": (pod.region if pod is not None else None) or asked,
             "usd_per_hour": said if said is not None else offer.usd_per_hour,

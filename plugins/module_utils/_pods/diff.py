@@ -221,17 +221,17 @@ def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     """Options about the processor that differ, each with both values."""
     found = []
     if wanted.gpus and pod.cpu is not None:
-        found.append(("gpus", f"it is a CPU pod ({pod.cpu.words()}), wanted is {' or '.join(wanted.gpus)}"))
+        found.append(("gpus", f"it is a CPU pod ({pod.cpu.describe()}), wanted is {' or '.join(wanted.gpus)}"))
     elif wanted.gpus and pod.gpu_id and not any(gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
         found.append(("gpus", f"its GPU is {pod.gpu}, wanted is {' or '.join(wanted.gpus)}"))
     if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
         found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, wanted are {wanted.gpu_count}"))
     if wanted.cpu is not None and pod.gpu_id:
-        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, wanted is {wanted.cpu.words()}"))
+        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, wanted is {wanted.cpu.describe()}"))
     elif wanted.cpu is not None and pod.cpu is not None:
         now, then = pod.cpu, wanted.cpu
         if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
-            found.append(("cpu", f"it has {now.words()}, wanted is {then.words()}"))
+            found.append(("cpu", f"it has {now.describe()}, wanted is {then.describe()}"))
     host = version(pod.cuda_version)
     if host is not None:
         least = version(wanted.min_cuda_version)
@@ -341,7 +341,7 @@ def managed(pod: Pod | None) -> dict[str, Any]:
         "image": pod.image,
         "gpu": pod.gpu,
         "gpu_count": pod.gpu_count,
-        "cpu": pod.cpu.words() if pod.cpu is not None else None,
+        "cpu": pod.cpu.describe() if pod.cpu is not None else None,
         "cloud": pod.cloud,
         "region": pod.region,
         "disk_gb": pod.disk_gb,

@@ -126,7 +126,7 @@ class OfferPool:
 
 def _key(offer: Offer) -> tuple[str, ...]:
     """Return what an offer is known by."""
-    cpu = offer.cpu.words() if offer.cpu is not None else ""
+    cpu = offer.cpu.describe() if offer.cpu is not None else ""
     return (offer.provider, offer.id or "", offer.gpu_id, offer.cloud or "", offer.region or "", cpu)
 
 

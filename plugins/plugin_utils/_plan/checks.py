@@ -53,7 +53,7 @@ def in_their_words(text: str, plan: Plan, names: Names) -> str:
         "volume.size": "volume_size",
     }
     return re.sub(
-        r"\b(options? )(\w+(?:\.size)?)\b(?:, of a job \w+)?",
+        r"\b(options? )(\w+(?:\.size)?)\b(?:; \w+ in a job)?",
         lambda found: found[1] + (names(known[found[2]]) if found[2] in known else found[2]),
         text,
     )

@@ -160,7 +160,7 @@ def schema_advice(words: str) -> str:
 
 def asked(request: PodRequest) -> str:
     """Describe the filters of a request, each with its option's name where that is not plain."""
-    parts = [request.cpu.words() if request.cpu is not None else f"{request.gpu_count} x {request.gpu_id}"]
+    parts = [request.cpu.describe() if request.cpu is not None else f"{request.gpu_count} x {request.gpu_id}"]
     parts.append(f"cloud {request.cloud or 'SECURE'}")
     parts.append(f"disk {request.disk_gb} GB" if request.disk_gb is not None else "disk as in the template")
     parts.append(f"data centres {', '.join(request.regions) or 'any'}")
@@ -182,7 +182,7 @@ def asked(request: PodRequest) -> str:
 
 
 def _forbidden(_words: str, request: PodRequest) -> str:
-    what = request.cpu.words() if request.cpu is not None else request.gpu_id
+    what = request.cpu.describe() if request.cpu is not None else request.gpu_id
     return f" On a create it mostly means that this account may not rent {what}: name others as well."
 
 

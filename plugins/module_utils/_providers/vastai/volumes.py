@@ -150,7 +150,7 @@ def volumes(api: ApiSession) -> list[Mapping[str, Any]]:
     return rows(api.request("GET", VOLUMES, query=query, attempted="read the volumes on Vast.ai").data, "volumes")
 
 
-def _volume(api: ApiSession, reference: str, option: str = "volume, of a job train_network_volume") -> Reference:
+def _volume(api: ApiSession, reference: str, option: str = "volume; train_network_volume in a job") -> Reference:
     """Return a volume, which is on one machine, so only offers of that machine will do."""
     names = ("id", "volume_id", "name", "label", "volume_name")
     found = [raw for raw in volumes(api) if reference in {str(raw.get(name)) for name in names}]

@@ -305,7 +305,7 @@ def test_a_wish_of_nothing_is_nothing():
 def test_a_path_for_a_key_is_told_before_the_private_key_is_held_against_it(market, tmp_path):
     private = tmp_path / "key"
     private.write_text("not read")
-    words = "Nothing was rented or changed: the option public_keys holds what is no public SSH key"
+    words = "Nothing was rented or changed: the option public_keys has an entry that is not a public SSH key"
     market.fails(words, public_keys=["~/.ssh/id.pub"], wait_for="ready", private_key_file=str(private))
 
 

@@ -193,7 +193,7 @@ def test_a_contract_above_the_cap_is_given_back(ensure):
         ({"max_price": 0.5}, (NOTHING, NOTHING, CATALOGUE), "above the cap of USD 0.50 per hour"),
         ({"ports": ["8888/http"]}, (NOTHING,), "without 22/tcp"),
         ({"public_keys": [], "wait_for": "port_open"}, (NOTHING,), "without a public key"),
-        ({"public_keys": ["null"]}, (), "no public SSH key"),
+        ({"public_keys": ["null"]}, (), "not a public SSH key"),
         ({"env": {"T": KEY}}, (NOTHING,), "holds the account's API key"),
         ({"interruptible": True}, (), "withdrew spot pods"),
         ({"volume": {"size": 5}}, (NOTHING,), "option volume.size is 5"),

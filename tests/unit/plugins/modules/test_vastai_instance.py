@@ -169,7 +169,7 @@ def test_an_outbid_pod_is_lost_at_once_and_said_to_be_outbid(ensure):
     buy = expect("PUT", ASK, body=lambda body: body["price"] == 0.3).reply({"success": True, "new_contract": 12345678})
     script = (NOTHING, NOTHING, GPUS, MARKET, no_keys(), buy, ATTACH, shown(outbid), credit, *logs, *ENDED)
     result = ensure(*script, failing=True, **bid)
-    assert "was taken away, since somebody pays more for its GPU" in result["msg"]
+    assert "was taken away because another customer pays more for its GPU" in result["msg"]
 
 
 def test_a_contract_of_the_other_kind_is_an_attempt_and_the_next_offer_is_tried(ensure):
@@ -242,7 +242,7 @@ def test_what_is_no_public_key_is_told_also_where_a_private_key_is_given(ensure,
     private.write_text("not read")
     wish = {**RENT, "public_keys": [wrong], "wait_for": "ready", "private_key_file": str(private)}
     result = ensure(failing=True, **wish)
-    assert "holds what is no public SSH key" in result["msg"] and "b3Bl" not in result["msg"]
+    assert "has an entry that is not a public SSH key" in result["msg"] and "b3Bl" not in result["msg"]
 
 
 def test_a_pod_that_is_elsewhere_is_told_by_the_option_that_this_module_has(ensure):
@@ -324,7 +324,7 @@ def test_a_pod_is_stopped_with_its_price_and_started(ensure):
     off = expect("GET", LIST).reply(listed(rows.stopped()))
     result = ensure(here(), stop, shown(rows.stopped()), off, name=NAME, state="stopped")
     assert (result["changed"], result["pod"]["phase"], result["pod"]["billing"]) == (True, "stopped", "disk")
-    assert "still bills USD 9.00 per month" in str(result["warnings"])
+    assert "still costs USD 9.00 per month" in str(result["warnings"])
     # At another address nobody knows whose stop it was.
     credit = expect("GET", USER).reply({"id": 1, "credit": 5})
     assert ensure(off, credit, name=NAME, state="stopped")["changed"] is False

@@ -76,7 +76,7 @@ def test_a_project_name_is_made_of_any_text(text, made):
 
 
 def test_a_text_without_a_letter_makes_no_name():
-    with pytest.raises(ValueError, match="no pod name"):
+    with pytest.raises(ValueError, match="cannot be used in a pod's name"):
         names.slug(" ///")
 
 

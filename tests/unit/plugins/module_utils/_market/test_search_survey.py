@@ -354,7 +354,7 @@ def test_a_region_of_the_world_is_its_countries():
             {"bid": 0.5, "max_price": 0.4, "interruptible": True},
             r"bid \(USD 0.50.*above the option max_price \(USD 0.40",
         ),
-        ({"regions": ("ZZ",)}, "'ZZ' .*ISO 3166 assigns these two letters to none"),
+        ({"regions": ("ZZ",)}, "'ZZ' .*is not a country's code in ISO 3166"),
         ({"regions": ("UK",)}, "United Kingdom is GB"),
         ({"regions": ("EU",)}, "region europe"),
         ({"min_cuda_version": "twelve"}, "min_cuda_version is 'twelve'; it is written like 12.8"),

@@ -289,7 +289,7 @@ def test_all_pods_of_the_name_are_stopped(world):
     outcome = world.ensure("stopped", name="x")
     assert outcome.changed
     assert {each.pod.phase for each in outcome.pods} == {"stopped"}
-    assert any("still bills" in warning for warning in outcome.warnings)
+    assert any("still costs" in warning for warning in outcome.warnings)
     assert world.ensure("stopped", name="x").changed is False
 
 

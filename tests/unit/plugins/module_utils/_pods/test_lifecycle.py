@@ -479,11 +479,11 @@ def test_a_stop_is_done_with_its_price_shown(running):
     assert outcome.changed
     assert outcome.reached.pod.phase == "stopped"
     assert (outcome.before["phase"], outcome.after["phase"]) == ("running", "stopped")
-    assert "still bills USD 0.00 per month" in outcome.warnings[0]
-    assert any("still bills" in line for line in running.progress.said)
+    assert "still costs USD 0.00 per month" in outcome.warnings[0]
+    assert any("still costs" in line for line in running.progress.said)
     again = running.ensure("stopped")
     assert again.changed is False
-    assert "still bills" in again.warnings[0]
+    assert "still costs" in again.warnings[0]
     assert running.writes() == ["stop"]
 
 

@@ -486,7 +486,12 @@ def test_where_the_key_is_refused_the_other_address_is_tried(world):
 
 @pytest.mark.parametrize(
     ("interruption", "words"),
-    [("outbid", "somebody pays more"), ("no credit", "no credit left"), ("expired", "is over"), ("host lost", "host")],
+    [
+        ("outbid", "another customer pays more"),
+        ("no credit", "no credit left"),
+        ("expired", "is over"),
+        ("host lost", "host"),
+    ],
 )
 def test_a_pod_that_was_taken_away_is_said_to_be(world, interruption, words):
     world.shows({"phase": "stopped", "interruption": interruption})

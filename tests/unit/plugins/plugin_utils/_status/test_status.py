@@ -137,7 +137,7 @@ def test_a_pod_that_is_gone_is_none(run):
 
 def test_a_pod_that_was_taken_away(run):
     [note] = told(run, PodList("runpod", (pod(phase="stopped", interruption="outbid"),))).notes
-    assert "was taken away, since somebody pays more for its GPU" in note and "podyard.gpu.stop" in note
+    assert "was taken away because another customer pays more for its GPU" in note and "podyard.gpu.stop" in note
 
 
 def test_a_stopped_pod_costs_its_disk(run):

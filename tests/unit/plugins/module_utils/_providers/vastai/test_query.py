@@ -54,7 +54,7 @@ def test_all_operators_are_known():
         ({"gpu_ram": {"above": 3}}, "operator 'above' of the field gpu_ram does not exist"),
         ("gpu_ram>=much", "gpu_ram is a number, not 'much'"),
         ("verified=perhaps", "verified is true or false"),
-        ("geolocation=EU", r"'EU' \(field geolocation\) is no country.* name the region europe"),
+        ("geolocation=EU", r"'EU' \(field geolocation\) is not a country's code.* name the region europe"),
         ("geolocation=Atlantis", r"'Atlantis' \(field geolocation\) is no country and no region"),
         ("reliability>=high", "The field reliability is a number"),
         ("gpu_ram>= num_gpus", "gpu_ram is a number"),
