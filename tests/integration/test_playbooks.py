@@ -254,5 +254,5 @@ def test_stop_ends_a_run_whatever_its_controller_does(story):
         assert "metrics.jsonl" in {artifact["path"].rpartition("/")[2] for artifact in record["artifacts"]}
         assert (run.directory / "checkpoints" / "checkpoints.pt").is_file()
         assert record["metrics"]["epoch"] >= 2
-    assert story.vastai.record["error"] == "The run was stopped by hand at stage follow."
+    assert story.vastai.record["error"] == "The run was stopped by a person at stage follow."
     assert "nothing to stop" in story.call("stop")

@@ -16,7 +16,7 @@ from .._core.units import usd
 
 #: What became of a try.
 RENTED, REFUSED, GIVEN_BACK = "rented", "refused", "given back"
-#: How a pod is billed of which nobody says it.
+#: How a pod is billed when its provider does not say.
 NOTHING = Rates(None)
 
 

@@ -36,7 +36,7 @@ def content(path: Path) -> tuple[bytes, str | None]:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            return b"", f"{path} is no file"
+            return b"", f"{path} is not a file"
         data = _read(descriptor, 0, PART)
         if found.st_size <= PART:
             return data, None

@@ -33,7 +33,7 @@ PART_BEGIN = r"""
 umask 022
 say() { echo "podyard: $*"; }
 """
-#: Ends the function's work, not the container: its log must stay readable, and a container that ends is begun anew,
+#: Ends the function's work, not the container: its log must stay readable, and a container that ends is restarted,
 #: again and again.
 PART_SSH = r"""
 no_ssh() { say "SSH cannot be set up: $*"; return 1; }
@@ -229,7 +229,7 @@ def is_wrapped(args: str | None) -> bool:
 
 
 def is_needed(how: str, request: PodRequest, starts_ssh: Sequence[str]) -> bool:
-    """Whether a new pod needs our start command: it shall be reached by SSH, and nobody else starts a server.
+    """Whether a new pod needs our start command: it must be reachable by SSH, and nothing else starts a server.
 
     A template without an image or a command beside it is left alone: its own start command counts.
 
@@ -273,7 +273,9 @@ def _parts(args: str) -> tuple[bool, str]:
             given = json.loads(args)
             return bool(given.get("entrypoint")), shlex.join(given.get("cmd") or [])
         except (ValueError, TypeError, AttributeError) as error:
-            raise BadRequest(f"{problem}: it begins like JSON, but is no object with entrypoint and cmd.") from error
+            raise BadRequest(
+                f"{problem}: it begins like JSON, but is not an object with entrypoint and cmd."
+            ) from error
     try:
         shlex.split(args)
     except ValueError as error:

@@ -54,16 +54,16 @@ class Connection:
     def from_json(cls, found: Any) -> Connection:
         """Read the object of ``connection.json``.
 
-        The pod is reached by ``ssh`` alone, so that a fault in another field keeps nobody from it: that field is None,
+        The pod is reached by ``ssh`` alone, so a fault in another field never blocks it: that field is None,
         and among ``damaged``.
 
         :raises ValueError: with the rest of a sentence, when it does not say how to reach a pod.
         """
         if not isinstance(found, Mapping):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         ssh = found.get("ssh")
         if not isinstance(ssh, str) or not shlex.split(ssh):
-            raise ValueError("ssh is no command")
+            raise ValueError("ssh is not a command")
         known = {each.name for each in dataclasses.fields(cls)} - {"ssh", "more", "damaged"}
         told = {name: found[name] for name in known if found.get(name) is not None}
         values = {name: _value(name, value) for name, value in told.items()}
@@ -100,10 +100,10 @@ class Connection:
     def lease_seconds(self) -> float | None:
         """The length of the pod's lease in seconds; None where it has none.
 
-        :raises ValueError: when the file does not tell it: a lease that nobody renews ends the pod.
+        :raises ValueError: when the file does not tell it: a lease that is not renewed ends the pod.
         """
         if "lease_hours" in self.damaged:
-            raise ValueError("lease_hours is no number of hours")
+            raise ValueError("lease_hours is not a number of hours")
         return self.lease_hours * 3600 if self.lease_hours else None
 
 

@@ -59,7 +59,7 @@ def alone(work: PodContext, name: str, patience: float | None = None) -> Iterato
                 f"The pod {name} was not rented: another task on this machine has been renting it for more than "
                 f"{patience:.0f} s. See what it waits for, end it, and run this one again."
             )
-        # Its age tells when its lock is of no use any more.
+        # Its age shows when its lock is obsolete.
         file.write({})
         yield
 

@@ -95,7 +95,7 @@ class ExistingPod:
         if resetting and pod.phase != STOPPED and not self.wanted.allow_reset:
             raise errors.Conflict(
                 f"The pod {pod.label()} is {pod.phase}, and to change its {', '.join(resetting)} resets the container: "
-                f"{diff.losses(pod)}. Set allow_reset to true if that is meant.",
+                f"{diff.losses(pod)}. To accept that, set allow_reset to true.",
                 facts={"diff": {"before": diff.managed(pod), "after": diff.after(pod, changes)}},
             )
         if resetting:
@@ -127,11 +127,11 @@ class ExistingPod:
         """Replace the container in place, always, and show what that loses."""
         if not self.work.provider.capabilities.recycle:
             raise errors.BadRequest(
-                f"The container of {pod.label()} cannot be made anew in place: "
+                f"The container of {pod.label()} cannot be replaced in place: "
                 f"{self.work.provider.capabilities.because.get('recycle', 'not offered')}."
             )
         outcome = PodOutcome(True, [], diff.managed(pod), diff.after(pod, [], RUNNING))
-        outcome.warnings.append(f"The container of {pod.label()} is made anew: {diff.losses(pod)}.")
+        outcome.warnings.append(f"The container of {pod.label()} is replaced: {diff.losses(pod)}.")
         return self._act(pod, "recycle", outcome)
 
     def _act(self, pod: Pod, action: str, outcome: PodOutcome) -> PodOutcome:

@@ -46,7 +46,7 @@ def creating(run_dir: RunDir) -> Iterator[None]:
             raise CloudError(f"Nothing was rented: another process holds {Path(run_dir) / LOCK}. See why it waits.")
         if is_coming(run_dir):
             raise Fenced(
-                f"Nothing is rented for this run any more: it was given back already ({Path(run_dir) / FENCE} exists). "
+                f"This run rents nothing more: it was given back already ({Path(run_dir) / FENCE} exists). "
                 "Start a new run."
             )
         yield

@@ -79,7 +79,7 @@ class GiveBack:
                 return
             self.progress.say("A pod is being ordered for this run: what is known is ended before that is waited for")
             for connect in providers.values():
-                # What cannot be asked now is asked again afterwards, and then it is told.
+                # What fails now is tried again afterwards, and reported if it fails again.
                 with contextlib.suppress(CloudError):
                     end_known(connect(), self.prefix, ledger=Ledger(self.run_dir), progress=self.progress)
             if not raise_fence(self.run_dir, self.fence_patience):
@@ -89,7 +89,7 @@ class GiveBack:
                 )
         except (CloudError, OSError) as error:
             # The pods cost money now; that a create may still come is said, and looked for with the grace afterwards.
-            self.warn(f"The fence of the run cannot be raised ({error}); see that nothing rents for it any more.")
+            self.warn(f"The fence of the run cannot be raised ({error}); make sure that nothing rents for it.")
 
 
 def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudError:

@@ -191,7 +191,8 @@ class PodGroup(GroupCall):
         unfit = self.sides[pod.provider].unfit
         if unfit:
             raise errors.Conflict(
-                f"The pod {pod.label()} is there, and {pod.provider} has not what is wanted: {unfit} {IN_PLACE}"
+                f"The pod {pod.label()} exists, but {pod.provider} cannot provide what you asked for: {unfit} "
+                f"{IN_PLACE}"
             )
         try:
             changes = self._life(name, pod.provider).differences(pod)
@@ -209,8 +210,8 @@ class PodGroup(GroupCall):
         """Remark a pod of the name without a number, which is not one of the group."""
         if self.names.count is not None and self.names.name in found.pods:
             self.note(
-                f"There is also a pod called {self.names.name}, which is none of the {self.names.count} that are "
-                "wanted; it is left alone and goes on costing money."
+                f"There is also a pod named {self.names.name}, which is not one of the "
+                f"{self.names.count} of this task; it is left alone and goes on costing money."
             )
 
     def _too_many(self, found: FoundPods) -> list[Pod]:
@@ -255,7 +256,7 @@ class PodGroup(GroupCall):
         """All pods of the name, stopped by their providers."""
         found = self._find(everywhere=True)
         if not found.pods:
-            raise errors.NotFound(f"There is no pod named {self.names.name}, so none can be stopped.")
+            raise errors.NotFound(f"There is no pod named {self.names.name}, so there is nothing to stop.")
         outcome = PodOutcome(before=self._shown(found))
         jobs = []
         order = sorted(found.pods, key=lambda name: self.names.number(name) or 0)

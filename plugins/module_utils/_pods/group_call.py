@@ -43,11 +43,11 @@ class ProviderContext:
 
 @dataclass
 class GroupCall:
-    """One call for the pods of one name, whatever state they shall be in.
+    """One call for the pods of one name, whatever their state is to be.
 
     :param most: pods that may be rented and given up, for each that is wanted.
     :param deadline: seconds for the whole call; None: as long as its stages may take.
-    :param strict: a provider that cannot be asked is a failure.
+    :param strict: a provider that does not answer is a failure.
     :param condemned: why the machines of pods that are ended are not to be rented again.
     """
 
@@ -70,7 +70,7 @@ class GroupCall:
         self._hosts = KnownHosts(several=False)
 
     def note(self, text: str) -> None:
-        """Say something that is no failure; in the result, too."""
+        """Show a remark, and keep it for the result."""
         if text not in self.notes:
             self.notes.append(text)
             self.progress.say(text)

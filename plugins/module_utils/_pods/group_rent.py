@@ -69,7 +69,8 @@ class GroupRental:
         if all(offer.id is not None for offer in self._offers) and len(self._offers) < len(self._first):
             raise errors.NoCapacity(
                 f"Nothing was rented: {len(self._first)} pods are missing, and only {len(self._offers)} of them would "
-                "be rented: no other offer fits the wishes. Loosen one (max_price, gpus, regions), or ask for fewer."
+                "be rented: no other offer meets the requirements. Loosen one (max_price, gpus, regions), or ask for "
+                "fewer."
             )
 
     def _search(self, closed: frozenset[str]) -> Sequence[Offer]:
@@ -102,7 +103,7 @@ class GroupRental:
         return self._call.bad_hosts.why(offer)
 
     def rent(self, outcome: PodOutcome) -> dict[str, Reached]:
-        """Rent all that are missing; when one cannot be had, what was rented for the others is given back.
+        """Rent all that are missing; when one fails, what was rented for the others is given back.
 
         :raises CloudError: then; ``facts`` hold all attempts and all pods that were ended.
         """
@@ -138,7 +139,8 @@ class GroupRental:
             offer = pool.take()
             if offer is None:
                 raise errors.NoCapacity(
-                    f"Only {len(made)} of {len(self._first)} pods would be rented: no other offer fits the wishes."
+                    f"Only {len(made)} of {len(self._first)} pods would be rented: no other offer meets the "
+                    "requirements."
                 )
             order = self._orders[offer.provider]
             order = replace(order, wanted=replace(order.wanted, name=name))
@@ -178,7 +180,7 @@ class GroupRental:
         except BaseException as error:
             if isinstance(error, errors.NotProvedGone):
                 history.gone.extend(error.facts["pods_gone"])
-            # The call fails, so nobody would use it.
+            # The call fails, so it would serve no purpose.
             history.gone.extend(orders[reached.pod.provider].work.end([reached.pod]))
             raise
         self._say_rented(history)

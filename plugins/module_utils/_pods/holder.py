@@ -70,7 +70,7 @@ def doubt(provider: Provider, renter: Holder) -> str | None:
     It proves nothing where it never saw that pod.
     """
     if provider.key_hash is None:
-        # Its accounts cannot be told apart.
+        # Its accounts cannot be distinguished.
         return None
     if not renter.known:
         return (

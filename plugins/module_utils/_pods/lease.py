@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Seconds that a container waits for its first login. Our own waits for one are over after ten minutes at most, on an
 #: image that has to install its SSH server too; a lease that is shorter counts from the container's start as it is.
 BOOT_GRACE = 3600
-#: Shows a pod's lease that somebody is there, in the words of a shell. What cannot be made keeps nobody from work.
+#: Renews a pod's lease, as a shell command. A failure to do so must not block the work.
 RENEW = f"[ ! -d {LEASE} ] || (: >{LEASE}/renew) 2>/dev/null"
 #: What the program says when it is armed, and when it never can be.
 ARMED, NO_KEY = "armed", "no-key"
@@ -41,9 +41,9 @@ _SAID = re.compile(r"^podyard:lease=(\S+)\s*$", re.MULTILINE)
 # Every function is read before the first one runs, so that the file may be replaced meanwhile. The text becomes a part
 # of the start script of a pod, for which a provider may allow a few thousand characters.
 #
-# In $d: on (number and start of the process that watches; who is not meant any more leaves), seconds (the length of a
-# lease), renew (made by whoever renews, taken away by the watcher), ends (the uptime at which the lease is over, for
-# readers), log. Time is the machine's uptime, which nobody sets.
+# In $d: on (number and start of the process that watches; any other one leaves), seconds (the length of a
+# lease), renew (made by whatever renews, taken away by the watcher), ends (the uptime at which the lease is over, for
+# readers), log. Time is the machine's uptime, which is monotonic.
 PROGRAM = r"""
 d=@DIRECTORY@ url=@URL@
 say() { echo "$(date -u +%FT%TZ) $*" >>$d/log; }
@@ -55,7 +55,7 @@ born() {
     [ "$1" != Z ] && echo "${20}"
 }
 lives() { read -r p s <$d/on && [ "$(born "$p")" = "$s" ]; }
-# A session of SSH has not the container's variables.
+# A session of SSH lacks the container's variables.
 var() {
     eval "v=\${$1-}"
     [ "$v" ] || v=$({ tr '\0' '\n' </proc/1/environ; cat /etc/environment /etc/rp_environment; } 2>/dev/null |
@@ -227,7 +227,7 @@ def doubts(pod: Pod, found: str | None, logged_in: bool) -> list[str]:
         why = "it could not be armed, since the pod has no base64 or no gzip, or nothing may be written to its /tmp"
     else:
         why = "its start command is not ours, so that it is armed with the first login, and this task does not log in"
-    return [f"The lease of {pod.label()} does not count: {why}. If nobody ends the pod, nothing does."]
+    return [f"The lease of {pod.label()} does not count: {why}. If you do not end the pod, nothing does."]
 
 
 def boots(pod: Pod) -> bool:

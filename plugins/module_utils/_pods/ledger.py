@@ -52,7 +52,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger in ``run_dir``; None means that nobody keeps one (writes do nothing, reads are empty)."""
+    """The ledger in ``run_dir``; None means that there is none (writes do nothing, reads are empty)."""
 
     run_dir: str | os.PathLike[str] | None
 
@@ -100,7 +100,7 @@ class Ledger:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "it is no file", FILE)
+                raise OSError(errno.EINVAL, "it is not a file", FILE)
             # A line that a crash has torn would swallow this one.
             torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
             data = ("\n" * torn + text).encode()

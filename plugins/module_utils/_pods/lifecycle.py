@@ -36,7 +36,7 @@ from .terminate import QUICK, require_gone
 #: Offers that a message names as not tried; a market of single machines has thousands.
 TOLD = 10
 STATES = ("present", "running", "stopped", "restarted", "absent")
-#: The same where a container can also be made anew in place.
+#: The same where a container can also be replaced in place.
 ALL_STATES = (*STATES[:-1], "recycled", "absent")
 
 
@@ -225,7 +225,7 @@ class PodLifecycle:
             raise errors.NotFound(
                 f"There is no pod with the id {self.wanted.id} on {self.work.provider.name}; none is made in "
                 "its place. "
-                "Leave the id out to rent one by its name."
+                "To rent one by its name, leave the id out."
             )
         if state in ("stopped", "restarted", "recycled"):
             raise errors.NotFound(

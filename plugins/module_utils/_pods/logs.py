@@ -43,7 +43,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         r"cannot be mapped to a host ID",
         (
             "The image holds files of a user or group with a number too large for the hosts; another host will not "
-            "help: build the image anew with smaller numbers (chown in its last layers), or take another image."
+            "help: rebuild the image with smaller numbers (chown in its last layers), or take another image."
         ),
         True,
     ),

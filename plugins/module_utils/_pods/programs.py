@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a program whose output somebody else decides, such as ssh: so many bytes and so many seconds, and no more.
+"""Run a program whose output somebody else decides, such as ssh: bounded in bytes and in seconds.
 
 What a pod writes is never gathered beyond its bound, neither in memory nor in a file, and the time holds also for one
 that drips, that never closes its output, or that never reads what it is sent.
@@ -88,7 +88,7 @@ def run_all(calls: Iterable[Call], timeout: float | None = None) -> list[Outcome
     with selectors.DefaultSelector() as selector:
         try:
             for call in calls:
-                # One that cannot be started is no reason to leave out the others.
+                # One that does not start must not keep the others from their end.
                 try:
                     started.append(_Child(call, selector))
                 except OSError as error:
@@ -156,7 +156,7 @@ class _Child:
 
     @property
     def silent(self) -> bool:
-        """Whether it has closed its output: then it is about to end, whoever may hold its error stream open."""
+        """Whether it has closed its output: then it is about to end, whatever holds its error stream open."""
         return self._process.stdout not in self._open
 
     def text(self, stream: str) -> bytes:
@@ -168,7 +168,7 @@ class _Child:
         except BlockingIOError:
             return
         except OSError:
-            # It reads no more; why, it says itself.
+            # It reads nothing more; it says itself why.
             self._rest = self._rest[:0]
         if not self._rest:
             self._selector.unregister(pipe)

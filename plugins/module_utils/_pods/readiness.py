@@ -44,7 +44,7 @@ from .watch import PodWatcher
 #: was given back.
 DEADLINES: Mapping[str, float] = {
     # A refused offer costs seconds, and Vast.ai wants some between two orders: within ten minutes a hundred can be
-    # asked for, and whoever has none by then does better to change the wishes.
+    # asked for, and whoever has none by then does better to change the requirements.
     pod.RENTED: 600.0,
     # Image pulls of 6 to 12 GB were seen to take longer than ten minutes; a cached image needs one.
     pod.RUNNING: 900.0,
@@ -54,11 +54,11 @@ DEADLINES: Mapping[str, float] = {
     pod.PORT_OPEN: 180.0,
     # Keys are installed before sshd starts, so a refusal seldom heals; 90 s cover a stale address after a restart.
     pod.AUTHENTICATED: 90.0,
-    # One command; a host that cannot run it within half a minute is no host to train on.
+    # One command; a host that needs more than half a minute for it is unfit for training.
     pod.READY: 30.0,
 }
 ADVICE: Mapping[str, str] = {
-    pod.RENTED: "Loosen a wish, or try again later (timeouts.rented).",
+    pod.RENTED: "Loosen a requirement, or try again later (timeouts.rented).",
     pod.RUNNING: "A large image needs longer (timeouts.running), or the host is a bad one: rent again.",
     pod.ADDRESSED: "Some hosts never get a public address: rent again.",
     pod.PORT_OPEN: (
@@ -305,7 +305,7 @@ class ReadinessWaiter:
         return now
 
     def _count_starts(self, before: Pod, now: Pod) -> None:
-        """Count how often the container began anew: it fell back to starting, or is younger than it was."""
+        """Count restarts of the container: it fell back to starting, or is younger than it was."""
         fell_back = before.phase == RUNNING and now.phase in (STARTING, PROVISIONING)
         younger = (
             now.phase == before.phase == RUNNING
@@ -405,7 +405,7 @@ class ReadinessWaiter:
         trust = self._trust.learn(pod, pod.endpoint)
         if isinstance(trust, str):
             return trust
-        # The likeliest first. Who was let in once is asked for no more.
+        # The likeliest first. A user that was let in once is kept.
         users = [self._user] if self._user is not None else [pod.endpoint.user, "root", *self._ready.users]
         logins = [replace(pod.endpoint, user=user) for user in dict.fromkeys(users)]
         ready, lease = self._ready, self._ready.lease.at_login() if self._ready.lease is not None else ""

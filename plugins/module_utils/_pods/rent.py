@@ -37,7 +37,8 @@ class OfferPool:
 
     The offer of a single machine is taken once; one that stands for many machines stays until it is refused.
 
-    :param more: searches the market again once there is nothing left, but at these providers; None: nobody does.
+    :param more: searches the market again once there is nothing left, but at these providers; None: there is no second
+        search.
     :param remember: told of the machine (or the kind of GPU in a region) whose pod did not get ready, and why.
     :param pods: how many are rented at the same time.
     """
@@ -117,7 +118,7 @@ class OfferPool:
             self._offers = [each for each in self._offers if _key(each) not in map(_key, same)] + same
 
     def close(self, provider: str) -> bool:
-        """Nothing of this provider can be had any more; False when nothing else is left either."""
+        """Close this provider: it has nothing left. False when no other provider has anything either."""
         with self._lock:
             self._closed.add(provider)
             self._offers = [each for each in self._offers if each.provider != provider]

@@ -17,7 +17,7 @@ from .._core import errors
 FINAL = (errors.AuthError, errors.Fenced, errors.Ambiguous, errors.NotProvedGone)
 #: A refusal that does not say whether the offer or the request is at fault is put down to the offer once a provider.
 UNCLEAR = 1
-#: What is left out from now on: the host, this one offer, an offer that was not to be had, or the whole provider.
+#: What is left out from now on: the host, this one offer, an offer that was refused, or the whole provider.
 HOST, OFFER, REFUSED, PROVIDER = "host", "offer", "refused", "provider"
 
 
@@ -41,7 +41,7 @@ def fault_of(error: errors.CloudError, *, made: bool, unclear: int, strict: bool
     :param made: a pod was made, and was given back.
     :param unclear: refusals of this provider so far, this one included, that do not say what was wrong.
     :param strict: any contract that is not as it was asked for counts as a pod that was given up; else only one of
-        another kind does, and one that costs too much is an offer that was not to be had.
+        another kind does, and one that costs too much is an offer that was refused.
     """
     if isinstance(error, (errors.WaitTimeout, errors.PodLost)):
         return Fault(HOST, given_up=True, everywhere=error.code in (errors.EVERYWHERE, errors.OVERDUE))

@@ -17,7 +17,7 @@ from .._core.public_keys import public_key_problem
 from .._providers.base import NETWORK_VOLUME, REGISTRY, TEMPLATE, Provider
 from .bootstrap import AUTO
 
-#: GB of container disk when nobody says: official images unpack elsewhere, so this is room for packages and caches.
+#: GB of container disk by default: official images unpack elsewhere, so this is room for packages and caches.
 DISK_GB = 20
 CLOUDS = ("SECURE",)
 PORTS = (SSH_PORT,)
@@ -205,7 +205,7 @@ def refuse_impossible(wanted: PodSpec) -> None:
 
 
 def refuse_no_keys(wanted: PodSpec) -> None:
-    """Texts that are no public keys. :raises BadRequest: with one sentence, which repeats no private key."""
+    """Refuse texts that are not public keys. :raises BadRequest: with one sentence, which repeats no private key."""
     wrong = public_key_problem(wanted.public_keys)
     if wrong is not None:
         name = wanted.name or wanted.id

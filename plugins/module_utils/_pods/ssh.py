@@ -253,7 +253,7 @@ def read_banner(endpoint: Endpoint, timeout: float = BANNER_TIMEOUT) -> tuple[bo
         return True, banner
     return (
         False,
-        f"what answers is no SSH server ({banner[:40]!r})"
+        f"what answers is not an SSH server ({banner[:40]!r})"
         if banner
         else "the connection was closed without an SSH banner",
     )
@@ -313,7 +313,7 @@ def log_in(
 def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
     """Refuse, before anything is rented, a private key that could not open the pod.
 
-    Compared are key type and blob; the comment is nobody's business. A key with a passphrase cannot be read here, and
+    Compared are key type and blob; the comment does not count. A key with a passphrase cannot be read here, and
     serves when an agent holds it.
 
     :raises BadRequest: when ssh would refuse to use the file, or when its public half is not among ``public_keys``.
@@ -359,6 +359,6 @@ def _opened(run: Run, path: str) -> tuple[str | None, str | None]:
     if held_by_agent(run, path):
         return None, None
     return (
-        f"The private key {path} has a passphrase, which nobody is asked for while pods come up, and no SSH agent "
+        f"The private key {path} has a passphrase, which cannot be asked for while pods come up, and no SSH agent "
         f"holds the key: unlock it with `ssh-add {path}`, or name another key, or none, and the run makes its own."
     ), None

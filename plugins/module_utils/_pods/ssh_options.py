@@ -71,7 +71,7 @@ def quoted(path: str) -> str:
 
 
 def unusable(path: str) -> str | None:
-    """Why ssh cannot be given this path, if so: of some characters no ssh can be told that they mean themselves."""
+    """Why ssh cannot be given this path, if so: ssh has no quoting for some characters."""
     if _UNPRINTABLE.search(path):
         return "holds a line feed or another control character"
     if "${" in path:

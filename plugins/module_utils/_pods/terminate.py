@@ -72,8 +72,8 @@ def _not_gone(provider: Provider, alive: Sequence[dict[str, Any]]) -> str:
     """Say what a person must know of pods that may still bill."""
     sentences = []
     for result in alive:
-        named = f"{result['name']} ({result['id'] or 'nobody knows its id'})"
-        why = str(result["reason"] or "nobody could look").rstrip(".")
+        named = f"{result['name']} ({result['id'] or 'its id is unknown'})"
+        why = str(result["reason"] or "its provider could not be asked").rstrip(".")
         end = f"end it by: {provider.end_command(result['id'])}" if result["id"] else "look for it in the console"
         price = f"{usd(result['usd_per_hour'])} per hour"
         sentences.append(f"the pod {named} on {result['provider']} may still bill {price} ({why}); {end}")
@@ -89,7 +89,9 @@ def named(error: errors.CloudError, name: str, prefix: str, ledger: Ledger) -> e
     if known and "NOT PROVED GONE" not in error.message:
         told = [f"{pod.label()} may still bill {usd(pod.usd_per_hour)} per hour" for pod in known]
         error.add(f"NOT PROVED GONE: {'; '.join(told)}; end it in the console of {name}.")
-        error.facts.setdefault("pods_gone", [Target(pod, reason="nobody could look").to_result() for pod in known])
+        error.facts.setdefault(
+            "pods_gone", [Target(pod, reason="its provider could not be asked").to_result() for pod in known]
+        )
     return error
 
 

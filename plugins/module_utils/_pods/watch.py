@@ -52,7 +52,7 @@ class PodWatcher:
         self._secondhand = False
 
     def moment(self) -> float:
-        """When the last look began; that of nobody is now."""
+        """When the last look began; without one it is now."""
         return self._newest if self._newest > float("-inf") else self._clock.monotonic()
 
     def see(self, known: Pod, *, since: float, young: bool = False) -> Pod:
@@ -122,7 +122,7 @@ class PodWatcher:
         try:
             pods = [_pod_of(shown) for shown in data["pods"]]
         except (KeyError, TypeError, ValueError, AttributeError):
-            # Written by another release of this collection, or by nobody of ours.
+            # Written by another release of this collection, or by another program.
             return None
         self._newest, self._secondhand = begun, True
         return pods

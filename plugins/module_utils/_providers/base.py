@@ -125,7 +125,7 @@ class Provider(abc.ABC):
     capabilities: Capabilities
     #: The variable of the environment that its key is taken from.
     key_variable: str | None = None
-    #: The kinds of hosts that are looked at when nobody says; empty: all.
+    #: The kinds of hosts that are searched by default; empty: all.
     usual_clouds: tuple[str, ...] = ()
 
     @abc.abstractmethod
@@ -217,8 +217,11 @@ class Provider(abc.ABC):
         return False
 
     def recycle(self, pod_id: str) -> Pod:
-        """Make the pod's container anew from its image, in place. :raises Conflict: when that is not allowed now."""
-        raise BadRequest(f"{self.name} cannot make the container of a pod anew; end it and rent another.")
+        """Replace the pod's container with a fresh one from its image, in place.
+
+        :raises Conflict: when that is not allowed now.
+        """
+        raise BadRequest(f"{self.name} cannot replace a pod's container in place; end the pod and rent another.")
 
     @abc.abstractmethod
     def get_pod(self, pod_id: str) -> Pod:
@@ -281,7 +284,7 @@ class Provider(abc.ABC):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Remarks for a debugging person that are no errors, for instance that the balance could not be read."""
+        """Remarks for a person who debugs, for instance that the balance could not be read."""
         return ()
 
     # -- whose pods these are
@@ -289,7 +292,7 @@ class Provider(abc.ABC):
 
     @property
     def key_hash(self) -> str | None:
-        """A word that stands for the key and from which it cannot be read. None: accounts cannot be told apart."""
+        """A word that stands for the key and from which it cannot be read. None: accounts cannot be distinguished."""
         return None
 
     def account_id(self) -> str | None:
@@ -312,7 +315,7 @@ class Provider(abc.ABC):
 
     @property
     def held_back(self) -> float:
-        """Seconds for which requests had to wait so far, because so many are allowed and no more."""
+        """Seconds for which requests had to wait so far, because of the provider's rate limit."""
         return 0.0
 
     @property

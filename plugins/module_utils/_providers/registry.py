@@ -32,7 +32,7 @@ def names() -> list[str]:
 
 
 def default() -> str:
-    """Return the provider that is meant where a key or an address is given, which fits one only, and no name."""
+    """Return the only provider that a key or an address fits, where it is given without a name."""
     return PROVIDERS[0].name
 
 

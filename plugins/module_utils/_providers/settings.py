@@ -113,8 +113,8 @@ def find_address(sources: Sources, name: str, key_name: str, key_given: bool, ve
     if not harmless and (key is None or key[1] != origin):
         raise BadRequest(
             f"{name} in {origin} is not followed: it would send an API key to {parts.hostname or text} that this file "
-            f"does not hold, and nothing was sent. If it is meant, set {name} in the environment or the option "
-            f"api_url, or keep {key_name} in the same file; if not, take the line out of the file."
+            f"does not hold, and nothing was sent. If that is intended, set {name} in the environment or the option "
+            f"api_url, or keep {key_name} in the same file; if not, remove the line from the file."
         )
     return text
 
@@ -143,7 +143,9 @@ def checked_address(text: str, title: str, paths: Sequence[str], vendor: str) ->
         text = text[: -len(path)] if text.endswith(path) else text
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(f"The address of {title}'s API, {text!r}, is no http or https URL; the vendor's is {vendor}.")
+        raise BadRequest(
+            f"The address of {title}'s API, {text!r}, is not an http or https URL; the vendor's is {vendor}."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise BadRequest(f"The address of {title}'s API may hold nothing but scheme, host, port and path.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -197,7 +199,7 @@ def _read_named(path: Path) -> dict[str, str]:
     except OSError as error:
         raise BadRequest(f"The file of settings {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The file of settings {path} is no text.") from error
+        raise BadRequest(f"The file of settings {path} is not text.") from error
 
 
 def take(table: Iterable[Setting], sources: Sources, given: Collection[str] = ()) -> dict[str, Found]:
@@ -250,7 +252,7 @@ def _file(place: str, text: str, origin: str) -> str:
     if not path.is_absolute():
         path = (Path.cwd() if origin == ENVIRONMENT else Path(origin).parent) / path
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise BadRequest(f"{place} names {path}, which is no file that this user can read.")
+        raise BadRequest(f"{place} names {path}, which is not a file that this user can read.")
     return str(path)
 
 

@@ -71,7 +71,7 @@ class ResourceReconciler:
     def _create(self, old: Mapping[str, Any] | None = None) -> ResourceResult:
         """Make it. ``old`` is the object that it replaces and that was deleted."""
         values = self._values_of_new()
-        before, done = (None, "made") if old is None else (self.resource.read(old), "deleted and made anew")
+        before, done = (None, "made") if old is None else (self.resource.read(old), "deleted and created again")
         if self.check:
             after: dict[str, Any] = {"id": None, "name": self.wanted.name}
             for each in self.resource.fields:
@@ -231,7 +231,7 @@ class ResourceReconciler:
     # -- delete --------------------------------------------------------------------------------------------------
 
     def _renew(self, now: Mapping[str, Any]) -> ResourceResult:
-        """Delete the object and make it anew, for what cannot be compared may have changed."""
+        """Delete the object and create it again, since what cannot be compared may have changed."""
         if self.wanted.id is not None:
             self.wanted = replace(self.wanted, id=None, name=self.wanted.name or self.resource.read(now)["name"])
         self._values_of_new()  # refuses, before anything is deleted, what could not be made afterwards
@@ -247,7 +247,7 @@ class ResourceReconciler:
         return replace(outcome, warnings=(*notes, *outcome.warnings))
 
     def _delete(self, now: Mapping[str, Any]) -> list[str]:
-        """Delete an object that nobody uses; wait for its users as long as that is allowed.
+        """Delete an object that is unused; wait for its users as long as that is allowed.
 
         :raises Conflict: when it is still used; nothing was deleted then.
         """

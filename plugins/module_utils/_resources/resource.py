@@ -22,7 +22,7 @@ from .account import EnvVarStore, SshKeyList
 
 #: Seconds after a create in which a list may not show the new object yet: lists were seen to lag by up to a minute.
 GRACE = 60.0
-#: Stands for a value that nobody may see.
+#: Stands for a value that must not be shown.
 MASK = "(set)"
 #: The same, of a variable whose value differs from the one before.
 NEW_MASK = "(changed)"
@@ -295,7 +295,7 @@ class ResourceStore:
         if found is not None and other is not None:
             raise errors.BadRequest(
                 f"{self.resource.label(found)} cannot get the name {wanted.name!r}, for "
-                f"{self.resource.label(other)} has it already, and by its name neither could be found any more."
+                f"{self.resource.label(other)} has it already, and then its name would find neither."
             )
         return found
 
@@ -328,7 +328,7 @@ class ResourceStore:
             ids = ", ".join(str(raw.get(self.resource.id_key)) for raw in found)
             raise errors.BadRequest(
                 f"The name {name!r} belongs to {len(found)} objects of the kind {self.resource.title} on "
-                f"{self.api.title}, and which is meant must not be guessed. Give the id of one of them ({ids}), or "
+                f"{self.api.title}: which one you mean cannot be guessed. Give the id of one of them ({ids}), or "
                 "rename or delete the others."
             )
         return found[0] if found else None

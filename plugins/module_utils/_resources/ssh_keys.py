@@ -107,8 +107,8 @@ def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
         odd = [line for line in lines if not is_public_key(line)]
         if odd:
             error.add(
-                f"The account already holds {len(odd)} entries that are no SSH keys ({titles(odd)}), and they are not "
-                "dropped unasked: remove them in the provider's console, then run the task again."
+                f"The account already holds {len(odd)} entries that are not SSH keys ({titles(odd)}), which are never "
+                "dropped without being asked: remove them in the provider's console, then run the task again."
             )
         raise
     return None
@@ -121,12 +121,12 @@ def checked(line: str) -> str:
     """
     line = " ".join(line.split())
     if "PRIVATE KEY" in line:
-        raise errors.BadRequest("A private key was given where a public one is meant: give the file that ends in .pub.")
+        raise errors.BadRequest("A private key was given in place of a public one: give the file that ends in .pub.")
     words = line.split(" ")
     if not is_public_key(line) or fingerprint(words[1]) is None:
         raise errors.BadRequest(
-            f"{line[:40]!r} (option key or path) is no SSH public key. One is a line of type, key and comment, as in "
-            "the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
+            f"{line[:40]!r} (option key or path) is not an SSH public key, which is a line of type, key and comment, "
+            "as in the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
         )
     return line
 

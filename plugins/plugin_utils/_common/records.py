@@ -158,7 +158,7 @@ def _scalar(kind: type, value: Any) -> Any:
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"it is {_kind(value)} and not {NAMES[kind]}")
     if kind in (int, float) and not abs(value) <= LARGEST:  # NaN is not, either
-        raise ValueError("it is no number that can be counted with")
+        raise ValueError("it is not a finite number")
     # A subclass, as Ansible's of a text with a mark, is nothing that a file holds.
     return str(value) if kind is str else value
 

@@ -176,7 +176,7 @@ def _refuse(connection: Any) -> None:
         )
     become = getattr(connection, "become", None)
     if become is not None and become.get_option("become_user") != connection.get_option("remote_user"):
-        raise AnsibleActionFail("This task does not support become. Log in as the user that shall own the files.")
+        raise AnsibleActionFail("This task does not support become. Log in as the user who is to own the files.")
 
 
 def _control_path(option: Any, address: str, arguments: Sequence[str]) -> str | None:

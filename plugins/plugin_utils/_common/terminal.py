@@ -60,7 +60,7 @@ def lent(path: str) -> Iterator[int]:
         try:
             yield descriptor
         finally:
-            # It is not this process's own terminal, so that nobody stops it for writing there.
+            # It is not this process's own terminal, so it is not stopped for writing there.
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(descriptor, termios.TCSANOW, before)
     finally:

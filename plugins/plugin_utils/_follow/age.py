@@ -19,7 +19,7 @@ ASK_AGAIN, ASK_RARELY = 60.0, 900.0
 
 
 def elapsed() -> float:
-    """Seconds on a clock that nobody sets. It goes on while the machine sleeps, where the system has such a clock."""
+    """Seconds on a monotonic clock. It goes on while the machine sleeps, where the system has such a clock."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
@@ -97,7 +97,7 @@ class PodAge:
             )
         elif age + SAME_CLOCK < (trained or 0.0):
             self._doubt(
-                "this machine's clock is behind the one that told when the pod was rented; the age of the pod and its "
+                "this machine's clock is behind the one by which the pod was rented; the age of the pod and its "
                 "cost are counted from the start of the training"
             )
         self._guessed = moment - max(0.0, age)

@@ -32,7 +32,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class BadAnswer(ValueError):
-    """The host's answer is none; the text says in what."""
+    """The host's answer is unusable; the text says why."""
 
 
 def program(request: Mapping[str, Any]) -> bytes:
@@ -59,11 +59,11 @@ def read_answer(output: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
     """
     words, *data = output.split(b"\n", len(STREAMS) + 1)
     if len(words) > MOST_WORDS or len(data) < len(STREAMS):
-        raise BadAnswer("it has not the form of an answer")
+        raise BadAnswer("it does not have the form of an answer")
     try:
         said = json.loads(words, parse_constant=str)
     except (ValueError, RecursionError) as error:
-        raise BadAnswer("it is no JSON") from error
+        raise BadAnswer("it is not JSON") from error
     if not isinstance(said, dict) or said.get("state") not in STATES:
         raise BadAnswer("it tells no state")
     trouble = _trouble(said.get("trouble"))
@@ -72,7 +72,7 @@ def read_answer(output: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             found[name] = _stream(said.get(name), packed, request.get(f"{name}_offset") or 0, request["max_bytes"])
         except BadAnswer as error:
-            trouble[name] = f"the host told something that cannot be: {error}"
+            trouble[name] = f"the host reported something impossible: {error}"
             found[name] = nothing(request.get(f"{name}_offset") or 0)
     return found
 
@@ -97,7 +97,7 @@ def _facts(said: Mapping[str, Any], trouble: dict[str, str]) -> dict[str, Any]:
     """All but the files. A claim that contradicts itself is none."""
     code, state = _whole(said.get("exit_code"), 255), said["state"]
     if (state == "succeeded" and code != 0) or (state == "failed" and not code):
-        trouble["state"] = f"the host tells the state {state} with the exit code {code}, which cannot be"
+        trouble["state"] = f"the host tells the state {state} with the exit code {code}, which is impossible"
         state, code = "unknown", None
     found = {
         "state": state,
@@ -164,7 +164,7 @@ def _stream(said: Any, packed: bytes, asked: int, most: int) -> dict[str, Any]:
         raise BadAnswer("it says nothing of it")
     offset, size, reset = _whole(said.get("offset"), MOST_SIZE), _whole(said.get("size"), MOST_SIZE), said.get("reset")
     if offset is None or size is None or not isinstance(reset, bool) or offset > size:
-        raise BadAnswer("places that are none")
+        raise BadAnswer("invalid places")
     data = _unpacked(packed, most)
     start = offset - len(data)
     # From the end on, wherever that is; from the beginning of a file that became shorter; else from the asked place.

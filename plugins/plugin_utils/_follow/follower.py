@@ -30,7 +30,7 @@ PROGRESS_SECONDS = 5.0
 FIRST_GAP, LONGEST_GAP = 1.0, 15.0
 # Seconds of silence between two questions to the provider: it notices some seconds after the connection did.
 ASK_GAP = 8.0
-# What could not be seen is told when it changes, and again after so many seconds.
+# What could not be seen is reported when it changes, and again after so many seconds.
 REMINDER_SECONDS = 600.0
 
 
@@ -176,7 +176,7 @@ class Follower:
     def _take(self) -> None:
         """Keep and show what the look found."""
         grew = self.keeper.take(self.found)
-        # Measured from here on, also where nobody asks for it before the end.
+        # Measured from here on, even where it is first read at the end.
         self.lived_hours()
         self.keeper.lease(self.found.get("lease_ends_in"))
         self._tell_trouble()

@@ -16,7 +16,7 @@ BUSY_PERCENT = 5.0
 BUSY_CPU = 0.05
 # Bytes a second: a monitor reads some kB of the kernel's files now and then.
 BUSY_IO = 64 << 10
-# MiB: so much a driver may keep for itself on a GPU that nobody uses.
+# MiB: so much a driver may keep for itself on an idle GPU.
 HELD_MB = 256.0
 # Bytes of GPU memory come and go while something computes, even where its use is not known.
 MOVED_MB = 64.0

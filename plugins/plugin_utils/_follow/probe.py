@@ -45,7 +45,7 @@ STREAMS = {"log": "train.log", "metrics": "metrics.jsonl", "gpu": "gpu.jsonl"}
 MOST_KEPT = {"log": 1 << 30, "metrics": 256 << 20, "gpu": 256 << 20}
 # What must stay free on this machine's disk, for the results.
 LEAST_FREE = 512 << 20
-# A file that is written anew again and again is not followed any further.
+# A file that is rewritten again and again is not followed any further.
 MOST_RESETS = 100
 # Lines of metrics that are read again by who goes on with a run: the last ones count.
 MOST_RECALLED = 16 << 20
@@ -55,7 +55,7 @@ START = """
 for python in "$@"; do
   command -v "$python" >/dev/null 2>&1 && exec "$python" -
 done
-echo "there is no Python" >&2
+echo "this host has no Python" >&2
 exit 127
 """
 # What a shell can tell where no Python runs; files only, since a pipe would keep it for ever.
@@ -121,7 +121,7 @@ class TrainingProbe:
             try:
                 return read_answer(done.output, request)
             except BadAnswer as error:
-                return unknown(f"{self.host.label} gave an answer that is none: {error}", request)
+                return unknown(f"{self.host.label} gave an unusable answer: {error}", request)
         words = " ".join((done.error or done.output[-1000:].decode(errors="replace")).split())[-200:]
         failure = f"{self._pythons[0]} on {self.host.label} ended with {done.code}: {words}"
         # The next look tries another one first.
@@ -169,7 +169,7 @@ class RunDirWriter:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[RunDirWriter]:
-        """Hold the right to write for the time of a with block, if nobody else holds it."""
+        """Hold the right to write for the time of a with block, if no other process holds it."""
         if self.writes:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = open_lock(self.directory / "follow.lock")
@@ -241,7 +241,7 @@ class RunDirWriter:
         self._resets[name] += stream["reset"]
         begin = 0 if stream["reset"] else self._size(STREAMS[name])
         if self._resets[name] > MOST_RESETS:
-            self.full[name] = f"it was written anew more than {MOST_RESETS} times"
+            self.full[name] = f"it was rewritten more than {MOST_RESETS} times"
         elif begin + len(stream["data"]) > MOST_KEPT[name]:
             self.full[name] = f"it has more than {MOST_KEPT[name] >> 20} MiB"
         elif shutil.disk_usage(self.directory).free < LEAST_FREE + len(stream["data"]):
@@ -252,10 +252,10 @@ class RunDirWriter:
                 with open(self.directory / STREAMS[name], mode, opener=_private) as target:
                     target.write(stream["data"])
             except OSError as error:
-                # A full disk here is no reason to end what computes there.
+                # A full disk here must not end the training there.
                 self.full[name] = str(error)
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that only the user may read: a log may quote what nobody else is to see. A link is not followed."""
+    """Open a file that only the user may read: a log may quote secrets. A link is not followed."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)

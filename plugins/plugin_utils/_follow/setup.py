@@ -31,7 +31,7 @@ SLOWER = 1.3
 REMINDER = 15.0
 # A wait longer than this shows that it is one.
 SILENT_SECONDS = 2.0
-# Of a command, and of what it said, what is told.
+# How much of a command, and of its output, is shown.
 SHOWN, SHOWN_OF_OUTPUT = 80, 300
 # How `timeout` ends what took too long, and a shell what it could not find.
 TIMED_OUT, NOT_FOUND = 124, 127
@@ -178,7 +178,7 @@ class Wait:
             self.show(f"set-up: waiting for {self.label} until {self.condition.words}, for {limit} at most")
 
     def _look(self, start: float) -> tuple[Answer | None, str]:
-        """One look, of which a person hears that it goes on."""
+        """Look once, and show that the wait goes on."""
         left = self.timeout - (self.clock() - start)
         ended = threading.Event()
 

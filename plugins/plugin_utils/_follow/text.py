@@ -144,7 +144,7 @@ def exit_words(code: int) -> str:
         126: "the command cannot be executed",
         127: "the command was not found",
         137: "killed by SIGKILL, most likely since the host's memory was full",
-        141: "ended by SIGPIPE: the program behind it in a pipe, such as head, had ended and read no more",
+        141: "ended by SIGPIPE: the program behind it in a pipe, such as head, had ended and stopped reading",
         139: "killed by SIGSEGV, a crash in compiled code",
     }
     if code in meanings:

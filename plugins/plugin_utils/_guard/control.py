@@ -175,8 +175,8 @@ def _refuse(state: GuardState | None, orders: GuardOrders) -> None:
     """Refuse to arm for a run that was given back, or that another controller works on."""
     if is_raised(orders.run_dir) or (state is not None and state.state in (GIVING_BACK, GAVE_BACK, FAILED)):
         raise GuardError(
-            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); nothing is rented "
-            "for it any more. Begin a new run: leave train_run_id out, or choose another one."
+            f"Run {orders.run_id} was given back by its guard (see {orders.run_dir / 'guard.log'}); it rents "
+            "nothing more. Begin a new run: leave train_run_id out, or choose another one."
         )
     if state is None or state.state != ARMED:
         return

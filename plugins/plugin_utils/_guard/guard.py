@@ -251,7 +251,7 @@ class Guard:
             # What held it was perhaps ended just now.
             with contextlib.suppress(CloudError, OSError):
                 free = raise_fence(run_dir, self.orders.pace.grace)
-            self.log("the fence is up" if free else "a process that was ordering a pod has not ended")
+            self.log("the fence is up" if free else "a process that was ordering a pod is still running")
 
     def _end_known(self) -> None:
         for name, provider in self.providers.items():
@@ -265,7 +265,7 @@ class Guard:
         return prefix_of_run(self.orders.project, self.orders.run_id)
 
     def _end_left(self) -> None:
-        """End what the controller left running: nobody waits for its transfers, waits and follow-ups any more."""
+        """End what the controller left running: its transfers, waits and follow-ups serve no purpose now."""
         ended = end_all(self.left, self.orders.pace.grace)
         if ended:
             self.log(f"ended what the controller had left running: {', '.join(map(str, sorted(ended)))}")
@@ -286,7 +286,7 @@ class Guard:
             )
             self.gone.update({pod["id"]: pod for pod in results if pod["gone_proved"]})
             if of_others(self.providers[name], results, ledger):
-                # A guard gets no other key, so that to try again is in vain.
+                # A guard gets no other key, so trying again would not help.
                 self.hopeless.add(name)
             require_gone(self.providers[name], results)
             return True
@@ -313,7 +313,7 @@ class Guard:
             end = "no pod of this run was left to give back."
         self.log(end)
         if done:
-            # It says how to reach a pod that is no more; another one may have its address soon.
+            # It leads to a pod that is gone; another one may soon have its address.
             with contextlib.suppress(OSError):
                 (self.orders.run_dir / "connection.json").unlink()
         self.state.state, self.state.ended_at, self.state.pods = GAVE_BACK if done else FAILED, now(), pods
@@ -348,7 +348,7 @@ class Guard:
             self.log(f"guard.json cannot be written: {error}")
 
     def log(self, text: str) -> None:
-        """Add a line to guard.log; without a run directory there is nobody to read it."""
+        """Add a line to guard.log; without a run directory there is no log."""
         try:
             descriptor = os.open(self.file.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "a", encoding="utf-8") as stream:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guard renews the lease of its run's pod as long as the controller lives.
 
-A follower renews with every look. But a dataset may be on its way for hours, and packages may install for one, while
-nobody looks: then this does it, a few times in the length of a lease.
+A follower renews with every look. But a dataset may be on its way for hours, and packages may install for one, without
+any look: then the guard renews, a few times in the length of a lease.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Renewal:
             self._tell(f"{type(error).__name__}: {error}")
 
     def close(self) -> str:
-        """End a renewal that is under way: nobody may renew for a controller that has ended. Returns its last words."""
+        """End a renewal that is under way: no renewal may outlive its controller. Returns its last words."""
         process, self._process = self._process, None
         if process is None or process.stderr is None:
             return ""
@@ -94,7 +94,7 @@ class Renewal:
     def _begin(self, ssh: str, seconds: float) -> None:
         self._begun, self._seconds = self._clock(), seconds
         remote = f"sh -c {shlex.quote(RENEW)}"
-        # Nobody reads the pipe before the end: what a pod says beyond what it holds waits in ssh until that is ended.
+        # The pipe is read at the end only: what a pod says beyond what it holds waits in ssh until that is ended.
         self._process = subprocess.Popen(
             [*ours(ssh, connect=CONNECT_SECONDS), remote],
             stdin=subprocess.DEVNULL,

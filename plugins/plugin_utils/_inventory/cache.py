@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 
-#: Counts up when what is remembered changes its shape, so that an older answer is asked for anew and not misread.
+#: Counts up when what is remembered changes its shape, so that an older answer is read again and not misread.
 SCHEMA = 2
 #: Each pod in the shape of ``Pod.to_result()``, which holds no environment.
 Pods = list[dict[str, Any]]
@@ -35,7 +35,7 @@ class Memory:
     def fresh(self, key: str) -> Pods | None:
         """Return the pods of an answer that is not too old."""
         found = self.any(key)
-        # One of the future comes from a clock that was set back: nobody knows how old it is.
+        # One from the future comes from a clock that was set back: its age is unknown.
         return found[0] if found is not None and 0 <= found[1] < (self._seconds or math.inf) else None
 
     def any(self, key: str) -> tuple[Pods, float] | None:

@@ -46,12 +46,12 @@ def _compiled(text: str, known: Sequence[str]) -> Any:
     try:
         made = jmespath.compile(text)
     except JMESPathError as error:
-        raise BadRequest(f"The filter {text!r} is no expression of JMESPath: {' '.join(str(error).split())}") from error
+        raise BadRequest(f"The filter {text!r} is not a JMESPath expression: {' '.join(str(error).split())}") from error
     for name in _variables(made.parsed):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
-            raise BadRequest(f"The filter {text!r} names {name}, which is no variable of a host; {hint}")
+            raise BadRequest(f"The filter {text!r} names {name}, which is not a host variable; {hint}")
     return made
 
 

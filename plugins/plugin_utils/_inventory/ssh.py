@@ -22,7 +22,7 @@ from ...module_utils._pods.connection import Connection
 from ...module_utils._pods.ssh_options import NO_FILES, quoted
 from ...module_utils._providers import registry
 
-# What ansible-core uses when nobody says otherwise, and no file of the user's: neither their ansible.cfg nor their
+# What ansible-core uses by default, and no file of the user's: neither their ansible.cfg nor their
 # ~/.ssh/config decides. Who means to add something says so in ansible_ssh_extra_args.
 _SSH_ARGS = shlex.join([*NO_FILES, "-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"])
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")

@@ -189,7 +189,7 @@ def what(job: Job) -> Iterator[str]:
 
 
 def storage(job: Job) -> Iterator[str]:
-    """One kind of storage, where it is to be had."""
+    """Allow one kind of storage, and only where it exists."""
     if not job["network_volume"]:
         return
     if job["volume_size"] is not None:
@@ -199,8 +199,8 @@ def storage(job: Job) -> Iterator[str]:
         )
     if "COMMUNITY" in job["clouds"]:
         yield (
-            "train_network_volume is only to be had on hosts of the kind SECURE: take COMMUNITY out of train_clouds, "
-            "or do without the network volume."
+            "train_network_volume exists only on SECURE hosts: remove COMMUNITY from train_clouds, or drop the "
+            "network volume."
         )
 
 
@@ -293,7 +293,7 @@ def runs_dir(job: Job) -> Iterator[str]:
     job["runs_dir"] = str(path)
     nearest = _nearest(path)
     if not nearest.is_dir():
-        yield f"train_runs_dir: {nearest} is no directory, so that no run can be kept there."
+        yield f"train_runs_dir: {nearest} is not a directory, so no run can be kept there."
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield f"train_runs_dir: {nearest} cannot be written by this user, so that no run can be kept there."
     if why := unusable(str(path)):
@@ -318,19 +318,19 @@ def public_keys(job: Job) -> Iterator[str]:
     keys: list[str] = []
     if job["ssh_public_keys"] is None:
         for path in sorted(Path.home().glob(".ssh/*.pub")):
-            # Nobody named these files: what is no key among them is nobody's fault.
+            # These files are found, not named: what is not a key among them is no fault of the job.
             keys += _keys_of(path)[0]
     for number, entry in enumerate(job["ssh_public_keys"] or []):
         text = entry.strip()
         if is_public_key(text):
             keys.append(text)
         elif "\n" in text or "PRIVATE" in text:
-            yield f"train_ssh_public_keys[{number}] is no public key: one line, as in a file that ends in .pub."
+            yield f"train_ssh_public_keys[{number}] is not a public key: give one line, as in a file that ends in .pub."
         else:
             found, fault = _keys_of(Path(text).expanduser().absolute())
             keys += found
             if fault:
-                yield f"train_ssh_public_keys[{number}]: {entry} is no public key, and {fault}."
+                yield f"train_ssh_public_keys[{number}]: {entry} is not a public key, and {fault}."
     job["ssh_public_keys"] = list(dict.fromkeys(keys))
 
 
@@ -344,7 +344,7 @@ def _keys_of(path: Path) -> tuple[list[str], str | None]:
     except OSError as error:
         return [], f"{path} cannot be read: {error.strerror}"
     except UnicodeDecodeError:
-        return [], f"{path} is no text"
+        return [], f"{path} is not text"
     keys = [line for line in lines if is_public_key(line) and "-cert-v01@" not in line.split()[0]]
     return keys, None if keys else f"{path} holds none"
 
@@ -375,7 +375,7 @@ def _nearest(path: Path) -> Path:
 def _directory(job: Job, name: str) -> Iterator[str]:
     given = job[name]
     if REMOTE.match(given) and not Path(given).exists():
-        yield f"train_{name} must be a directory on this machine; '{given}' is none, and addresses cannot be used yet."
+        yield f"train_{name} must be a directory on this machine; '{given}' is not, and addresses cannot be used yet."
         return
     path = Path(given).expanduser().absolute()
     job[name] = str(path)

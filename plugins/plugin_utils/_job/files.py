@@ -100,7 +100,7 @@ def _refuse_directory(name: str, where: Place, job: Mapping[str, Any]) -> None:
 
 
 def _mode(name: str, mode: Any) -> str:
-    """Octal text. A number is refused: YAML reads 0644 as 420, and whoever wrote 644 did not mean that either."""
+    """Octal text. A number is refused: YAML reads 0644 as 420, and 644 would be wrong, too."""
     if not isinstance(mode, str) or not re.fullmatch(r"0?[0-7]{3}", mode):
         raise Problem(f"{name}.mode must be an octal number in quotes as '0644', not {mode!r}.")
     return f"0{mode[-3:]}"
@@ -109,14 +109,14 @@ def _mode(name: str, mode: Any) -> str:
 def _text(name: str, entry: Mapping[str, Any], fill: Fill) -> str:
     """Return the text of one file, from its template or as given."""
     if ("src" in entry) == ("content" in entry):
-        raise Problem(f"{name} needs one of the parts src and content, and only one; an empty text is none.")
+        raise Problem(f"{name} needs exactly one of src and content, and the text must not be empty.")
     if "content" in entry:
         return str(entry["content"])
     path = Path(entry["src"]).expanduser().absolute()
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise Problem(f"{name}.src: {path} is no text, and cannot be a template.") from error
+        raise Problem(f"{name}.src: {path} is not text, so it cannot be a template.") from error
     except OSError as error:
         raise Problem(f"{name}.src: the template {path} cannot be read: {error.strerror}.") from error
     try:

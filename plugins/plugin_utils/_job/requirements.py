@@ -127,7 +127,7 @@ def _read_file(reading: _Reading, path: Path, top: Path, above: tuple[Path, ...]
         reading.problems.append(f"{path} cannot be read: {error.strerror}.")
         return
     except (UnicodeError, LookupError):
-        reading.problems.append(f"{path} is no text that pip can read: save it as UTF-8.")
+        reading.problems.append(f"{path} is not text that pip can read: save it as UTF-8.")
         return
     lines = text.splitlines()
     reading.texts[path] = lines
@@ -267,7 +267,9 @@ def _sent(reading: _Reading, where: str, value: str, here: Path, use: str) -> st
         reading.problems.append(f"{where}: {value} is kept at home by the patterns of what is left out of the code.")
         return value
     if use != "search" and here.is_dir() and not _is_project(here):
-        reading.problems.append(f"{where}: {value} is no Python project: it has no pyproject.toml and no setup.py.")
+        reading.problems.append(
+            f"{where}: {value} is not a Python project: it has neither pyproject.toml nor setup.py."
+        )
         return value
     reading.locals[f"{inside} {use}"] = _content(here, reading.excluded, use == "edit")
     return f"{reading.code_directory}/{inside}" if inside != "." else reading.code_directory

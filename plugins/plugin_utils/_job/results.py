@@ -66,7 +66,7 @@ def _hint(text: str) -> str:
     if text.startswith(("~", "$")):
         return "it is relative to the output directory, and no shell reads it, so that ~ and $ stand for themselves"
     if text.startswith("!"):
-        return "there is no way to leave files out; name those that are wanted"
+        return "exclusions are not supported; name the files that you want"
     if "\\" in text:
         return "directories are separated by /"
     if BRACES.search(text):

@@ -240,7 +240,7 @@ def _disk(plan: Plan, names: Names) -> Iterator[tuple[str, bool]]:
     full = found.sent_gb >= found.gb
     yield (
         f"Code and data have {found.sent_gb:.1f} GB and what the training writes {found.output_gb:g} GB"
-        f"{assumed}, and the {_called(found.kind)} that shall hold them has {found.gb:g} GB: {larger}"
+        f"{assumed}, and the {_called(found.kind)} that will hold them has {found.gb:g} GB: {larger}"
         + ("." if full else f", or say that it writes less ({names('output_gb')})."),
         full or not found.output_assumed,
     )
@@ -282,7 +282,7 @@ def old_drivers(plan: Plan, names: Names) -> Iterator[str]:
             f"{found.floor} on: unless you know that it runs there, {floor}."
         )
     elif found.unknown and found.floor is None:
-        yield f"The image is built for CUDA {found.image}, and the drivers of the hosts are not told: {floor}."
+        yield f"The image is built for CUDA {found.image}, and the hosts' drivers are not known: {floor}."
 
 
 def run(plan: Plan, names: Names) -> Iterator[str]:
@@ -296,7 +296,7 @@ def run(plan: Plan, names: Names) -> Iterator[str]:
     if found.state == "ended":
         yield f"The run in {found.directory} has ended ({found.outcome}): it would only be reported."
     if found.state == "unproved":
-        yield f"Nobody proved the pods of the run in {found.directory} gone: that would be done, and no more."
+        yield f"Nothing proved the pods of the run in {found.directory} gone: that would be done, and no more."
 
 
 def special(plan: Plan, names: Names) -> Iterator[str]:
@@ -309,7 +309,7 @@ def special(plan: Plan, names: Names) -> Iterator[str]:
 
 
 def unpriced(plan: Plan, names: Names) -> Iterator[str]:
-    """Nothing holds a run without a limit but whoever watches it."""
+    """Warn of a run without a limit: only a person who watches it ends it."""
     if plan.limits.max_cost is None and plan.limits.max_hours is None:
         yield f"Neither {names('max_cost')} nor {names('max_hours')} limits what the run may cost."
 

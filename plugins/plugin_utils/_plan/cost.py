@@ -51,7 +51,7 @@ def push_seconds(offer: Offer | None, load: Load) -> float:
 
 
 def estimate(offer: Offer, rates: Rates, load: Load) -> Estimate:
-    """Say what a run on this offer costs, as far as the rates are known; None for what nobody says."""
+    """Say what a run on this offer costs, as far as the rates are known; None for what is not known."""
     loading, push = loading_seconds(offer, load), push_seconds(offer, load)
     arriving = (load.sent / GB + load.image_gb) * rates.gb_in if rates.gb_in is not None else None
     leaving = load.output_gb * rates.gb_out if rates.gb_out is not None else None

@@ -30,7 +30,7 @@ from .._common.threads import begin
 
 @dataclass
 class Answers:
-    """What one provider says. ``error`` is why it is of no use to this job, ``notes`` are remarks of its driver."""
+    """What one provider says. ``error`` is why it does not suit this job, ``notes`` are remarks of its driver."""
 
     name: str
     provider: Provider | None = None

@@ -42,7 +42,7 @@ from .record import (
 
 #: Offers that are shown and kept; a market of single machines has hundreds.
 SHOWN = 10
-#: What is taken when nobody says: Mbit/s of this machine's line, GB for what a training writes, GB of an image with
+#: What is assumed by default: Mbit/s of this machine's line, GB for what a training writes, GB of an image with
 #: CUDA and torch in it.
 BANDWIDTH, OUTPUT_GB, IMAGE_GB = 50.0, 5.0, 10.0
 

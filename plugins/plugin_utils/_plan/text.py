@@ -22,7 +22,7 @@ Row = tuple[str, str]
 NARROW = 96
 #: Files that are made of templates.
 FILES = 8
-#: Remarks on what is not tried; of many wishes there are many.
+#: Remarks on what is not tried; of many requirements there are many.
 NOTES = 5
 
 
@@ -151,7 +151,7 @@ def _in_vain(plan: Plan) -> str:
     limits = plan.limits
     if limits.attempts == 1 or plan.usd_at_most in (None, limits.max_cost):
         return ""
-    return "; pods that are tried in vain come on top"
+    return "; failed attempts cost extra"
 
 
 def _no_traffic(first: Estimate) -> str:

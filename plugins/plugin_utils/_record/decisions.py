@@ -55,7 +55,7 @@ def search(record: Data, attempts: int, deadline: float, now: float, began: floa
     """Say how much of the search for a fit pod is left.
 
     Every pod that was rented for the run counts as an attempt, whether it did not get ready or was found unfit. `began`
-    is when the search began and `now` the time, in seconds on a clock that nobody sets; without `began` it begins now.
+    is when the search began and `now` the time, in seconds on a monotonic clock; without `began` it begins now.
 
     Returns `began`; `attempts_left` and `seconds_left`, 0 or less when none are left; and `limits`, the same as options
     of the module pod, which takes no less than one attempt and one second.
@@ -133,13 +133,13 @@ def _why_no_other(left: Data, attempts: int, deadline: float) -> str:
 
 
 def lost_run(record: Data, pod: Data | None) -> dict[str, Any]:
-    """Return the `error` of a run of which nobody recorded how it ended. `pod` is None when none was rented."""
+    """Return the `error` of a run whose end was not recorded. `pod` is None when none was rented."""
     if pod is None:
         return {"error": f"{CONTROLLER_ENDED}, and what the pod had not sent by then is lost."}
     stages = record.get("stages") or []
-    stage = stages[-1]["name"] if stages else "of which no record is left"
+    stage = f"the stage {stages[-1]['name']}" if stages else "an unrecorded stage"
     return {
-        "error": f"The pod {_label(pod)} became unreachable in the stage {stage}, and what it had not sent by then is "
+        "error": f"The pod {_label(pod)} became unreachable in {stage}, and what it had not sent by then is "
         "lost. Start the job again, under another train_run_id if you gave one."
     }
 
@@ -163,7 +163,7 @@ def lost_pod(record: Data, pod: Data, diagnosis: Data, ended_itself: bool, seen_
         "provider": pod["provider"],
         "pod_id": pod["id"],
         "pod": pod["name"],
-        "stage": stages[-1]["name"] if stages else "of which no record is left",
+        "stage": stages[-1]["name"] if stages else "unrecorded",
         "message": diagnosis["message"],
         "seen_at": seen_at,
     }
@@ -228,7 +228,7 @@ def result(record: Data, run_dir: Path) -> dict[str, Any]:
 
 
 def stopped_run(run: Data, current: Data, training: str, trouble: str | None, reached: bool) -> dict[str, Any]:
-    """Return `outcome` and `error` of a run that is stopped by hand.
+    """Return `outcome` and `error` of a run that a person stops.
 
     `run` and `current` are the run as podyard.gpu.run_info told it first and tells it now, `training` the state of the
     training as it was fetched, `trouble` why the pod's results could not be fetched or its training not be ended, None
@@ -240,11 +240,11 @@ def stopped_run(run: Data, current: Data, training: str, trouble: str | None, re
         outcome, error = current["outcome"], current["error"] or ""
     elif training in (SUCCEEDED, FAILED) and not lost:
         outcome = training
-        error = "" if training == SUCCEEDED else "The training had failed before the run was stopped by hand."
+        error = "" if training == SUCCEEDED else "The training had failed before the run was stopped by a person."
     elif run["outcome"] == KEPT and training == "absent":
-        outcome, error = STOPPED, "The pod was kept, and given back by hand before any training."
+        outcome, error = STOPPED, "The pod was kept, and given back by a person before any training."
     else:
-        outcome, error = STOPPED, f"The run was stopped by hand at stage {run['stage'] or 'plan'}."
+        outcome, error = STOPPED, f"The run was stopped by a person at stage {run['stage'] or 'plan'}."
     silent = f"Its pod could not be reached, so that nothing more was fetched: {trouble}" if lost else ""
     return {"outcome": outcome, "error": " ".join(filter(None, (error, silent)))}
 

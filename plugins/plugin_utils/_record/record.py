@@ -108,7 +108,7 @@ class PodEntry(Record):
         :raises ValueError: when it has no id.
         """
         if not isinstance(found, Mapping) or books.word(found.get("id")) is None:
-            raise ValueError("it is no object with an id")
+            raise ValueError("it is not an object with an id")
         # An id or an account that was written as a number names the same.
         named = {name: books.word(found.get(name)) for name in ("provider", "id", "account", "key_hash")}
         return super().from_json({**found, **named, "provider": named["provider"] or "unknown"}, salvage=True)

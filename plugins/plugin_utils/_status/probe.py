@@ -27,7 +27,7 @@ FIND_PYTHON = """
 for python in "$@" python3 python; do
   command -v "$python" >/dev/null 2>&1 && exec "$python" -
 done
-echo "there is no Python" >&2
+echo "this host has no Python" >&2
 exit 127
 """
 

@@ -77,7 +77,7 @@ class Landing:
             os.mkdir(name, 0o700, dir_fd=self._top)
 
     def lock(self) -> bool:
-        """Lock the directory, if nobody else holds it and it is still the one that has this name."""
+        """Lock the directory, if no other process holds it and it is still the one that has this name."""
         if self._top is None:
             return False
         try:

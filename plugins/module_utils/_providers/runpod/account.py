@@ -239,7 +239,9 @@ def _between(least: int, most: int | None, unit: str) -> Callable[[Any], str | N
 def _ports(value: Sequence[str]) -> str | None:
     wrong = [port for port in value if not _PORT.fullmatch(port)]
     return (
-        f"are written like 22/tcp or 8888/http, not {', '.join(map(repr, wrong))}; there is no udp." if wrong else None
+        f"are written like 22/tcp or 8888/http, not {', '.join(map(repr, wrong))}; udp is not supported."
+        if wrong
+        else None
     )
 
 

@@ -17,7 +17,7 @@ from ..._core.pod import Cpu
 from ..._http.session import ApiSession
 from . import wire
 
-#: Which cloud is looked at when nobody says: its hosts are in data centres, and network volumes exist there only.
+#: Which cloud is searched by default: its hosts are in data centres, and network volumes exist there only.
 USUAL = ("SECURE",)
 CLOUDS = ("SECURE", "COMMUNITY")
 

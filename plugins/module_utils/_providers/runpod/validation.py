@@ -354,9 +354,9 @@ def _path(path: str | None, option: str) -> Iterator[str]:
 def _ports(ports: Sequence[str]) -> Iterator[str]:
     for port in ports:
         match = _PORT.fullmatch(port)
-        # Above 70000 the service takes the number as a wish for a public port that equals the private one.
+        # Above 70000 the service reads the number as a request for a public port that equals the private one.
         if match is None or not 1 <= int(match[1]) <= 99999:
-            yield f"the option ports holds {port!r}; a port is written like 22/tcp or 8888/http (there is no udp)."
+            yield f"the option ports holds {port!r}; a port is written like 22/tcp or 8888/http (udp is not supported)."
     http = sum(port.endswith("/http") for port in ports)
     if http > MOST_HTTP_PORTS:
         yield f"the option ports holds {http} HTTP ports; leave {MOST_HTTP_PORTS} at most, or use tcp for the others."

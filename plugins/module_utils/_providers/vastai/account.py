@@ -33,7 +33,7 @@ KINDS: Mapping[str, tuple[str, ...] | None] = {
     "serverless": ("serverless",),
     "invoices": None,
 }
-#: Days up to now when nobody says; the service wants a range.
+#: Days up to now by default; the service requires a range.
 DAYS = 30
 
 
@@ -349,7 +349,7 @@ def _choose(store: ResourceStore, values: Mapping[str, Any]) -> None:
     if same:
         raise BadRequest(
             f"No volume was made: Vast.ai shows no name of the volume {same[0].get('name')} of {values['size']} GB, so "
-            "it may be the one that is meant. Give its id, or ask for another size."
+            "it may be the one you asked for. Give its id, or ask for another size."
         )
     given = dict(values.get("search") or {})
     if values.get("machine_id") is not None:

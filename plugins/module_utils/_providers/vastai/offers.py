@@ -301,7 +301,7 @@ def search(api: ApiSession, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]
 
 
 def to_offer(raw: Mapping[str, Any], query: OfferQuery) -> Offer | None:
-    """One raw offer; None for one without an id or a GPU, which nobody could rent."""
+    """One raw offer; None for one without an id or a GPU, which cannot be rented."""
     # ``ask_contract_id`` is the same number and is there where ``id`` was seen to be another's.
     offer_id, gpu = wire.contract(raw.get("ask_contract_id") or raw.get("id")), wire.gpu_name(raw.get("gpu_name"))
     if offer_id is None or gpu is None:
@@ -362,7 +362,7 @@ def storage_usd_per_hour(raw: Mapping[str, Any], disk_gb: float | None) -> float
 
 
 def _obstacle(raw: Mapping[str, Any], query: OfferQuery) -> str | None:
-    """Why this one is not to be had although it was found."""
+    """Say why this one cannot be rented although it was found."""
     least = amount(raw.get("min_bid"))
     if query.bid is not None and least is not None and query.bid < least:
         return f"needs a bid of at least {usd(least)} per hour, and the option bid is {usd(query.bid)}"

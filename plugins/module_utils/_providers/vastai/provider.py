@@ -181,7 +181,7 @@ class Vast(HttpProvider):
         if error.code == "invalid_price":
             error.add(f"The option bid is {request.bid}: raise it, or leave interruptible out.")
         if not made and not isinstance(error, errors.Ambiguous):
-            # Whether another offer is tried, nobody knows here.
+            # Whether another offer is tried is not known here.
             self._pod_keys.take_back()
         return error
 
@@ -246,7 +246,7 @@ class Vast(HttpProvider):
     # ------------------------------------------------------------------------------------------------------
 
     def update(self, pod_id: str, changes: Mapping[str, Any]) -> Pod:
-        """See Provider. The label and the bid by themselves; everything else makes the container anew."""
+        """See Provider. The label and the bid by themselves; everything else replaces the container."""
         attempted = f"change the pod {pod_id} on Vast.ai"
         if "name" in changes:
             self._api.request("PUT", instances.path(pod_id), body={"label": changes["name"]}, attempted=attempted)

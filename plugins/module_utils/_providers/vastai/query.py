@@ -157,7 +157,8 @@ def _condition(field: str, operator: str, value: Any) -> tuple[str, Any]:
         return sign, found
     if isinstance(value, (list, tuple, Mapping)):
         raise BadRequest(
-            f"The operator {sign} of the field {spelled(field)} takes one value, not {value!r}; a list goes by in."
+            f"The operator {sign} of the field {spelled(field)} takes one value, not {value!r}; use the operator "
+            "in for a list."
         )
     values = _values(field, value)
     if len(values) > 1:
@@ -215,8 +216,8 @@ def countries(words: list[str] | tuple[str, ...], where: str = "option regions")
         codes = places.of(word, where)
         if codes is None:
             raise BadRequest(
-                f"{word!r} ({where}) is no country and no region: Vast.ai's machines are found by a country's two "
-                f"letters, such as US or DE, or by one of: {', '.join(places.REGIONS)}."
+                f"{word!r} ({where}) is neither a country nor a region: Vast.ai's machines are found by a country's "
+                f"two letters, such as US or DE, or by one of: {', '.join(places.REGIONS)}."
             )
         found += codes
     return list(dict.fromkeys(found))

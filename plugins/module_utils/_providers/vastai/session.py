@@ -172,7 +172,7 @@ class VastSession(ApiSession):
         self, lead: str, code: str | None, waited: float, headers: Mapping[str, str], facts: dict[str, Any]
     ) -> errors.RateLimited:
         if code == "search_quota_exceeded":
-            advice = "The searches of the day are used up; they begin anew at midnight UTC. Nothing was tried again."
+            advice = "The searches of the day are used up; they start again at midnight UTC. Nothing was retried."
             return errors.RateLimited(f"{lead} {advice}", retry_after=NEXT_DAY, **facts)
         return errors.RateLimited(
             f"{lead} Waited {waited:.0f} s already. Try again later, or with fewer runs at once.",
@@ -185,7 +185,7 @@ def _refused_key(lead: str, said: str, facts: dict[str, Any]) -> errors.AuthErro
     """Return the error for a key that is not accepted, with what to do about it."""
     lowered = said.lower()
     if "two factor" in lowered or "session expired" in lowered:
-        advice = "Log in anew with a second factor (vastai tfa login), or use an API key of the account."
+        advice = "Log in again with a second factor (vastai tfa login), or use an API key of the account."
     elif "invalid user key" in lowered or "requires login" in lowered:
         advice = "The API key was refused: check that it is complete, not revoked, and of this account."
     else:

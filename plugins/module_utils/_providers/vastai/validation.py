@@ -54,8 +54,8 @@ def problems(request: PodRequest, account_key: str) -> Iterator[str]:
         yield "the option global_networking is true, and Vast.ai has no such thing; leave it out."
     if request.volume is not None:
         yield (
-            "the option volume is a disk beside the container's own, which Vast.ai has not: its disk outlives a stop "
-            "by itself; ask for a larger disk, or make a volume with podyard.gpu.vastai_volume."
+            "the option volume is a disk beside the container's own, which Vast.ai does not offer: its own disk "
+            "outlives a stop; ask for a larger disk, or make a volume with podyard.gpu.vastai_volume."
         )
     yield from _ports(request)
     yield from _keys(request)
@@ -104,9 +104,9 @@ def _ports(request: PodRequest) -> Iterator[str]:
     others = [port for port in request.ports or () if port != SSH_PORT]
     for port in others:
         match = _PORT.fullmatch(port)
-        # From 70000 on the number is a wish for a public port that equals the private one.
+        # From 70000 on the number is a request for a public port that equals the private one.
         if match is None or not 1 <= int(match[1]) <= 99999:
-            yield f"the option ports holds {port!r}; a port is written like 8080/tcp or 8081/udp (there is no http)."
+            yield f"the option ports holds {port!r}; write a port like 8080/tcp or 8081/udp (http is not supported)."
     if len(others) > MOST_PORTS:
         yield f"the option ports holds {len(others)} ports beside {SSH_PORT}; leave {MOST_PORTS} at most."
 

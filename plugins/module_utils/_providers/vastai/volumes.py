@@ -68,7 +68,7 @@ class NewVolumes:
             self._made[pod_id] = wire.volume_name(request)
 
     def delete(self, pod_id: str) -> None:
-        """Delete the volume of a pod that was given back. What is left is told, with how to end it."""
+        """Delete the volume of a pod that was given back. What is left is reported, with how to end it."""
         label = self._made.pop(pod_id, None)
         if label is None:
             return

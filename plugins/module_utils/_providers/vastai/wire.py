@@ -105,7 +105,7 @@ def environment_and_flags(request: PodRequest) -> dict[str, str]:
     if request.extra.get("network"):
         env[f"-n {request.extra['network']}"] = "1"
     if runtype(request) == RUNTYPES["args"] and request.public_keys:
-        # Nobody installs keys there; images made for other clouds read them from these.
+        # No keys are installed there; images made for other clouds read them from these.
         env.setdefault("PUBLIC_KEY", "\n".join(request.public_keys))
         env.setdefault("SSH_PUBLIC_KEY", env["PUBLIC_KEY"])
     return env
@@ -202,7 +202,7 @@ def secrets(request: PodRequest) -> list[str]:
 
 PROVIDER = "vastai"
 STOPPED = "stopped"
-#: What the host reports of the container -> phases. Null is a contract whose container nobody has reported yet.
+#: What the host reports of the container -> phases. Null is a contract whose container has not been reported yet.
 _PHASES = {
     "": pod_states.PROVISIONING,
     "loading": pod_states.STARTING,
@@ -227,7 +227,7 @@ _DEAD = re.compile(
 )
 #: Characters of such words that are shown.
 QUOTED = 200
-#: Keys of the environment that are no variables but ports, mounts and networks.
+#: Keys of the environment that are not variables but ports, mounts and networks.
 _FLAG = re.compile(r"^-[a-z]\b|^--")
 _PORT = re.compile(r"^-p\s+(?:\d+:)?(\d+)(?:/(tcp|udp))?$")
 #: The runtypes in which Vast.ai starts an SSH server.
@@ -270,11 +270,11 @@ def phase(raw: Mapping[str, Any]) -> str:
     if actual in ("", "loading", "created"):
         if _DEAD.search(text(raw.get("status_msg")) or ""):
             return pod_states.FAILED
-        # The platform gives up on a start by a wish to stop, for which the host may never find words.
+        # The platform gives up on a start by intending a stop, for which the host may never find words.
         if word(raw, "intended_status") == STOPPED:
             return pod_states.STOPPED
     if actual == "running" and all_stopped(raw):
-        # The contract was stopped, and the host has not reported yet that the container was.
+        # The contract was stopped, and the host did not report the container's stop yet.
         return pod_states.STOPPED
     return _PHASES.get(actual, pod_states.UNKNOWN)
 
@@ -327,7 +327,7 @@ def billing(raw: Mapping[str, Any]) -> str:
     found, actual = phase(raw), word(raw, "actual_status")
     if found == pod_states.GONE or actual == "offline":
         return pod_states.BILLS_NOTHING
-    # Of a host that is silent for a moment nobody says that it stops billing: better too much told than too little.
+    # Whether a host that is silent for a moment bills is not documented: better to show too much than too little.
     silent = found == pod_states.UNKNOWN and word(raw, "cur_state") == "running"
     return (
         pod_states.BILLS_GPU if found == pod_states.RUNNING or actual == "frozen" or silent else pod_states.BILLS_DISK

@@ -147,7 +147,7 @@ def test_a_fault_names_the_setting_that_a_value_came_from(variables, monkeypatch
     told = str(caught.value)
     volume = f"What came from settings: train_network_volume from RUNPOD_STORAGE_NAME in {tmp_path}/.env."
     user = "What came from settings: train_ssh_user from RUNPOD_DIRECT_SSH_USER in the environment."
-    assert f"or do without the network volume. {volume}" in told
+    assert f"or drop the network volume. {volume}" in told
     assert f"'no@body' cannot be the name of a user. {user}" in told
     with pytest.raises(AnsibleActionFail, match=r"train_ssh_user: 'no@body' cannot be the name of a user\.$"):
         monkeypatch.delenv("RUNPOD_DIRECT_SSH_USER")
@@ -158,7 +158,7 @@ def test_a_fault_names_the_setting_that_a_value_came_from(variables, monkeypatch
     ("changes", "words"),
     [
         ({"train_network_volume": "data", "train_volume_size": 50}, "train_network_volume and train_volume_size"),
-        ({"train_network_volume": "data", "train_clouds": ["COMMUNITY"]}, "take COMMUNITY out of train_clouds"),
+        ({"train_network_volume": "data", "train_clouds": ["COMMUNITY"]}, "remove COMMUNITY from train_clouds"),
         ({"train_ssh_user": "no body"}, "train_ssh_user: 'no body' cannot be the name of a user"),
         ({"train_ssh_users": ["-oProxyCommand=x"]}, "cannot be the name of a user"),
         ({"train_ssh_private_key": "nowhere"}, "train_ssh_private_key: .*nowhere is no file"),
@@ -218,8 +218,8 @@ class TestFiles:
             ({"src": "nowhere.j2"}, r"train_files\[0\].src: the template .*/nowhere.j2 cannot be read: No such file"),
             ({"src": "templates/train.yml.j2"}, r"train.yml.j2 cannot be filled in: 'rates' is undefined\.$"),
             ({"content": "{{ rates }}"}, r"train_files\[0\] cannot be filled in: 'rates' is undefined\.$"),
-            ({"src": "templates/end.j2", "content": "x"}, "needs one of the parts src and content, and only one"),
-            ({}, "needs one of the parts src and content, and only one"),
+            ({"src": "templates/end.j2", "content": "x"}, "needs exactly one of src and content"),
+            ({}, "needs exactly one of src and content"),
             (
                 {"content": "x", "dest": "../x"},
                 r"train_files\[0\].dest must be a path in the code, relative, or one below",

@@ -39,7 +39,7 @@ class Provider:
     def tell(self, say):
         """Has nothing to tell."""
 
-    #: Its accounts cannot be told apart.
+    #: Its accounts cannot be distinguished.
     key_hash = None
 
     def end_command(self, pod_id):
@@ -210,7 +210,7 @@ def test_a_name_that_cannot_be_made_fails_only_when_strict(provider, parse):
 def test_a_filter_takes_pods_and_a_wrong_one_fails_the_inventory(provider, parse):
     provider.answers = [[pod(), pod(id="def", gpu_count=8, name="big")], [pod()]]
     assert list(parse(filters=["pod_gpu_count > `4`"]).hosts) == ["big"]
-    with pytest.raises(AnsibleParserError, match="The filter 'pod_gpu >' is no expression"):
+    with pytest.raises(AnsibleParserError, match="The filter 'pod_gpu >' is not a JMESPath expression"):
         parse(filters=["pod_gpu >"])
 
 

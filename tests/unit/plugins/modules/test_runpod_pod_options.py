@@ -207,7 +207,7 @@ def test_what_is_as_named_changes_nothing_and_what_the_pod_shows_is_not_looked_u
         ({"env": {f"V{number}": "x" for number in range(50)}}, (NOTHING,), ("option env has 51", "the most is 50")),
         ({"env": {"A": "x" * 102400}}, (NOTHING,), ("option env", "the most is 102400")),
         ({"ports": ["22"], "wait": False}, (NOTHING,), ("option ports holds '22'", "22/tcp")),
-        ({"ports": ["53/udp"], "wait": False}, (NOTHING,), ("option ports holds '53/udp'", "no udp")),
+        ({"ports": ["53/udp"], "wait": False}, (NOTHING,), ("option ports holds '53/udp'", "udp is not supported")),
         (
             {"template": "torch", "wait": True, "wait_for": "addressed", "image": None},
             (NOTHING, expect("GET", "/v2/templates").reply({"templates": [{**TEMPLATE, "ports": ["8888/http"]}]})),
@@ -427,7 +427,7 @@ def test_a_reset_is_refused_and_the_diff_says_what_it_would_cost(ensure):
     for check in (False, True):
         refused = ensure(listed(there), failing=True, check=check, **RENT, disk=40)
         assert "change its disk resets the container: everything outside /workspace is lost" in refused["msg"]
-        assert "Set allow_reset to true" in refused["msg"]
+        assert "set allow_reset to true" in refused["msg"]
         assert refused["diff"]["after"]["effect"] == "resets the container: everything outside /workspace is lost"
         assert "effect" not in refused["diff"]["before"]
     allowed = ensure(listed(there), check=True, **RENT, disk=40, allow_reset=True)

@@ -106,7 +106,7 @@ def test_a_file_that_is_not_there_is_said_before_any_request(ensure, tmp_path):
     ("key", "words"),
     [
         ("", "no SSH public key in the option key"),
-        ("id_ed25519.pub", "'id_ed25519.pub' (option key or path) is no SSH"),
+        ("id_ed25519.pub", "'id_ed25519.pub' (option key or path) is not an SSH"),
     ],
 )
 def test_what_is_no_key_is_refused_before_any_request(ensure, key, words):
@@ -131,7 +131,7 @@ def test_an_answer_without_a_list_is_not_an_account_without_keys(ensure, answer)
 def test_a_refused_write_is_one_sentence(ensure):
     refused = expect("PUT", PATH).problem(422, "Request validation failed.", ["$.keys[0]: does not match"])
     result = ensure(read("garbage"), refused, failing=True, key=[OURS])
-    assert "1 entries that are no SSH keys" in result["msg"]
+    assert "1 entries that are not SSH keys" in result["msg"]
 
 
 def test_keys_are_read(module):

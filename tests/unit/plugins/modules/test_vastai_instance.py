@@ -286,7 +286,7 @@ def test_on_a_pod_that_is_there_a_path_for_a_key_and_an_unknown_template_are_ref
 def test_a_tag_that_the_service_chooses_is_no_difference(ensure):
     wish = {**RENT, "image": "vastai/pytorch:@vastai-automatic-tag"}
     assert ensure(here(image_uuid="vastai/pytorch:2.8.0-cu128"), **wish)["changed"] is False
-    assert "Set allow_reset" in ensure(here(image_uuid="vastai/base:1"), failing=True, **wish)["msg"]
+    assert "set allow_reset" in ensure(here(image_uuid="vastai/base:1"), failing=True, **wish)["msg"]
 
 
 def test_a_pod_with_a_new_volume_is_there_with_any(ensure):
@@ -316,7 +316,7 @@ def test_a_pod_that_is_made_stopped_stays_so_and_is_not_waited_for(ensure):
 
 def test_an_image_of_a_pod_that_runs_is_changed_only_when_that_is_meant(ensure):
     result = ensure(here(), failing=True, **{**RENT, "image": "other:1"})
-    assert "Set allow_reset to true if that is meant" in result["msg"]
+    assert "To accept that, set allow_reset to true" in result["msg"]
 
 
 def test_a_pod_is_stopped_with_its_price_and_started(ensure):

@@ -76,7 +76,7 @@ def test_a_key_of_the_account_is_added_and_removed_by_itself(do):
 
 def test_a_path_is_no_key(do):
     result = do(vastai_ssh_key, failing=True, key=["/home/me/.ssh/id_ed25519.pub"])
-    assert "is no SSH public key" in result["msg"]
+    assert "is not an SSH public key" in result["msg"]
     listed = do(vastai_ssh_key_info, account("/home/me/.ssh/id_ed25519.pub", OURS))["ssh_keys"]
     assert [key["type"] for key in listed] == [None, "ssh-ed25519"]
 

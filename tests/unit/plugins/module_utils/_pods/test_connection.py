@@ -32,7 +32,7 @@ def test_no_file_is_no_connection(tmp_path):
 
 @pytest.mark.parametrize("found", [None, [], {}, {"ssh": ""}, {"ssh": 3}, {"ssh": "ssh 'open"}, {**FULL, "ssh": None}])
 def test_without_a_command_it_is_of_no_use(found):
-    with pytest.raises(ValueError, match=r"it is no object|ssh is no command|No closing quotation"):
+    with pytest.raises(ValueError, match=r"it is not an object|ssh is not a command|No closing quotation"):
         Connection.from_json(found)
 
 
@@ -52,7 +52,7 @@ def test_a_damaged_field_keeps_nobody_from_the_pod():
 @pytest.mark.parametrize("hours", ["two", float("nan"), float("inf"), -1, True, []])
 def test_a_lease_of_unknown_length_is_not_taken_for_none(hours):
     """A lease that is not renewed ends the pod, and with it a training."""
-    with pytest.raises(ValueError, match=r"lease_hours is no number of hours"):
+    with pytest.raises(ValueError, match=r"lease_hours is not a number of hours"):
         _length = Connection.from_json({**FULL, "lease_hours": hours}).lease_seconds
 
 

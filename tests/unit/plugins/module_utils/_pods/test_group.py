@@ -162,7 +162,7 @@ def test_a_pod_without_a_number_is_none_of_several(world):
     world.one.has("x")
     world.ensure(name="x", count=1)
     assert world.living() == ["x", "x-0"]
-    assert any("none of the 1" in note and "goes on costing money" in note for note in world.fleet.notes)
+    assert any("not one of the 1" in note and "goes on costing money" in note for note in world.fleet.notes)
 
 
 def test_when_one_cannot_be_had_the_others_are_given_back(world):
@@ -233,7 +233,7 @@ def test_a_pod_above_the_cap_is_left_alone(world):
 def test_a_pod_is_found_where_none_can_be_rented(world):
     """The wishes have changed since: another one elsewhere would be one too many."""
     world.one.has(f"{IDENTITY}-1")
-    world.fails(errors.Conflict, "has not what is wanted: It has none of that", unfit=("one",))
+    world.fails(errors.Conflict, "cannot provide what you asked for: It has none of that", unfit=("one",))
     assert world.writes() == []
 
 

@@ -47,7 +47,7 @@ def test_a_banner_is_an_ssh_server():
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(b"", "closed without an SSH banner"), (b"HTTP/1.1 400 Bad\r\n", "no SSH server")]
+    ("data", "words"), [(b"", "closed without an SSH banner"), (b"HTTP/1.1 400 Bad\r\n", "not an SSH server")]
 )
 def test_what_answers_otherwise_is_none(data, words):
     with listener(data) as endpoint:

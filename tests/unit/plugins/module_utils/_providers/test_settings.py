@@ -65,7 +65,7 @@ def test_a_named_file_must_be_there_and_be_text(tmp_path):
     with pytest.raises(BadRequest, match=r"nowhere.env cannot be read: No such file"):
         Sources({FILES_VARIABLE: str(tmp_path / "nowhere.env")})
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadRequest, match="binary is no text"):
+    with pytest.raises(BadRequest, match="binary is not text"):
         Sources({FILES_VARIABLE: str(tmp_path / "binary")})
 
 
@@ -103,7 +103,7 @@ def test_a_relative_path_in_a_file_starts_from_that_file(tmp_path):
         ("RUNPOD_CONTAINER_DISK_GB", "20GB", "not '20GB'"),
         ("RUNPOD_NO_GATEWAY", "maybe", "must be 1 or 0, not 'maybe'"),
         ("RUNPOD_DIRECT_SSH_USER", "two words", "must be one word, not 'two words'"),
-        ("RUNPOD_SSH_PRIVATE_KEY_PATH", "/nowhere/key", "names /nowhere/key, which is no file"),
+        ("RUNPOD_SSH_PRIVATE_KEY_PATH", "/nowhere/key", "names /nowhere/key, which is not a file"),
     ],
 )
 def test_a_bad_value_is_refused_by_a_sentence_that_names_the_variable(name, value, words):

@@ -315,7 +315,7 @@ def test_what_cannot_be_compared_is_replaced(bring):
     assert (outcome.before["id"], outcome.after["id"]) == ("t1", "t2")
     predicted = bring(listed(RAW), renew=True, size_gb=5, token="new", check=True)
     assert (predicted.changed, predicted.after["id"]) == (True, None)
-    assert "would be deleted and made anew" in predicted.message
+    assert "would be deleted and created again" in predicted.message
 
 
 def test_a_replacement_that_cannot_be_made_deletes_nothing(bring):

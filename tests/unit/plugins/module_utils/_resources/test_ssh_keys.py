@@ -20,7 +20,7 @@ CARL = "sk-ssh-ed25519@openssh.com Q0FSTA=="
 
 
 class Account(SshKeyList):
-    """A list of keys. ``meanwhile`` are what other writers write, one after each write of ours; None: nobody does."""
+    """A list of keys. ``meanwhile`` are what other writers write, one after each write of ours; None: none."""
 
     def __init__(self, *lines: str, meanwhile: list = ()) -> None:
         self.lines = list(lines)
@@ -135,7 +135,7 @@ def test_a_refused_write_names_entries_that_may_be_why():
         def write(self, lines):
             raise errors.BadRequest("Could not write: 422.", status=422)
 
-    with pytest.raises(errors.BadRequest, match=r"1 entries that are no SSH keys .*'garbage'"):
+    with pytest.raises(errors.BadRequest, match=r"1 entries that are not SSH keys .*'garbage'"):
         bring(Strict(ANNA, "garbage"), OURS)
     with pytest.raises(errors.BadRequest, match=r"422\.$"):
         bring(Strict(ANNA), OURS)
@@ -147,10 +147,10 @@ def test_a_refused_write_names_entries_that_may_be_why():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("ssh-ed25519", "no SSH public key"),
-        ("ssh-ed25519 not!base64 me", "no SSH public key"),
-        ("/root/.ssh/id_ed25519.pub", "no SSH public key"),
-        (f"rsa {BLOB}", "no SSH public key"),
+        ("ssh-ed25519", "not an SSH public key"),
+        ("ssh-ed25519 not!base64 me", "not an SSH public key"),
+        ("/root/.ssh/id_ed25519.pub", "not an SSH public key"),
+        (f"rsa {BLOB}", "not an SSH public key"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "A private key was given"),
     ],
 )

@@ -57,7 +57,7 @@ def test_a_clock_that_is_wrong_changes_nothing(wrong, asked):
 def test_where_nothing_else_is_known_the_training_is_no_older_than_its_pod():
     world = World(2 * HOUR, -5 * HOUR)
     assert world.pod_age().seconds({"state": "running", "seconds": 7200.0}) == 2 * HOUR
-    assert "behind the one that told when the pod was rented" in world.said[0]
+    assert "behind the one by which the pod was rented" in world.said[0]
     assert world.pod_age(rented_at=None).seconds({"state": "running", "seconds": 60.0}) == 60
     assert world.pod_age(rented_at=None).seconds({}) == 0
 

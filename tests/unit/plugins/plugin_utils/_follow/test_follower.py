@@ -551,7 +551,7 @@ def test_a_file_written_anew_for_ever_is_left_alone(tmp_path, monkeypatch):
     with RunDirWriter(tmp_path).open() as keeper:
         for number in range(9):
             keeper.take(taken(log=stream(b"%d" % number, 1, reset=True)))
-        assert "anew" in keeper.full["log"]
+        assert "rewritten" in keeper.full["log"]
     assert (tmp_path / "train.log").read_bytes() == b"2"
 
 

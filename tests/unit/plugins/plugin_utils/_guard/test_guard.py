@@ -504,7 +504,7 @@ class TestBooks:
             assert time.monotonic() - begun < 20
         assert cloud.ended() and not cloud.pods
         log = (run_dir / "guard.log").read_text()
-        assert "what is known is ended first" in log and "has not ended" in log
+        assert "what is known is ended first" in log and "is still running" in log
 
     def test_the_record_is_corrected_when_the_disk_has_room(self, cloud, guard, run_dir, monkeypatch):
         cloud.rent("mine1", NAME)

@@ -52,10 +52,10 @@ def test_every_expression_must_be_true():
 @pytest.mark.parametrize(
     "expression, said",
     [
-        ("pod_gpu ==", "The filter 'pod_gpu ==' is no expression of JMESPath"),
+        ("pod_gpu ==", "The filter 'pod_gpu ==' is not a JMESPath expression"),
         ("nothing(pod_gpu)", "nothing"),
-        ("pod_gpus == 'x'", "names pod_gpus, which is no variable of a host; did you mean pod_gpu"),
-        ("pod_gpu && zzz", "names zzz, which is no variable of a host; there are pod_gpu"),
+        ("pod_gpus == 'x'", "names pod_gpus, which is not a host variable; did you mean pod_gpu"),
+        ("pod_gpu && zzz", "names zzz, which is not a host variable; there are pod_gpu"),
         ("contains(pod_project, 'x')", "fails on the pod 'digits' \\(abc\\)"),
     ],
 )

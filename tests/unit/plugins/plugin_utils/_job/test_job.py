@@ -232,7 +232,7 @@ RUN_ID = "it must be 1 to 24 of the characters a to z, 0 to 9 and underscore, ot
 LONG = f"podyard-{'a' * 24}-{'b' * 24}-0-5"
 NO_DATASET = "'train_dataset_dir' is undefined. It is known only to a job with a train_dataset."
 SHORTEN = "shorten one of them."
-NOT_HERE = "is none, and addresses cannot be used yet."
+NOT_HERE = "is not, and addresses cannot be used yet."
 BID = {"train_providers": ["vastai"], "train_interruptible": True}
 READY = "train_ready_when"
 NONE_RENTS = "train_interruptible asks for pods that none of train_providers rents"
@@ -439,7 +439,7 @@ class TestPaths:
     def test_a_file_where_runs_should_be(self, options, given, tmp_path):
         (tmp_path / "file").write_text("")
         [problem] = faults(options, given, train_runs_dir="file/runs")
-        assert problem == f"train_runs_dir: {tmp_path / 'file'} is no directory, so that no run can be kept there."
+        assert problem == f"train_runs_dir: {tmp_path / 'file'} is not a directory, so no run can be kept there."
 
 
 class TestPublicKeys:

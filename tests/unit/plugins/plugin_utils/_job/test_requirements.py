@@ -126,8 +126,8 @@ def test_a_path_in_an_included_file_starts_there_or_where_pip_is_called(code):
     [
         ("-r nothing.txt", "line 1: there is no file"), ("x\n-c nothing.txt", "line 2: there is no file"),
         ("-r requirements.txt", "includes itself"), ("-r ${NAME}.txt", "cannot be found here"),
-        ("./no.whl", "there is no ./no.whl"), ("-e ./no", "there is no ./no"), ("./plain", "no Python project"),
-        ("-e plain", "no pyproject.toml and no setup.py"),
+        ("./no.whl", "there is no ./no.whl"), ("-e ./no", "there is no ./no"), ("./plain", "not a Python project"),
+        ("-e plain", "neither pyproject.toml nor setup.py"),
         ("-e ..", "lies outside of the code"), ("-r requirements", "there is no file"),
     ],
 )  # fmt: skip

@@ -48,7 +48,7 @@ def test_patterns_are_told_from_the_output_directory(pattern, settled):
         ("a/../../x", "leads out"),
         ("~/out/*", "no shell reads it"),
         ("$HOME/x", "no shell reads it"),
-        ("!*.tmp", "name those that are wanted"),
+        ("!*.tmp", "name the files that you want"),
         ("a\\*.bin", "separated by /"),
         ("*.{pt,bin}", "a pattern for each"),
         (".", "is empty"),

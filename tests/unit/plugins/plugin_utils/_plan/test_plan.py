@@ -311,9 +311,9 @@ def test_pods_that_are_tried_in_vain_are_told_beside_what_the_run_costs():
     def shown(**changes: Any) -> str:
         return " ".join(text_module.render(planned(one(), **changes), 120).split())
 
-    assert "tried in vain" in shown(attempts=5)
-    assert "tried in vain" not in shown(attempts=1)
-    assert "tried in vain" not in shown(attempts=5, max_cost=1.0), "these are in the limit"
+    assert "failed attempts cost extra" in shown(attempts=5)
+    assert "failed attempts cost extra" not in shown(attempts=1)
+    assert "failed attempts cost extra" not in shown(attempts=5, max_cost=1.0), "these are in the limit"
 
 
 def test_an_option_with_the_name_of_a_job_gets_only_the_one_that_counts():
@@ -390,7 +390,7 @@ def test_data_that_does_not_fit_is_refused(trees, tmp_path):
 def test_outputs_that_do_not_fit_are_refused_only_when_somebody_said_so(trees):
     only(
         planned(one(), disk=4, **trees).warnings,
-        "5 GB, assumed, and the container's disk that shall hold them has 4",
+        "5 GB, assumed, and the container's disk that will hold them has 4",
     )
     only(planned(one(), disk=4, output_gb=6.0, **trees).problems, "train_output_gb")
     assert planned(one(), disk=4, output_gb=1.0, **trees).warnings == []

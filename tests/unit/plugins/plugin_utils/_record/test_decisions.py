@@ -149,7 +149,7 @@ class TestLost:
     def test_a_run_whose_pod_fell_silent(self):
         error = decisions.lost_run(record(), POD)["error"]
         assert error.startswith(f"The pod {LABEL} became unreachable in the stage follow, and what")
-        assert "in the stage of which no record is left" in decisions.lost_run({}, POD)["error"]
+        assert "in an unrecorded stage" in decisions.lost_run({}, POD)["error"]
 
     def test_a_pod_that_was_taken_away(self):
         found = decisions.lost_pod(record(outcome="failed", error="Silence."), POD, TAKEN, False, "now")
@@ -239,15 +239,15 @@ class TestStop:
     @pytest.mark.parametrize(
         ("before", "current", "training", "outcome", "error"),
         [
-            (run(), run(), "running", "stopped", "The run was stopped by hand at stage follow."),
-            (run(stage=None), run(), "", "stopped", "The run was stopped by hand at stage plan."),
+            (run(), run(), "running", "stopped", "The run was stopped by a person at stage follow."),
+            (run(stage=None), run(), "", "stopped", "The run was stopped by a person at stage plan."),
             (run(), run(), "succeeded", "succeeded", ""),
-            (run(), run(), "failed", "failed", "The training had failed before the run was stopped by hand."),
+            (run(), run(), "failed", "failed", "The training had failed before the run was stopped by a person."),
             (run(), run(outcome="lost", error="Silence."), "running", "lost", "Silence."),
             (run(), run(outcome="failed", error=None), "succeeded", "failed", ""),
             (
                 run(outcome="kept"), run(outcome="kept"), "absent", "stopped",
-                "The pod was kept, and given back by hand before any training.",
+                "The pod was kept, and given back by a person before any training.",
             ),
         ],
     )  # fmt: skip

@@ -58,7 +58,7 @@ def test_a_pod_that_answers(make, python):
         ("echo 'Connection refused' >&2; exit 255", "Connection refused"),
         ("exit 255", "ssh ended without a word"),
         ("echo 'This shell is closed.'; exit 1", "ssh ended without a word"),
-        (NO_PYTHON, "there is no Python"),
+        (NO_PYTHON, "this host has no Python"),
         ("echo @podyard@; echo '{}'", "its answer makes no sense"),
         ("while :; do printf '%0999d' 0; done", "the pod answered with more than 1.0 MB"),
         ("exec >&2; while :; do printf '%0999d' 0; done", "the pod answered with more than 262.1 kB of error text"),

@@ -63,7 +63,11 @@ def test_the_address_is_a_host(path, home):
 def test_the_address_is_that_of_the_vendors_tool(home):
     assert find_url(None, {}) == "https://console.vast.ai"
     assert find_url(None, {"VAST_URL": "http://localhost:1"}) == "http://localhost:1"
-    for wrong, why in (("ftp://x", "no http"), ("http://example.com", "unencrypted"), ("https://u@x", "nothing but")):
+    for wrong, why in (
+        ("ftp://x", "not an http"),
+        ("http://example.com", "unencrypted"),
+        ("https://u@x", "nothing but"),
+    ):
         with pytest.raises(BadRequest, match=why):
             find_url(wrong, {})
 

@@ -500,7 +500,7 @@ def test_what_a_stop_costs_is_the_disk():
         ({"bid": 0.0001}, "option bid is 0.0001"),
         ({"bid": 500.0}, "option bid is 500.0"),
         ({"public_keys": ("/home/me/.ssh/id_ed25519.pub",)}, "not its path"),
-        ({"ports": ("8888/http",)}, "there is no http"),
+        ({"ports": ("8888/http",)}, "http is not supported"),
         ({"image": None}, "needs an image"),
         ({"disk_gb": 0}, "option disk is 0"),
         ({"env": {"KEY": f"x{KEY}"}}, "no pod may get"),
@@ -509,7 +509,7 @@ def test_what_a_stop_costs_is_the_disk():
         ({"extra": {"args_list": ["x" * 3000, "y" * 2000]}}, "args and onstart have 5000 characters"),
         ({"args": "run", "extra": {"runtype": "direct"}}, "exclude each other"),
         ({"name": "x" * 300}, "has 300 characters"),
-        ({"regions": ("atlantis",), "offer_id": None}, "no country and no region"),
+        ({"regions": ("atlantis",), "offer_id": None}, "neither a country nor a region"),
     ],
 )
 def test_what_would_be_refused_is_found_for_nothing(changes, why):

@@ -55,7 +55,7 @@ def test_all_operators_are_known():
         ("gpu_ram>=much", "gpu_ram is a number, not 'much'"),
         ("verified=perhaps", "verified is true or false"),
         ("geolocation=EU", r"'EU' \(field geolocation\) is not a country's code.* name the region europe"),
-        ("geolocation=Atlantis", r"'Atlantis' \(field geolocation\) is no country and no region"),
+        ("geolocation=Atlantis", r"'Atlantis' \(field geolocation\) is neither a country nor a region"),
         ("reliability>=high", "The field reliability is a number"),
         ("gpu_ram>= num_gpus", "gpu_ram is a number"),
         ("=3", "cannot be read at '=3'"),
