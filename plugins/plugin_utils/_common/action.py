@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.shown import clean
+from ...module_utils._core.threads import begin
 from .core_version import refuse_old
 from .screen import clean_errors, show
-from .threads import begin
 
 #: Seconds between two looks into the file: soon enough to seem immediate, and nothing else waits for it.
 LOOK = 0.2

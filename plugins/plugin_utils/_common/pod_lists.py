@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...module_utils._core.errors import CloudError
+from ...module_utils._core.threads import begin
 from ...module_utils._core.times import parse_time
 from ...module_utils._pods.holder import Holder, holder
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import Provider
 from ...module_utils._providers.settings import FILES_VARIABLE
-from .threads import begin
 
 Connect = Callable[[str], Provider]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ...module_utils._core.threads import begin
 from ...module_utils._core.units import duration
 from .._common.ssh import Shell, SshHost, script
-from .._common.threads import begin
 from . import text
 
 # A file or a command answers in a moment; one that waits by itself is asked again after a minute, which shows that it

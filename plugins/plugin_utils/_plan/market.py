@@ -8,6 +8,7 @@ A problem with one provider is kept beside its name and keeps no other from bein
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from ...module_utils._core.errors import AuthError, Blocked, CloudError
 from ...module_utils._core.offer import Offer
 from ...module_utils._core.pod import GONE, Account, Pod, Reference
+from ...module_utils._core.threads import run_together
 from ...module_utils._http import session
 from ...module_utils._market import search
 from ...module_utils._module import pod as pod_options
@@ -25,7 +27,6 @@ from ...module_utils._pods.spec import PodSpec, resolve
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import NETWORK_VOLUME, Provider
 from ...module_utils._providers.settings import Sources
-from .._common.threads import begin
 
 
 @dataclass
@@ -91,7 +92,7 @@ def ask(
     """Ask all providers at the same time; nothing is raised but what is a fault of ours."""
     market = Market([_opened(name, options, environ, connect, tell) for name in options["providers"]])
     useful = [answers for answers in market.answers if answers.error is None]
-    _in_threads([lambda answers=answers: _look(answers, options) for answers in useful])  # type: ignore[misc]
+    run_together([functools.partial(_look, answers, options) for answers in useful], "podyard-plan")
     useful = [answers for answers in useful if answers.error is None]
     if not useful:
         return market
@@ -181,20 +182,3 @@ def pod_of(options: Mapping[str, Any], provider: Provider) -> PodSpec:
         # Nothing that could be rented, but a question of what it would cost.
         return resolve(wanted, provider)
     return PodOrder(PodContext(provider), wanted).prepared().wanted
-
-
-def _in_threads(works: list[Callable[[], None]]) -> None:
-    """Do all of it at the same time; what one of them raises is raised here."""
-    faults: list[Exception] = []
-
-    def safely(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as fault:  # noqa: BLE001 - it is raised again where somebody sees it
-            faults.append(fault)
-
-    threads = [begin(lambda work=work: safely(work), "podyard-plan") for work in works]  # type: ignore[misc]
-    for thread in threads:
-        thread.join()
-    if faults:
-        raise faults[0]
