@@ -67,12 +67,12 @@ FACTS = (
 class Objection:
     """A reason why an offer does not fit.
 
-    ``requirement`` is the name of the option that excludes it, ``words`` the reason as the end of a sentence that
-    begins with the offer, ``gap`` how far off the offer is, as a share of what is required.
+    ``requirement`` is the name of the option that excludes it, ``reason`` the end of a sentence that begins with the
+    offer, ``gap`` how far off the offer is, as a share of what is required.
     """
 
     requirement: str
-    words: str
+    reason: str
     gap: float = 1.0
 
 

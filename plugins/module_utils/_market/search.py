@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Search the market: which offers fit, in which order, and why the others do not.
 
-``survey`` asks several providers, or one, for the module that rents at any of them. ``rank`` and ``cheapest`` ask one
-for the modules of its own, whose options are in its own words. All of them judge and order by ``ProviderSearch``.
+``survey`` asks one or several providers, for the module that rents from any of them. ``rank`` and ``cheapest`` ask one
+provider, for its own modules, whose options are in its own words. All of them judge and order by ``ProviderSearch``.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from .fit import over
 
 __all__ = ["NearMiss", "SearchResult", "cheapest", "over", "rank", "survey"]
 
-#: Why an offer is not to be rented for a reason of the caller's own, as the end of a sentence; None: no objection.
+#: Returns the caller's own reason not to rent an offer, as the end of a sentence; None when there is none.
 Avoid = Callable[[Offer], Optional[str]]
 
 
 @dataclass
 class ProviderSearch:
-    """Search one provider. ``requirements`` are what the caller asks for, ``query`` the same in the provider's words.
+    """One provider in a search.
 
-    ``fitting`` and ``judged`` are its offers that fit and that do not, ``near`` what it filters away by itself.
-    ``strange`` are the GPUs that it does not know, ``error`` why it could not be asked.
+    ``requirements`` are what the caller asks for, ``query`` the same in the provider's words. ``fitting`` are its
+    offers that fit, ``judged`` those that do not, ``near`` those that the provider itself filters out. ``strange`` are
+    the GPUs that it does not know, ``error`` is why it could not be asked.
     """
 
     name: str
@@ -60,23 +61,23 @@ class ProviderSearch:
         clouds = self.requirements.clouds or self.provider.usual_clouds
         self.query = replace(self.requirements, clouds=clouds, elsewhere=self.shared)
         if self.requirements.interruptible and not able.interruptible:
-            why = able.because.get("interruptible", "it has no pods that may be taken away")
+            why = able.because.get("interruptible", "it has no interruptible pods")
             self._leave_out(f"{why} (option interruptible)")
 
     @property
     def open(self) -> bool:
-        """Whether it takes part."""
+        """Whether it takes part: it is not left out, and has not failed."""
         return self.error is None and not self.left_out
 
     def read_places(self) -> None:
-        """Ask which of the words that are no countries it knows."""
+        """Ask the provider which words of the option regions that are not countries it knows."""
         try:
             self.places = self.provider.known_regions(fit.places(self.requirements.regions)[1])
         except CloudError as error:
             self.error = error
 
     def go_to_places(self) -> None:
-        """The regions as this provider takes them."""
+        """Put the regions into the query as this provider takes them; leave it out when it knows none of them."""
         if not self.open or not self.requirements.regions:
             return
         countries, others = fit.places(self.requirements.regions)
@@ -92,7 +93,7 @@ class ProviderSearch:
         self.notes.append(f"{self.name} is left out: {why}")
 
     def ask(self) -> None:
-        """Ask for the offers and judge each. What is raised is kept: the other providers go on."""
+        """Ask for the offers and judge each. Keep an error instead of raising it, since the other providers go on."""
         try:
             everything = self.provider.offers(self.query)
             self._name(everything)
@@ -107,26 +108,29 @@ class ProviderSearch:
                 self._hint(offer)
 
     def look_around(self) -> None:
-        """Nothing fits anywhere: ask for what the provider filtered away. That is a kindness, so a failure is none."""
+        """Ask for the offers that the provider filtered out, when nothing fits anywhere.
+
+        They only help to explain the result, so a failure becomes a note.
+        """
         try:
             found = self.provider.near_offers(self.query)
         except CloudError as error:
-            self.notes.append(f"what comes nearest on {self.name} could not be read: {error.message}")
+            self.notes.append(f"the nearest offers on {self.name} could not be read: {error.message}")
             return
         for offer in found:
             if not self.query.gpus or offer.gpu_id in self.wanted:
                 against = self._objections(offer)
-                # What fits now was rented or moved between the two looks, and will do.
+                # An offer that fits now became free between the two requests, and can be rented.
                 self.near += [NearMiss(offer, tuple(against))] if against else []
                 self.fitting += [] if against else [self._completed(offer)]
 
     def _name(self, everything: list[Offer]) -> None:
-        """Find the GPUs that are asked for by their ids here; which of them it does not know the caller judges."""
+        """Find the ids of the requested GPUs; keep those that the provider does not know for the caller to judge."""
         catalogue = {offer.gpu_id: offer.gpu for offer in everything}
         for place, gpu in enumerate(self.query.gpus):
             try:
                 if not catalogue:
-                    raise BadRequest(f"The catalogue of {self.name} holds no GPU at all; try again later.")
+                    raise BadRequest(f"The catalogue of {self.name} lists no GPUs at all; try again later.")
                 self.order.setdefault(gpus.resolve(gpu, catalogue), place)
             except BadRequest as problem:
                 self.strange[gpu] = problem
@@ -140,7 +144,7 @@ class ProviderSearch:
             self.fitting.append(self._completed(offer))
 
     def _placed(self, offer: Offer) -> list[Offer]:
-        """The offer as it is tried: once for each place."""
+        """Return the offer as it is tried: once for each place."""
         return in_places(offer, self.query)
 
     def _objections(self, offer: Offer) -> list[Objection]:
@@ -149,17 +153,17 @@ class ProviderSearch:
         return [*found, Objection(fit.AVOIDED, why)] if why else found
 
     def _hint(self, offer: Offer) -> None:
-        """Note another GPU than those that are named, of at least their throughput: worth a word when nothing fits."""
+        """Keep a GPU that is not named but has at least the throughput of those, to mention it when nothing fits."""
         named = [kind for gpu in self.query.gpus if (kind := gpus.model(gpu))]
         least = min((kind.tflops for kind in named if kind.tflops is not None), default=None)
         kind = gpus.model(offer.gpu_id, offer.gpu)
         tflops = kind.tflops if kind is not None else None
         if least is not None and tflops is not None and tflops >= least and not self._objections(offer):
-            words = "fits, and is none of the GPUs that are named"
-            self.near.append(NearMiss(offer, (Objection("gpus", words, 2.0),)))
+            reason = "would fit but is not one of the GPUs you named"
+            self.near.append(NearMiss(offer, (Objection("gpus", reason, 2.0),)))
 
     def rank(self, offer: Offer) -> tuple[Any, ...]:
-        """The key to sort offers of all providers by, the best first."""
+        """Return the key that sorts the offers of all providers, the best first."""
         query, (gpu, cloud, region) = self.query, self._listed(offer)
         if query.rank_by == PRICE:
             first: tuple[Any, ...] = (_price(offer),)
@@ -170,14 +174,14 @@ class ProviderSearch:
         return (*first, AVAILABILITIES.index(offer.availability), *_quality(offer), gpu, cloud, region)
 
     def _listed(self, offer: Offer) -> tuple[int, int, int]:
-        """Where its GPU, its cloud and its region stand in the lists of the query."""
+        """Return the positions of the offer's GPU, cloud and region in the lists of the query."""
         query = self.query
         regions = [*(region.upper() for region in query.regions), *query.countries]
         gpu = self.order.get(offer.gpu_id, len(self.order))
         return gpu, _place(offer.cloud, query.clouds), _place(offer.region, regions)
 
     def _completed(self, offer: Offer) -> Offer:
-        """With what only both together tell: the whole price, and what one gets for it."""
+        """Add what needs both the provider and the query: the whole price, and the throughput."""
         kind = gpus.model(offer.gpu_id, offer.gpu) if offer.cpu is None else None
         billed = self.provider.rates(offer, self.query.disk_gb or 0, 0).hourly
         return replace(
@@ -188,8 +192,9 @@ class ProviderSearch:
 
 
 def in_places(offer: Offer, query: OfferQuery) -> list[Offer]:
-    """An offer that is no machine's once for each place that is asked for and where something is left, so that each
-    is tried by itself; as it is where nothing is left or no place is asked for.
+    """Return an offer once for each requested place that has stock, so that each place is tried on its own.
+
+    An offer of one machine stays as it is, and so does one without stock or when no place is requested.
     """
     if offer.id is not None or not (query.regions or query.countries):
         return [offer]
@@ -202,10 +207,12 @@ def in_places(offer: Offer, query: OfferQuery) -> list[Offer]:
 
 
 def at_the_same_time(works: Iterable[Callable[[], None]]) -> None:
-    """Do all of it, each in a thread of its own but the first. Signals reach the caller's thread only, which is the one
-    that acts on them; what it raises then is raised at once, and the others are not waited for.
+    """Run all works at the same time, the first in the caller's thread, each other one in its own.
 
-    :raises BaseException: the first that one of them raised, after all have ended.
+    Signals reach the caller's thread only, because it is the one that acts on them. What it raises then is raised at
+    once, without waiting for the others.
+
+    :raises BaseException: the first exception that a work raised, after all have ended.
     """
     faults: list[BaseException] = []
 
@@ -230,50 +237,50 @@ def at_the_same_time(works: Iterable[Callable[[], None]]) -> None:
         raise faults[0]
 
 
-#: Prices are compared to a tenth of a cent per hour, values to a cent per hour and PFLOPS.
+#: Decimals to compare: a tenth of a cent per hour for prices, a cent per hour and PFLOPS for values (one less).
 DIGITS = 3
-#: A provider that does not tell how reliable and how well connected its hosts are is taken to have in a data centre
-#: (the cloud SECURE) what such hosts have, and elsewhere what we ask for at least.
+#: The reliability and Mbps assumed where a provider reports none: in a data centre (the cloud SECURE) what such hosts
+#: usually have, otherwise our own minimum.
 ASSUMED = {"SECURE": (0.99, 1000.0)}
 AT_LEAST = (0.95, 100.0)
 
 
 def ranked(searches: Sequence[ProviderSearch]) -> list[Offer]:
-    """The offers that fit, of all these providers, the best first."""
+    """Return the offers of all these providers that fit, the best first."""
     found = [(each, offer) for each in searches for offer in each.fitting]
     return [offer for search, offer in sorted(found, key=lambda each: each[0].rank(each[1]))]
 
 
 def _price(offer: Offer) -> float:
-    """What an hour costs with the disk, whether the provider puts it into the offer's price or bills it beside."""
+    """Return the price per hour including the disk, whether or not the offer's own price includes it."""
     told = offer.billed_usd_per_hour if offer.billed_usd_per_hour is not None else offer.usd_per_hour
     return round(told, DIGITS) if told is not None else float("inf")
 
 
 def _value(offer: Offer) -> float:
-    """USD per hour and PFLOPS."""
+    """Return USD per hour and PFLOPS."""
     return round(_price(offer) / offer.tflops * 1000, DIGITS - 1) if offer.tflops else float("inf")
 
 
 def _quality(offer: Offer) -> tuple[float, float]:
-    """The more reliable first, then the faster line."""
+    """Return a key that sorts by reliability, then by bandwidth, the best first."""
     reliability, mbps = ASSUMED.get(offer.cloud or "", AT_LEAST)
     told = offer.reliability if offer.reliability is not None else reliability
     return -round(told, 3), -(offer.down_mbps if offer.down_mbps is not None else mbps)
 
 
 def _place(value: str | None, listed: Sequence[str]) -> int:
-    """Where a value stands in a list; what is not in it comes last."""
+    """Return the position of a value in a list; the end for one that is not in it."""
     return listed.index(value) if value in listed else len(listed)
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What the market has over all providers.
+    """The result of a search of all providers.
 
-    ``offers`` are those that fit, the best one first; an offer's ``region`` is set where places were asked for.
-    ``others`` are those that do not, with what speaks against each. ``notes`` tell what is not tried and
-    why. ``down`` are the providers that could not be asked. ``misses``, when nothing fits, are what comes nearest.
+    ``offers`` are those that fit, the best first; an offer's ``region`` is set where places were requested. ``others``
+    are those that do not fit, each with the reasons. ``notes`` say what is not tried and why. ``down`` are the
+    providers that could not be asked. ``misses`` are the nearest offers, when nothing fits.
     """
 
     offers: Sequence[Offer] = ()
@@ -284,7 +291,7 @@ class SearchResult:
     refused: CloudError | None = None
 
     def refusal(self) -> CloudError:
-        """The error for a market in which nothing fits, to be raised by the caller."""
+        """Return the error for a market in which nothing fits; the caller raises it."""
         return self.refused or NoCapacity("Nothing was rented: no offer fits any more; try again later.")
 
 
@@ -296,111 +303,122 @@ def survey(
     near: bool = True,
     whole: bool = True,
 ) -> SearchResult:
-    """Ask all providers at the same time, each in a thread of its own, and rank what fits over all of them.
+    """Ask all providers at the same time, each in its own thread, and rank all offers that fit.
 
     :param providers: name -> provider; each object is used by one thread at a time.
-    :param queries: name -> what is asked for, of every provider the same but for what only one of them knows. Regions
-        are data centres, countries and regions of the world: each provider takes those that it knows.
-    :param avoid: why an offer is not to be rented although it fits, as the end of a sentence, such as a host that
-        failed before; None: no objection.
-    :param near: when nothing fits, ask once more for what comes nearest.
-    :param whole: these are all providers that are meant. False: another one is not asked, and may know a GPU or a place
+    :param queries: name -> requirements, the same for every provider except for options that only one of them has.
+        Regions are data centres, countries and regions of the world: each provider takes those that it knows.
+    :param avoid: returns the caller's own reason not to rent an offer, such as a host that failed before.
+    :param near: when nothing fits, ask once more for the nearest offers.
+    :param whole: no other provider is meant. False: another provider, which is not asked now, may know a GPU or a place
         that these do not know.
-    :raises BadRequest: for options that contradict each other, or mean nothing at any provider.
+    :raises BadRequest: for options that contradict each other, or that no provider understands.
     :raises CloudError: when no provider could be asked.
     """
     for query in queries.values():
         fit.check(providers, query)
-    desks = [
+    searches = [
         ProviderSearch(name, provider, queries[name], avoid, len(providers) > 1 or not whole)
         for name, provider in providers.items()
     ]
-    _placed(desks, whole)
-    asked = [desk for desk in desks if desk.open]
-    at_the_same_time(desk.ask for desk in asked)
-    _refuse_if_nobody(desks)
-    _refuse_unknown_gpus([desk for desk in asked if desk.open], whole and not any(desk.error for desk in asked))
-    asked = [desk for desk in asked if desk.open]
-    if near and not any(desk.fitting for desk in asked):
-        at_the_same_time(desk.look_around for desk in asked)
-    return _summed_up(desks, asked)
+    _placed(searches, whole)
+    asked = [search for search in searches if search.open]
+    at_the_same_time(search.ask for search in asked)
+    _refuse_if_none_answered(searches)
+    _refuse_unknown_gpus(
+        [search for search in asked if search.open], whole and not any(search.error for search in asked)
+    )
+    asked = [search for search in asked if search.open]
+    if near and not any(search.fitting for search in asked):
+        at_the_same_time(search.look_around for search in asked)
+    return _summed_up(searches, asked)
 
 
-def _placed(desks: Sequence[ProviderSearch], whole: bool) -> None:
-    """Each provider takes the places that it knows; a provider that knows none is left out.
+def _placed(searches: Sequence[ProviderSearch], whole: bool) -> None:
+    """Give each provider the places that it knows; leave out a provider that knows none.
 
     :raises BadRequest: for a word that is neither a country nor a place of any provider.
     """
     strange: dict[str, None] = {}
-    for desk in desks:
-        if desk.open and desk.query.regions:
-            strange.update(dict.fromkeys(fit.places(desk.query.regions)[1]))
+    for search in searches:
+        if search.open and search.query.regions:
+            strange.update(dict.fromkeys(fit.places(search.query.regions)[1]))
     if strange:
-        at_the_same_time(desk.read_places for desk in desks if desk.open)
-        if whole and not any(desk.error for desk in desks):
-            # Who is down may know the word.
-            fit.refuse_strange(list(strange), {desk.name: desk.places for desk in desks if desk.open})
-    for desk in desks:
-        desk.go_to_places()
+        at_the_same_time(search.read_places for search in searches if search.open)
+        if whole and not any(search.error for search in searches):
+            # A provider that is down may know the word.
+            fit.refuse_strange(list(strange), {search.name: search.places for search in searches if search.open})
+    for search in searches:
+        search.go_to_places()
 
 
-def _refuse_if_nobody(desks: Sequence[ProviderSearch]) -> None:
-    """:raises CloudError: the first one's, with the words of all, when nobody answered."""
-    failed = [desk.error for desk in desks if desk.error is not None]
-    if not failed or any(desk.open for desk in desks):
+def _refuse_if_none_answered(searches: Sequence[ProviderSearch]) -> None:
+    """Raise the first provider's error, with the messages of the others, when no provider answered."""
+    failed = [search.error for search in searches if search.error is not None]
+    if not failed or any(search.open for search in searches):
         return
     first = failed[0]
-    more = [error.message for error in failed[1:]] + [note for desk in desks for note in desk.notes]
+    more = [error.message for error in failed[1:]] + [note for search in searches for note in search.notes]
     first.add(" ".join(more))
     raise first
 
 
-def _refuse_unknown_gpus(desks: Sequence[ProviderSearch], whole: bool) -> None:
-    """:raises BadRequest: for a GPU that nobody has; what one of them has is a note. Where not all have answered, only
-    when none of the GPUs is known.
+def _refuse_unknown_gpus(searches: Sequence[ProviderSearch], whole: bool) -> None:
+    """Refuse a GPU that no provider has; note one that only some of them have.
+
+    :param whole: all providers have answered. False: refuse only when none of the GPUs is known.
+    :raises BadRequest: for the first such GPU.
     """
-    passed_over = not whole and any(desk.order for desk in desks)
-    for gpu in desks[0].query.gpus if desks else ():
-        problems = {desk.name: desk.strange[gpu] for desk in desks if gpu in desk.strange}
-        if len(problems) == len(desks) and not passed_over:
-            # One that could mean several things is more to the point than one that means nothing.
+    passed_over = not whole and any(search.order for search in searches)
+    for gpu in searches[0].query.gpus if searches else ():
+        problems = {search.name: search.strange[gpu] for search in searches if gpu in search.strange}
+        if len(problems) == len(searches) and not passed_over:
+            # "It could be any of these" helps more than "there is no such GPU".
             raise sorted(problems.values(), key=lambda error: _SEVERAL not in error.message)[0]
-        for desk in desks:
-            if desk.name in problems:
-                problem = problems[desk.name].message
-                desk.notes.append(f"{desk.name}: {problem}" if _SEVERAL in problem else f"{desk.name} has no GPU {gpu}")
+        for search in searches:
+            if search.name in problems:
+                problem = problems[search.name].message
+                search.notes.append(
+                    f"{search.name}: {problem}" if _SEVERAL in problem else f"{search.name} has no GPU {gpu}"
+                )
 
 
-#: In the message for a name that fits several GPUs.
+#: Part of the message for a name that fits several GPUs.
 _SEVERAL = "could be any of"
 
 
-def _summed_up(desks: Sequence[ProviderSearch], asked: Sequence[ProviderSearch]) -> SearchResult:
+def _summed_up(searches: Sequence[ProviderSearch], asked: Sequence[ProviderSearch]) -> SearchResult:
     fitting = ranked(asked)
-    others = [miss for desk in asked for miss in desk.judged]
-    notes = [note for desk in desks for note in desk.notes]
-    # A request that one provider refuses is no reason against the others, and it is not down.
-    notes += [f"{desk.name} is left out: {desk.error.message}" for desk in desks if isinstance(desk.error, BadRequest)]
-    down = {desk.name: desk.error for desk in desks if desk.error and not isinstance(desk.error, BadRequest)}
-    notes += [note for desk in asked for note in _not_tried(desk)]
+    others = [miss for search in asked for miss in search.judged]
+    notes = [note for search in searches for note in search.notes]
+    # A provider that refuses the request is not down, and the others may accept it.
+    notes += [
+        f"{search.name} is left out: {search.error.message}"
+        for search in searches
+        if isinstance(search.error, BadRequest)
+    ]
+    down = {
+        search.name: search.error for search in searches if search.error and not isinstance(search.error, BadRequest)
+    }
+    notes += [note for search in asked for note in _not_tried(search)]
     if fitting:
         return SearchResult(tuple(fitting), (*notes, *_unranked(fitting, asked)), down, others=tuple(others))
-    misses = explain.nearest([*others, *(miss for desk in asked for miss in desk.near)])
-    words = asked[0].requirements.describe() if asked else ""
-    refused = explain.refusal(misses, words, [desk.name for desk in asked], down, notes)
+    misses = explain.nearest([*others, *(miss for search in asked for miss in search.near)])
+    requirements = asked[0].requirements.describe() if asked else ""
+    refused = explain.refusal(misses, requirements, [search.name for search in asked], down, notes)
     return SearchResult((), tuple(notes), down, tuple(misses), tuple(others), refused)
 
 
-def _not_tried(desk: ProviderSearch) -> list[str]:
-    """Why offers are not tried: of a GPU that is named each reason, of machines and of a whole catalogue the number."""
-    named = bool(desk.query.gpus or desk.query.cpu)
-    single = [miss for miss in desk.judged if miss.offer.id is None and named]
-    counted = [miss for miss in desk.judged if miss.offer.id is not None or not named]
-    told = dict.fromkeys(f"{miss.offer.title} on {desk.name} {miss.reasons}" for miss in single)
+def _not_tried(search: ProviderSearch) -> list[str]:
+    """Say why offers are not tried: each reason for a GPU that is named; counts for machines and a whole catalogue."""
+    named = bool(search.query.gpus or search.query.cpu)
+    single = [miss for miss in search.judged if miss.offer.id is None and named]
+    counted = [miss for miss in search.judged if miss.offer.id is not None or not named]
+    told = dict.fromkeys(f"{miss.offer.title} on {search.name} {miss.reasons}" for miss in single)
     reasons = Counter(miss.objections[0].requirement for miss in counted)
     if counted:
         sums = ", ".join(f"{count} {_WORDS.get(name, name)}" for name, count in reasons.most_common())
-        told[f"{len(counted)} offers of {desk.name} do not fit ({sums})"] = None
+        told[f"offers of {search.name} that do not fit: {len(counted)} ({sums})"] = None
     return list(told)
 
 
@@ -412,19 +430,19 @@ _WORDS: Mapping[str, Any] = {
 }
 
 
-def _unranked(offers: Sequence[Offer], desks: Sequence[ProviderSearch]) -> list[str]:
-    """That the ranking by value says nothing of a GPU."""
-    if not any(desk.query.rank_by == VALUE for desk in desks):
+def _unranked(offers: Sequence[Offer], searches: Sequence[ProviderSearch]) -> list[str]:
+    """Note each GPU that cannot be ranked by value."""
+    if not any(search.query.rank_by == VALUE for search in searches):
         return []
     names = dict.fromkeys(offer.title for offer in offers if offer.tflops is None)
     return [f"the throughput of {name} is not known, so it is ranked last" for name in names]
 
 
 class SingleSearch(ProviderSearch):
-    """Search one provider for a module of its own.
+    """One provider in a search for one of its own modules.
 
-    What that module asks for is in the provider's words, and the provider filters by it; so only stock, size and price
-    are judged here. An option ``search`` may loosen any filter of the provider, and is not judged again.
+    Such a module's options are in the provider's words, and the provider filters by them; so only stock, size and price
+    are judged here. The option ``search`` may relax any filter of the provider, and is not judged a second time.
     """
 
     def __init__(self, provider: Provider, query: OfferQuery) -> None:
@@ -435,7 +453,7 @@ class SingleSearch(ProviderSearch):
         """Ask for the offers and judge each.
 
         :raises CloudError: when they cannot be read.
-        :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
+        :raises BadRequest: for a GPU whose name matches nothing, or several GPUs.
         """
         super().ask()
         for problem in (self.error, *self.strange.values()):
@@ -443,7 +461,7 @@ class SingleSearch(ProviderSearch):
                 raise problem
 
     def _placed(self, offer: Offer) -> list[Offer]:
-        """The offer once for each region that is asked for, where their order matters; else as it is."""
+        """Return the offer once for each requested region where their order matters; else as it is."""
         query = self.query
         if query.prefer == PRICE or len(query.regions) < 2 or offer.id is not None:
             return [offer]
@@ -462,24 +480,26 @@ class SingleSearch(ProviderSearch):
         return offer
 
     def _hint(self, offer: Offer) -> None:
-        """Another GPU is no answer to a question in the provider's own words."""
+        """Suggest nothing: the caller asks in the provider's own words."""
 
     def rank(self, offer: Offer) -> tuple[Any, ...]:
-        """As the GPUs are listed, then the clouds, then the regions; what the lists leave open is decided by stock,
-        then price. With ``prefer`` of PRICE the cheapest, then stock, then the lists.
+        """Return the key that sorts the provider's offers, the best first.
+
+        By the order of GPUs, then clouds, then regions, then stock, then price; with ``prefer`` PRICE by price, then
+        stock, then the lists.
         """
         price, stock, listed = fit.price(offer), AVAILABILITIES.index(offer.availability), self._listed(offer)
         return (price, stock, listed) if self.query.prefer == PRICE else (listed, stock, price)
 
 
 def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]:
-    """The offers of one provider to try, the first one first; and of what was asked for and is not tried, why not.
+    """Return the offers of one provider in the order to try them, and why other requested offers are not tried.
 
-    With ``query.prefer`` of ORDER each region is an offer of its own; with PRICE the provider chooses among them.
+    With ``query.prefer`` ORDER each region is a separate offer; with PRICE the provider chooses among the regions.
 
-    :raises BadRequest: when what is asked for is not for rent at all.
-    :raises NoCapacity: when none is in stock, saying of each wanted GPU why not.
-    :raises TooExpensive: when what is in stock costs more than the cap, naming the cheapest.
+    :raises BadRequest: when the provider never rents out what is requested.
+    :raises NoCapacity: when nothing is in stock, with the reason for each requested GPU.
+    :raises TooExpensive: when everything in stock costs more than the cap, naming the cheapest.
     """
     search = SingleSearch(provider, query)
     search.ask()
@@ -489,11 +509,11 @@ def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]
 
 
 def cheapest(provider: Provider, query: OfferQuery) -> tuple[list[Offer], str | None]:
-    """The offers of one provider that match the query, cheapest first: what people compare; and why there are none.
+    """Return the offers of one provider that match the query, cheapest first, and the reason when there are none.
 
-    With ``include_unavailable`` also what is out of stock, too large or too expensive.
+    With ``include_unavailable`` they include offers that are out of stock, too small or too expensive.
 
-    :raises BadRequest: for a GPU that no spelling rule finds, or finds twice.
+    :raises BadRequest: for a GPU whose name matches nothing, or several GPUs.
     """
     search = SingleSearch(provider, replace(query, prefer=PRICE))
     search.ask()

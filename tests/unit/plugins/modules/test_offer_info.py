@@ -65,7 +65,7 @@ def test_what_cannot_be_had_is_shown_when_asked_for(ask):
         ({"gpus": ["a40"]}, "Nearest: A40 on runpod at USD 0.69 per hour is out of stock in the cloud SECURE"),
         (
             {"gpus": ["4090"], "max_price": 0.3},
-            "exceeds the cap of USD 0.30 per hour (option max_price); cheapest is USD 0.69 on runpod in US-IL-1",
+            "exceeds the cap of USD 0.30 per hour (option max_price); the cheapest is USD 0.69 on runpod in US-IL-1",
         ),
     ],
 )

@@ -203,7 +203,7 @@ def test_what_is_as_named_changes_nothing_and_what_the_pod_shows_is_not_looked_u
             (NOTHING, CATALOGUE),
             ("A100 PCIe is not for rent in the cloud COMMUNITY", "options gpus, gpu_count or clouds"),
         ),
-        ({"gpu_count": 99}, (NOTHING, CATALOGUE), ("comes at most 8 to a pod", "gpu_count")),
+        ({"gpu_count": 99}, (NOTHING, CATALOGUE), ("comes with at most 8 GPUs per pod", "gpu_count")),
         ({"env": {f"V{number}": "x" for number in range(50)}}, (NOTHING,), ("option env has 51", "the most is 50")),
         ({"env": {"A": "x" * 102400}}, (NOTHING,), ("option env", "the most is 102400")),
         ({"ports": ["22"], "wait": False}, (NOTHING,), ("option ports holds '22'", "22/tcp")),

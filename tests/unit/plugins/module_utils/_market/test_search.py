@@ -141,7 +141,7 @@ def test_nothing_free_says_every_filter_that_took_part():
         assert words in str(caught.value)
     with pytest.raises(errors.NoCapacity, match=r"data centre any, CUDA exactly 12.4 or 12.6"):
         search.rank(FakeCloud(offers=OFFERS), OfferQuery(gpus=("H100",), cuda_versions=("12.4", "12.6")))
-    with pytest.raises(errors.NoCapacity, match=r"country ZZ.* name more GPUs, countries, or try again"):
+    with pytest.raises(errors.NoCapacity, match=r"country ZZ.* name more GPUs or countries, or try again"):
         cloudless = FakeCloud(offers=OFFERS)
         cloudless.usual_clouds = ()
         search.rank(cloudless, OfferQuery(gpus=("H100",), regions=("zz",)))
@@ -169,7 +169,7 @@ def test_a_gpu_wished_for_twice_is_tried_once():
         ({"gpus": ("H100",)}, errors.NoCapacity, "H100 is out of stock in the cloud SECURE"),
         ({"gpus": ("H100",), "regions": ("eu-1",)}, errors.NoCapacity, "in EU-1"),
         ({"gpus": ("V100",)}, errors.BadRequest, "V100 is not for rent"),
-        ({"gpus": ("T4",), "gpu_count": 4}, errors.BadRequest, "T4 comes at most 1 to a pod"),
+        ({"gpus": ("T4",), "gpu_count": 4}, errors.BadRequest, "T4 comes with at most 1 GPU per pod"),
         ({"gpus": ("B200",), "max_price": 5}, errors.NoCapacity, "B200 has no price"),
         ({"gpus": ("H100", "L40S"), "max_price": 0.5}, errors.TooExpensive, "cheapest is L40S"),
         ({"gpus": ("4080",)}, errors.BadRequest, "no GPU '4080'"),
@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_said_with_its_reason(query, kind, words):
 
 
 def test_an_empty_catalogue_is_not_taken_for_an_unknown_gpu():
-    with pytest.raises(errors.BadRequest, match="no GPU at all"):
+    with pytest.raises(errors.BadRequest, match="no GPUs at all"):
         search.rank(FakeCloud(offers=()), OfferQuery(gpus=("4090",)))
     with pytest.raises(errors.NoCapacity, match="catalogue is empty"):
         search.rank(FakeCloud(offers=()), OfferQuery())

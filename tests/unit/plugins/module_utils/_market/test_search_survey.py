@@ -198,23 +198,23 @@ def test_gpus_can_be_wished_by_memory_and_compute_capability():
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"min_ram_gb": 128}, "has 64 GB of memory, and at least 128 is wished (option min_memory)"),
-        ({"min_vcpus": 32}, "has 16 vCPUs, and at least 32 is wished (option min_vcpus)"),
-        ({"disk_gb": 500}, "has 400 GB of disk, and at least 500 is wished (option disk)"),
-        ({"hours": 1000}, "has 720 hours left, and at least 1000 is wished (option hours)"),
-        ({"min_cuda_version": "12.10"}, "has CUDA 12.8 at most, and 12.10 is wished (option min_cuda_version)"),
-        ({"cuda_versions": ("13.0",)}, "has not CUDA 13.0 (option cuda_versions)"),
-        ({"regions": ("DE",)}, "is in US, and not in DE (option regions)"),
-        ({"gpu_count": 2}, "is 1 to a pod there, and 2 are wished (option gpu_count)"),
-        ({"min_gpu_memory": 48}, "has 24 GB per GPU, and at least 48 is wished (option min_gpu_memory)"),
-        ({"min_compute_capability": 9.0}, "has 8.9 as compute capability, and at least 9 is wished"),
+        ({"min_ram_gb": 128}, "has 64 GB of memory, you asked for at least 128 (option min_memory)"),
+        ({"min_vcpus": 32}, "has 16 vCPUs, you asked for at least 32 (option min_vcpus)"),
+        ({"disk_gb": 500}, "has 400 GB of disk, you asked for at least 500 (option disk)"),
+        ({"hours": 1000}, "has 720 hours left, you asked for at least 1000 (option hours)"),
+        ({"min_cuda_version": "12.10"}, "supports CUDA 12.8 at most, you asked for 12.10 (option min_cuda_version)"),
+        ({"cuda_versions": ("13.0",)}, "does not support CUDA 13.0 (option cuda_versions)"),
+        ({"regions": ("DE",)}, "is in US, not in DE (option regions)"),
+        ({"gpu_count": 2}, "comes with 1 GPU, you asked for 2 (option gpu_count)"),
+        ({"min_gpu_memory": 48}, "has 24 GB per GPU, you asked for at least 48 (option min_gpu_memory)"),
+        ({"min_compute_capability": 9.0}, "has compute capability 8.9, you asked for at least 9"),
     ],
 )
 def test_what_excludes_a_machine_is_named_with_its_number(wish, words):
     found = survey(Machines(offers=[machine()]), **wish)
     (miss,) = found.misses
-    assert words in miss.words
-    assert miss.words.startswith("RTX 4090 on machines at USD 0.36 per hour")
+    assert words in miss.text
+    assert miss.text.startswith("RTX 4090 on machines at USD 0.36 per hour")
     assert words in found.refusal().message
 
 
@@ -224,7 +224,7 @@ def test_what_a_catalogue_does_not_tell_is_asked_for_at_the_create():
 
 def test_a_machine_that_does_not_tell_what_is_wished_is_not_rented():
     (miss,) = survey(Machines(offers=[machine(ram_gb=None)]), min_ram_gb=1).misses
-    assert "does not tell its GB of memory" in miss.words
+    assert "does not report its memory" in miss.text
 
 
 def test_a_host_of_bad_memory_is_avoided_and_told():
@@ -315,7 +315,9 @@ def test_a_provider_without_the_place_is_left_out_with_a_note():
     found = survey(clouds, machines, regions=("EU-RO-1",))
     assert not machines.calls
     assert "machines is left out: it has no place EU-RO-1 (option regions)" in found.notes
-    with pytest.raises(errors.BadRequest, match=r"'EU-RO-9' .* no country and no data centre of clouds or machines"):
+    with pytest.raises(
+        errors.BadRequest, match=r"'EU-RO-9' .* neither a country nor a data centre of clouds or machines"
+    ):
         survey(clouds, machines, regions=("EU-RO-9",))
 
 
@@ -349,7 +351,7 @@ def test_a_region_of_the_world_is_its_countries():
     [
         ({"min_gpu_memory": 80, "gpus": ("RTX 4090",)}, r"min_gpu_memory is 80 GB.*RTX 4090 has 24"),
         ({"min_compute_capability": 9.0, "gpus": ("4090", "A40")}, r"min_compute_capability is 9.*A40 has 8.6"),
-        ({"bid": 0.2}, "bid is USD 0.20, and interruptible is false"),
+        ({"bid": 0.2}, "bid is USD 0.20, but interruptible is false"),
         (
             {"bid": 0.5, "max_price": 0.4, "interruptible": True},
             r"bid \(USD 0.50.*above the option max_price \(USD 0.40",
@@ -357,14 +359,14 @@ def test_a_region_of_the_world_is_its_countries():
         ({"regions": ("ZZ",)}, "'ZZ' .*is not a country's code in ISO 3166"),
         ({"regions": ("UK",)}, "United Kingdom is GB"),
         ({"regions": ("EU",)}, "region europe"),
-        ({"min_cuda_version": "twelve"}, "min_cuda_version is 'twelve'; it is written like 12.8"),
+        ({"min_cuda_version": "twelve"}, "min_cuda_version is 'twelve'; write it like 12.8"),
         ({"min_cuda_version": "12.4", "cuda_versions": ("12.4",)}, "exclude each other"),
-        ({"clouds": ("PRIVATE",)}, "clouds holds 'PRIVATE'"),
+        ({"clouds": ("PRIVATE",)}, "clouds contains 'PRIVATE'"),
         ({"rank_by": "beauty"}, "rank_by is 'beauty'"),
-        ({"max_price": 0}, "max_price is 0; it is a number above 0"),
+        ({"max_price": 0}, "max_price is 0; give a number above 0"),
         ({"gpu_count": 0}, "gpu_count is 0"),
         ({"gpu_count": 64}, "no machine has more than 16"),
-        ({"min_compute_capability": 890}, "written like 8.9"),
+        ({"min_compute_capability": 890}, "write it like 8.9"),
         ({"hours": -1}, "hours is -1"),
         ({"cpu": Cpu("cpu3c", 4), "min_gpu_memory": 24}, "cpu and min_gpu_memory exclude each other"),
     ],
@@ -379,7 +381,7 @@ def test_wishes_that_contradict_each_other_are_named_before_anybody_is_asked(wis
 def test_interruptible_is_refused_where_nobody_has_it_and_a_note_where_one_has():
     clouds, machines = both(kind(), machine(interruptible=True, min_bid=0.2))
     with pytest.raises(
-        errors.BadRequest, match=r"interruptible is true, and none of the providers clouds .*there are none"
+        errors.BadRequest, match=r"interruptible is true, but there are no such pods on clouds .*there are none"
     ):
         survey(clouds, interruptible=True)
     found = survey(clouds, machines, interruptible=True, bid=0.25)
@@ -399,8 +401,8 @@ def test_the_price_is_told_with_the_cap_and_the_place():
     found = survey(Clouds(offers=[replace(PLACED, usd_per_hour=0.44)]), gpus=("4090",), max_price=0.4)
     refused = found.refusal()
     assert (
-        "RTX 4090 at USD 0.44 per hour exceeds the cap of USD 0.40 per hour (option max_price); cheapest is USD 0.44 "
-        "on clouds in US-TX-3." in refused.message
+        "RTX 4090 at USD 0.44 per hour exceeds the cap of USD 0.40 per hour (option max_price); the cheapest is "
+        "USD 0.44 on clouds in US-TX-3." in refused.message
     )
     assert isinstance(refused, errors.TooExpensive)
     assert refused.facts["misses"][0]["wishes"] == ["max_price"]
@@ -420,8 +422,8 @@ def test_what_two_wishes_exclude_is_told_as_the_pair():
     found = survey(Machines(offers=[machine(ram_gb=16.0, price=0.5)]), max_price=0.4, min_ram_gb=64)
     (miss,) = found.misses
     assert set(miss.requirements) == {"max_price", "min_memory"}
-    assert "has 16 GB of memory" in miss.words
-    assert "exceeds the cap of USD 0.40 per hour (option max_price)" in miss.words
+    assert "has 16 GB of memory" in miss.text
+    assert "exceeds the cap of USD 0.40 per hour (option max_price)" in miss.text
 
 
 def test_a_single_wish_is_told_before_any_pair():
@@ -443,10 +445,10 @@ def test_what_the_provider_filters_away_is_asked_for_only_when_nothing_fits():
     gone = Machines(offers=[replace(machine(), id=None, availability="none", obstacle="is offered by no machine")])
     gone.near = machines.near
     found = survey(gone, gpus=("4090",))
-    assert [miss.words for miss in found.misses] == [
+    assert [miss.text for miss in found.misses] == [
         "RTX 4090 on machines at USD 0.36 per hour in US has a reliability of 0.9 (option search)"
     ]
-    assert survey(gone, gpus=("4090",), near=False).misses[0].words.endswith("is offered by no machine")
+    assert survey(gone, gpus=("4090",), near=False).misses[0].text.endswith("is offered by no machine")
 
 
 def test_what_comes_near_and_fits_by_now_is_an_offer():
@@ -467,7 +469,7 @@ def test_another_gpu_that_would_fit_is_one_hint():
     offers = [kind("RTX 4090", 0.69), kind("L40S", 0.5), kind("RTX 6000 Ada", 0.45), kind("T4", 0.1)]
     found = survey(Clouds(offers=offers), gpus=("RTX 4090",), max_price=0.5)
     assert [miss.offer.gpu for miss in found.misses] == ["RTX 4090", "RTX 6000 Ada"]
-    assert found.misses[1].words.endswith("fits, and is none of the GPUs that are named (option gpus)")
+    assert found.misses[1].text.endswith("would fit but is not one of the GPUs you named (option gpus)")
 
 
 def test_nothing_left_is_told_last_and_is_no_wish():
@@ -484,11 +486,11 @@ def test_what_never_is_for_rent_is_a_wrong_request():
     assert isinstance(never, errors.BadRequest)
     many = survey(Clouds(offers=[kind(max_count=4)]), gpus=("4090",), gpu_count=8).refusal()
     assert isinstance(many, errors.BadRequest)
-    assert "comes at most 4 to a pod" in many.message
+    assert "comes with at most 4 GPUs per pod" in many.message
 
 
 def test_what_is_not_tried_is_told_with_the_offers():
     offers = [kind(), kind("H100", 2.99, availability="none")]
     found = survey(*both(*offers, machine(1), machine(2, price=0.9)), gpus=("H100", "4090"), max_price=0.8)
     assert "H100 on clouds is out of stock in the cloud SECURE" in found.notes
-    assert "1 offers of machines do not fit (1 max_price)" in found.notes
+    assert "offers of machines that do not fit: 1 (1 max_price)" in found.notes

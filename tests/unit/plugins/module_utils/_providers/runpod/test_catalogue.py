@@ -245,7 +245,7 @@ def test_what_comes_near_is_elsewhere_or_on_an_older_driver_and_that_is_its_obje
     )
     secure, community = near_offers(*script, countries=("FR",), min_cuda_version="12.8")
     assert (secure.cloud, community.cloud) == ("SECURE", "COMMUNITY")
-    assert [(each.requirement, each.words) for each in secure.objections] == [
+    assert [(each.requirement, each.reason) for each in secure.objections] == [
         ("regions", "is left in US-IL-1 and EU-RO-1 and not in FR"),
         ("min_cuda_version", "is left on hosts with CUDA 12.4, and 12.8 is wished"),
     ]

@@ -270,7 +270,7 @@ def test_each_filter_that_an_offer_breaks_is_an_objection(raw, wishes, wish, wor
     (offer,) = near(rows.offer(**raw), **wishes)
     (objection,) = offer.objections
     assert objection.requirement == wish
-    assert words in objection.words
+    assert words in objection.reason
 
 
 def test_fewer_gpus_to_a_pod_come_near_where_there_are_not_so_many():
@@ -285,8 +285,8 @@ def test_a_search_that_finds_nothing_says_which_wish_excludes_what():
     with Conversation(GPUS, found(), GPUS, found(*raws)) as api:
         survey = search.survey({"vastai": driver(api)}, {"vastai": query(min_cuda_version="12.8", regions=("US",))})
     assert [miss.requirements for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
-    assert "has CUDA 12.2 at most, and 12.8 is wished (option min_cuda_version)" in survey.refusal().message
-    assert "is in FR, and not in US (option regions)" in survey.refusal().message
+    assert "supports CUDA 12.2 at most, you asked for 12.8 (option min_cuda_version)" in survey.refusal().message
+    assert "is in FR, not in US (option regions)" in survey.refusal().message
 
 
 SIGNS = {"eq": "=", "gte": ">=", "lte": "<="}
