@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..._core.errors import AuthError
 from ..settings import Setting, Sources, checked_address, checked_key, find_address
+
+try:
+    import tomllib
+except ImportError:  # Python before 3.11, which a module may run under on a host other than the controller
+    tomllib = None  # type: ignore[assignment]
 
 #: GB of the smallest volume disk.
 LEAST_VOLUME = 10
@@ -133,8 +139,10 @@ KEY_VARIABLE = "RUNPOD_API_KEY"
 URL_VARIABLE = "RUNPOD_API_BASE_URL"
 DEFAULT_URL = "https://api.runpod.io"
 #: The vendor's Python tools write ``api_key = "…"`` under a profile, its command line tool ``apikey = '…'``.
-_TOML_KEY = re.compile(r"""^\s*api_?key\s*=\s*(["'])(?P<key>[^"']+)\1\s*(#.*)?$""", re.IGNORECASE)
-_TOML_PROFILE = re.compile(r"""^\s*\[\s*["']?(?P<name>[^\]"']*?)["']?\s*\]\s*(#.*)?$""")
+_KEY_NAME = re.compile(r"api_?key", re.IGNORECASE)
+#: The same in a line, and a profile's heading, of a file that is damaged or cannot be parsed here.
+_KEY_LINE = re.compile(r"""^\s*api_?key\s*=\s*(["'])(?P<key>[^"']+)\1\s*(#.*)?$""", re.IGNORECASE)
+_PROFILE_LINE = re.compile(r"""^\s*\[\s*["']?(?P<name>[^\]"']*?)["']?\s*\]\s*(#.*)?$""")
 
 
 def find_key(option: str | None, environ: Mapping[str, str]) -> str:
@@ -200,17 +208,36 @@ def _from_config(path: Path) -> str | None:
 
 
 def _config_keys(path: Path) -> dict[str, str]:
-    """Return the keys in the vendor's configuration file by profile."""
+    """Return the keys in the vendor's configuration file by profile; of each profile the first.
+
+    A file that is not TOML is read line by line: a key in it must not be taken for a harmless text.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
-    keys: dict[str, str] = {}
+    try:
+        found = [*_in_tables("", tomllib.loads(text))] if tomllib is not None else [*_in_lines(text)]
+    except (ValueError, RecursionError):
+        found = [*_in_lines(text)]
+    return dict(reversed(found))
+
+
+def _in_tables(profile: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each profile that has a key, and the key; the profile of the top level is empty."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _in_tables(f"{profile}.{name}" if profile else name, value)
+        elif isinstance(value, str) and value and _KEY_NAME.fullmatch(name):
+            yield profile, value
+
+
+def _in_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the same from the lines that have the form in which the vendor's tools write them."""
     profile = ""
-    for line in lines:
-        heading, entry = _TOML_PROFILE.match(line), _TOML_KEY.match(line)
+    for line in text.splitlines():
+        heading, entry = _PROFILE_LINE.match(line), _KEY_LINE.match(line)
         if heading:
             profile = heading["name"]
         elif entry:
-            keys.setdefault(profile, entry["key"])
-    return keys
+            yield profile, entry["key"]

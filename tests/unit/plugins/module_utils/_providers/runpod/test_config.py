@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.errors import AuthError, BadRequest
 from ansible_collections.podyard.gpu.plugins.module_utils._providers import registry
+from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod import config
 from ansible_collections.podyard.gpu.plugins.module_utils._providers.runpod.config import find_key, find_url
 
 
@@ -56,6 +57,40 @@ def test_the_vendors_command_line_tool_writes_its_own_form(tmp_path):
 def test_of_several_profiles_the_default_one_counts(tmp_path, text, key):
     write_config(tmp_path, text)
     assert find_key(None, environ(tmp_path)) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("default = { api_key = 'inline' }\n", "inline"),
+        ("default.api_key = 'dotted'\n", "dotted"),
+        ('[default]\napi_key = """\nmany"""\n', "many"),
+        ('[default]\napi_key = "esc\\u0041ped"\n', "escAped"),
+        ("[default]\nnote = 'api_key = \"in a text\"'\napi_key = 'true'\n", "true"),
+    ],
+)
+def test_every_spelling_of_toml_is_read(tmp_path, text, key):
+    write_config(tmp_path, text)
+    assert find_key(None, environ(tmp_path)) == key
+
+
+@pytest.mark.parametrize("text", ["[default]\napi_key = 'd'\napi_key = 'again'\n", "[default]\napi_key = 'd'\noops\n"])
+def test_a_damaged_file_still_gives_its_key(tmp_path, text):
+    write_config(tmp_path, text)
+    assert find_key(None, environ(tmp_path)) == "d"
+
+
+def test_a_python_without_tomllib_reads_what_the_vendors_tools_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "tomllib", None)
+    write_config(tmp_path, "[work]\napi_key = 'w'\n[default]\napi_key = 'd'\n")
+    assert find_key(None, environ(tmp_path)) == "d"
+
+
+@pytest.mark.parametrize("text", ["[default]\napi_key = 7\n", "a = " + "[" * 100_000, "[default]\napi_key = ''\n"])
+def test_what_is_no_key_is_none(tmp_path, text):
+    write_config(tmp_path, text)
+    with pytest.raises(AuthError, match="There is no API key"):
+        find_key(None, environ(tmp_path))
 
 
 def test_of_several_other_profiles_none_is_guessed(tmp_path):
