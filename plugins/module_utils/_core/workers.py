@@ -46,10 +46,10 @@ class WorkerPool:
         self.signalled = ""
 
     def stop(self) -> None:
-        """Make every thread stop at its next ``halt`` or wait."""
+        """Make every thread stop at its next ``check`` or wait."""
         self._stopped.set()
 
-    def halt(self) -> None:
+    def check(self) -> None:
         """Raise Interrupted when the work must stop."""
         if self._stopped.is_set():
             raise Interrupted(self.signalled or "another pod of this call failed")
@@ -58,16 +58,16 @@ class WorkerPool:
         """Return a clock whose sleeps end early, with Interrupted, when the work must stop."""
 
         def sleep(seconds: float) -> None:
-            self.halt()
+            self.check()
             if self._clock.sleep is time.sleep:
                 self._stopped.wait(seconds)
             else:
                 self._clock.sleep(seconds)
-            self.halt()
+            self.check()
 
         return replace(self._clock, sleep=sleep)
 
-    def work(self, jobs: Sequence[Callable[[], Any]], *, all_or_none: bool = False) -> list[Any]:
+    def run(self, jobs: Sequence[Callable[[], Any]], *, all_or_none: bool = False) -> list[Any]:
         """Run all jobs and return their results in order; a failed job's result is its exception.
 
         :param all_or_none: once one job has failed, stop the others.
@@ -77,7 +77,7 @@ class WorkerPool:
         for number in range(len(jobs)):
             left.put(number)
 
-        def labour() -> None:
+        def drain() -> None:
             while True:
                 try:
                     number = left.get_nowait()
@@ -90,8 +90,8 @@ class WorkerPool:
                     if all_or_none:
                         self.stop()
 
-        threads = [threading.Thread(target=labour, name="podyard-crew") for _each in jobs[: self._size]]
-        with self.hearing():
+        threads = [threading.Thread(target=drain, name="podyard-worker") for _each in jobs[: self._size]]
+        with self.catch_signals():
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -100,7 +100,7 @@ class WorkerPool:
         return results
 
     @contextlib.contextmanager
-    def hearing(self) -> Iterator[None]:
+    def catch_signals(self) -> Iterator[None]:
         """Let signals end the work instead of the process during the block.
 
         A signal that the process ignores, as under ``nohup``, stays ignored.

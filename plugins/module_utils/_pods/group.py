@@ -80,7 +80,7 @@ class PodGroup(GroupCall):
                 f"The run's ledger says that a pod {self.names.name} may be on {name}, and {name} is not asked: it "
                 f"would be rented twice, or go on costing money. Name {name} too (option providers), and give its key."
             )
-        found = group_find.find(self.names, works, self.crew, self.check)
+        found = group_find.find(self.names, works, self.workers, self.check)
         self._refuse_to_end_early()
         return found
 
@@ -95,8 +95,8 @@ class PodGroup(GroupCall):
         return first
 
     def _refuse_to_end_early(self) -> None:
-        if self.crew.signalled:
-            raise errors.CloudError(f"Interrupted by {self.crew.signalled}; nothing was rented by this call.")
+        if self.workers.signalled:
+            raise errors.CloudError(f"Interrupted by {self.workers.signalled}; nothing was rented by this call.")
 
     def _life(self, name: str, provider: str, work: PodContext | None = None) -> PodLifecycle:
         side = self.sides[provider]
@@ -231,18 +231,18 @@ class PodGroup(GroupCall):
 
         def keep(name: str, pod: Pod) -> Any:
             work = self._own(pod.provider)
-            waits = replace(work, polls=replace(work.polls, clock=self.crew.waiting()))
+            waits = replace(work, polls=replace(work.polls, clock=self.workers.waiting()))
             standing = self._life(name, pod.provider, waits).standing()
             standing = replace(standing, readiness=self.bounded(standing.readiness, name, keep=True))
             return standing.running(pod) if state == "running" else standing.present(pod)
 
         jobs = [(lambda name=name, pod=pod: keep(name, pod)) for name, pod in there.items()]
-        results = self.crew.work(jobs)
+        results = self.workers.run(jobs)
         kept = {}
         for name, result in zip(there, results):
             if isinstance(result, Interrupted):
                 raise errors.CloudError(
-                    f"Interrupted by {self.crew.signalled}; the pods that were there are left alone."
+                    f"Interrupted by {self.workers.signalled}; the pods that were there are left alone."
                 )
             if isinstance(result, BaseException):
                 raise result
@@ -267,7 +267,7 @@ class PodGroup(GroupCall):
                 jobs.append(
                     lambda name=name, pod=pod, work=work: self._life(name, pod.provider, work).standing().stopped(pod)
                 )
-        for name, result in zip(order, self.crew.work(jobs)):
+        for name, result in zip(order, self.workers.run(jobs)):
             if isinstance(result, BaseException):
                 raise result
             outcome.changed |= result.changed

@@ -66,7 +66,7 @@ class GroupCall:
         self.polls, self.progress = first.polls, first.progress
         self.grace = first.grace
         self._until = self.polls.clock.monotonic() + self.deadline if self.deadline is not None else None
-        self.crew = WorkerPool(self.polls.clock)
+        self.workers = WorkerPool(self.polls.clock)
         self._hosts = KnownHosts(several=False)
 
     def note(self, text: str) -> None:
@@ -81,7 +81,7 @@ class GroupCall:
         :raises WaitTimeout: when its deadline has passed.
         :raises Interrupted: when it was told to end.
         """
-        self.crew.halt()
+        self.workers.check()
         if self._until is not None and self.polls.clock.monotonic() >= self._until:
             raise errors.WaitTimeout(
                 f"No pod {self.names.name} got ready within the {self.deadline:.0f} s of the whole call (option "
@@ -101,10 +101,10 @@ class GroupCall:
         """End these at their providers, all at the same time. :raises NotProvedGone: for those that may be there."""
         by_provider = {name: [pod for pod in pods if pod.provider == name] for name in self.sides}
         names = [name for name, theirs in by_provider.items() if theirs]
-        crew = WorkerPool(self.polls.clock)
+        pool = WorkerPool(self.polls.clock)
         jobs = [(lambda name=name: self.sides[name].work.end(by_provider[name], settle=settle)) for name in names]
         unproved: list[errors.NotProvedGone] = []
-        for name, results in zip(names, crew.work(jobs)):
+        for name, results in zip(names, pool.run(jobs)):
             if isinstance(results, BaseException):
                 raise results
             gone += results

@@ -121,11 +121,11 @@ class FoundPods:
         return max((each.attempt for each in parsed if each is not None), default=0) + 1
 
 
-def find(names: GroupNames, works: Mapping[str, PodContext], crew: WorkerPool, check: bool) -> FoundPods:
+def find(names: GroupNames, works: Mapping[str, PodContext], pool: WorkerPool, check: bool) -> FoundPods:
     """Ask all providers at the same time. What the run's ledger knows of and a list does not show is looked for."""
     listing = {name: (lambda work=work: _list(names, work, check)) for name, work in works.items()}
     found = FoundPods()
-    for name, result in zip(listing, crew.work(list(listing.values()))):
+    for name, result in zip(listing, pool.run(list(listing.values()))):
         if isinstance(result, errors.CloudError):
             found.down[name] = result
         elif isinstance(result, BaseException):

@@ -110,7 +110,7 @@ class GroupRental:
         offers = self._call.bad_hosts.last(self._offers)
         if self._call.check:
             return self._predicted(offers)
-        with self._call.crew.hearing():
+        with self._call.workers.catch_signals():
             return self._all(self._pool(offers), outcome)
 
     def _pool(self, offers: Sequence[Offer]) -> OfferPool:
@@ -118,15 +118,15 @@ class GroupRental:
         return OfferPool(offers, self._again, self._remember, len(self._first))
 
     def _all(self, pool: OfferPool, outcome: PodOutcome) -> dict[str, Reached]:
-        """All at the same time."""
-        crew = self._call.crew
+        """Rent all of them at the same time."""
+        workers = self._call.workers
         jobs = [(lambda name=name: self._one(name, pool)) for name in self._first]
-        results = crew.work(jobs, all_or_none=True)
+        results = workers.run(jobs, all_or_none=True)
         for history in self._histories:
             outcome.attempts += history.attempts
             outcome.gone += history.gone
         failures = [result for result in results if isinstance(result, BaseException)]
-        if failures or crew.signalled:
+        if failures or workers.signalled:
             rented = [result for result in results if isinstance(result, Reached)]
             raise self._given_up(rented, failures, outcome)
         return dict(zip(self._first, results))
@@ -169,7 +169,7 @@ class GroupRental:
         history = AttemptLog(clock=call.polls.clock)
         self._histories.append(history)
         orders = {provider: self._own(provider, name, history) for provider in self._orders}
-        targets = {provider: order.target(call.crew.waiting()) for provider, order in orders.items()}
+        targets = {provider: order.target(call.workers.waiting()) for provider, order in orders.items()}
         first = next(iter(orders.values()))
         seconds = pod_readiness.rented(first.readiness)
         limits = RentLimits(first.wanted.max_price, call.most, seconds, self.strict_contract, call.before_try)
@@ -193,7 +193,7 @@ class GroupRental:
     def _own(self, provider: str, name: str, history: AttemptLog) -> PodOrder:
         """Return the order for the pod of this name at this provider, with a connection of its own."""
         call, order = self._call, self._orders[provider]
-        work = replace(order.work, provider=self._sides[provider].connect(), halt=call.crew.halt)
+        work = replace(order.work, provider=self._sides[provider].connect(), halt=call.workers.check)
         readiness = call.bounded(order.readiness, name)
         if readiness is not None:
             readiness = replace(readiness, reached=history.reach)
@@ -210,7 +210,7 @@ class GroupRental:
             error = next((each for each in real if isinstance(each, errors.NotProvedGone)), real[0])
         else:
             error = errors.CloudError(
-                f"Interrupted by {call.crew.signalled}: what this call had rented was given back and is proved gone."
+                f"Interrupted by {call.workers.signalled}: what this call had rented was given back and is proved gone."
             )
         pods = [reached.pod for reached in rented]
         if pods:

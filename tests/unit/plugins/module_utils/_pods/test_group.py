@@ -445,7 +445,7 @@ class TogetherTime(FakeTime):
         self.now += 5.0
 
     def sleep(self, seconds):
-        if threading.current_thread().name == "podyard-crew":
+        if threading.current_thread().name == "podyard-worker":
             self.barrier.wait()
 
 

@@ -429,8 +429,8 @@ def test_a_signal_gives_back_all_that_is_on_its_way(world, count):
     heard = threading.Event()
     world.banner = banner
     fleet = world.made(name="x", count=count)
-    stop = fleet.crew.stop
-    fleet.crew.stop = lambda: [stop(), heard.set()]
+    stop = fleet.workers.stop
+    fleet.workers.stop = lambda: [stop(), heard.set()]
     with pytest.raises(errors.CloudError, match=r"Interrupted by SIGTERM.*given back and is proved gone") as caught:
         fleet.ensure("present")
     assert world.living() == []
@@ -441,7 +441,7 @@ def test_a_signal_gives_back_all_that_is_on_its_way(world, count):
 
 def test_after_a_signal_no_order_is_sent(world):
     world.made(name="x")
-    world.two.plan("offers", lambda query: world.fleet.crew.stop() or world.two.catalogue)
+    world.two.plan("offers", lambda query: world.fleet.workers.stop() or world.two.catalogue)
     with pytest.raises(errors.CloudError):
         world.fleet.ensure("present")
     assert world.writes() == []

@@ -57,13 +57,13 @@ def test_results_come_in_the_order_of_the_jobs_and_faults_in_their_place():
     def fail():
         raise ValueError("this one")
 
-    first, second, third = WorkerPool(Clock()).work([lambda: 1, fail, lambda: 3])
+    first, second, third = WorkerPool(Clock()).run([lambda: 1, fail, lambda: 3])
     assert (first, str(second), third) == (1, "this one", 3)
     assert isinstance(second, ValueError)
 
 
 def test_so_many_work_at_the_same_time_and_no_more():
-    crew, at_work, most = WorkerPool(Clock(), size=3), [], []
+    pool, at_work, most = WorkerPool(Clock(), size=3), [], []
     lock, full = threading.Lock(), threading.Barrier(3, timeout=20)
 
     def job():
@@ -74,12 +74,12 @@ def test_so_many_work_at_the_same_time_and_no_more():
         with lock:
             at_work.pop()
 
-    crew.work([job] * 6)
+    pool.run([job] * 6)
     assert max(most) == 3
 
 
 def test_all_or_none_stops_those_that_ask():
-    crew = WorkerPool(Clock(), size=2)
+    pool = WorkerPool(Clock(), size=2)
     failed = threading.Event()
 
     def fail():
@@ -88,9 +88,9 @@ def test_all_or_none_stops_those_that_ask():
 
     def wait():
         failed.wait(20)
-        crew.waiting().sleep(600)
+        pool.waiting().sleep(600)
 
-    error, interrupted = crew.work([fail, wait], all_or_none=True)
+    error, interrupted = pool.run([fail, wait], all_or_none=True)
     assert isinstance(error, ValueError)
     assert isinstance(interrupted, Interrupted)
     assert str(interrupted) == "another pod of this call failed"
@@ -98,46 +98,46 @@ def test_all_or_none_stops_those_that_ask():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_waits_and_not_the_process(number):
-    crew = WorkerPool(Clock())
+    pool = WorkerPool(Clock())
 
     def wait():
         os.kill(os.getpid(), number)
-        crew.waiting().sleep(600)
+        pool.waiting().sleep(600)
 
     before = signal.getsignal(number)
     begun = time.monotonic()
-    [interrupted] = crew.work([wait])
+    [interrupted] = pool.run([wait])
     assert isinstance(interrupted, Interrupted)
-    assert crew.signalled == signal.Signals(number).name
+    assert pool.signalled == signal.Signals(number).name
     assert signal.getsignal(number) == before
     assert time.monotonic() - begun < 300
 
 
 def test_a_signal_that_is_not_to_be_heard_is_not():
     """``nohup`` and a shell's background jobs."""
-    crew = WorkerPool(Clock())
+    pool = WorkerPool(Clock())
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert crew.work([lambda: os.kill(os.getpid(), signal.SIGHUP) or "done"]) == ["done"]
+        assert pool.run([lambda: os.kill(os.getpid(), signal.SIGHUP) or "done"]) == ["done"]
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert crew.signalled == ""
+    assert pool.signalled == ""
 
 
-def test_a_thread_may_have_a_crew_of_its_own():
+def test_a_thread_may_have_a_pool_of_its_own():
     """Only the main thread can hear signals."""
     outer = WorkerPool(Clock())
-    assert outer.work([lambda: WorkerPool(Clock()).work([lambda: 1])]) == [[1]]
+    assert outer.run([lambda: WorkerPool(Clock()).run([lambda: 1])]) == [[1]]
 
 
 def test_time_that_is_not_true_passes_as_it_likes():
     fake = FakeTime()
-    crew = WorkerPool(fake.clock)
-    crew.waiting().sleep(100)
+    pool = WorkerPool(fake.clock)
+    pool.waiting().sleep(100)
     assert fake.now == 1100
-    crew.stop()
+    pool.stop()
     with pytest.raises(Interrupted):
-        crew.waiting().sleep(1)
+        pool.waiting().sleep(1)
     assert fake.now == 1100
 
 
