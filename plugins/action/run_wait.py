@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 
+from ..module_utils._core.units import duration
 from ..plugin_utils._common.action import ControllerAction, local_path
 from ..plugin_utils._common.screen import show
 from ..plugin_utils._record.record import RunError
@@ -62,13 +63,13 @@ class ActionModule(ControllerAction):
         while (owner := run.owner()).kind != "nobody":
             now = time.monotonic()
             if now - begun > timeout:
-                where = f"still at stage {run.stage} after {timeout:g} seconds"
+                where = f"still at stage {run.stage} after {duration(timeout)}"
                 raise RunError(
                     f"The run {run.run_id} is {where}; {owner.words} works on it. See {run.directory / 'guard.log'}."
                 )
             if now - said > SAY:
                 said = now
-                show(f"stop: waits for {owner.words}, at stage {run.stage}, {now - begun:.0f} s so far")
+                show(f"stop: waits for {owner.words}, at stage {run.stage}, {duration(now - begun)} so far")
             time.sleep(LOOK)
             run = Run.at(run.directory)
         return run

@@ -129,6 +129,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.shown import clean
+from ..module_utils._core.units import duration
 from ..module_utils._pods import programs, ssh_options
 from ..module_utils._pods.connection import Connection, NotRun, connection_of
 from ..module_utils._pods.lease import RENEW
@@ -233,7 +234,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     result["pod"] = {"provider": connection.provider, "id": connection.pod_id, "name": connection.name}
     if result["timed_out"]:
-        ended = f"The command did not end within {params['timeout']:g} seconds on pod {connection.label}"
+        ended = f"The command did not end within {duration(params['timeout'])} on pod {connection.label}"
         module.fail_json(msg=f"{ended} and was ended.", changed=True, **result)
     if result["rc"] != 0 and params["fail_on_rc"]:
         last = (result["stderr"].strip() or result["stdout"].strip()).splitlines()[-1:]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._core import errors
+from .._core.units import duration
 
 try:
     import requests
@@ -84,7 +85,7 @@ class TooSlow(Exception):
     """
 
     def __init__(self, seconds: float, sent: bool) -> None:
-        super().__init__(f"no complete answer within {seconds:.0f} s")
+        super().__init__(f"no complete answer within {duration(seconds)}")
         self.sent = sent
 
 

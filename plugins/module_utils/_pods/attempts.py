@@ -12,7 +12,7 @@ from .._core import pod as pod_states
 from .._core.clock import Clock
 from .._core.offer import Offer, Rates
 from .._core.pod import Pod, PodRequest
-from .._core.units import usd
+from .._core.units import duration, usd
 
 #: What became of a try.
 RENTED, REFUSED, GIVEN_BACK = "rented", "refused", "given back"
@@ -136,5 +136,5 @@ def told(entry: dict[str, Any]) -> str:
     cost = f", cost {usd(entry['cost_usd'])}" if entry["stage"] else ""
     return (
         f"{entry['name']}: {what}{where} on {entry['provider']}{host} at {usd(entry['usd_per_hour'])} per hour: "
-        f"{entry['outcome']} after {entry['seconds']:.0f} s{stage}{cost}"
+        f"{entry['outcome']} after {duration(entry['seconds'])}{stage}{cost}"
     )

@@ -17,7 +17,7 @@ from .._core import errors
 from .._core import pod as pod_states
 from .._core.pod import UNKNOWN, Pod, PodRequest
 from .._core.times import seconds_since
-from .._core.units import usd
+from .._core.units import duration, usd
 from .._http.shared_file import SharedFile
 from . import ledger
 from .attempts import AttemptLog
@@ -57,7 +57,7 @@ def alone(work: PodContext, name: str, patience: float | None = None) -> Iterato
         if not held:
             raise errors.Conflict(
                 f"The pod {name} was not rented: another task on this machine has been renting it for more than "
-                f"{patience:.0f} s. See what it waits for, end it, and run this one again."
+                f"{duration(patience)}. See what it waits for, end it, and run this one again."
             )
         # Its age shows when its lock is obsolete.
         file.write({})
@@ -98,7 +98,7 @@ def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float 
             return min(found, key=lambda pod: pod.created_at or "")
         if absences >= PROOF:
             return None
-        work.progress.remind(f"Looking for a pod named {name}, {elapsed:.0f} of {span:.0f} s")
+        work.progress.remind(f"Looking for a pod named {name}, {duration(elapsed)} of {duration(span)}")
         work.polls.pause(max(QUICK, span - elapsed))
 
 
@@ -186,7 +186,7 @@ def create_once(work: PodContext, request: PodRequest, history: AttemptLog | Non
         except errors.Ambiguous as error:
             sends += 1
             history.uncertain = True
-            work.progress.say(f"{error.message} Looking for the pod by its name for {work.grace:.0f} s")
+            work.progress.say(f"{error.message} Looking for the pod by its name for {duration(work.grace)}")
             found = look_up(work, request.name, error)
             if found is not None:
                 write_quietly(work.ledger, work.progress, ledger.CREATED, found, reason="found by its name")

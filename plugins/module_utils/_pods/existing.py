@@ -11,6 +11,7 @@ from typing import Callable
 
 from .._core import errors
 from .._core.pod import FAILED, RENTED, RUNNING, STARTING, STOPPED, Pod
+from .._core.units import duration
 from .._providers.base import OPTIONS
 from . import diff
 from . import readiness as pod_readiness
@@ -201,10 +202,12 @@ class ExistingPod:
             pod = looks.see(pod, since=max(begun, polls.clock.monotonic() - polls.least))
             if pod.phase == phase:
                 return pod
-            self.work.progress.remind(f"{pod.label()}: waiting for {phase}, {gone:.0f} of {STOP_DEADLINE:.0f} s")
+            self.work.progress.remind(
+                f"{pod.label()}: waiting for {phase}, {duration(gone)} of {duration(STOP_DEADLINE)}"
+            )
         raise errors.WaitTimeout(
             f"The pod {pod.label()} is {pod.phase} ({pod.raw_status}) and not {phase} after "
-            f"{STOP_DEADLINE:.0f} s; look at it in the console.",
+            f"{duration(STOP_DEADLINE)}; look at it in the console.",
             stage=pod_readiness.stage_of(pod),
         )
 

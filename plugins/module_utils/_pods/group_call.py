@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from .._core import errors
 from .._core.pod import AUTHENTICATED, READY, RENTED, Pod
+from .._core.units import duration
 from .._core.workers import WorkerPool
 from .._providers.base import Provider
 from .bad_hosts import BadHosts
@@ -84,7 +85,7 @@ class GroupCall:
         self.workers.check()
         if self._until is not None and self.polls.clock.monotonic() >= self._until:
             raise errors.WaitTimeout(
-                f"No pod {self.names.name} got ready within the {self.deadline:.0f} s of the whole call (option "
+                f"No pod {self.names.name} got ready within the {duration(self.deadline)} of the whole call (option "
                 "deadline), and no further one is rented.",
                 stage=RENTED,
                 code=errors.OVERDUE,

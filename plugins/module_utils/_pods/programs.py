@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Union
 
-from .._core.units import size
+from .._core.units import duration, size
 
 #: Bytes of standard output. Most questions to a pod are answered within some kilobytes; who expects more says so.
 MOST_OUTPUT = 1 << 20
@@ -63,7 +63,7 @@ class TooLong(Exception):
     """The program took longer than it may, and was ended."""
 
     def __init__(self, seconds: float, output: bytes = b"", errors: bytes = b"") -> None:
-        super().__init__(f"gave no answer for {seconds:.0f} s")
+        super().__init__(f"gave no answer for {duration(seconds)}")
         self.output, self.errors = output, errors
 
 

@@ -18,7 +18,7 @@ from .._core import pod as pod_states
 from .._core.clock import PollInterval
 from .._core.pod import Pod
 from .._core.times import utc_now
-from .._core.units import usd
+from .._core.units import duration, usd
 from .._providers.base import Provider
 from .holder import Holder, doubt
 from .ledger import GONE, Ledger
@@ -134,12 +134,12 @@ def prove(ending: Ending, targets: Sequence[Target]) -> None:
         if not left or remaining <= 0:
             break
         ending.progress.remind(
-            f"Still ending {', '.join(target.pod.label() for target in left)}, {elapsed:.0f} s so far"
+            f"Still ending {', '.join(target.pod.label() for target in left)}, {duration(elapsed)} so far"
         )
         _pause(ending.polls, looks, remaining)
     for target in targets:
         if target.gone_at is None and target.reason is None:
-            target.reason = f"it was still there after {patience + settle:.0f} s"
+            target.reason = f"it was still there after {duration(patience + settle)}"
 
 
 def _pause(polls: PollInterval, looks: int, at_most: float) -> None:

@@ -33,6 +33,7 @@ from .._core.pod import (
     Endpoint,
     Pod,
 )
+from .._core.units import duration
 from .._providers.base import Provider
 from . import bootstrap, logs, ssh
 from .lease import ARMED, Lease
@@ -230,7 +231,7 @@ class ReadinessWaiter:
                 raise
             self._reached = stage
             self._ready.reached(pod, stage)
-            self._progress.say(f"{pod.label()}: {stage} after {self._polls.clock.monotonic() - begun:.0f} s")
+            self._progress.say(f"{pod.label()}: {stage} after {duration(self._polls.clock.monotonic() - begun)}")
         pod = self._ready.named(pod, self._user)
         probe = self._probe or ssh.Probe(False, False)
         lease = self._ready.lease
@@ -256,10 +257,12 @@ class ReadinessWaiter:
             if not problem:
                 return pod
             self._failures += pod.endpoint is not None
-            self._progress.remind(f"{pod.label()}: waiting for {stage}, {gone:.0f} of {seconds:.0f} s; {problem}")
+            self._progress.remind(
+                f"{pod.label()}: waiting for {stage}, {duration(gone)} of {duration(seconds)}; {problem}"
+            )
         quoted, code = self._quote(pod)
         raise errors.WaitTimeout(
-            f"The pod {pod.label()} reached {self._reached} but not {stage} within {seconds:.0f} s{overdue}: "
+            f"The pod {pod.label()} reached {self._reached} but not {stage} within {duration(seconds)}{overdue}: "
             f"{problem}. {ADVICE[stage]}{quoted}",
             stage=self._reached,
             code=errors.OVERDUE if overdue else code,
@@ -295,7 +298,7 @@ class ReadinessWaiter:
             if young or self._absences < 2:
                 return pod
             seconds = self._polls.clock.monotonic() - self._begun
-            never = f"was never shown by the provider in the {seconds:.0f} s since it was rented"
+            never = f"was never shown by the provider in the {duration(seconds)} since it was rented"
             raise self._lost(pod, "does not exist any more" if self._seen else never, error) from error
         except (errors.ServerError, errors.Unreachable, errors.RateLimited, errors.BadAnswer) as error:
             self._progress.remind(f"{pod.label()}: {error.message}")

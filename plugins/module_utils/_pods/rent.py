@@ -18,7 +18,7 @@ from typing import Callable
 from .._core import errors
 from .._core.offer import Offer
 from .._core.pod import RENTED, UNKNOWN, Pod, PodRequest
-from .._core.units import usd
+from .._core.units import duration, usd
 from .._market.search import over
 from . import attempts
 from .attempts import AttemptLog
@@ -351,7 +351,7 @@ def _not_rented(refusals: Sequence[errors.CloudError], seconds: float) -> errors
     """Return the error when no order was accepted for too long."""
     last = refusals[-1]
     return errors.NoCapacity(
-        f"Nothing was rented within {seconds:.0f} s: {len(refusals)} offers were refused, the last one in the "
+        f"Nothing was rented within {duration(seconds)}: {len(refusals)} offers were refused, the last one in the "
         f"provider's words: {(last.detail or last.message).rstrip('.')}. {ADVICE[RENTED]}",
         status=last.status,
         detail=last.detail,

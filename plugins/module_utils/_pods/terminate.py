@@ -19,7 +19,7 @@ from .._core.clock import PollInterval
 from .._core.names import PodName
 from .._core.pod import Pod
 from .._core.times import seconds_since
-from .._core.units import usd
+from .._core.units import duration, usd
 from .._providers.base import Provider
 from .holder import Holder, doubt
 from .ledger import GONE, Ledger
@@ -171,10 +171,10 @@ class _GivingBack:
             if not (self._waiting() or problem) or (late >= PROOF and not targets):
                 break
             if problem and not told:
-                progress.say(f"{problem}: the provider's list is looked at again past {self.grace:.0f} s")
+                progress.say(f"{problem}: the provider's list is looked at again past {duration(self.grace)}")
                 told = True
             progress.remind(
-                f"Looking for pods that were asked for but not seen yet, {elapsed:.0f} of {self.grace:.0f} s"
+                f"Looking for pods that were asked for but not seen yet, {duration(elapsed)} of {duration(self.grace)}"
             )
             polls.pause(max(QUICK, self.grace - elapsed))
         return [*done.values(), *self._never_appeared()]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._core import errors
+from .._core.units import duration
 from .._core.values import to_json
 from .resource import Field, ResourceResult, ResourceSpec, ResourceStore
 
@@ -154,7 +155,7 @@ class ResourceReconciler:
             self.store.polls.pause(max(1.0, grace - gone))
         raise errors.Ambiguous(
             f"{cause.message} It was sent once, and no {self.resource.title} {self.wanted.label()} appeared within "
-            f"{grace:.0f} s.{problem} Run the task again: it looks before it makes anything.",
+            f"{duration(grace)}.{problem} Run the task again: it looks before it makes anything.",
             status=cause.status,
             request_id=cause.request_id,
             detail=cause.detail,
@@ -280,10 +281,10 @@ class ResourceReconciler:
             raise refusal
         listed = ", ".join(users)
         if self.check and waited > 0:
-            return [f"{_upper(label)} is used by {listed}; a real run waits up to {waited:.0f} s for that to end."]
+            return [f"{_upper(label)} is used by {listed}; a real run waits up to {duration(waited)} for that to end."]
         raise errors.Conflict(
             f"{_upper(label)} is used by {listed}, and was not deleted"
-            + (f" after {waited:.0f} s. " if waited > 0 else ". ")
+            + (f" after {duration(waited)}. " if waited > 0 else ". ")
             + self.resource.free,
             facts={"used_by": list(users)},
         )

@@ -16,6 +16,7 @@ from typing import Any
 from ...module_utils._core.errors import CloudError
 from ...module_utils._core.threads import begin
 from ...module_utils._core.times import parse_time
+from ...module_utils._core.units import duration
 from ...module_utils._pods.holder import Holder, holder
 from ...module_utils._providers import registry
 from ...module_utils._providers.base import Provider
@@ -73,5 +74,5 @@ def lists(
     threads = [begin(functools.partial(ask, name), f"podyard-list-{name}") for name in names]
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = f"gave no complete list of its pods within {seconds:g} seconds."
+    late = f"gave no complete list of its pods within {duration(seconds)}."
     return [found.get(name) or PodList(name, error=f"{name} {late}") for name in names]

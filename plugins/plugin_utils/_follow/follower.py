@@ -271,12 +271,12 @@ class Follower:
             why = f"{who} has lived for {lived} and may live {limits.max_hours:g} h."
             return self._end("stopped", "max_hours", why)
         if self.life.stalled(self.clock(), limits.stall_timeout):
-            why = f"For {duration(idle)} {self.life.words()} (stall_timeout is {limits.stall_timeout:g} s)."
+            why = f"For {duration(idle)} {self.life.words()} (stall_timeout is {duration(limits.stall_timeout)})."
             return self._end("failed", "stall", why)
         if self.life.blind(self.clock(), limits.stall_timeout):
             self._tell_once(
                 "stall",
-                f"for longer than stall_timeout ({limits.stall_timeout:g} s) {self.life.words()}; too "
+                f"for longer than stall_timeout ({duration(limits.stall_timeout)}) {self.life.words()}; too "
                 "little is known to end it",
             )
         return None
@@ -300,6 +300,6 @@ class Follower:
         return Verdict(
             "lost",
             "unreachable",
-            f"{self.eye.host.label} has not answered for {seconds:g} s while the training was followed "
+            f"{self.eye.host.label} has not answered for {duration(seconds)} while the training was followed "
             f"({self.silence}). The pod is gone or cut off; what was fetched so far is here.",
         )

@@ -91,7 +91,7 @@ class Answer:
     def words(self, condition: Condition) -> str:
         if condition.file:
             return f"there is no {condition.file} ({' '.join(self.said.split())})"
-        how = {TIMED_OUT: f"did not end within {self.limit:.0f} s", NOT_FOUND: "was not found (exit code 127)"}
+        how = {TIMED_OUT: f"did not end within {duration(self.limit)}", NOT_FOUND: "was not found (exit code 127)"}
         ended = how.get(self.code, f"last ended with exit code {self.code}")
         said = " ".join(text.printable(self.said.encode()).split())[-SHOWN_OF_OUTPUT:]
         return f"{condition.quoted} {ended}{f', and said: {said}' if said else ' and said nothing'}"
@@ -162,7 +162,7 @@ class Wait:
             self._announce()
             if answer is None and self.clock() - self._heard >= self.silence:
                 raise NotDone(
-                    f"The pod {self.label} has not answered for {self.silence:g} s while it set itself up: {words}"
+                    f"The pod {self.label} has not answered for {duration(self.silence)} during its set-up: {words}"
                 )
             if seconds >= self.timeout:
                 raise NotDone(f"The pod {self.label} has not set itself up within {duration(self.timeout)}: {words}.")

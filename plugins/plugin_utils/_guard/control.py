@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ...module_utils._core.units import duration
 from ...module_utils._pods.fence import is_coming, is_raised
 from ...module_utils._pods.terminate import GRACE
 from .._common.files import now
@@ -228,7 +229,7 @@ def _hand_over(guard: subprocess.Popen[bytes], orders: GuardOrders) -> str:
             # It ended before it read; its log says why, its answer (below) is empty.
             pass
         if not select.select([answers], [], [], START_TIMEOUT)[0]:
-            raise OSError(f"no word from the guard within {START_TIMEOUT:.0f} seconds")
+            raise OSError(f"no word from the guard within {duration(START_TIMEOUT)}")
         return answers.read().decode(errors="replace").strip()
 
 

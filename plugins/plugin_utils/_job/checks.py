@@ -17,6 +17,7 @@ from typing import Any
 from ...module_utils._core.names import MAX_LENGTH, PodName, is_run_id, slug
 from ...module_utils._core.patterns import BadPattern, to_regex
 from ...module_utils._core.public_keys import is_public_key
+from ...module_utils._core.units import duration
 from ...module_utils._module.common import run_bounded
 from ...module_utils._pods import ssh
 from ...module_utils._pods.ssh_options import unusable
@@ -87,8 +88,8 @@ def readiness(job: Job) -> Iterator[str]:
         yield str(problem)
     if job["ready_when"] and job["ready_timeout"] and job["deadline"] and job["ready_timeout"] >= job["deadline"]:
         yield (
-            f"train_ready_timeout of {job['ready_timeout']:g} seconds leaves no time to rent the pod within "
-            f"train_deadline of {job['deadline']:g}: lower the one or raise the other."
+            f"train_ready_timeout of {duration(job['ready_timeout'])} leaves no time to rent the pod within "
+            f"train_deadline of {duration(job['deadline'])}: lower the one or raise the other."
         )
 
 
@@ -125,7 +126,7 @@ def ready_text(job: Job) -> str | None:
         words = f"the file {condition['file']} is there"
     else:
         words = f"this command ends with 0: {condition['command'].strip()}"
-    return f"{words}, {job['ready_timeout']:.0f} s at most"
+    return f"{words}, {duration(job['ready_timeout'])} at most"
 
 
 def _from_text(name: str, text: str) -> Any:

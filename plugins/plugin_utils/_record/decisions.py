@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...module_utils._core.units import usd, usd_total
+from ...module_utils._core.units import duration, usd, usd_total
 from ...module_utils._pods.replacement import replaces_host
 
 Data = Mapping[str, Any]
@@ -127,7 +127,7 @@ def _why_no_other(left: Data, attempts: int, deadline: float) -> str:
     limit = (
         f"train_attempts allows {attempts}"
         if left["attempts_left"] <= 0
-        else f"the {deadline:.0f} seconds of train_deadline are over"
+        else f"the {duration(deadline)} of train_deadline are over"
     )
     return f" No other pod was tried, since {limit}."
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...module_utils._core.units import duration
 from ...module_utils._pods.connection import Connection
 from ...module_utils._pods.programs import Call, Outcome, TooLong, TooMuch, run_all
 from ...module_utils._pods.ssh_options import environment, ours
@@ -43,7 +44,7 @@ class ProbeAnswer:
 def _answer(outcome: Outcome, run: Run, seconds: float) -> ProbeAnswer:
     """Return the answer of one ssh."""
     if isinstance(outcome, TooLong):
-        return ProbeAnswer(trouble=f"no answer within {seconds:.2g} s")
+        return ProbeAnswer(trouble=f"no answer within {duration(seconds)}")
     if isinstance(outcome, Exception):
         return ProbeAnswer(trouble=f"the pod {outcome}" if isinstance(outcome, TooMuch) else str(outcome))
     words = outcome.errors.decode(errors="replace").split()

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 
+from ...module_utils._core.units import duration
 from ...module_utils._pods.ssh_options import environment
 from .._common.ssh import MARK, SSH_FAILED, script, unreachable
 from .bounds import GROWTH, HANG_UP_SECONDS, STALL_SECONDS, Oversize, Watch, Words
@@ -164,7 +165,7 @@ class _Stalled(Exception):
     """The other side neither takes nor gives anything."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"nothing moved for {seconds:.0f} s")
+        super().__init__(f"nothing moved for {duration(seconds)}")
 
 
 # By names of their own, since a parameter of the library has the name of its module.

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._core import errors
+from ..._core.units import duration
 from ..._core.values import mapping, parse_json, text
 from ..._http.pacing import PaceRule, RequestPacer
 from ..._http.retry import TOO_MANY, asked_pause
@@ -119,7 +120,7 @@ class VastSession(ApiSession):
             if status == 200:
                 return redact(body, [self._key])
             if self._clock.monotonic() - begun >= deadline:
-                raise errors.ServerError(f"Could not {attempted}: it was not there after {deadline:.0f} s.")
+                raise errors.ServerError(f"Could not {attempted}: it was not there after {duration(deadline)}.")
             self._clock.sleep(FETCH_PAUSE)
 
     def refusal(self, method: str, answer: Response, attempted: str, waited: float = 0.0) -> errors.CloudError:
@@ -175,7 +176,7 @@ class VastSession(ApiSession):
             advice = "The searches of the day are used up; they start again at midnight UTC. Nothing was retried."
             return errors.RateLimited(f"{lead} {advice}", retry_after=NEXT_DAY, **facts)
         return errors.RateLimited(
-            f"{lead} Waited {waited:.0f} s already. Try again later, or with fewer runs at once.",
+            f"{lead} Waited {duration(waited)} already. Try again later, or with fewer runs at once.",
             retry_after=asked_pause(headers),
             **facts,
         )

@@ -203,9 +203,7 @@ class TestRunWait:
 
     def test_it_waits_until_the_time_is_over(self, runs, controller, screen):
         guard(runs, identity(controller.pid).to_json())
-        with pytest.raises(
-            AnsibleActionFail, match=r"r1 is still at stage verify after 0 seconds; the ansible-playbook"
-        ):
+        with pytest.raises(AnsibleActionFail, match=r"r1 is still at stage verify after 0 s; the ansible-playbook"):
             act(run_wait.ActionModule, {"run_dir": "runs/r1", "timeout": 0})
         assert controller.poll() is None
 

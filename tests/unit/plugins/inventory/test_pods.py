@@ -315,7 +315,7 @@ def test_one_that_is_late_fails_the_inventory(both, parse):
     ended = threading.Event()
     both["runpod"].answers = [[pod()]]
     both["vastai"].answers = [lambda: ended.wait() and []]
-    with pytest.raises(AnsibleParserError, match=r"vastai gave no complete list of its pods within 0\.2 seconds"):
+    with pytest.raises(AnsibleParserError, match=r"vastai gave no complete list of its pods within 0\.2 s"):
         parse(timeout=0.2)
     ended.set()
 

@@ -150,7 +150,7 @@ def test_a_time_out_on_the_pod(run, execute):
     result = execute(command="echo begun; sleep 1000", timeout=0.2)
     assert result["failed"] is True and result["timed_out"] is True and result["rc"] == 124
     assert result["stdout"] == "begun\n"
-    assert "did not end within 0.2 seconds on pod podyard-digits-r1-0-1" in result["msg"]
+    assert "did not end within 0.2 s on pod podyard-digits-r1-0-1" in result["msg"]
 
 
 def test_a_time_out_that_only_ssh_can_be_cut_for(run, execute, monkeypatch):

@@ -64,7 +64,7 @@ def test_each_try_is_told_with_stage_words_time_and_cost(world):
     outcome = world.ensure(timeouts={"running": 360.0})
     lost, kept = outcome.attempts
     assert (lost["outcome"], lost["stage"], lost["host"], lost["offer"]) == ("given back", "rented", "m0", "o0")
-    assert "not running within 360 s" in lost["reason"]
+    assert "not running within 6 min" in lost["reason"]
     assert "pulling" in lost["reason"]
     assert lost["seconds"] == pytest.approx(362, abs=5)
     assert lost["cost_usd"] == pytest.approx(0.69 * lost["seconds"] / 3600, rel=0.01)
@@ -410,7 +410,7 @@ def test_orders_that_are_refused_for_too_long_end_it(world):
         raise none_left()
 
     world.two.plan("create", *[slowly] * 9)
-    error = world.fails(errors.NoCapacity, "within 60 s", timeouts={"rented": 60.0})
+    error = world.fails(errors.NoCapacity, "within 1 min", timeouts={"rented": 60.0})
     assert len(error.facts["attempts"]) == 2
 
 

@@ -521,7 +521,7 @@ def test_a_stop_with_an_unknown_outcome_is_settled_by_reading(running):
 
 def test_a_stop_that_never_ends_is_said(running):
     running.cloud.plan("stop", pod())
-    with pytest.raises(errors.WaitTimeout, match="not stopped after 120 s"):
+    with pytest.raises(errors.WaitTimeout, match="not stopped after 2 min"):
         running.ensure("stopped")
 
 

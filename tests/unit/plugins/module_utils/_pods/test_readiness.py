@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._core.pod import Endpoint
+from ansible_collections.podyard.gpu.plugins.module_utils._core.units import duration
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import bootstrap
 from ansible_collections.podyard.gpu.plugins.module_utils._pods import readiness as readiness_module
 from ansible_collections.podyard.gpu.plugins.module_utils._pods.readiness import Readiness
@@ -194,7 +195,7 @@ def test_a_time_out_names_stages_seconds_log_and_advice(world, start, target, re
         world.climb(target, start=start)
     message = str(caught.value)
     assert caught.value.stage == reached
-    assert f"reached {reached} but not {missing} within {seconds} s" in message
+    assert f"reached {reached} but not {missing} within {duration(seconds)}" in message
     assert "(p1) on fake" in message
     assert "pulling | unsatisfied condition: cuda>=12.8" in message
     assert readiness_module.ADVICE[missing] in message
@@ -250,7 +251,7 @@ def test_a_fresh_pod_may_be_invisible_for_the_grace(world):
 def test_a_pod_that_stays_invisible_is_lost_after_the_grace(world):
     world.cloud.pods.clear()
     begun = sum(world.time.slept)
-    with pytest.raises(errors.PodLost, match=r"never shown by the provider in the 6\d s"):
+    with pytest.raises(errors.PodLost, match=r"never shown by the provider in the 1 min"):
         world.climb(grace=60.0)
     assert 60 <= sum(world.time.slept) - begun <= 70
 

@@ -111,7 +111,7 @@ def test_a_pod_that_does_not_end_is_said_after_the_patience():
     cloud = FakeCloud(one).plan("terminate", *[True] * 99)
     (result,) = end(cloud, [one], time, patience=60.0)
     assert result["gone_proved"] is False
-    assert "still there after 60 s" in result["reason"]
+    assert "still there after 1 min" in result["reason"]
     assert 60 <= sum(time.slept) <= 61
     assert 3 <= cloud.count("terminate") <= 4
 

@@ -254,7 +254,7 @@ def test_a_stalled_training_is_stopped_and_failed(follow):
     verdict, _follower = follow(Host({"log": b"begin\n"}), stall_timeout=60)
     assert (verdict.outcome, verdict.reason) == ("failed", "stall")
     assert "neither its log nor its metrics grew and its processes took no processor time" in verdict.message
-    assert "; not known is the use of the GPU (stall_timeout is 60 s)." in verdict.message
+    assert "; not known is the use of the GPU (stall_timeout is 1 min)." in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_a_host_that_stays_away_is_lost(follow):
     begun = host.now
     verdict, follower = follow(host, unreachable_timeout=90)
     assert (verdict.outcome, verdict.reason) == ("lost", "unreachable")
-    assert "my-pod has not answered for 90 s" in verdict.message
+    assert "my-pod has not answered for 1 min 30 s" in verdict.message
     assert "Connection refused" in verdict.message
     assert 90 <= host.now - begun < 120
     # Quickly at first, then with growing gaps: neither a storm nor a nap.

@@ -105,7 +105,7 @@ def test_it_is_noticed_within_the_interval():
         (COMMAND, Answer(3, "\x1b[31mfetching 12 %\r13 %\n"), "last ended with exit code 3, and said: 13 %."),
         (COMMAND, Answer(1, ""), "last ended with exit code 1 and said nothing."),
         (COMMAND, Answer(127, "sh: systemctl: not found"), "was not found (exit code 127), and said: sh: systemctl"),
-        (COMMAND, Answer(124, ""), "did not end within 60 s and said nothing."),
+        (COMMAND, Answer(124, ""), "did not end within 1 min and said nothing."),
         (FILE, Answer(1, "/workspace holds models "), "there is no /workspace/.ready (/workspace holds models)."),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_server_that_is_restarted_is_waited_for():
 
 def test_a_pod_that_is_silent_for_long_is_given_up():
     pod = Pod(Answer(1, "x"), SILENT)
-    with pytest.raises(NotDone, match=r"pod \(p1\) has not answered for 20 s while it set itself up: .*refused"):
+    with pytest.raises(NotDone, match=r"pod \(p1\) has not answered for 20 s during its set-up: .*refused"):
         pod.wait(timeout=600)
     assert pod.now - 100 < 30
 

@@ -238,7 +238,7 @@ READY = "train_ready_when"
 NONE_RENTS = "train_interruptible asks for pods that none of train_providers rents"
 WITHDRAWN = "RunPod withdrew spot pods; every pod is on demand"
 NO_BID = "train_bid is what an interruptible pod offers, but train_interruptible is not set"
-NO_TIME = "train_ready_timeout of 600 seconds leaves no time to rent the pod within train_deadline of 500"
+NO_TIME = "train_ready_timeout of 10 min leaves no time to rent the pod within train_deadline of 8 min 20 s"
 ONLY_VAST = "is read by none of train_providers: take it out, or add vastai."
 NO_RUN = "file=/opt/x waits until it is there, and command=/opt/x runs it until it succeeds."
 REFUSALS = [

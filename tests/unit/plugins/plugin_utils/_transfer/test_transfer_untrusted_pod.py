@@ -294,7 +294,7 @@ def test_what_is_no_archive_is_told(pod, packed, data):
 def test_a_pod_that_falls_silent_is_given_up(pod, packed, monkeypatch):
     monkeypatch.setattr(tar, "STALL_SECONDS", 0.2)
     monkeypatch.setattr(tar, "ENDED_SECONDS", 0.2)
-    with pytest.raises(AnsibleConnectionFailure, match="nothing moved for 0 s"):
+    with pytest.raises(AnsibleConnectionFailure, match=r"nothing moved for 0\.2 s"):
         packed(archive(("./a", 3, {})), "exec sleep 5")
     assert pod.unharmed()
 
