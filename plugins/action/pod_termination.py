@@ -19,7 +19,7 @@ from ..module_utils._core.clock import PollInterval
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.names import prefix_of_run
 from ..module_utils._module.common import failure, no_key
-from ..module_utils._pods.give_back import GiveBack, told
+from ..module_utils._pods.give_back import GiveBack, to_result
 from ..module_utils._pods.ledger import Ledger
 from ..module_utils._pods.progress import Progress
 from ..module_utils._pods.terminate import pods_of_run
@@ -96,7 +96,7 @@ class ActionModule(LiveAction):
         for name in sorted(Ledger(run_dir).open_at(prefix) - set(names)):
             providers[name] = partial(registry.connect, name, environ=environ)
         if self._task.check_mode:
-            return told([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
+            return to_result([pod for connect in providers.values() for pod in pods_of_run(connect(), prefix)])
         polls, grace = PollInterval(interval=options["poll_interval"]), options["consistency_grace"]
         run = GiveBack(prefix, run_dir, grace, polls, Shown(), warn)
-        return told(run.everywhere(providers))
+        return to_result(run.everywhere(providers))

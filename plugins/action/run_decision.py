@@ -95,7 +95,7 @@ def _diagnosed(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(about: str, facts: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> None:
-    """Say which facts are missing, and which ones nobody asks for."""
+    """Say which facts are missing, and which ones are unknown."""
     missing = [name for name, each in parameters.items() if each.default is each.empty and name not in facts]
     if missing:
         raise AnsibleActionFail(f"A decision about {about} needs these facts too: {', '.join(missing)}.")

@@ -42,7 +42,7 @@ class ActionModule(ControllerAction):
                 runs = [current(runs_dir)] if arguments["allow_ended"] else living(runs_dir)
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
-        return {"changed": False, "runs": [_told(run) for run in runs], "unknown": unknown}
+        return {"changed": False, "runs": [_to_result(run) for run in runs], "unknown": unknown}
 
 
 def _unknown(runs_dir: Path, word: str) -> bool:
@@ -50,7 +50,7 @@ def _unknown(runs_dir: Path, word: str) -> bool:
     return word not in (ALL, LATEST) and is_run_id(word) and word not in ids_in(runs_dir)
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _to_result(run: Run) -> dict[str, Any]:
     owner = run.owner()
     return {
         "run_id": run.run_id,

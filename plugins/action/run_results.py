@@ -72,10 +72,10 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         except OSError as error:
             raise AnsibleActionFail(f"The run's directory cannot be written: {error}.") from error
-        return {**result, **_told(results)}
+        return {**result, **_to_result(results)}
 
 
-def _told(results: Results) -> dict[str, Any]:
+def _to_result(results: Results) -> dict[str, Any]:
     """Return the task's result."""
     listed = {
         name: [{"path": path, "bytes": size, "sha256": sha} for path, (size, sha) in sorted(found.items())]

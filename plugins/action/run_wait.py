@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.run_wait: waits until nobody works on a run any more."""
+"""The action podyard.gpu.run_wait: waits until no process works on a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _wait(run: Run, timeout: float) -> Run:
-        """Look until nobody works on the run. Raises RunError after the time-out."""
+        """Wait until no process works on the run. Raises RunError after the time-out."""
         begun = said = time.monotonic()
         while (owner := run.owner()).kind != "nobody":
             now = time.monotonic()

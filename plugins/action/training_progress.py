@@ -80,7 +80,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"The training could not be looked at: {error}") from error
         except OSError as error:
             raise AnsibleActionFail(f"The run's directory cannot be written: {error}") from error
-        result.update(_told(follower, verdict))
+        result.update(_to_result(follower, verdict))
         return result
 
     def _follower(self, options: dict[str, Any], task_vars: dict[str, Any]) -> Follower:
@@ -182,7 +182,7 @@ def _limits(options: dict[str, Any]) -> Limits:
     )
 
 
-def _told(follower: Follower, verdict: Verdict) -> dict[str, Any]:
+def _to_result(follower: Follower, verdict: Verdict) -> dict[str, Any]:
     """Return the task's result."""
     found = follower.found
     return {

@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
             report, seconds = timed(lambda: _moved(kind, host, request, options["reconnects"]))
         except (TreeError, BadPattern) as error:
             raise AnsibleActionFail(str(error)) from error
-        result.update(self._shown(report, seconds))
+        result.update(self._to_result(report, seconds))
         return result
 
     def _request(self, options: dict[str, Any]) -> Request:
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
             digest=options["digest"] or None,
         )
 
-    def _shown(self, report: Report, seconds: float) -> dict[str, Any]:
+    def _to_result(self, report: Report, seconds: float) -> dict[str, Any]:
         result = report.to_result(seconds)
         if self._task.diff:
             result["diff"] = report.diff()

@@ -125,7 +125,7 @@ from ..module_utils._core.clock import PollInterval
 from ..module_utils._core.errors import CloudError
 from ..module_utils._core.names import prefix_of_run
 from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_provider
-from ..module_utils._pods.give_back import GiveBack, told
+from ..module_utils._pods.give_back import GiveBack, to_result
 from ..module_utils._pods.ledger import Ledger
 from ..module_utils._pods.progress import Progress
 from ..module_utils._pods.terminate import give_back_run, pods_of_run
@@ -184,7 +184,7 @@ def main() -> None:
         pods = give_back(module)
     except CloudError as error:
         module.fail_json(**{"pods": error.facts.pop("pods_gone", []), **failure(error)})
-    module.exit_json(**told(pods))
+    module.exit_json(**to_result(pods))
 
 
 if __name__ == "__main__":

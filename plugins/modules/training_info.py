@@ -225,7 +225,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def told(found: dict[str, Any]) -> dict[str, Any]:
+def to_result(found: dict[str, Any]) -> dict[str, Any]:
     """What `look` found, as the module returns it."""
     streams = {name: found.pop(name) for name in ("log", "metrics", "gpu")}
     del found["now"], found["activity"]
@@ -248,7 +248,7 @@ def main() -> None:
         request["checkpoints"] = [to_regex(pattern) for pattern in request["checkpoints"]]
     except BadPattern as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **told(look(request)))
+    module.exit_json(changed=False, **to_result(look(request)))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main() -> None:
         found = shared.open_account_api(module, PROVIDER).variables().read()
     except CloudError as error:
         module.fail_json(**failure(error))
-    module.exit_json(changed=False, variables=env_vars.shown(found))
+    module.exit_json(changed=False, variables=env_vars.to_result(found))
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_a_training_attaches_and_is_seen(story):
         sum(pod["usd_per_hour"] for run in story.both for pod in run.living)
     )
     [note] = told["notes"]
-    assert hangs["id"] in note and "is looked after by nobody" in note
+    assert hangs["id"] in note and "is not watched" in note
 
 
 def kill(run, process):

@@ -29,7 +29,7 @@ NO_RESULTS = re.compile(
 USUAL_PLACES = ("/output", "/outputs", "/results", "/checkpoints", "/models", "/tmp")
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """A name as text that can be told and sent: what is no UTF-8 and what steers a terminal becomes an escape."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
@@ -50,8 +50,13 @@ class Files:
         if len(self.first) < MOST_PLACES:
             self.first.append(path)
 
-    def told(self) -> dict[str, Any]:
-        return {"files": self.count, "bytes": self.bytes, "complete": self.whole, "first": list(map(shown, self.first))}
+    def to_result(self) -> dict[str, Any]:
+        return {
+            "files": self.count,
+            "bytes": self.bytes,
+            "complete": self.whole,
+            "first": list(map(display_path, self.first)),
+        }
 
 
 def output(directory: str, artifacts: Sequence[str], checkpoints: Sequence[str]) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def output(directory: str, artifacts: Sequence[str], checkpoints: Sequence[str])
         found.add(path, status.st_size)
         paths.append(path)
         complete += bool(checkpoints) and saved.matches(path)
-    return {**found.told(), "checkpoints": complete, "unmatched": wanted.unmatched(paths)}
+    return {**found.to_result(), "checkpoints": complete, "unmatched": wanted.unmatched(paths)}
 
 
 def _files(root: str, found: Files) -> Iterator[tuple[str, os.stat_result]]:
@@ -149,9 +154,9 @@ class Search:
         for path, files, size in found:
             relative = os.path.relpath(path, root)
             # A name that JSON cannot carry is told and not fetched.
-            fetched = shown(relative) == relative
+            fetched = display_path(relative) == relative
             self.places.append({
-                "root": root, "path": shown(path), "files": files, "bytes": size,
+                "root": root, "path": display_path(path), "files": files, "bytes": size,
                 "pattern": exactly(relative) if fetched else None,
             })  # fmt: skip
             self.total.count += files

@@ -127,7 +127,7 @@ class AttemptLog:
         return {"attempts": self.attempts, "pods_gone": self.gone}
 
 
-def told(entry: dict[str, Any]) -> str:
+def describe(entry: dict[str, Any]) -> str:
     """One try in a line: what it was, how far it got, and what it cost."""
     what = entry["cpu"] or entry["gpu"]
     where = f" in {entry['region']}" if entry["region"] else ""

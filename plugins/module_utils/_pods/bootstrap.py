@@ -126,7 +126,7 @@ start_sshd() {
 
 set_up_ssh() {
     case ${PUBLIC_KEY:-null} in
-        null) no_ssh "the variable PUBLIC_KEY holds no key, so nobody could log in."; return ;;
+        null) no_ssh "the variable PUBLIC_KEY holds no key, so no one could log in."; return ;;
     esac
     if [ "$(id -u)" != 0 ]; then
         no_ssh "the container runs as user $(id -u), and only root can install an SSH server and start it on port 22."
@@ -217,7 +217,7 @@ def unwrap(args: str | None) -> str:
     return (match["own"] or "") if match else args or ""
 
 
-def told(args: str | None) -> str:
+def our_script(args: str | None) -> str:
     """Our script in what a provider shows of a pod; empty where there is none."""
     match = _AROUND.match(args or "")
     return base64.b64decode(match["script"]).decode(errors="replace") if match else ""

@@ -125,7 +125,7 @@ def settle(work: PodContext, name: str) -> Pod | None:
 
     The grace counts from the time of the ledger's entry, so that an old entry costs two looks and not a minute.
     """
-    event = next(event for event in reversed(work.ledger.told()) if event["name"] == name)
+    event = next(event for event in reversed(work.ledger.read_with_accounts()) if event["name"] == name)
     # An entry from the future is of a clock that was set back since, or of another machine's.
     left = min(work.grace, max(0.0, work.grace - seconds_since(event["time"])))
     if event["event"] == CREATED and event.get("id"):

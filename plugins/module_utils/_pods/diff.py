@@ -123,7 +123,7 @@ _INJECTED = frozenset({"PUBLIC_KEY", "JUPYTER_PASSWORD"})
 class Change:
     """One field that differs.
 
-    ``field`` is a key of ``_provider.CHANGES``; ``value`` is what to send; ``resets`` says that the container is
+    ``field`` is a key of ``base.CHANGES``; ``value`` is what to send; ``resets`` says that the container is
     replaced and everything outside its mounts is lost.
     """
 
@@ -206,8 +206,9 @@ def _refuse_unchangeable(pod: Pod, wanted: PodSpec) -> None:
     differing = [f"{option}: {words}" for option, words in (*_other_compute(pod, wanted), *_other_place(pod, wanted))]
     if differing:
         raise Conflict(
-            f"The pod {pod.label()} is not what is wanted, and that cannot be changed: {'; '.join(differing)}. "
-            "End it first (state absent) and rent another, use another name, or leave the option out."
+            f"The pod {pod.label()} differs from what you asked for, and that cannot be changed: "
+            f"{'; '.join(differing)}. End it first (state absent) and rent another, use another name, or leave the "
+            "option out."
         )
     if over(pod.usd_per_hour, wanted.max_price):
         raise TooExpensive(
@@ -221,29 +222,29 @@ def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     """Options about the processor that differ, each with both values."""
     found = []
     if wanted.gpus and pod.cpu is not None:
-        found.append(("gpus", f"it is a CPU pod ({pod.cpu.describe()}), wanted is {' or '.join(wanted.gpus)}"))
+        found.append(("gpus", f"it is a CPU pod ({pod.cpu.describe()}), you asked for {' or '.join(wanted.gpus)}"))
     elif wanted.gpus and pod.gpu_id and not any(gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
-        found.append(("gpus", f"its GPU is {pod.gpu}, wanted is {' or '.join(wanted.gpus)}"))
+        found.append(("gpus", f"its GPU is {pod.gpu}, you asked for {' or '.join(wanted.gpus)}"))
     if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
-        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, wanted are {wanted.gpu_count}"))
+        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, you asked for {wanted.gpu_count}"))
     if wanted.cpu is not None and pod.gpu_id:
-        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, wanted is {wanted.cpu.describe()}"))
+        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, you asked for {wanted.cpu.describe()}"))
     elif wanted.cpu is not None and pod.cpu is not None:
         now, then = pod.cpu, wanted.cpu
         if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
-            found.append(("cpu", f"it has {now.describe()}, wanted is {then.describe()}"))
+            found.append(("cpu", f"it has {now.describe()}, you asked for {then.describe()}"))
     host = version(pod.cuda_version)
     if host is not None:
         least = version(wanted.min_cuda_version)
         if least is not None and host < least:
             found.append(
-                ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, wanted is {wanted.min_cuda_version}")
+                ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, you asked for {wanted.min_cuda_version}")
             )
         if wanted.cuda_versions and host not in [version(each) for each in wanted.cuda_versions]:
             found.append(
                 (
                     "cuda_versions",
-                    f"its host has CUDA {pod.cuda_version}, wanted is {' or '.join(wanted.cuda_versions)}",
+                    f"its host has CUDA {pod.cuda_version}, you asked for {' or '.join(wanted.cuda_versions)}",
                 )
             )
     return found
@@ -257,19 +258,19 @@ def _other_place(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     elif wanted.bid is not None and pod.interruptible is False:
         found.append(("interruptible", "it was rented on demand, and takes no bid"))
     if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
-        found.append(("clouds", f"it is in the cloud {pod.cloud}, wanted is {' or '.join(wanted.clouds)}"))
+        found.append(("clouds", f"it is in the cloud {pod.cloud}, you asked for {' or '.join(wanted.clouds)}"))
     regions = [region.upper() for region in wanted.regions or ()]
     if regions and pod.region and pod.region.upper() not in regions:
-        found.append((wanted.regions_option, f"it is in {pod.region}, wanted is {' or '.join(regions)}"))
+        found.append((wanted.regions_option, f"it is in {pod.region}, you asked for {' or '.join(regions)}"))
     if wanted.places and pod.region and not places.holds(wanted.places, pod.region):
-        found.append(("regions", f"it is in {pod.region}, wanted is {' or '.join(wanted.places)}"))
+        found.append(("regions", f"it is in {pod.region}, you asked for {' or '.join(wanted.places)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
-    wish = wanted.network_volume
-    if wish is not None and (wish.volume_id not in network if wish.volume_id else not network):
-        words = wish.volume_id or f"a new one of {wish.size_gb} GB"
-        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, wanted is {words}"))
+    asked = wanted.network_volume
+    if asked is not None and (asked.volume_id not in network if asked.volume_id else not network):
+        words = asked.volume_id or f"a new one of {asked.size_gb} GB"
+        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, you asked for {words}"))
     if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
-        found.append(("volume", f"it has no volume disk, wanted are {wanted.volume.size_gb} GB"))
+        found.append(("volume", f"it has no volume disk, you asked for {wanted.volume.size_gb} GB"))
     return found
 
 

@@ -8,7 +8,7 @@ guard gives the run back; a pod made after the last look would live, and bill, f
 ``creating(run_dir)``, which holds a shared lock. Who gives back calls ``announce(run_dir)`` at once, so that no further
 create begins, ends what is known, and then ``raise_fence(run_dir)``, which waits for the creates in flight - but not
 longer than a create may take: a frozen process must not keep the pods that are there. What such a process makes when
-it wakes up it ends itself, for it looks at the fence once more (``_creation``).
+it wakes up it ends itself, for it looks at the fence once more (``create``).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def is_coming(run_dir: RunDir) -> bool:
 
 def _write(directory: Path, name: str) -> None:
     """Write an empty file; one that is there already will do."""
-    with _told(directory):
+    with _reworded_errors(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
@@ -98,7 +98,7 @@ def _write(directory: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _told(directory: Path) -> Iterator[None]:
+def _reworded_errors(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -111,7 +111,7 @@ def _locked(run_dir: Path, kind: int, patience: float) -> Iterator[bool]:
 
     :returns: False when another process held it for all of ``patience`` seconds.
     """
-    with _told(run_dir):
+    with _reworded_errors(run_dir):
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = open_lock(run_dir / LOCK)
     try:

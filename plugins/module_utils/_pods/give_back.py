@@ -102,7 +102,7 @@ def together(problems: list[CloudError], done: list[dict[str, Any]]) -> CloudErr
     return first
 
 
-def told(pods: list[dict[str, Any]]) -> dict[str, Any]:
+def to_result(pods: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the result of a give-back that succeeded."""
     diff = {"before": {"pods": [pod["name"] for pod in pods]}, "after": {"pods": []}}
     return {"changed": bool(pods), "pods": pods, "diff": diff}

@@ -110,7 +110,7 @@ class PodGroup(GroupCall):
     # -- there ---------------------------------------------------------------------------------------------------------
 
     def _there(self, state: str) -> PodOutcome:
-        """All that are wanted are there, and no more."""
+        """Make the group complete: every pod exists, and none is surplus."""
         found = self._find(everywhere=False)
         wanted = self.names.wanted()
         if state == "running" and self.names.count is None and found.pods and self.names.name not in found.pods:
@@ -130,7 +130,7 @@ class PodGroup(GroupCall):
             self._refuse_no_gpu(fit)
             renting = GroupRental(self, fit, first)
             renting.prepare()
-        outcome = PodOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._diff_side(found))
         self._remove(self._too_many(found), outcome)
         self._hosts = KnownHosts(len(wanted) > 1)
         try:
@@ -175,7 +175,7 @@ class PodGroup(GroupCall):
     def _works(self) -> dict[str, PodContext]:
         return {name: side.work for name, side in self.sides.items()}
 
-    def _shown(self, found: FoundPods) -> dict[str, Any]:
+    def _diff_side(self, found: FoundPods) -> dict[str, Any]:
         return {name: diff.managed(pods[0]) for name, pods in sorted(found.pods.items())}
 
     def _refuse_changes(self, name: str, pod: Pod) -> None:
@@ -202,7 +202,7 @@ class PodGroup(GroupCall):
         if changes:
             options = ", ".join(sorted({change.field for change in changes}))
             raise errors.Conflict(
-                f"The pod {pod.label()} is there and differs in {options} from what is wanted. {IN_PLACE}",
+                f"The pod {pod.label()} exists and differs in {options} from what you asked for. {IN_PLACE}",
                 facts={"diff": {"before": diff.managed(pod), "after": diff.after(pod, changes)}},
             )
 
@@ -257,7 +257,7 @@ class PodGroup(GroupCall):
         found = self._find(everywhere=True)
         if not found.pods:
             raise errors.NotFound(f"There is no pod named {self.names.name}, so there is nothing to stop.")
-        outcome = PodOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._diff_side(found))
         jobs = []
         order = sorted(found.pods, key=lambda name: self.names.number(name) or 0)
         for name in order:
@@ -286,7 +286,7 @@ class PodGroup(GroupCall):
             # A provider need not show a pod that was made moments ago in every answer.
             self.polls.pause(QUICK)
             found = self._asked()
-        outcome = PodOutcome(before=self._shown(found))
+        outcome = PodOutcome(before=self._diff_side(found))
         pods = [pod for _name, several in sorted(found.pods.items()) for pod in several]
         if self.condemned and not self.check:
             for pod in pods:

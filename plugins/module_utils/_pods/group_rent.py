@@ -188,7 +188,7 @@ class GroupRental:
 
     def _say_rented(self, history: AttemptLog) -> None:
         """Say what a pod that is ready is and cost: with several at once, who waits wants to know which."""
-        self._call.progress.say(attempt_log.told(history.attempts[-1]))
+        self._call.progress.say(attempt_log.describe(history.attempts[-1]))
 
     def _own(self, provider: str, name: str, history: AttemptLog) -> PodOrder:
         """Return the order for the pod of this name at this provider, with a connection of its own."""
@@ -233,7 +233,7 @@ def _close(attempts: Sequence[dict[str, Any]], gone: Sequence[Mapping[str, Any]]
     ended = {(each["provider"], each["id"]) for each in gone}
     for entry in attempts:
         if entry["outcome"] == attempt_log.RENTED and (entry["provider"], entry["id"]) in ended:
-            entry.update(outcome=attempt_log.GIVEN_BACK, reason="another pod of the same call could not be had")
+            entry.update(outcome=attempt_log.GIVEN_BACK, reason="another pod of the same call could not be rented")
 
 
 def _all_of(refusals: Sequence[errors.CloudError]) -> errors.CloudError:

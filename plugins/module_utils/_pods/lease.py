@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dead-man switch: a program on the pod that ends the pod when nobody has renewed its lease in time.
+"""The dead-man switch: a program on the pod that ends the pod when its lease is not renewed in time.
 
 It is armed where a container starts with a script of ours, and (again) with the first login, which is all there can be
 where an image's own start command must be left alone. To renew is to make an empty file: that needs neither a clock
@@ -116,7 +116,7 @@ watch() {
             p=$((try * try * 5))
             [ $p -lt 300 ] || p=300
             at=$(($(now) + p))
-            say "nobody renewed the lease: this pod is ended (try $try)"
+            say "the lease was not renewed: ending this pod (try $try)"
             find_key
             if end_pod >$d/answer 2>&1; then r='took the order'; else r='did not take the order'; fi
             say "the provider $r: $(tail -c 300 $d/answer | tr '\n' ' ')"
@@ -232,4 +232,4 @@ def doubts(pod: Pod, found: str | None, logged_in: bool) -> list[str]:
 
 def boots(pod: Pod) -> bool:
     """Whether the lease is armed when the pod's container starts, by what its provider shows of it."""
-    return LEASE in (pod.onstart or "") or LEASE in bootstrap.told(pod.args)
+    return LEASE in (pod.onstart or "") or LEASE in bootstrap.our_script(pod.args)

@@ -135,7 +135,7 @@ class Ledger:
 
         That is where ``creating`` or ``ambiguous`` was its last word.
         """
-        last = {event["name"]: event for event in self.told()}
+        last = {event["name"]: event for event in self.read_with_accounts()}
         return [event for event in last.values() if event["event"] in (CREATING, AMBIGUOUS)]
 
     def made(self) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ class Ledger:
         """
         pods: dict[tuple[str, str], dict[str, Any]] = {}
         known: set[tuple[str, str]] = set()
-        for event in self.told():
+        for event in self.read_with_accounts():
             key = (event["provider"], event["id"])
             if event["event"] == CREATED and event["id"]:
                 known.add(key)
@@ -176,7 +176,7 @@ class Ledger:
         ]
         return [event for event in map(_event, told) if event is not None and event["id"]]
 
-    def told(self) -> list[dict[str, Any]]:
+    def read_with_accounts(self) -> list[dict[str, Any]]:
         """Return the events as ``read`` has them, each with the account that its name was requested with."""
         events, holders = self.read(), {}
         for event in events:

@@ -68,7 +68,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
             r"the resource is denied|no such image|failed to resolve reference|invalid reference format"
         ),
         (
-            "The image cannot be had: its name or tag is wrong, or it is private. Check the option image, and give "
+            "The image cannot be pulled: its name or tag is wrong, or it is private. Check the option image, and give "
             "credentials for a private one (option registry)."
         ),
         True,

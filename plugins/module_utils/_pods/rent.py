@@ -333,7 +333,7 @@ def _give_back(
     results = work.end([pod], settle=work.grace)
     history.settle(entry)
     history.gone.extend(results)
-    work.progress.say(attempts.told(entry))
+    work.progress.say(attempts.describe(entry))
     try:
         require_gone(work.provider, results)
     except errors.NotProvedGone as unproved:

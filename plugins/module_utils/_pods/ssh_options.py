@@ -89,7 +89,9 @@ def arguments(
     """
     front = _front(connect, level)
     if socket:
-        sharing = _words("ControlMaster=auto", f"ControlPersist={_PERSIST}s", f"ControlPath={quoted(socket)}")
+        sharing = _option_arguments(
+            "ControlMaster=auto", f"ControlPersist={_PERSIST}s", f"ControlPath={quoted(socket)}"
+        )
         return [*front, *sharing, *_reach(target), "-l", target.user]
     return [*front, *ALONE, *_reach(target), "-l", target.user]
 
@@ -99,10 +101,10 @@ def _front(connect: float, level: str, *, terminal: bool = False) -> list[str]:
     never = [each for each in _NEVER if not (terminal and each.startswith("EscapeChar="))]
     tty = f"RequestTTY={'force' if terminal else 'no'}"
     wait = f"ConnectTimeout={max(1, math.ceil(connect))}"
-    return [*NO_FILES, *_words(*never, tty, wait, "ConnectionAttempts=1", f"LogLevel={level}")]
+    return [*NO_FILES, *_option_arguments(*never, tty, wait, "ConnectionAttempts=1", f"LogLevel={level}")]
 
 
-def _words(*options: str) -> list[str]:
+def _option_arguments(*options: str) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
@@ -122,7 +124,7 @@ def _reach(target: Target) -> list[str]:
     if target.key:
         # A full agent would use up the server's attempts first.
         options += [f"IdentityFile={quoted(target.key)}", "IdentitiesOnly=yes"]
-    return ["-p", str(target.port), *_words(*options)]
+    return ["-p", str(target.port), *_option_arguments(*options)]
 
 
 def command(target: Target, remote: str, *, level: str = "INFO", connect: float = LOGIN_SECONDS) -> list[str]:

@@ -97,7 +97,9 @@ def named(error: errors.CloudError, name: str, prefix: str, ledger: Ledger) -> e
 
 def of_others(provider: Provider, results: Sequence[dict[str, Any]], ledger: Ledger) -> bool:
     """Whether all that is not proved gone was rented with another account: with this one it never will be."""
-    renters = {event["name"]: Holder.of(event) for event in ledger.told() if event["provider"] == provider.name}
+    renters = {
+        event["name"]: Holder.of(event) for event in ledger.read_with_accounts() if event["provider"] == provider.name
+    }
     left = [renters.get(result["name"], Holder()) for result in results if not result["gone_proved"]]
     return bool(left) and all(renter.known and doubt(provider, renter) is not None for renter in left)
 
@@ -121,7 +123,7 @@ def give_back_run(
     was lost) is proved gone like the others, if the account in force is the one that rented it. Raise the fence first,
     or a create may come after the last look.
 
-    :param prefix: ``podyard-<project>-<run_id>-`` (``_names.prefix_of_run``).
+    :param prefix: ``podyard-<project>-<run_id>-`` (``names.prefix_of_run``).
     :raises CloudError: when the pods cannot be listed: an error is never "nothing there".
     """
     ending = Ending(provider, polls or PollInterval(), progress or Progress(), ledger or Ledger(None), patience)

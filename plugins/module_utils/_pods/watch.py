@@ -100,7 +100,7 @@ class PodWatcher:
         except SHARED_FAILURES as error:
             file.write({"begun": begun, "failure": type(error).__name__, "message": error.message})
             raise
-        file.write({"begun": begun, "pods": [_shown(pod) for pod in pods]})
+        file.write({"begun": begun, "pods": [_to_shared(pod) for pod in pods]})
         self._newest, self._secondhand = begun, False
         return pods
 
@@ -128,7 +128,7 @@ class PodWatcher:
         return pods
 
 
-def _shown(pod: Pod) -> dict[str, Any]:
+def _to_shared(pod: Pod) -> dict[str, Any]:
     """Return what others may see of a pod."""
     shown = {name: getattr(pod, name) for name in SEEN}
     shown["endpoint"] = asdict(pod.endpoint) if pod.endpoint is not None else None

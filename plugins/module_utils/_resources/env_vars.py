@@ -51,12 +51,12 @@ def ensure(
         else:
             held.write(known or name, value, known is not None)
     word = "is as it was wanted" if not changed else f"{'would be' if check else 'was'} {'set' if value else 'deleted'}"
-    shown_after = shown(after)
+    shown_after = to_result(after)
     if changed and value is not None and known is not None:
         shown_after[known] = NEW_MASK
-    return ResourceResult(changed, shown(before), shown_after, f"The variable {name} {word}.", (), tuple(warnings))
+    return ResourceResult(changed, to_result(before), shown_after, f"The variable {name} {word}.", (), tuple(warnings))
 
 
-def shown(variables: Mapping[str, str | None]) -> dict[str, str]:
+def to_result(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Names only."""
     return dict.fromkeys(sorted(variables), MASK)

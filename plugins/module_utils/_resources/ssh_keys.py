@@ -45,13 +45,13 @@ def ensure(
     changes = tuple(title(known.get(id_, line)) for id_, line in ours.items() if differs(before, id_, state))
     if not changes:
         message = f"The SSH keys of the account are as wanted; it has {len(before)}."
-        return ResourceResult(False, shown(before), shown(before), message)
+        return ResourceResult(False, to_result(before), to_result(before), message)
     warnings: list[str] = []
     if not check:
         after, warnings = _write_until_true(keys, before, ours, state, clock or Clock())
     done = f"{'would be' if check else 'were'} {'added' if state == 'present' else 'removed'}"
     message = f"SSH keys of the account that {done}: {', '.join(changes)}. It then has {len(after)}."
-    return ResourceResult(True, shown(before), shown(after), message, changes, tuple(warnings))
+    return ResourceResult(True, to_result(before), to_result(after), message, changes, tuple(warnings))
 
 
 def _write_until_true(
@@ -173,6 +173,6 @@ def titles(lines: Iterable[str]) -> str:
     return ", ".join(map(title, lines))
 
 
-def shown(lines: Sequence[str]) -> dict[str, Any]:
+def to_result(lines: Sequence[str]) -> dict[str, Any]:
     """Return the list as a result and as one side of a diff."""
     return {"keys": list(lines)}

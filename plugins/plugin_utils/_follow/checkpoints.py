@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 
 from ...module_utils._core.patterns import Patterns, exactly
 from .._common.ssh import SshHost
-from .._transfer.foreign import ADVICE, Distrusted, checked_name, told
+from .._transfer.foreign import ADVICE, Distrusted, checked_name, printable
 from .._transfer.manifest import TreeError
 from .._transfer.pull import Pull
 from .._transfer.rsync import Cancelled
@@ -46,19 +46,21 @@ def checked_files(found: Any, base: str) -> list[dict[str, Any]]:
     :raises Distrusted: for a name, a size or a hash that an honest pod does not send.
     """
     if not isinstance(found, list):
-        raise Distrusted(f"The pod lists '{told(repr(found))}' in the place of files. {ADVICE}")
+        raise Distrusted(f"The pod lists '{printable(repr(found))}' in the place of files. {ADVICE}")
     for record in found:
         if not isinstance(record, dict):
-            raise Distrusted(f"The pod lists '{told(repr(record))}' in the place of a file. {ADVICE}")
+            raise Distrusted(f"The pod lists '{printable(repr(record))}' in the place of a file. {ADVICE}")
         path = checked_name(record.get("path"))
         if base and not path.startswith(f"{base}/"):
-            raise Distrusted(f"The pod lists '{told(path)}', which is not in {base}, where it was to look. {ADVICE}")
+            raise Distrusted(
+                f"The pod lists '{printable(path)}', which is not in {base}, where it was to look. {ADVICE}"
+            )
         size, moment = record.get("bytes"), record.get("mtime")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 60:
-            raise Distrusted(f"The pod says that '{told(path)}' has '{told(repr(size))}' bytes. {ADVICE}")
+            raise Distrusted(f"The pod says that '{printable(path)}' has '{printable(repr(size))}' bytes. {ADVICE}")
         timed = isinstance(moment, int | float) and math.isfinite(moment)
         if not timed or not isinstance(record.get("group"), str):
-            raise Distrusted(f"The pod says that '{told(path)}' changed at '{told(repr(moment))}'. {ADVICE}")
+            raise Distrusted(f"The pod says that '{printable(path)}' changed at '{printable(repr(moment))}'. {ADVICE}")
     return found
 
 
@@ -118,7 +120,7 @@ class Checkpoints:
         missing = [record for record in found if self.here.get(record["path"]) != _signature(record)]
         if sum(record["bytes"] for record in missing) > ROUND_BYTES:
             newest = missing[0]["group"]
-            self._show(f"follow: fetching only the newest checkpoint, {told(newest)}; the others stay on the pod")
+            self._show(f"follow: fetching only the newest checkpoint, {printable(newest)}; the others stay on the pod")
             missing = [record for record in missing if record["group"] == newest]
         if missing:
             self._fetch(missing)

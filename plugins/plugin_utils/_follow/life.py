@@ -28,7 +28,7 @@ class Life:
     """What is known of a training that may have stalled, and since when nothing has moved.
 
     Signs of life are new bytes of log or metrics, changed files of the output, a busy GPU, GPU memory that changes,
-    processor time, and bytes read and written. Of a GPU whose use nobody knows (MIG, other makers, an image without
+    processor time, and bytes read and written. Of a GPU whose use is not known (MIG, other makers, an image without
     nvidia-smi) memory in use is one.
     """
 

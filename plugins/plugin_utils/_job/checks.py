@@ -62,7 +62,7 @@ def search(job: Job) -> Iterator[str]:
     if not spec.is_given(value):
         job["search"] = None
     elif not isinstance(value, (str, Mapping)):
-        yield f"train_search must be a mapping or text, not {spec.shown('train_search', value)}."
+        yield f"train_search must be a mapping or text, not {spec.quoted('train_search', value)}."
     elif not _asks_market(job):
         others = " or ".join(name for name in registry.names() if registry.capabilities(name).query)
         yield f"train_search is read by none of train_providers: take it out, or add {others}."
@@ -105,14 +105,14 @@ def ready_when(value: Any) -> dict[str, str] | None:
         value = _from_text(name, value.strip())
     if not isinstance(value, Mapping):
         raise spec.Problem(
-            f"{name} must be a command, or a mapping with the part file or command, not {spec.shown(name, value)}."
+            f"{name} must be a command, or a mapping with the part file or command, not {spec.quoted(name, value)}."
         )
     options = {part: {"type": "str"} for part in READY_PARTS}
     parts = spec.convert(name, {"type": "dict", "options": options}, value)
     if len(parts) != 1:
         raise spec.Problem(f"{name} needs one of the parts file and command, and only one.")
     if "file" in parts and (not parts["file"].startswith("/") or "\n" in parts["file"]):
-        shown = spec.shown(name, parts["file"])
+        shown = spec.quoted(name, parts["file"])
         raise spec.Problem(f"{name}.file must be an absolute path on the pod, not {shown}.")
     return parts
 

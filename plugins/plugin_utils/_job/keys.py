@@ -12,7 +12,7 @@ from typing import Any
 
 from ...module_utils._core.patterns import Patterns, exactly
 from .._transfer.account_keys import AccountKeys
-from .._transfer.manifest import TreeError, scan, shown
+from .._transfer.manifest import TreeError, display_path, scan
 from .data import SEARCHED_BYTES, SEARCHED_FILES
 from .requirements import BadRequirements, read
 
@@ -33,11 +33,11 @@ def withhold(job: dict[str, Any], keys: AccountKeys) -> tuple[list[str], list[st
         for path, what in found.items():
             if tree == "code" and _is_needed(job, path):
                 problems.append(
-                    f"{shown(path)} in train_code holds {what}, and the training needs the file: take the key out of "
-                    f"it, for {NEVER}."
+                    f"{display_path(path)} in train_code holds {what}, and the training needs the file: take the key "
+                    f"out of it, for {NEVER}."
                 )
             else:
-                told.append(f"{shown(path)} in train_{tree} holds {what} and stays at home: {NEVER}.")
+                told.append(f"{display_path(path)} in train_{tree} holds {what} and stays at home: {NEVER}.")
         job[f"{tree}_exclude"] = [*job[f"{tree}_exclude"], *(exactly(path) for path in sorted(found))]
     return problems, told
 

@@ -189,14 +189,14 @@ def _checked_choice(name: str, option: Mapping[str, Any], value: Any) -> Any:
         return by_fold[str(value).lower()]
     names = " or ".join(map(str, choices))
     close = suggestion(str(value), map(str, choices)) if len(choices) > 1 else "."
-    raise Problem(f"{name} must be {names}, not {shown(name, value)}{close}")
+    raise Problem(f"{name} must be {names}, not {quoted(name, value)}{close}")
 
 
 def _wrong_type(name: str, kind: str, value: Any) -> Problem:
-    return Problem(f"{name} must be {WORDS.get(kind, kind)}, not {shown(name, value)}.")
+    return Problem(f"{name} must be {WORDS.get(kind, kind)}, not {quoted(name, value)}.")
 
 
-def shown(name: str, value: Any) -> str:
+def quoted(name: str, value: Any) -> str:
     """Return a value as a message quotes it: short, and never one that may be a secret."""
     if name.startswith(SECRET):
         return f"what was given (a {type(value).__name__})" if not isinstance(value, str) else "what was given"

@@ -78,14 +78,14 @@ def _run(plan: Plan) -> Iterator[Row]:
 def _pod(plan: Plan) -> Iterator[Row]:
     pod = plan.pod
     gpus = ", else ".join(pod.gpus) or "any GPU"
-    parts = [f"{pod.gpu_count} x {gpus}", *_wishes(pod)]
+    parts = [f"{pod.gpu_count} x {gpus}", *_requirements(pod)]
     yield "pod", ", ".join(parts)
     template = f"the template {pod.template}" if pod.template else ""
     if plan.image or template:
         yield "image", " with ".join(text for text in (plan.image, template) if text)
 
 
-def _wishes(pod: PodOptions) -> Iterator[str]:
+def _requirements(pod: PodOptions) -> Iterator[str]:
     """Describe what else is required of it."""
     units = (
         ("min_gpu_memory", "{:g} GB a GPU at least"),

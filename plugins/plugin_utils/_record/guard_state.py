@@ -70,8 +70,8 @@ class GuardState(Record):
     """The content of guard.json.
 
     `pid` and `create_time` name the guard's process on the machine `host`, both None where the file tells them wrong.
-    What a person's hand or a crash has made of the other fields keeps nobody from giving pods back: a field of another
-    type has its default. `own_key` says that the key came from an option, and that nobody else has it; `tries` counts
+    Whatever a person or a crash has made of the other fields must not keep pods from being given back: a field of
+    another type has its default. `own_key` says that the key came from an option, and is nowhere else; `tries` counts
     the tries to give back, and `pods` are what was given back, as podyard.gpu.pod_termination returns them.
     """
 

@@ -183,7 +183,7 @@ def _refuse_foreign(begin: str | None, outcome: str | None, values: Mapping[str,
 def pods_of_ledger(directory: Path) -> list[PodEntry]:
     """Return the pods that the ledger attempts.jsonl of a run directory knows as created, as entries for the record."""
     pods: dict[tuple[Any, Any], PodEntry] = {}
-    for line in Ledger(directory).told():
+    for line in Ledger(directory).read_with_accounts():
         event, key = line["event"], (line["provider"], line["id"])
         if line["id"] is None:
             continue

@@ -59,7 +59,7 @@ def remove_unrented(directory: Path, *, write: bool = True) -> bool:
             return False
         if not write:
             return True
-        # The record first: without it nobody takes the rest for a run.
+        # The record first: without it the rest is not taken for a run.
         for path in sorted(found.values(), key=lambda path: path.name != "run.json"):
             if path.name != KEYS or path.is_symlink():
                 path.unlink()

@@ -12,7 +12,7 @@ from ...module_utils._core import pod as pod_states
 
 #: What a person can do about each kind, so that it does not happen again.
 ADVICE: Mapping[str, str] = {
-    pod_states.OUTBID: "Bid more (train_bid), or rent a pod that nobody can take away (without train_interruptible).",
+    pod_states.OUTBID: "Bid more (train_bid), or rent a pod that cannot be taken away (without train_interruptible).",
     pod_states.NO_CREDIT: "Put credit on the account.",
     pod_states.EXPIRED: "Ask for a machine that is on offer for longer (train_max_hours).",
     pod_states.HOST_LOST: "Another host will do; checkpoints that are fetched while the training runs lose the least.",

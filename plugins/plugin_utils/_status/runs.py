@@ -102,7 +102,7 @@ class Run:
 
     @property
     def unproved(self) -> list[PodEntry]:
-        """The pods that nobody has proved gone."""
+        """The pods that are not proved gone."""
         return self.record.unproved_pods
 
     @property

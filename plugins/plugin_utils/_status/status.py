@@ -291,7 +291,7 @@ def _row(pod: Mapping[str, Any], name: PodName, run: Run | None, found: Found) -
         "project": name.project,
         "known": run is not None,
         "usd_per_hour": pod.get("stopped_usd_per_hour") if stopped else price,
-        # How long a stopped pod was stopped nobody knows here.
+        # How long a stopped pod was stopped is not known here.
         "cost_usd": round(age / 3600 * price, 6) if not stopped and age is not None and price is not None else None,
         "age_seconds": round(age, 1) if age is not None else None,
         "lease_ends_at": lease,
@@ -389,11 +389,11 @@ def _without_pod(
 
 
 def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> list[str]:
-    """Warnings about one pod: nobody knows it, or nobody looks after it."""
+    """Warnings about one pod: no run here has it, or nothing watches it."""
     what = f"The pod {row['name']} ({row['id']} on {row['provider']}, {usd(row['usd_per_hour'])} per hour)"
     if run is None:
         stop = f"ansible-playbook podyard.gpu.stop -e run_id={row['run_id']} -e stop_confirm=true"
-        return [f"{what} belongs to no run in {runs_dir}. End it, if nobody needs it: {stop}; or: {row['end']}"]
+        return [f"{what} belongs to no run in {runs_dir}. If you do not need it, end it: {stop}; or: {row['end']}"]
     if row["interruption"]:
         why = INTERRUPTIONS.get(row["interruption"], f"was taken away ({row['interruption']})")
         return [f"{what} {why}. {_ways(run)}"]
@@ -402,7 +402,7 @@ def _notes_of_pod(row: Mapping[str, Any], run: Run | None, runs_dir: str) -> lis
         return []
     lease = "" if row["lease_ends_at"] else " and has no lease" if row["lease_known"] else " and perhaps has no lease"
     if outcome == "running":
-        return [f"{what} is looked after by nobody{lease}: its controller and its guard have ended. {_ways(run)}"]
+        return [f"{what} is not watched{lease}: its controller and its guard have ended. {_ways(run)}"]
     if outcome not in OPEN:
         return [f"{what} lives{lease}, though its run has ended ({outcome}). End it: {command('stop', run)}"]
     return [] if row["lease_ends_at"] else [f"{what} is {outcome}{lease}: only you end it. {_ways(run)}"]

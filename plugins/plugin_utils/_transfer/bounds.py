@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import IO
 
 from ...module_utils._core.units import size
-from .foreign import told
+from .foreign import printable
 from .manifest import TreeError
 
 # A file to which the training still writes may grow between the listing and its transfer: a log by some megabytes.
@@ -111,7 +111,7 @@ class Words:
     """What a program and the other side say on a pipe, read beside it; used in a with block, which closes the pipe.
 
     A file would grow as long as anybody writes to it. A master connection that ssh leaves behind may keep the pipe open
-    for ever, so that nobody waits for its end.
+    for ever, so its end is not waited for.
     """
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
@@ -165,4 +165,4 @@ class Words:
         """The beginning and the end, safe to show."""
         gap = b"\n" if self.count > 2 * KEPT_WORDS else b""
         whole = (self._first + gap + self._last).decode(errors="replace")
-        return "\n".join(told(line) for line in whole.splitlines() if line.strip())
+        return "\n".join(printable(line) for line in whole.splitlines() if line.strip())

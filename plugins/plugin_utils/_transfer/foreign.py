@@ -32,7 +32,7 @@ def checked_name(name: Any, what: str = "file") -> str:
     :raises Distrusted: for one that leads, or could lead, to another place.
     """
     if not isinstance(name, str):
-        raise Distrusted(f"The pod names a {what} that is no text: {told(repr(name))}. {ADVICE}")
+        raise Distrusted(f"The pod names a {what} that is no text: {printable(repr(name))}. {ADVICE}")
     parts = name.split("/")
     why = ""
     if not name:
@@ -50,7 +50,7 @@ def checked_name(name: Any, what: str = "file") -> str:
     elif not _encodable(name):
         why = "it cannot be the name of a file"
     if why:
-        raise Distrusted(f"The pod names a {what} '{told(name)}', which is refused: {why}. {ADVICE}")
+        raise Distrusted(f"The pod names a {what} '{printable(name)}', which is refused: {why}. {ADVICE}")
     return name
 
 
@@ -71,7 +71,7 @@ def checked_size(text: str, name: str) -> int:
     :raises Distrusted: for one that no file has.
     """
     if not _SIZE.fullmatch(text):
-        raise Distrusted(f"The pod says that '{told(name)}' has '{told(text)}' bytes. {ADVICE}")
+        raise Distrusted(f"The pod says that '{printable(name)}' has '{printable(text)}' bytes. {ADVICE}")
     return int(text)
 
 
@@ -81,11 +81,11 @@ def checked_sha256(text: str, name: str) -> str:
     :raises Distrusted: for anything else.
     """
     if not _SHA256.fullmatch(text):
-        raise Distrusted(f"The pod gives '{told(text)}' as the SHA-256 of '{told(name)}'. {ADVICE}")
+        raise Distrusted(f"The pod gives '{printable(text)}' as the SHA-256 of '{printable(name)}'. {ADVICE}")
     return text
 
 
-def told(text: str) -> str:
+def printable(text: str) -> str:
     """Return a foreign text for a message: short, on one line, and without anything that would steer a terminal."""
     raw = text[:SHOWN].encode("utf-8", "surrogateescape" if _encodable(text[:SHOWN]) else "backslashreplace")
     plain = raw.decode("utf-8", "backslashreplace")

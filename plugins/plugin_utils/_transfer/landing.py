@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from ...module_utils._core.files import take_lock
-from .foreign import Distrusted, checked_name, told
+from .foreign import Distrusted, checked_name, printable
 from .manifest import PARTIAL, FileStat, TreeError
 
 # What the controller keeps in a run's directory. A training may write a file of one such name into its results, so that
@@ -30,7 +30,7 @@ CONTROLS = (
 )  # fmt: skip
 KEYS = ("id_ed25519", "id_rsa", "id_ecdsa", "authorized_keys")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# A foreign file may be read and written by its owner, and run; it is nobody else's to change, and runs as nobody else.
+# A foreign file may be read and written by its owner, and run; no other user changes it, and it runs as no other.
 _MODE = 0o755
 
 
@@ -55,7 +55,7 @@ class Landing:
             return
         except OSError as error:
             raise TreeError(
-                f"{told(str(self.root))} is no directory in which files can be put: {error.strerror}."
+                f"{printable(str(self.root))} is no directory in which files can be put: {error.strerror}."
             ) from None
 
     def __enter__(self) -> Landing:
@@ -175,7 +175,7 @@ class Landing:
                 if stat.S_ISREG(status.st_mode) and kept in wanted:
                     total += status.st_size
                 elif refuse:
-                    raise Distrusted(f"The pod sent '{told(path)}', for which nobody asked; it is not taken.")
+                    raise Distrusted(f"The pod sent '{printable(path)}', which was not requested; it is left out.")
                 else:
                     os.unlink(name, dir_fd=opened)
         return total
@@ -213,16 +213,16 @@ class Landing:
                 raise
         linked = stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
         raise InTheWay(
-            f"{told(str(self.root / path))} is a {'symbolic link, which is not followed' if linked else 'file'}, and a "
-            "directory is needed there; move it away, and fetch again."
+            f"{printable(str(self.root / path))} is a {'symbolic link, which is not followed' if linked else 'file'}, "
+            "and a directory is needed there; move it away, and fetch again."
         )
 
     def _refuse_folder(self, folder: int, name: str, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                 raise InTheWay(
-                    f"{told(str(self.root / path))} is a directory here and a file on the pod. Nothing is removed to "
-                    "make room for it; move the directory away, and fetch again."
+                    f"{printable(str(self.root / path))} is a directory here and a file on the pod. Nothing is removed "
+                    "to make room for it; move the directory away, and fetch again."
                 )
 
     def _refuse_control(self, folder: int, path: str) -> None:
@@ -233,7 +233,7 @@ class Landing:
             return
         if len(_present(folder, CONTROLS)) > 1 or _present(folder, KEYS):
             raise TreeError(
-                f"{told(str(self.root / path))} holds what controls a run or lets somebody in "
+                f"{printable(str(self.root / path))} holds what controls a run or lets somebody in "
                 f"({', '.join(_present(folder, (*CONTROLS, *KEYS))[:3])}), and nothing that comes from a pod is put "
                 "there; fetch into a directory of its own."
             )
@@ -254,12 +254,12 @@ def refuse_control(dest: Path) -> None:
     place, home = dest.expanduser().resolve(), Path.home().resolve()
     if home.is_relative_to(place):
         raise TreeError(
-            f"{told(str(dest))} holds your own settings and keys, and nothing that comes from a pod is put there; "
+            f"{printable(str(dest))} holds your own settings and keys, and nothing that comes from a pod is put there; "
             "fetch into a directory of its own."
         )
     if ".ssh" in place.parts or (place.name == "ssh" and len(_present_at(place.parent, CONTROLS)) > 1):
         raise TreeError(
-            f"{told(str(dest))} is where keys lie, and nothing that comes from a pod is put there; fetch into a "
+            f"{printable(str(dest))} is where keys lie, and nothing that comes from a pod is put there; fetch into a "
             "directory of its own."
         )
 
@@ -283,7 +283,7 @@ def _tame(folder: int, name: str) -> None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise Distrusted(f"The pod sent '{told(name)}', which is no regular file; it is not taken.")
+            raise Distrusted(f"The pod sent '{printable(name)}', which is no regular file; it is not taken.")
         mode = stat.S_IMODE(status.st_mode)
         if mode != (mode & _MODE) | 0o600:
             os.fchmod(descriptor, (mode & _MODE) | 0o600)

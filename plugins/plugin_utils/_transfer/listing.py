@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible.errors import AnsibleActionFail
 
-from .foreign import ADVICE, Distrusted, checked_name, checked_sha256, checked_size, told
+from .foreign import ADVICE, Distrusted, checked_name, checked_sha256, checked_size, printable
 
 # Names in one directory tree: ImageNet has 1.3 million, and more would fill the memory of this machine.
 MOST_NAMES = 2_000_000
@@ -151,7 +151,7 @@ def _root(facts: dict[str, str], asked: str) -> str:
     """
     root = facts.get("root", "")
     if not (root.startswith("/") and len(root) <= LONGEST_PATH and root.isprintable()):
-        raise Distrusted(f"The pod says that '{told(asked)}' is the directory '{told(root)}'. {ADVICE}")
+        raise Distrusted(f"The pod says that '{printable(asked)}' is the directory '{printable(root)}'. {ADVICE}")
     return root
 
 
@@ -167,13 +167,13 @@ def entries(tokens: list[bytes]) -> dict[str, Entry]:
     for head, link in zip(tokens[0::2], tokens[1::2], strict=True):
         match = _HEAD.fullmatch(text(head))
         if match is None:
-            raise Distrusted(f"The pod lists '{told(text(head))}', which is no line of a listing. {ADVICE}")
+            raise Distrusted(f"The pod lists '{printable(text(head))}', which is no line of a listing. {ADVICE}")
         kind, leads_to, size, changed, status, path = match.groups()
         checked_name(path)
         stamp = f"{size} {changed} {status}" if changed != "0" else None
         entry = Entry(kind, leads_to, checked_size(size, path), stamp and _stamp(stamp, path), text(link))
         if found.setdefault(path, entry) != entry:
-            raise Distrusted(f"The pod lists '{told(path)}' twice, with different words. {ADVICE}")
+            raise Distrusted(f"The pod lists '{printable(path)}' twice, with different words. {ADVICE}")
     return found
 
 
@@ -181,7 +181,9 @@ def _stamp(stamp: str, path: str) -> str:
     size, *times = stamp.split(" ")
     checked_size(size, path)
     if not all(_TIME.fullmatch(each) for each in times):
-        raise Distrusted(f"The pod says that '{told(path)}' changed at '{told(' and '.join(times))}'. {ADVICE}")
+        raise Distrusted(
+            f"The pod says that '{printable(path)}' changed at '{printable(' and '.join(times))}'. {ADVICE}"
+        )
     return stamp
 
 
@@ -203,4 +205,6 @@ def records(tokens: Iterable[bytes], *, strict: bool = False) -> Iterator[tuple[
             path = checked_name(name.removeprefix("./"))
             yield path, stamps.get(name), checked_sha256(words[:64], path)
         elif token and strict:
-            raise Distrusted(f"The pod answers '{told(words)}' where the SHA-256 of a file was asked for. {ADVICE}")
+            raise Distrusted(
+                f"The pod answers '{printable(words)}' where the SHA-256 of a file was asked for. {ADVICE}"
+            )

@@ -236,6 +236,6 @@ def digest(tree: Tree, hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     r"""Return a path as text that can be printed and written as JSON: bytes that are not UTF-8 become \xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

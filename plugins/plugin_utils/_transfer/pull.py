@@ -17,7 +17,7 @@ from ...module_utils._core.patterns import Patterns
 from ...module_utils._core.units import size
 from . import remote as far
 from .bounds import RESERVE
-from .foreign import told
+from .foreign import printable
 from .landing import Landing, refuse_control
 from .listing import RemoteTree
 from .manifest import INCOMING, FileStat, HashCache, Tree, hash_tree, stays_inside
@@ -115,10 +115,10 @@ class Pull:
         total = sum(self.remote.size(path) for path in self.wanted)
         if self.request.most and total > self.request.most:
             raise AnsibleActionFail(
-                f"{self.mover.host.label} has {size(total)} to fetch in {told(self.remote.root)}, the largest file "
-                f"being {named(self._largest())}, but no more than {size(self.request.most)} may come (max_gb; for a "
-                "training it is twice its train_output_gb). Raise that if it really writes so much, or narrow what is "
-                "fetched."
+                f"{self.mover.host.label} has {size(total)} to fetch in {printable(self.remote.root)}, the largest "
+                f"file being {named(self._largest())}, but no more than {size(self.request.most)} may come (max_gb; "
+                "for a training it is twice its train_output_gb). Raise that if it really writes so much, or narrow "
+                "what is fetched."
             )
 
     def _largest(self) -> list[str]:
@@ -130,7 +130,7 @@ class Pull:
         if need > max(0, free - RESERVE):
             raise AnsibleActionFail(
                 f"{self.mover.host.label} has {size(need)} to fetch, the largest file being "
-                f"{named(self._largest())}, but {told(str(self.dest))} has only {size(free)} free, of which "
+                f"{named(self._largest())}, but {printable(str(self.dest))} has only {size(free)} free, of which "
                 f"{size(RESERVE)} stay free for the records of runs. Make room, or narrow what is fetched, and fetch "
                 "again."
             )

@@ -16,7 +16,7 @@ from ...module_utils._core.units import size
 from . import remote as far
 from .account_keys import AccountKeys
 from .listing import RemoteTree
-from .manifest import FileStat, HashCache, Tree, TreeError, digest, hash_tree, scan, shown
+from .manifest import FileStat, HashCache, Tree, TreeError, digest, display_path, hash_tree, scan
 from .progress import Progress
 from .transfer import Mover, Report, named, same_by_look
 
@@ -75,7 +75,7 @@ class Push:
             if not Path(self.request.src).is_dir():
                 raise TreeError(f"{self.request.src} holds {what}, and is not sent: no host needs such a key.")
             del self.tree.files[path]
-            self.mover.show(f"push {self.request.label}: {shown(path)} holds {what} and stays at home")
+            self.mover.show(f"push {self.request.label}: {display_path(path)} holds {what} and stays at home")
 
     def _hash(self) -> dict[str, str]:
         progress = Progress(f"hash {self.request.label}", self.tree.bytes, self.mover.show)

@@ -17,7 +17,7 @@ from ansible.errors import AnsibleActionFail
 
 from ...module_utils._core.patterns import Patterns, to_posix_regex
 from .._common.ssh import Completed, Shell, script
-from .foreign import told
+from .foreign import printable
 from .listing import RemoteTree, sections, tree
 
 # Files per hashing process: enough that starting it costs little, few enough that all cores have work.
@@ -180,7 +180,7 @@ _FOLDERS = _HEAD + 'cat >"$work/in"\ncd -- "$root" && xargs -0 mkdir -p -- <"$wo
 def _checked(done: Completed, what: str) -> Completed:
     """Raise AnsibleActionFail with the host's own words when a script failed."""
     if done.code != 0:
-        words = told(" ".join(done.error.splitlines()[-3:])) or f"exit code {done.code}"
+        words = printable(" ".join(done.error.splitlines()[-3:])) or f"exit code {done.code}"
         raise AnsibleActionFail(f"{what} failed on the host: {words}")
     return done
 
@@ -208,7 +208,7 @@ def look(
     done = _checked(shell.run(f"reading {root}", command, timeout=patience, max_output=MOST_LISTED), f"Reading {root}")
     parts = sections(done.output)
     if "end" not in parts:
-        raise AnsibleActionFail(f"Reading {root} on the host ended early: {told(done.error) or 'no reason given'}")
+        raise AnsibleActionFail(f"Reading {root} on the host ended early: {printable(done.error) or 'no reason given'}")
     return tree(parts, root, clean=not done.banner)
 
 
@@ -236,7 +236,7 @@ def hash_files(shell: Shell, tree: RemoteTree, paths: list[str], sizes: Iterable
     done = _checked(shell.run("verifying", command, asked, timeout=HASH_TIMEOUT, max_output=most), "Verifying")
     tokens = done.output.split(b"\0")
     if b"@end" not in tokens:
-        raise AnsibleActionFail(f"Verifying on the host ended early: {told(done.error) or 'no reason given'}")
+        raise AnsibleActionFail(f"Verifying on the host ended early: {printable(done.error) or 'no reason given'}")
     tree.hashed(tokens[: tokens.index(b"@end")])
 
 

@@ -44,7 +44,7 @@ OPTIONS = (
 )  # fmt: skip
 # What lies in the way of a push is told before, and removed.
 PUSH_OPTIONS = ("--force",)
-# What a pod sends are files and nothing else, which this user can read and nobody runs as somebody else.
+# What a pod sends are files and nothing else, which this user can read and no other user runs.
 PULL_OPTIONS = ("--no-links", "--no-inc-recursive", "--chmod=D700,Fu+rw,Fgo-w,Fug-s,F-t")
 # rsync's exit codes for a connection that broke: socket, protocol stream, timeouts.
 _BROKEN = {10, 12, 30, 35, SSH_FAILED}
@@ -96,7 +96,7 @@ class Job:
 def _knows_our_options(program: str) -> bool:
     """Whether this rsync takes every option that is passed here: openrsync and older ones do not.
 
-    It reads them all before it tells its version, and asks nobody.
+    It reads them all before it tells its version, and does not ask.
     """
     try:
         done = subprocess.run(

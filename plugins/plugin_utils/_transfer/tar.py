@@ -24,9 +24,9 @@ from ...module_utils._core.units import duration
 from ...module_utils._pods.ssh_options import environment
 from .._common.ssh import MARK, SSH_FAILED, script, unreachable
 from .bounds import GROWTH, HANG_UP_SECONDS, STALL_SECONDS, Oversize, Watch, Words
-from .foreign import ADVICE, Distrusted, checked_name, told
+from .foreign import ADVICE, Distrusted, checked_name, printable
 from .landing import Landing
-from .manifest import TreeError, shown
+from .manifest import TreeError, display_path
 from .remote import listed
 from .rsync import Cancelled, Job
 
@@ -204,7 +204,7 @@ def push(job: Job) -> dict[str, int]:
             for path in job.paths:
                 moved[path] = _add(archive, job, path)
         _close(process.stdin)
-        # Nothing but a banner comes back, but nobody may hang up on the one who sends it.
+        # Nothing but a banner comes back, but the sender must not be cut off.
         _Stream(process.stdout, job, check, MOST_BANNER).drain()
 
     _with_ssh(job, remote, work)
@@ -228,7 +228,9 @@ def _add(archive: tarfile.TarFile, job: Job, path: str) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise TreeError(f"{shown(str(source))} changed or became unreadable while it was sent: {error}.") from error
+            raise TreeError(
+                f"{display_path(str(source))} changed or became unreadable while it was sent: {error}."
+            ) from error
     return member.size
 
 
@@ -253,7 +255,7 @@ def pull(job: Job) -> dict[str, int]:
             ignore_zeros=True, encoding="utf-8", errors="surrogateescape",
         ) as archive, Landing(job.local, private=True) as landing:  # fmt: skip
             for member in archive:
-                # What the library remembers of each, nobody needs.
+                # What the library remembers of each is not needed.
                 archive.members = []  # type: ignore[attr-defined]
                 _take(archive, member, job, landing, moved)
         source.drain()
@@ -270,9 +272,9 @@ def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, job: Job, landing: 
     if path not in job.sizes:
         return
     if path in moved:
-        raise Distrusted(f"The pod sends '{told(path)}' twice. {ADVICE}")
+        raise Distrusted(f"The pod sends '{printable(path)}' twice. {ADVICE}")
     if member.size > job.sizes[path] + GROWTH:
-        raise Oversize(f"transfer ({job.progress.label}): '{told(path)}' is larger", job.sizes[path])
+        raise Oversize(f"transfer ({job.progress.label}): '{printable(path)}' is larger", job.sizes[path])
     source = archive.extractfile(member)
     if source is None:
         return
@@ -355,5 +357,5 @@ def _judge(job: Job, code: int, words: str, broken: Exception | None) -> None:
     # which.
     if code not in (0, 1, 123) or broken is not None:
         lines = [line for line in words.splitlines() if line.strip()]
-        why = [*lines[-3:], f"({told(str(broken))})"] if broken else lines[-3:]
+        why = [*lines[-3:], f"({printable(str(broken))})"] if broken else lines[-3:]
         raise AnsibleActionFail(f"{stage}: tar failed on the host: {' '.join(why)}")

@@ -19,9 +19,9 @@ from ...module_utils._core.patterns import Patterns
 from .._common.ssh import Shell, SshHost
 from . import rsync as rsync_mover
 from . import tar
-from .foreign import told
+from .foreign import printable
 from .listing import Entry, RemoteTree
-from .manifest import shown
+from .manifest import display_path
 from .progress import Progress
 
 # Names of files in a message; more would bury the message.
@@ -82,23 +82,23 @@ class Report:
             "dest": self.dest,
             "files": len(self.manifest),
             "bytes": sum(size for size, _sha in self.manifest.values()),
-            "sent": sorted(map(shown, [*self.sent, *self.links])),
+            "sent": sorted(map(display_path, [*self.sent, *self.links])),
             "sent_bytes": sum(self.sent.values()),
-            "removed": sorted(map(shown, self.removed)),
-            "resent": sorted(map(shown, self.resent)),
+            "removed": sorted(map(display_path, self.removed)),
+            "resent": sorted(map(display_path, self.resent)),
             "unmatched": self.unmatched,
             "seconds": round(seconds, 3),
             "manifest": [
-                {"path": shown(path), "bytes": size, "sha256": sha}
+                {"path": display_path(path), "bytes": size, "sha256": sha}
                 for path, (size, sha) in sorted(self.manifest.items())
             ],
-            **{name: sorted(map(shown, paths)) for name, paths in self.extra.items()},
+            **{name: sorted(map(display_path, paths)) for name, paths in self.extra.items()},
         }
 
     def diff(self) -> dict[str, str]:
         """Before and after for --diff: one line for each path that changes."""
-        after = [f"send {shown(path)}" for path in sorted([*self.sent, *self.links, *self.folders])]
-        after += [f"remove {shown(path)}" for path in sorted(self.removed)]
+        after = [f"send {display_path(path)}" for path in sorted([*self.sent, *self.links, *self.folders])]
+        after += [f"remove {display_path(path)}" for path in sorted(self.removed)]
         return {
             "before_header": self.dest,
             "after_header": self.dest,
@@ -172,7 +172,7 @@ def same_by_look(entry: Entry | None, size: int, mtime_ns: int) -> bool:
 
 def named(paths: Iterable[str]) -> str:
     """Name the first few paths, and how many more there are, safe to show."""
-    every = sorted(map(told, paths))
+    every = sorted(map(printable, paths))
     text = ", ".join(every[:NAMED])
     return text if len(every) <= NAMED else f"{text} and {len(every) - NAMED} more"
 

@@ -138,7 +138,7 @@ def start_command(entrypoint: Sequence[str] | None, cmd: Sequence[str] | None) -
 
 
 def update_body(changes: Mapping[str, Any], now: Pod) -> dict[str, Any]:
-    """Return the body of a PATCH for ``changes`` (keys of ``_provider.CHANGES``).
+    """Return the body of a PATCH for ``changes`` (keys of ``base.CHANGES``).
 
     ``env`` replaces the whole map; the entry of a mount must be complete.
     """

@@ -247,7 +247,7 @@ def test_what_is_no_public_key_is_told_also_where_a_private_key_is_given(ensure,
 
 def test_a_pod_that_is_elsewhere_is_told_by_the_option_that_this_module_has(ensure):
     result = ensure(here(), failing=True, regions=["DE"], **RENT)
-    assert "regions: it is in US, wanted is DE" in result["msg"]
+    assert "regions: it is in US, you asked for DE" in result["msg"]
 
 
 def test_label_and_bid_are_changed_in_place(ensure):
@@ -293,7 +293,7 @@ def test_a_pod_with_a_new_volume_is_there_with_any(ensure):
     wish = {**RENT, "volume": {"size": 50, "path": "/data"}}
     volume = [{"volume_id": 7, "mount_path": "/data", "size": 50}]
     assert ensure(here(volume_info=volume), **wish)["changed"] is False
-    assert "wanted is a new one of 50 GB" in ensure(here(), failing=True, **wish)["msg"]
+    assert "you asked for a new one of 50 GB" in ensure(here(), failing=True, **wish)["msg"]
 
 
 def test_a_pod_that_is_made_stopped_stays_so_and_is_not_waited_for(ensure):

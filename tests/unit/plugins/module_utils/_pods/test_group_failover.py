@@ -96,14 +96,14 @@ def test_no_more_pods_are_given_up_than_attempts_say(world):
 def test_what_any_host_would_do_is_not_tried_elsewhere(world):
     world.two.next = [DEAD]
     world.two.lines = ["manifest for x not found: manifest unknown"]
-    error = world.fails(errors.PodLost, "image cannot be had")
+    error = world.fails(errors.PodLost, "image cannot be pulled")
     assert len(error.facts["attempts"]) == 1
 
 
 def test_what_any_host_would_do_may_stand_in_the_status_alone(world):
     """Vast.ai's hosts say there what their engine said; no machine is to blame for an image that does not exist."""
     world.two.next = [{"phase": "failed", "raw_status": "loading, Error: manifest for x not found: manifest unknown"}]
-    error = world.fails(errors.PodLost, "image cannot be had")
+    error = world.fails(errors.PodLost, "image cannot be pulled")
     assert len(error.facts["attempts"]) == 1
     assert not world.file.exists()
 

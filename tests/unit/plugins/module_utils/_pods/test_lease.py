@@ -157,7 +157,7 @@ def test_from_the_container_s_start_a_pod_waits_the_grace_and_then_ends_itself(m
     (asked,) = until(pod.asked, "the order")
     assert "-X DELETE" in asked and asked.endswith("https://api.example/api/v0/instances/77/")
     until(lambda: "took the order" in pod.read("log"), "a line that says so")
-    assert "nobody renewed the lease" in pod.read("log")
+    assert "the lease was not renewed" in pod.read("log")
 
 
 def test_the_key_is_in_no_argument_and_in_no_file_that_stays(make):
@@ -458,8 +458,8 @@ def test_the_start_script_leaves_it_out_rather_than_the_user_s_own():
 def test_the_start_command_of_a_raw_image_begins_with_it():
     boot = lease.Lease(7200, RUNPOD).at_boot()
     args = bootstrap.wrap("python train.py", boot)
-    told = bootstrap.told(args)
+    told = bootstrap.our_script(args)
     assert told.index(boot) < told.index("set_up_ssh\n")
     assert bootstrap.unwrap(args) == "python train.py"
     changed = bootstrap.rewrap(args, "python other.py")
-    assert bootstrap.told(changed) == told and bootstrap.unwrap(changed) == "python other.py"
+    assert bootstrap.our_script(changed) == told and bootstrap.unwrap(changed) == "python other.py"

@@ -96,7 +96,7 @@ def test_an_image_s_own_start_command_is_left_alone(world):
 def test_a_start_command_of_ours_arms_before_all_else(world):
     world.ensure(image="ubuntu:24.04", args="python train.py")
     args = world.created().args
-    assert world.created().boot in bootstrap.told(args) and bootstrap.unwrap(args) == "python train.py"
+    assert world.created().boot in bootstrap.our_script(args) and bootstrap.unwrap(args) == "python train.py"
 
 
 @pytest.mark.parametrize("hours", [None, 0, 0.0])
@@ -161,5 +161,5 @@ def test_what_a_pod_shows_tells_whether_its_start_armed_it(tmp_path, shown):
 
 def test_no_account_key_is_in_what_a_pod_gets(world):
     world.ensure(image="ubuntu:24.04")
-    texts = [world.created().boot, bootstrap.told(world.created().args), *world.logins]
+    texts = [world.created().boot, bootstrap.our_script(world.created().args), *world.logins]
     assert not any(re.search(r"rpa_|api_key", text) for text in texts)

@@ -154,7 +154,7 @@ def test_a_pod_that_is_not_in_the_record_yet_may_have_a_lease(run):
         table = table_module.render(found, width=width, color=False, now=NOW)
         assert "no lease" not in table and "none" not in table
     owned(run.directory, False)
-    assert "nobody and perhaps has no lease: its controller" in told(run, new).notes[0]
+    assert "is not watched and perhaps has no lease: its controller" in told(run, new).notes[0]
 
 
 class TestNobodyLooksAfterIt:
@@ -162,7 +162,7 @@ class TestNobodyLooksAfterIt:
         assert told(run).notes == []
         owned(run.directory, False)
         [note] = told(run).notes
-        assert "is looked after by nobody and has no lease" in note
+        assert "is not watched and has no lease" in note
         assert (
             f"train_run_id={RUN}" in note
             and f"podyard.gpu.stop -e run_id={RUN} -e runs_dir={run.directory.parent}" in note

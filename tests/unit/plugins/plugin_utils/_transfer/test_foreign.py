@@ -12,7 +12,7 @@ from ansible_collections.podyard.gpu.plugins.plugin_utils._transfer.foreign impo
     checked_name,
     checked_sha256,
     checked_size,
-    told,
+    printable,
 )
 
 
@@ -92,5 +92,5 @@ def test_hashes_that_are_none(text):
 
 
 def test_what_is_told_is_one_printable_line():
-    assert told("a\nb\x1b[2J\u2066\udcfe") == "a\\nb\\x1b[2J\\u2066\\xfe"
-    assert told("grüße") == "grüße"
+    assert printable("a\nb\x1b[2J\u2066\udcfe") == "a\\nb\\x1b[2J\\u2066\\xfe"
+    assert printable("grüße") == "grüße"

@@ -163,4 +163,4 @@ def test_where_a_link_leads(path, target, inside):
 
 
 def test_names_that_are_no_text_can_be_shown():
-    assert json.dumps(module.shown(os.fsdecode(b"a\xffb"))) == '"a\\\\xffb"'
+    assert json.dumps(module.display_path(os.fsdecode(b"a\xffb"))) == '"a\\\\xffb"'
