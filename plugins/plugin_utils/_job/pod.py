@@ -21,11 +21,15 @@ from .spec import suggestion
 NOT_OF_A_POD = ("spec", "progress_file")
 #: Options of the module pod that a job has under its own name.
 RENAMED = {"max_hours": "hours", "lease_hours": "lease", "identity": "name"}
+#: What a plan says of a pod too, under the same name.
+PLANNED = (
+    "providers", "image", "template", "registry", "gpus", "min_gpu_memory", "min_compute_capability", "min_memory",
+    "min_vcpus", "min_cuda_version", "bid", "max_price", "rank_by", "attempts", "deadline",
+)  # fmt: skip
+#: Options that a job and the module pod call the same.
 SAME = (
-    "providers", "image", "template", "registry", "gpus", "gpu_count", "min_gpu_memory", "min_compute_capability",
-    "min_memory", "min_vcpus", "min_cuda_version", "regions", "clouds", "interruptible", "bid", "max_price", "rank_by",
-    "disk", "ssh_user", "ssh_users", "bootstrap_ssh", "attempts", "deadline", "timeouts", "poll_interval",
-    "consistency_grace",
+    *PLANNED, "gpu_count", "regions", "clouds", "interruptible", "disk", "ssh_user", "ssh_users", "bootstrap_ssh",
+    "timeouts", "poll_interval", "consistency_grace",
 )  # fmt: skip
 
 

@@ -11,12 +11,8 @@ from typing import Any
 
 from ...module_utils._pods.spec import DISK_GB
 from ...module_utils._providers import registry
+from .._job.pod import PLANNED
 
-#: What a plan says of the pod under the name that the module pod has for it.
-SAME = (
-    "name", "providers", "gpus", "min_gpu_memory", "min_compute_capability", "min_memory", "min_vcpus",
-    "min_cuda_version", "rank_by", "bid", "max_price", "attempts", "deadline", "image", "template", "registry",
-)  # fmt: skip
 #: The module's name for what a plan, as a job, calls otherwise.
 RENAMED = {
     "volume_size": "volume.size",
@@ -24,7 +20,7 @@ RENAMED = {
     "lease_hours": "lease",
 }
 #: Options of the pod that no sentence but those of a plan names.
-OF_A_POD = frozenset({*SAME, *RENAMED, "gpu_count", "clouds", "regions", "interruptible", "search", "disk"})
+OF_A_POD = frozenset({*PLANNED, *RENAMED, "name", "gpu_count", "clouds", "regions", "interruptible", "search", "disk"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any]:
     providers = {name: pod[name] for name in registry.names()}
     volume, network = pod["volume"] or {}, pod["network_volume"] or {}
     return {
-        **{name: pod[name] for name in SAME},
+        **{name: pod[name] for name in ("name", *PLANNED)},
         **providers,
         "gpu_count": pod["gpu_count"] or 1,
         "clouds": pod["clouds"] or [],
