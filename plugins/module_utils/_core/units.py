@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 UNKNOWN = "unknown"
+#: No part of a version that anybody wrote is longer, and Python refuses to read numbers of thousands of digits.
+_VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*(?!\.?[0-9])")
 
 
 def usd(amount: float | None) -> str:
@@ -86,13 +88,19 @@ def version(text: str | None) -> tuple[int, ...] | None:
     :param text: a version as a program writes it, such as ``12.8``, ``570.86.15``, ``3.14.0rc1`` (read as 3.14).
     :returns: the numbers without trailing zeros; None when the text does not begin with a number.
     """
-    found = re.match(r"\s*([0-9]+(?:\.[0-9]+)*)", text or "")
+    found = _VERSION.match((text or "").lstrip())
     if not found:
         return None
-    numbers = [int(part) for part in found[1].split(".")]
+    numbers = [int(part) for part in found[0].split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
+
+
+def whole_version(text: str | None) -> tuple[int, ...] | None:
+    """Read a version of numbers and dots alone, such as a driver's. :returns: as ``version``; None for other text."""
+    text = (text or "").strip()
+    return version(text) if _VERSION.fullmatch(text) else None
 
 
 def major_minor(text: str | None) -> tuple[int, int] | None:
@@ -102,5 +110,13 @@ def major_minor(text: str | None) -> tuple[int, int] | None:
 
     :returns: the major and the minor number (0 when it is missing); None for any other text.
     """
-    found = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?(?:\.[0-9]+)*", (text or "").strip())
-    return (int(found[1]), int(found[2] or 0)) if found else None
+    found = whole_version(text)
+    if found is None:
+        return None
+    major, minor = (*found, 0)[:2]
+    return major, minor
+
+
+def is_cuda_version(text: str) -> bool:
+    """Say whether a text is a version of two numbers, as users and providers write those of CUDA."""
+    return text.count(".") == 1 and _VERSION.fullmatch(text) is not None

@@ -17,7 +17,7 @@ from typing import Any
 from ...module_utils._core.names import MAX_LENGTH, PodName, is_run_id, slug
 from ...module_utils._core.patterns import BadPattern, to_regex
 from ...module_utils._core.public_keys import is_public_key
-from ...module_utils._core.units import duration
+from ...module_utils._core.units import duration, is_cuda_version
 from ...module_utils._module.common import run_bounded
 from ...module_utils._pods import ssh
 from ...module_utils._pods.ssh_options import unusable
@@ -167,7 +167,7 @@ def numbers(job: Job) -> Iterator[str]:
 
 def texts(job: Job) -> Iterator[str]:
     """Names, versions and paths on the pod have the form that their users expect."""
-    if job["min_cuda_version"] and not re.fullmatch(r"\d+\.\d+", job["min_cuda_version"]):
+    if job["min_cuda_version"] and not is_cuda_version(job["min_cuda_version"]):
         yield f"train_min_cuda_version must be a version as 12.8, not '{job['min_cuda_version']}'."
     if job["image"] and re.search(r"\s", job["image"].strip()):
         yield f"train_image must be the name of one image, not '{job['image']}'."

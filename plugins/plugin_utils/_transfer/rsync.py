@@ -116,7 +116,7 @@ def usable() -> bool:
 
 def version(text: str) -> tuple[int, int]:
     """Return the version of the real rsync in its first line; (0, 0) for another program, such as openrsync."""
-    found = re.match(r"rsync\s+version\s+v?(\d{1,4}\.\d{1,4})", text)
+    found = re.match(r"rsync\s+version\s+v?([0-9]+\.[0-9.]*[0-9])", text)
     return (major_minor(found[1]) if found else None) or (0, 0)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ..._core.errors import BadAnswer, BadRequest
+from ..._core.units import is_cuda_version
 from ..._http.session import ApiSession
 from ..._resources.account import SshKeyList
 from ..._resources.resource import (
@@ -165,7 +166,6 @@ END_PODS = (
     "End these pods first (podyard.gpu.runpod_pod with state absent), or let the task wait for that with wait_timeout."
 )
 _PORT = re.compile(r"^\d{1,5}/(tcp|http)$")
-_VERSION = re.compile(r"^\d+\.\d+$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -246,7 +246,7 @@ def _ports(value: Sequence[str]) -> str | None:
 
 
 def _versions(value: Sequence[str]) -> str | None:
-    wrong = [version for version in value if not _VERSION.fullmatch(version)]
+    wrong = [version for version in value if not is_cuda_version(version)]
     return f"are written like 12.8, not {', '.join(map(repr, wrong))}." if wrong else None
 
 

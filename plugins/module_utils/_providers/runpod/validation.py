@@ -16,6 +16,7 @@ from ..._core import errors
 from ..._core.errors import BadRequest
 from ..._core.pod import Mount, Pod, PodRequest
 from ..._core.public_keys import public_key_problem
+from ..._core.units import is_cuda_version
 from ..._core.values import to_json
 from ..base import OPTIONS as OPTIONS_OF_CHANGES
 from . import wire
@@ -219,7 +220,6 @@ LONGEST_NAME = 191
 MOST_HTTP_PORTS = 10
 #: Number of vCPUs of the smallest CPU pod.
 LEAST_VCPUS = 2
-_VERSION = re.compile(r"^\d+\.\d+$")
 _PORT = re.compile(r"^(\d{1,5})/(tcp|http)$")
 
 
@@ -318,7 +318,7 @@ def _cuda(request: PodRequest) -> Iterator[str]:
     versions = {"min_cuda_version": (request.min_cuda_version,), "cuda_versions": request.cuda_versions}
     for option, values in versions.items():
         for version in values:
-            if version and not _VERSION.fullmatch(version):
+            if version and not is_cuda_version(version):
                 yield f"the option {option} holds {version!r}; a CUDA version is written like 12.8, in quotes."
 
 

@@ -16,7 +16,7 @@ from ..._core import errors
 from ..._core import gpus as gpu_models
 from ..._core.gpus import resolve
 from ..._core.offer import VALUE, Objection, Offer, OfferQuery
-from ..._core.units import usd
+from ..._core.units import major_minor, usd
 from ..._core.values import amount, integer, mapping, number, text
 from ..._http.session import ApiSession
 from . import wire
@@ -281,10 +281,11 @@ def min_cuda(query: OfferQuery) -> float | None:
     :raises BadRequest: for anything but a version.
     """
     listed = [query.min_cuda_version] if query.min_cuda_version else list(query.cuda_versions)
-    versions = [number(each) for each in listed]
-    if any(version is None for version in versions):
+    versions = [major_minor(each) for each in listed]
+    if None in versions:
         raise errors.BadRequest(f"The option min_cuda_version is {', '.join(listed)}; it is written like 12.8.")
-    return min((version for version in versions if version is not None), default=None)
+    least = min((version for version in versions if version is not None), default=None)
+    return float(f"{least[0]}.{least[1]}") if least else None
 
 
 def search(api: ApiSession, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]:

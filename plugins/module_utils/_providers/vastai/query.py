@@ -17,6 +17,7 @@ from typing import Any
 
 from ..._core import places
 from ..._core.errors import BadRequest
+from ..._core.units import whole_version
 
 OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "notin")
 #: Field -> factor from the unit of people (GB, days) to the wire's (MB, seconds). The factor is 1000 and not 1024: a
@@ -200,10 +201,11 @@ def _number(field: str, value: Any) -> Any:
 
 def driver_version(text: str) -> int:
     """``535.86.05`` as the number that the service compares. :raises BadRequest: for what is no version."""
-    parts = text.split(".")
-    if not 1 <= len(parts) <= 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):
+    parts = whole_version(text)
+    if parts is None or len(parts) > 3 or max(parts) > 999:
         raise BadRequest(f"The field driver_version is written like 535.86.05, not {text!r}.")
-    return int("".join(part.zfill(3) for part in [*parts, "0", "0"][:3]))
+    major, minor, patch = (*parts, 0, 0)[:3]
+    return (major * 1000 + minor) * 1000 + patch
 
 
 def countries(words: list[str] | tuple[str, ...], where: str = "option regions") -> list[str]:

@@ -10,11 +10,13 @@ import pytest
 from ansible_collections.podyard.gpu.plugins.module_utils._core.units import (
     age,
     duration,
+    is_cuda_version,
     major_minor,
     size,
     usd,
     usd_total,
     version,
+    whole_version,
 )
 
 
@@ -95,6 +97,9 @@ def test_sizes(count, text):
         ("none", None),
         ("", None),
         (None, None),
+        # Python reads no number of so many digits.
+        ("9" * 5000, None),
+        (f"12.{'9' * 5000}", None),
     ],
 )
 def test_a_version_is_read_from_the_start_of_what_a_program_says(text, numbers):
@@ -103,7 +108,15 @@ def test_a_version_is_read_from_the_start_of_what_a_program_says(text, numbers):
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("12.8", (12, 8)), (" 12 ", (12, 0)), ("12.8.1", (12, 8)), ("12.8rc", None), ("twelve", None), (None, None)],
+    [
+        ("12.8", (12, 8)),
+        (" 12 ", (12, 0)),
+        ("12.8.1", (12, 8)),
+        ("12.8rc", None),
+        ("twelve", None),
+        ("9" * 5000, None),
+        (None, None),
+    ],
 )
 def test_major_and_minor_of_a_version_that_is_nothing_else(text, numbers):
     assert major_minor(text) == numbers
@@ -112,3 +125,19 @@ def test_major_and_minor_of_a_version_that_is_nothing_else(text, numbers):
 def test_versions_compare_by_number():
     assert major_minor("12.10") > major_minor("12.9")
     assert version("570.86.15") > version("570")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("535.86.05", (535, 86, 5)), (" 570 ", (570,)), ("570.86-rc1", None), ("v570", None), ("", None)],
+)
+def test_a_whole_version_has_nothing_beside_its_numbers(text, numbers):
+    assert whole_version(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("12.8", True), ("12.11", True), ("12", False), ("12.8.1", False), ("12.8 ", False), ("12.x", False), ("", False)],
+)
+def test_a_cuda_version_has_two_numbers(text, good):
+    assert is_cuda_version(text) is good

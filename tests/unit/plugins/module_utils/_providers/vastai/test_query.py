@@ -62,6 +62,8 @@ def test_all_operators_are_known():
         ("num_gpus", "cannot be read at 'num_gpus'"),
         ({"gpu_ram": {"gte": [1, 2]}}, "takes one value"),
         ("driver_version>=new", "written like 535.86.05"),
+        ("driver_version>=535.1234", "written like 535.86.05"),
+        ("driver_version>=1.2.3.4", "written like 535.86.05"),
     ],
 )
 def test_what_does_not_exist_is_one_sentence(given, why):

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the podyard.gpu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each small thing has one home: a second one would drift from the first, and each would be right in half the places.
+
+A home is a file that does something once for all of `plugins`. Beside it stand the files that have a reason of their
+own to do the same, such as programs that are sent to a pod alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from arrows import ROOT, tracked
+
+PLUGINS = [name for name in tracked(".py") if name.startswith("plugins/")]
+CORE = "plugins/module_utils/_core/"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A thing that is done in one place.
+
+    :param files: where it may be done: the home first, then the exceptions.
+    :param instead: what to do elsewhere.
+    :param finds: the nodes of a file that do it.
+    :param planted: code that would be a second home.
+    :param innocent: code that looks like it and is none.
+    """
+
+    thing: str
+    files: tuple[str, ...]
+    instead: str
+    finds: Callable[[ast.AST], Iterator[ast.AST]]
+    planted: tuple[str, ...]
+    innocent: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.thing
+
+
+@cache
+def parsed(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
+    """Yield each call of a file, with what is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+def imported(tree: ast.AST, *modules: str) -> Iterator[ast.AST]:
+    """Yield the imports of these modules and of what is in them."""
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if any(name == module or name.startswith(f"{module}.") for name in names for module in modules):
+            yield node
+
+
+#: A number, a dot and a number, as a regular expression for a version has them and one for a decimal has not: there,
+#: what follows the dot is optional as a whole, and no group of its own.
+_DIGITS = r"\(*(?:\\d|\[0-9\])(?:[+*]|\{[0-9,]+\})?\)*"
+VERSION = re.compile(rf"{_DIGITS}(?:\\\.{_DIGITS}|\(\?:\\\.\({_DIGITS}|\(\?:\\\.{_DIGITS}\)\*)")
+
+
+def versions(tree: ast.AST) -> Iterator[ast.AST]:
+    yield from imported(tree, "packaging", "distutils", "ansible.module_utils.compat.version", "pkg_resources")
+    for call, name in calls(tree):
+        pattern = call.args[0] if call.args and name.startswith("re.") else None
+        if isinstance(pattern, ast.Constant) and VERSION.search(str(pattern.value)):
+            yield call
+        splits = name.endswith(".split") and call.args
+        if splits and isinstance(call.args[0], ast.Constant) and call.args[0].value in (".", b"."):
+            yield call
+
+
+HOMES = [
+    Home(
+        "reading a version",
+        # An image's name has versions such as cu128, which are turned into 12.8 before they are read.
+        (f"{CORE}units.py", "plugins/plugin_utils/_plan/cuda.py"),
+        "use version, whole_version, major_minor or is_cuda_version of _core/units.py",
+        versions,
+        (
+            "tuple(map(int, text.split('.')))",
+            r"re.compile(r'^\d+\.\d+$')",
+            r"re.match(r'v?([0-9]+)(?:\.([0-9]+))?', text)",
+            r"re.match(r'[0-9]+(?:\.[0-9]+)*', text)",
+            "from packaging.version import Version",
+            "from ansible.module_utils.compat.version import LooseVersion",
+        ),
+        (
+            r"re.fullmatch(r'\d+(\.\d+)?', text)",
+            r"re.search(r'threshold=(\d+(?:\.\d+)?)', text)",
+            "text.rpartition('.')",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("home", HOMES, ids=str)
+def test_it_has_one_home(home):
+    assert not [path for path in home.files if path not in PLUGINS]
+    found = [
+        f"{path}:{node.lineno}: {home.thing} has a home: {home.instead}"
+        for path in PLUGINS
+        if path not in home.files
+        for node in home.finds(parsed(path))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("home", HOMES, ids=str)
+def test_no_exception_is_out_of_date(home):
+    assert [path for path in home.files if not any(home.finds(parsed(path)))] == []
+
+
+@pytest.mark.parametrize(("home", "code"), [(home, code) for home in HOMES for code in home.planted], ids=str)
+def test_a_second_home_is_found(home, code):
+    assert any(home.finds(ast.parse(code)))
+
+
+@pytest.mark.parametrize(("home", "code"), [(home, code) for home in HOMES for code in home.innocent], ids=str)
+def test_what_only_looks_like_it_is_left_alone(home, code):
+    assert not any(home.finds(ast.parse(code)))
