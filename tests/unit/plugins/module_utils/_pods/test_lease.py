@@ -172,6 +172,7 @@ def test_the_key_is_in_no_argument_and_in_no_file_that_stays(make):
 def test_a_renewal_counts_from_the_moment_it_is_made(make):
     pod = make(seconds=100).with_curl()
     pod.boot(grace=60)
+    assert until(lambda: pod.read("ends"), "the first deadline") == "1060"
     pod.clock(1050)
     (pod.folder / "renew").touch()
     until(lambda: not (pod.folder / "renew").exists(), "the renewal taken")
