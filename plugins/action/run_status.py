@@ -89,11 +89,8 @@ class ActionModule(ControllerAction):
     def _lists(self, arguments: dict[str, Any], found: Sequence[Run]) -> list[PodList]:
         """List the pods of the named providers, else of those with a key and those at which a run has pods."""
         environ = environment(str(local_path(arguments["env_file"])) if arguments["env_file"] else None)
-        names = arguments["providers"]
-        if names is None:
-            used = {pod.provider for run in found if run.living for pod in run.unproved}
-            keyed = registry.with_a_key(environ)
-            names = [name for name in registry.names() if name in used or name in keyed] or registry.names()
+        used = {pod.provider for run in found if run.living for pod in run.unproved}
+        names = registry.meant({"providers": arguments["providers"]}, environ, keyed=used) or registry.names()
         return lists(names, environ, arguments["api_timeout"])
 
     @staticmethod

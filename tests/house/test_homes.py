@@ -83,7 +83,43 @@ def versions(tree: ast.AST) -> Iterator[ast.AST]:
             yield call
 
 
+def providers_with_a_key(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield lists that take from all providers those that fit, and a default that is taken for a name."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            texts = [ast.unparse(each) for part in node.generators for each in (part.iter, *part.ifs)]
+            asked = "key_origin" in " ".join(texts) or any(re.search(r"\bin \w*key", text) for text in texts)
+            if asked and re.search(r"registry\.names\(\)|PROVIDERS\b", texts[0]):
+                yield node
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "registry.default":
+            yield node
+
+
+#: Without a name, a key is the first provider's.
+FIRST = {
+    # An address does not name one there: it may be given for each provider beside its key.
+    "plugins/modules/offer_info.py",
+    # A run that has no pod yet has no provider; its result has to name one.
+    "plugins/plugin_utils/_status/runs.py",
+}
+
 HOMES = [
+    Home(
+        "which providers are asked",
+        ("plugins/module_utils/_providers/registry.py", *sorted(FIRST)),
+        "use registry.meant",
+        providers_with_a_key,
+        (
+            "[name for name in registry.names() if registry.key_origin(name, environ, sources)]",
+            "[name for name in registry.names() if name in used or name in keyed]",
+            "[each.name for each in PROVIDERS if each.key_origin(environ, sources) is not None]",
+            "providers or [registry.default()]",
+        ),
+        (
+            "[name for name in registry.names() if registry.capabilities(name).query]",
+            "[name for name in registry.names() if (params[name] or {}).get('api_key')]",
+        ),
+    ),
     Home(
         "reading a version",
         # An image's name has versions such as cu128, which are turned into 12.8 before they are read.

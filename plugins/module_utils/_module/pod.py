@@ -82,10 +82,8 @@ def chosen(params: Mapping[str, Any]) -> list[str]:
     """The providers to ask. :raises AuthError: when there is a key for none."""
     if params["providers"] == []:
         raise BadRequest("The option providers is an empty list: name a provider, or leave the option out.")
-    if params["providers"]:
-        return list(dict.fromkeys(params["providers"]))
-    keyed = registry.with_a_key(os.environ)
-    found = [name for name in registry.names() if (params[name] or {}).get("api_key") or name in keyed]
+    keyed = [name for name in registry.names() if (params[name] or {}).get("api_key")]
+    found = registry.meant({"providers": params["providers"]}, os.environ, keyed=keyed)
     if not found and not params["api_key"]:
         raise arguments.no_key(f", or give one (option {', '.join(registry.each_one('{}.api_key'))})")
     return found or registry.names()

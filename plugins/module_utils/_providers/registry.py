@@ -10,7 +10,7 @@ The only place that knows which providers there are: another one needs a folder 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .._core.errors import BadRequest
@@ -103,26 +103,28 @@ def every_key(environ: Mapping[str, str]) -> dict[str, list[str]]:
     return {each.name: each.every_key(environ, sources) for each in PROVIDERS}
 
 
-def with_a_key(environ: Mapping[str, str], sources: Sources | None = None) -> list[str]:
-    """Return the providers for which a key is found.
+def meant(
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    keyed: Collection[str] = (),
+    sources: Sources | None = None,
+) -> list[str]:
+    """Return the providers that the options ``providers``, ``api_key`` and ``api_url`` ask for, each once.
 
+    They are those that are named, else ``default()`` for a key or an address, which fits one only, else those with a
+    key; none where there is no key at all.
+
+    :param keyed: providers that are asked even where no key of theirs is found, for instance since an option gives it.
+    :param sources: where keys are looked for, if that was opened already.
     :raises CloudError: for a file of settings that cannot be read.
     """
-    sources = Sources(environ) if sources is None else sources
-    return [each.name for each in PROVIDERS if key_origin(each.name, environ, sources) is not None]
-
-
-def meant(options: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Return the providers that the options ``providers``, ``api_key`` and ``api_url`` mean, each once.
-
-    They are those that are named, else ``default()`` for a key or an address that is given, else those for which a key
-    is found.
-
-    :raises CloudError: for a file of settings that cannot be read.
-    """
-    if options["providers"]:
+    if options.get("providers"):
         return list(dict.fromkeys(options["providers"]))
-    return [default()] if options["api_key"] or options["api_url"] else with_a_key(environ)
+    if options.get("api_key") or options.get("api_url"):
+        return [default()]
+    sources = Sources(environ) if sources is None else sources
+    return [each.name for each in PROVIDERS if each.name in keyed or each.key_origin(environ, sources) is not None]
 
 
 def stand_ins(variable: str) -> list[str]:

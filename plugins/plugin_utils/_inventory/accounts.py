@@ -45,8 +45,7 @@ def connected(named: Sequence[str], keys: Mapping[str, str], urls: Mapping[str, 
     :raises CloudError: for a provider that is named and has no key; when there is no key at all, saying for each
         provider where it would have been found.
     """
-    found = [] if named else registry.with_a_key(os.environ)
-    chosen = named or [name for name in registry.names() if name in keys or name in found]
+    chosen = registry.meant({"providers": named}, os.environ, keyed=keys)
     if not chosen:
         raise AuthError(" ".join(_without_key(name) for name in registry.names()))
     return {name: registry.connect(name, api_key=keys.get(name), api_url=urls.get(name)) for name in chosen}

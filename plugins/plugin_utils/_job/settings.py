@@ -71,7 +71,7 @@ def read(
     try:
         sources = settings.Sources(full)
         if providers is None:
-            providers = values["train_providers"] = registry.with_a_key(full, sources) or registry.names()
+            providers = values["train_providers"] = registry.meant({}, full, sources=sources) or registry.names()
         for provider in providers:
             taken = settings.take(registry.settings(provider), sources, [*given, *values])
             key = registry.key_origin(provider, full, sources)

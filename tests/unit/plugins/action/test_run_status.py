@@ -65,7 +65,12 @@ class TestRunStatus:
             return [answers.get(name) or PodList(name) for name in names]
 
         monkeypatch.setattr(run_status, "lists", lists)
-        monkeypatch.setattr(run_status.registry, "with_a_key", lambda environ: answers.get("keys", []))
+        meant = run_status.registry.meant
+
+        def with_keys(options, _environ, *, keyed):
+            return meant(options, {"HOME": "/nowhere"}, keyed={*keyed, *answers.get("keys", [])})
+
+        monkeypatch.setattr(run_status.registry, "meant", with_keys)
         return answers
 
     def test_a_table_and_its_data(self, cloud, screen):
@@ -145,10 +150,10 @@ class TestRunStatus:
         assert result["failed"] and result["pods"] == []
 
     def test_a_file_of_settings_that_is_broken(self, cloud, screen, monkeypatch):
-        def broken(_environ):
+        def broken(*_arguments, **_more):
             raise AuthError("The file of settings cannot be read.")
 
-        monkeypatch.setattr(run_status.registry, "with_a_key", broken)
+        monkeypatch.setattr(run_status.registry, "meant", broken)
         with pytest.raises(AnsibleActionFail, match=r"The file of settings cannot be read"):
             act(run_status.ActionModule)
 

@@ -241,3 +241,20 @@ def test_the_page_on_runpod_has_a_row_for_every_setting_of_the_table():
         return f"| `{setting.name}` | {setting.meaning}{unit} | {cells[0]} | {cells[1]} |"
 
     assert rows == [row(setting) for setting in TABLE]
+
+
+@pytest.mark.parametrize(
+    ("options", "keyed", "asked"),
+    [
+        ({"providers": ["vastai", "vastai"], "api_key": "k"}, (), ["vastai"]),
+        ({"providers": None, "api_key": "k"}, (), ["runpod"]),
+        ({"api_url": "http://127.0.0.1:9"}, ["vastai"], ["runpod"]),
+        ({"providers": [], "api_key": "", "api_url": None}, (), ["vastai"]),
+        ({}, ["runpod"], ["runpod", "vastai"]),
+    ],
+)
+def test_which_providers_are_asked(options, keyed, asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environ = {"HOME": str(tmp_path), "VAST_API_KEY": "0123456789abcdef"}
+    assert registry.meant(options, environ, keyed=keyed) == asked
+    assert registry.meant({}, {"HOME": str(tmp_path)}) == []
