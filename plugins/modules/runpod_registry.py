@@ -93,7 +93,7 @@ msg:
   description: What was done, or in check mode would be, as a sentence.
   returned: always
   type: str
-  sample: The registry credential dockerhub (6n2k8v4d) was made.
+  sample: The registry credential dockerhub (6n2k8v4d) was created.
 changes:
   description: Names of the options that differed.
   returned: success

@@ -97,7 +97,7 @@ msg:
   description: What was done, or in check mode would be, as a sentence.
   returned: always
   type: str
-  sample: "SSH keys of the account that were added: me@example.com. It then has 2."
+  sample: "SSH keys added to the account: me@example.com. Keys in the account afterwards: 2."
 changes:
   description: Comments, or else fingerprints, of the keys that were added or removed.
   returned: success
@@ -145,7 +145,7 @@ def main() -> None:
     except CloudError as error:
         module.fail_json(**failure(error))
     result = shared.result(module, outcome, "ssh_keys")
-    module.exit_json(**{**result, "ssh_keys": [ssh_keys.described(line) for line in result["ssh_keys"]["keys"]]})
+    module.exit_json(**{**result, "ssh_keys": [ssh_keys.describe(line) for line in result["ssh_keys"]["keys"]]})
 
 
 if __name__ == "__main__":

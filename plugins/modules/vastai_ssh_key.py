@@ -146,7 +146,7 @@ def main() -> None:
     except CloudError as error:
         module.fail_json(**failure(error))
     result = shared.result(module, outcome, "ssh_keys")
-    module.exit_json(**{**result, "ssh_keys": [ssh_keys.described(line) for line in result["ssh_keys"]["keys"]]})
+    module.exit_json(**{**result, "ssh_keys": [ssh_keys.describe(line) for line in result["ssh_keys"]["keys"]]})
 
 
 if __name__ == "__main__":

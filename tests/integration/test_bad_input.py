@@ -27,7 +27,7 @@ REFUSED_BY_THE_MARKET = {
     "price": ({"train_max_price": 0.01}, r"0\.01"),
     "unknown volume": (
         {"train_network_volume": "nowhere"},
-        r"no network volume 'nowhere' \(option train_network_volume\).*none at all",
+        r"no network volume with the id or name 'nowhere' \(option train_network_volume\).*The account has none",
     ),
 }
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One declared resource towards a wanted state: difference, create once, change, delete.
+"""Bring one declared resource into the requested state: compare, create once, change, delete.
 
-Check mode goes the same way as a real run, up to the first request that changes something.
+Check mode takes the same path as a real run, up to the first request that would change something.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from .._core.values import to_json
 from .resource import Field, ResourceResult, ResourceSpec, ResourceStore
 
 STATES = ("present", "absent")
-#: Looks past the grace that must all be empty before "it was not made" counts.
+#: How many looks after the grace must find nothing before a create counts as not executed.
 PROOF = 2
-#: Secrets shorter than this (``true``, ``4096``) stay readable in a server's words: to hide them would garble those.
+#: Secrets shorter than this (``true``, ``4096``) stay readable in a server's answer: hiding them would garble it.
 SHORTEST_SECRET = 6
 
 
 def ensure(
     store: ResourceStore, wanted: ResourceSpec, state: str, *, check: bool = False, patience: float = 0.0
 ) -> ResourceResult:
-    """Bring one object into a state (of ``STATES``).
+    """Bring one object into a state of ``STATES``.
 
-    :param check: predict only; nothing is changed.
-    :param patience: seconds to wait for the users of an object to let go of it before it is deleted.
-    :raises CloudError: one sentence; nothing was changed unless it says so.
+    :param check: change nothing; return what would be done.
+    :param patience: seconds to wait until an object that is to be deleted is no longer in use.
+    :raises CloudError: when that fails. Nothing was changed unless the message says so.
     """
     task = ResourceReconciler(store, wanted, check, patience)
     if state == "absent":
@@ -41,7 +41,7 @@ def ensure(
 
 
 class ResourceReconciler:
-    """One object towards one state."""
+    """One object on its way to the requested state."""
 
     def __init__(self, store: ResourceStore, wanted: ResourceSpec, check: bool, patience: float) -> None:
         self.store = store
@@ -51,7 +51,7 @@ class ResourceReconciler:
         self.patience = patience
 
     def make(self) -> ResourceResult:
-        """Make sure that the object exists, as the options describe it."""
+        """Create the object, or change it until it is as requested."""
         _refuse(f"the {self.resource.title} {self.wanted.label()}", self._wrong_values())
         now = self.store.lookup(self.wanted)
         self.wanted = replace(self.wanted, values=self.store.resolved(self.wanted.values))
@@ -60,7 +60,7 @@ class ResourceReconciler:
         return self._renew(now) if self.wanted.renew else self._update(now)
 
     def remove(self) -> ResourceResult:
-        """Make sure that the object does not exist."""
+        """Delete the object if it exists."""
         now = self.store.lookup(self.wanted)
         if now is None:
             return ResourceResult(False, None, None, f"There is no {self.resource.title} {self.wanted.label()}.")
@@ -70,9 +70,9 @@ class ResourceReconciler:
     # -- create --------------------------------------------------------------------------------------------------
 
     def _create(self, old: Mapping[str, Any] | None = None) -> ResourceResult:
-        """Make it. ``old`` is the object that it replaces and that was deleted."""
+        """Create the object. ``old`` is the deleted object that it replaces, if any."""
         values = self._values_of_new()
-        before, done = (None, "made") if old is None else (self.resource.read(old), "deleted and created again")
+        before, done = (None, "created") if old is None else (self.resource.read(old), "deleted and created again")
         if self.check:
             after: dict[str, Any] = {"id": None, "name": self.wanted.name}
             for each in self.resource.fields:
@@ -83,27 +83,25 @@ class ResourceReconciler:
         body: dict[str, Any] = {self.resource.identity: self.wanted.name}
         for each in self.resource.fields:
             sent = each.to_wire(values[each.option]) if each.option in values else None
-            if sent not in (None, ""):  # an empty text was seen to count as a value where none was meant
+            if sent not in (None, ""):  # providers were seen to take an empty text for a value
                 body[each.wire] = sent
         found, notes = self._post(body, old)
         return self._outcome(done, found, before, self.resource.read(found), tuple(values), notes)
 
     def _values_of_new(self) -> dict[str, Any]:
-        """Return the given values and the defaults of the others.
+        """Return the given values, and the defaults of the others.
 
-        :raises BadRequest: when an object cannot be made of them.
+        :raises BadRequest: when the object cannot be created from them.
         """
         kind, given = self.resource.title, self.wanted.values
         if self.wanted.id is not None:
             raise errors.BadRequest(
-                f"There is no {kind} with the id {self.wanted.id!r} in this account, and what others own cannot be "
-                "changed. To make one, leave out the id and give a name."
+                f"This account has no {kind} with the id {self.wanted.id!r}, and objects of other accounts cannot be "
+                "changed. To create one, leave out the id and give a name."
             )
         missing = [each.option for each in self.resource.fields if each.required and given.get(each.option) is None]
         if missing:
-            raise errors.BadRequest(
-                f"There is no {kind} {self.wanted.label()} yet, and to make it more is needed: {', '.join(missing)}."
-            )
+            raise errors.BadRequest(f"To create the {kind} {self.wanted.label()}, also set: {', '.join(missing)}.")
         values = {}
         for each in self.resource.fields:
             value = given.get(each.option)
@@ -115,23 +113,28 @@ class ResourceReconciler:
         return values
 
     def _post(self, body: Mapping[str, Any], old: Mapping[str, Any] | None) -> tuple[Mapping[str, Any], list[str]]:
-        """Send the create, once. What may or may not have been made is looked for by its name and taken on."""
-        attempted = f"make the {self.resource.title} {self.wanted.label()} on {self.store.api.title}"
+        """Send the create once. If its outcome is unknown, look for the object by its name and use it.
+
+        :returns: the object, and warnings for a person.
+        """
+        attempted = f"create the {self.resource.title} {self.wanted.label()} on {self.store.api.title}"
         try:
             raw = self._send("POST", None, body, attempted)
             if raw is not None:
                 return raw, []
-            lost = errors.Ambiguous(f"Could not {attempted}: the answer does not hold what was made.")
+            lost = errors.Ambiguous(f"Could not {attempted}: the answer does not contain the new object.")
         except errors.Ambiguous as error:
             lost = error
         found = self._look_up(lost, old)
         label = _upper(self.resource.label(found))
-        return found, [f"{lost.message} {label} was found by its name and taken on; it was not made twice."]
+        return found, [f"{lost.message} {label} was found by its name and is used; it was not created twice."]
 
     def _look_up(self, cause: errors.CloudError, old: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """Return the object that a create of unknown outcome made.
+        """Return the object that a create of unknown outcome has made.
 
-        :raises Ambiguous: when it does not appear within the grace, seen twice, or cannot be looked for.
+        :raises Ambiguous: when PROOF looks after the grace do not find it.
+        :raises Conflict: when there are several of that name.
+        :raises CloudError: when the key may not read the list.
         """
         clock, grace = self.store.polls.clock, self.store.grace
         begun, absences, problem = clock.monotonic(), 0, ""
@@ -140,29 +143,30 @@ class ResourceReconciler:
             try:
                 found = self._named(old)
             except (errors.AuthError, errors.Forbidden, errors.Blocked) as error:
-                error.reword(f"{cause.message} It may exist, and cannot be looked for: {error.message}")
+                error.reword(f"{cause.message} The object may exist, and it cannot be looked up: {error.message}")
                 raise
             except errors.CloudError as error:
                 problem, found = f" The list could not be read: {error.message}", []
             if len(found) > 1:
                 raise errors.Conflict(
-                    f"{cause.message} Meanwhile there are {len(found)} of the name {self.wanted.name!r}: somebody else "
-                    f"made one too ({', '.join(map(self.resource.label, found))}). Delete all but one."
+                    f"{cause.message} There are now {len(found)} objects with the name {self.wanted.name!r}, because "
+                    "another task or person created one too: "
+                    f"{', '.join(map(self.resource.label, found))}. Delete all but one."
                 )
             if found:
                 return found[0]
             absences += gone >= grace
             self.store.polls.pause(max(1.0, grace - gone))
         raise errors.Ambiguous(
-            f"{cause.message} It was sent once, and no {self.resource.title} {self.wanted.label()} appeared within "
-            f"{duration(grace)}.{problem} Run the task again: it looks before it makes anything.",
+            f"{cause.message} The request was sent once, and no {self.resource.title} {self.wanted.label()} appeared "
+            f"within {duration(grace)}.{problem} Run the task again: it looks for the object before it creates one.",
             status=cause.status,
             request_id=cause.request_id,
             detail=cause.detail,
         )
 
     def _named(self, old: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-        """Return the objects of this name, but for the one that was replaced: a list may show it for a while."""
+        """Return the objects of the requested name, without the replaced one, which a list may still show."""
         key, name = self.resource.id_key, self.resource.identity
         gone = old.get(key) if old is not None else None
         return [raw for raw in self.store.all() if raw.get(name) == self.wanted.name and raw.get(key) != gone]
@@ -194,7 +198,7 @@ class ResourceReconciler:
         return self._outcome("changed", found, before, self.resource.read(found), options, notes)
 
     def _different(self, now: Mapping[str, Any]) -> list[Field]:
-        """Return the given fields whose value is not that of the object."""
+        """Return the given fields whose value differs from that of the object."""
         return [
             each
             for each in self.resource.fields
@@ -204,53 +208,54 @@ class ResourceReconciler:
         ]
 
     def _impossible(self, before: Mapping[str, Any], different: Sequence[Field], renamed: bool) -> Iterator[str]:
-        """Why these fields cannot be changed, a sentence each."""
+        """Yield a sentence for each field that cannot be changed."""
         if renamed and not self.resource.update:
-            yield f"it cannot be renamed to {self.wanted.name}. Make another one of that name, and delete this one."
+            yield f"it cannot be renamed to {self.wanted.name}. Create another one of that name, and delete this one."
         for each in different:
             old, new = before[each.option], each.normal(self._given(each))
             if each.fixed or not self.resource.update:
-                yield f"its {each.option} is {old} and cannot become {new}. {each.fixed}".strip()
+                yield f"its {each.option} is {old} and cannot be changed to {new}. {each.fixed}".strip()
             elif each.grows and old is not None and new < old:
                 yield (
-                    f"its {each.option} is {old} and can only grow, not shrink to {new}. Ask for {old} or more, or "
-                    f"make another {self.resource.title} of the smaller size and move to it."
+                    f"its {each.option} is {old} and can only grow, not shrink to {new}. Set {old} or more, or "
+                    f"create another {self.resource.title} of the smaller size and copy the data."
                 )
 
     def _patch(self, now: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send the change; after an answer that was lost, see whether it was made."""
+        """Send the change; if the answer is lost, look whether the change was made."""
         label, object_id = self.resource.label(now), str(now.get(self.resource.id_key))
         try:
             raw = self._send(self.resource.update, now, body, f"change {label} on {self.store.api.title}")
         except errors.Ambiguous as error:
             raw = self.store.lookup(ResourceSpec(id=object_id))
             if raw is None or self._different(raw):
-                error.add("Whether the change was made is unknown; run the task again, it compares first.")
+                error.add("Whether the change was made is unknown. Run the task again: it compares first.")
                 raise
         return raw or self.store.lookup(ResourceSpec(id=object_id)) or {**now, **body}
 
     # -- delete --------------------------------------------------------------------------------------------------
 
     def _renew(self, now: Mapping[str, Any]) -> ResourceResult:
-        """Delete the object and create it again, since what cannot be compared may have changed."""
+        """Delete the object and create it again, because values that cannot be compared may have changed."""
         if self.wanted.id is not None:
             self.wanted = replace(self.wanted, id=None, name=self.wanted.name or self.resource.read(now)["name"])
-        self._values_of_new()  # refuses, before anything is deleted, what could not be made afterwards
+        self._values_of_new()  # refuses what could not be created again, before anything is deleted
         notes = self._delete(now)
         try:
             outcome = self._create(now)
         except errors.CloudError as error:
             if not self.check:
                 error.add(
-                    f"{_upper(self.resource.label(now))} was deleted for it already: run the task again to make it."
+                    f"{_upper(self.resource.label(now))} was already deleted: run the task again to create the new one."
                 )
             raise
         return replace(outcome, warnings=(*notes, *outcome.warnings))
 
     def _delete(self, now: Mapping[str, Any]) -> list[str]:
-        """Delete an object that is unused; wait for its users as long as that is allowed.
+        """Delete an object that is not in use; wait up to ``patience`` seconds until it is not.
 
-        :raises Conflict: when it is still used; nothing was deleted then.
+        :returns: notes for a person.
+        :raises Conflict: when it is still in use. Nothing was deleted then.
         """
         refusal: errors.CloudError | None = None
         users: Sequence[str] = ()
@@ -264,27 +269,30 @@ class ResourceReconciler:
             try:
                 self._send("DELETE", now, None, f"delete {label}")
             except errors.NotFound:
-                return [f"{_upper(label)} was gone already."]
+                return [f"{_upper(label)} no longer existed."]
             except (errors.BadRequest, errors.Conflict) as error:
                 if self.resource.gone and self.resource.gone in error.message:
-                    return [f"{_upper(label)} was gone already."]
+                    return [f"{_upper(label)} no longer existed."]
                 refusal = error
                 continue
             return []
         return self._still_used(now, users, refusal)
 
     def _still_used(self, now: Mapping[str, Any], users: Sequence[str], refusal: errors.CloudError | None) -> list[str]:
-        """Say why an object was not deleted. In check mode a wait that is allowed may end well."""
+        """Return the note of check mode about an object in use; in a real run, raise.
+
+        In check mode with a wait it is no error: the object may no longer be in use by the end of the wait.
+        """
         label, waited = self.resource.label(now), self.patience
         if not users and refusal is not None:
             refusal.add(f"Nothing was deleted. {self.resource.free}")
             raise refusal
         listed = ", ".join(users)
         if self.check and waited > 0:
-            return [f"{_upper(label)} is used by {listed}; a real run waits up to {duration(waited)} for that to end."]
+            return [f"{_upper(label)} is in use by {listed}; a real run waits up to {duration(waited)} for them."]
         raise errors.Conflict(
-            f"{_upper(label)} is used by {listed}, and was not deleted"
-            + (f" after {duration(waited)}. " if waited > 0 else ". ")
+            f"{_upper(label)} is in use by {listed}, and was not deleted"
+            + (f" after a wait of {duration(waited)}. " if waited > 0 else ". ")
             + self.resource.free,
             facts={"used_by": list(users)},
         )
@@ -295,18 +303,18 @@ class ResourceReconciler:
         return self.wanted.values.get(each.option)
 
     def _wrong_values(self) -> Iterator[str]:
-        """Return what is wrong with the given options by themselves, a sentence each."""
+        """Yield a sentence for each given option that is wrong by itself."""
         if self.wanted.name is not None and not self.wanted.name.strip():
-            yield "its name is empty; give it one."
+            yield "its name is empty; give it a name."
         for each in self.resource.fields:
             problem = each.check(self._given(each)) if self._given(each) is not None else None
             if problem:
                 yield f"{each.option} {problem}"
 
     def _send(self, verb: str, now: Mapping[str, Any] | None, body: Any, attempted: str) -> Mapping[str, Any] | None:
-        """Send one request that changes something; return the object in the answer, or None when it holds none.
+        """Send one request that changes something, and return the object in the answer, or None when it has none.
 
-        POST makes, DELETE deletes, every other verb changes ``now``.
+        :param verb: POST creates, DELETE deletes ``now``, every other verb changes it.
         """
         path = self.resource.path if now is None else self.store.path(now.get(self.resource.id_key))
         method, path, body = self.resource.call(verb, now, path, body)
@@ -323,24 +331,24 @@ class ResourceReconciler:
             return self.store.get(str(raw[self.resource.id_key])) or {**(now or {}), **(body or {}), **raw}
         return raw
 
-    def _explain(self, words: str) -> str:
-        """Name the options that a server's words speak of, with their values: it knows them by other names."""
+    def _explain(self, detail: str) -> str:
+        """Return a hint about the options that a server's answer speaks of under its own names, with their values."""
         named = []
         for each in self.resource.fields:
             given = self._given(each)
-            if given is not None and re.search(rf"\b{re.escape(each.wire)}\b", words):
+            if given is not None and re.search(rf"\b{re.escape(each.wire)}\b", detail):
                 value = "a secret that is not shown" if each.secret or each.write_only else repr(given)
                 named.append(f"the option {each.option} is {value}")
         return f"In this task {' and '.join(named)}: correct it and run the task again." if named else ""
 
     def _too_large(self, body: Mapping[str, Any]) -> str:
-        """Name the option that makes a request too large."""
+        """Return a hint about the option that makes a request too large."""
         sizes = {each.option: len(to_json(body[each.wire])) for each in self.resource.fields if each.wire in body}
         largest = max(sizes, key=lambda option: sizes[option], default="name")
-        return f"Most of it is the option {largest}: make it shorter, and copy large values to the pod as files."
+        return f"Most of the request is the option {largest}: shorten it, and copy large values to the pod as files."
 
     def _secrets(self) -> list[str]:
-        """Values that no message may repeat."""
+        """Return the values that no message may repeat."""
         found: list[str] = []
         for each in self.resource.fields:
             value = self._given(each)
@@ -359,7 +367,7 @@ class ResourceReconciler:
     ) -> ResourceResult:
         label = self.resource.label(raw) if raw is not None else f"the {self.resource.title} {self.wanted.label()}"
         would = "would be" if self.check else "was"
-        message = f"{_upper(label)} {would} {done}" if done else f"{_upper(label)} is as it was wanted"
+        message = f"{_upper(label)} {would} {done}" if done else f"{_upper(label)} is already as requested"
         message += f": {', '.join(changes)}." if done == "changed" else "."
         remark = self.resource.remark(after) if after is not None and done else ""
         shown = self.resource.show(after, before) if after is not None else None
@@ -374,16 +382,13 @@ class ResourceReconciler:
         )
 
 
-def _upper(words: str) -> str:
-    """``words`` as the beginning of a sentence."""
-    return words[:1].upper() + words[1:]
+def _upper(text: str) -> str:
+    """Return a text with a capital letter, to begin a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _refuse(label: str, problems: Iterator[str]) -> None:
-    """Refuse the options when there is a problem.
-
-    :raises BadRequest: with every problem.
-    """
+    """Raise BadRequest with all problems, if there are any."""
     found = list(problems)
     if found:
-        raise errors.BadRequest(f"{_upper(label)} was left as it is: {' Also, '.join(found)}")
+        raise errors.BadRequest(f"{_upper(label)} was not changed: {' Also, '.join(found)}")

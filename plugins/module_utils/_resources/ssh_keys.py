@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSH keys that an account holds as one list: ours in it or out of it, and never one of others lost.
+"""Add SSH keys to the one list that an account holds, or remove them, without losing a key of others.
 
-A write replaces the whole list, and two writers at once can each undo the other's. So a write is followed by a look,
-when both can have finished, and what was undone is done again.
+A write replaces the whole list, and two writers at the same time can undo each other's change. So each write is
+followed by a look, when both must have finished, and a change that was undone is made again.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ from .._core.public_keys import fingerprint, is_public_key
 from .account import SshKeyList
 from .resource import ResourceResult
 
-#: An entry of such a list, as RunPod's description of REST v2 asks for it.
-#: Seconds between a write and the look at what became of it: others that read before the write need about one second
-#: between their own reading and writing, so they are done by then. Spread, so that two do not repeat in step.
+#: Seconds between a write and the look at its result. A writer that had read the list before our write needs about one
+#: second between its own read and write, so it is done by then. Random, so that two writers do not repeat in step.
 SETTLE = (1.5, 3.0)
-#: Writes in all; that many others at once are not an accident.
+#: The most writes: a change that is undone so often is not undone by accident.
 WRITES = 5
 
 
 def read(keys: SshKeyList) -> list[dict[str, Any]]:
-    """Every key, as {"key", "type", "fingerprint", "comment"}."""
-    return [described(line) for line in keys.read()]
+    """Return every key as {"key", "type", "fingerprint", "comment"}."""
+    return [describe(line) for line in keys.read()]
 
 
 def ensure(
     keys: SshKeyList, wanted: Sequence[str], state: str, *, check: bool = False, clock: Clock | None = None
 ) -> ResourceResult:
-    """Make sure that these keys are in the list (``present``) or not (``absent``), and all others stay as they are.
+    """Add these keys to the list (state ``present``) or remove them (``absent``), and leave all others unchanged.
 
-    :raises CloudError: one sentence.
+    :param wanted: lines of public key files.
+    :param check: change nothing; return what would be done.
+    :raises BadRequest: for a line that is not a public key, and when the service refuses the list.
+    :raises Conflict: when another writer keeps undoing the change.
     """
     ours = {identity(line): line for line in map(checked, wanted)}
     before = keys.read()
@@ -44,24 +46,26 @@ def ensure(
     known = {identity(line): line for line in before}
     changes = tuple(title(known.get(id_, line)) for id_, line in ours.items() if differs(before, id_, state))
     if not changes:
-        message = f"The SSH keys of the account are as wanted; it has {len(before)}."
+        message = f"The SSH keys of the account are already as requested. Keys in the account: {len(before)}."
         return ResourceResult(False, to_result(before), to_result(before), message)
     warnings: list[str] = []
     if not check:
         after, warnings = _write_until_true(keys, before, ours, state, clock or Clock())
-    done = f"{'would be' if check else 'were'} {'added' if state == 'present' else 'removed'}"
-    message = f"SSH keys of the account that {done}: {', '.join(changes)}. It then has {len(after)}."
+    done = f"{'that would be ' if check else ''}{'added to' if state == 'present' else 'removed from'}"
+    message = f"SSH keys {done} the account: {', '.join(changes)}. Keys in the account afterwards: {len(after)}."
     return ResourceResult(True, to_result(before), to_result(after), message, changes, tuple(warnings))
 
 
 def _write_until_true(
     keys: SshKeyList, before: Sequence[str], ours: Mapping[tuple[str, str], str], state: str, clock: Clock
 ) -> tuple[list[str], list[str]]:
-    """Write, look, and repair what another writer undid; the list at the end, and what there is to say of it.
+    """Write, look, and repair what another writer undid.
 
-    If our own change was undone, it was by one who had read the list before our write, and who may have dropped keys
-    of others in the same way: those are put back. If it was not, a key that is missing was taken away by one who knew
-    the list, and that stays so.
+    If our own change was undone, the other writer had read the list before our write, and may have dropped other keys
+    in the same way: those are added back. If our change was kept, whoever removed a missing key knew the list, and the
+    key stays removed.
+
+    :returns: the list at the end, and warnings for a person.
     """
     warnings: list[str] = []
     target = merged(before, ours, state)
@@ -76,28 +80,30 @@ def _write_until_true(
         lost = [line for line in target if identity(line) not in {*ours, *map(identity, found)}]
         if not undone:
             if lost:
-                warnings.append(f"Somebody else removed {titles(lost)} at the same time; that was left so.")
+                warnings.append(
+                    f"Another writer removed {titles(lost)} from the account at the same time; that was not undone."
+                )
             return found, warnings
         warnings.append(
-            "Somebody else wrote the SSH keys of the account at the same time and undid the change of "
-            f"{titles(undone)}; it was made again"
-            + (f", and {titles(lost)}, dropped by that writer too, put back." if lost else ".")
+            "Another writer changed the SSH keys of the account at the same time and undid the change of "
+            f"{titles(undone)}; the change was made again"
+            + (f", and the keys that the other writer dropped were added back: {titles(lost)}." if lost else ".")
         )
         target = merged([*found, *lost], ours, state)
     if failure is not None:
         raise failure
     raise errors.Conflict(
-        f"The SSH keys of the account were written {WRITES} times, and each time somebody else undid it. Find out what "
-        "else writes them, stop it, and run the task again."
+        f"The SSH keys of the account were written {WRITES} times, and each time another writer undid the change. Find "
+        "out what else writes them, stop it, and run the task again."
     )
 
 
 def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
-    """Replace the whole list; return an error when that failed or its outcome is unknown.
+    """Replace the whole list.
 
-    Then a look decides, which waits as long as the service has asked for, and the next write starts from what it shows.
-
-    :raises BadRequest: naming entries of others for which the service may refuse it.
+    :returns: None; or the error, when the list was not written or may not have been. The caller then looks, after the
+        pause that the service asks for, and starts the next write from what it sees.
+    :raises BadRequest: when the service refuses the list. It names existing entries that may be the reason.
     """
     try:
         keys.write(lines)
@@ -107,51 +113,51 @@ def _put(keys: SshKeyList, lines: Sequence[str]) -> errors.CloudError | None:
         odd = [line for line in lines if not is_public_key(line)]
         if odd:
             error.add(
-                f"The account already holds {len(odd)} entries that are not SSH keys ({titles(odd)}), which are never "
-                "dropped without being asked: remove them in the provider's console, then run the task again."
+                f"The account already has entries that are not SSH keys ({len(odd)}: {titles(odd)}). This task "
+                "does not remove them: remove them in the provider's console, then run the task again."
             )
         raise
     return None
 
 
 def checked(line: str) -> str:
-    """One line of a public key file, without blanks around it.
+    """Return a line of a public key file with single blanks.
 
-    :raises BadRequest: when it is none.
+    :raises BadRequest: when it is not a public key.
     """
     line = " ".join(line.split())
     if "PRIVATE KEY" in line:
-        raise errors.BadRequest("A private key was given in place of a public one: give the file that ends in .pub.")
+        raise errors.BadRequest("This is a private key. Give the public one, from the file that ends in .pub.")
     words = line.split(" ")
     if not is_public_key(line) or fingerprint(words[1]) is None:
         raise errors.BadRequest(
-            f"{line[:40]!r} (option key or path) is not an SSH public key, which is a line of type, key and comment, "
-            "as in the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
+            f"{line[:40]!r} (option key or path) is not an SSH public key. A public key is one line of type, key and "
+            "comment, as in the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
         )
     return line
 
 
 def identity(line: str) -> tuple[str, str]:
-    """Type and blob; what is no key is itself."""
+    """Return the type and the blob of a key; of any other line, the line and an empty text."""
     words = line.split()
     return (words[0], words[1]) if len(words) > 1 else (line, "")
 
 
 def differs(lines: Iterable[str], wanted: tuple[str, str], state: str) -> bool:
-    """Return True when the key's presence is not what ``state`` says."""
+    """Return True when the key is missing from the lines in state ``present``, or among them in state ``absent``."""
     return (wanted in set(map(identity, lines))) == (state == "absent")
 
 
 def merged(lines: Sequence[str], ours: Mapping[tuple[str, str], str], state: str) -> list[str]:
-    """Return the list with ours in it, or without them; all others as they were."""
+    """Return the list with our keys added (state ``present``) or removed (``absent``), all others unchanged."""
     if state == "absent":
         return [line for line in lines if identity(line) not in ours]
     known = set(map(identity, lines))
     return [*lines, *(line for id_, line in ours.items() if id_ not in known)]
 
 
-def described(line: str) -> dict[str, Any]:
-    """Return an entry in its parts; type and fingerprint are None when it is no key."""
+def describe(line: str) -> dict[str, Any]:
+    """Return an entry in its parts; type, fingerprint and comment are None when it is not a key."""
     words = line.split(None, 2)
     print_ = fingerprint(words[1]) if len(words) > 1 else None
     return {
@@ -163,16 +169,16 @@ def described(line: str) -> dict[str, Any]:
 
 
 def title(line: str) -> str:
-    """Return a key in a sentence: its comment, or its fingerprint."""
-    parts = described(line)
+    """Return what a sentence calls a key: its comment or its fingerprint."""
+    parts = describe(line)
     return parts["comment"] or parts["fingerprint"] or repr(line[:40])
 
 
 def titles(lines: Iterable[str]) -> str:
-    """Keys in a sentence."""
+    """Return what a sentence calls several keys."""
     return ", ".join(map(title, lines))
 
 
 def to_result(lines: Sequence[str]) -> dict[str, Any]:
-    """Return the list as a result and as one side of a diff."""
+    """Return the list as a result and one side of a diff."""
     return {"keys": list(lines)}

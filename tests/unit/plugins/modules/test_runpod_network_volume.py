@@ -80,7 +80,7 @@ def test_check_mode_predicts_the_volume_and_its_cost(ensure):
     result = ensure(listed(), CATALOGUE, check=True, **WANTED)
     assert result["changed"] is True
     assert result["network_volume"] == {**SHOWN, "id": None, "type": None}
-    assert "would be made. It costs about USD 7.00 a month" in result["msg"]
+    assert "would be created. It costs about USD 7.00 a month" in result["msg"]
     assert ensure(listed(RAW), check=True, **WANTED)["changed"] is False
 
 
@@ -118,15 +118,18 @@ def test_a_volume_grows(ensure):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size": 50}, "its size is 100 and can only grow, not shrink to 50. Ask for 100 or more"),
-        ({"data_center": "US-KS-2"}, "its data_center is EU-RO-1 and cannot become US-KS-2. A volume stays where"),
-        ({"type": "HIGH_PERFORMANCE"}, "its type is STANDARD and cannot become HIGH_PERFORMANCE"),
+        ({"size": 50}, "its size is 100 and can only grow, not shrink to 50. Set 100 or more"),
+        (
+            {"data_center": "US-KS-2"},
+            "its data_center is EU-RO-1 and cannot be changed to US-KS-2. A volume stays where",
+        ),
+        ({"type": "HIGH_PERFORMANCE"}, "its type is STANDARD and cannot be changed to HIGH_PERFORMANCE"),
     ],
 )
 @pytest.mark.parametrize("check", [False, True])
 def test_what_a_volume_cannot_do_is_refused_before_any_change(ensure, check, options, words):
     message = ensure(listed(RAW), failing=True, check=check, **options)["msg"]
-    assert message.startswith(f"The network volume {RAW['name']} ({RAW['id']}) was left as it is: ")
+    assert message.startswith(f"The network volume {RAW['name']} ({RAW['id']}) was not changed: ")
     assert words in message
 
 
@@ -142,7 +145,7 @@ def test_a_volume_in_use_is_not_deleted(ensure, check):
     query = {"includeClusterPods": "true", "cursor": "c"}
     last = expect("GET", "/v2/pods", query=query).reply({"pods": [using("v2"), using("v1")]})
     result = ensure(listed(RAW), first, last, failing=True, check=check, state="absent")
-    assert "is used by the pod trainer (p1, exited), and was not deleted" in result["msg"]
+    assert "is in use by the pod trainer (p1, exited), and was not deleted" in result["msg"]
     assert result["used_by"] == ["the pod trainer (p1, exited)"]
 
 
@@ -174,7 +177,7 @@ def test_a_create_whose_answer_is_lost_is_not_sent_twice(ensure):
 def test_a_refused_create_is_one_sentence(ensure, kind):
     status = {"PaymentRequired": 402, "Forbidden": 403, "BadRequest": 400}[kind]
     result = ensure(listed(), CATALOGUE, POST.problem(status, "no, since size is odd"), failing=True, **WANTED)
-    assert "make the network volume data on RunPod" in result["msg"]
+    assert "create the network volume data on RunPod" in result["msg"]
     assert "no, since size is odd" in result["msg"]
     assert result["failure"]["kind"] == kind
 

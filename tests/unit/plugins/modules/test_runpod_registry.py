@@ -56,7 +56,7 @@ def test_credentials_are_made_and_then_left_alone(ensure):
 
 
 def test_both_user_and_password_are_needed(ensure):
-    assert "more is needed: username, password" in ensure(listed(), failing=True)["msg"]
+    assert "also set: username, password" in ensure(listed(), failing=True)["msg"]
     assert "password" in ensure(failing=True, update_password="always", username="trainer")["msg"]
 
 
@@ -101,7 +101,7 @@ def test_a_refused_delete_keeps_them(ensure):
 def test_a_replacement_that_fails_half_way_says_so(ensure):
     script = (listed(RAW), *UNUSED, DELETE.reply(None, 204), POST.problem(422, f"the password {PASSWORD} is odd"))
     result = ensure(*script, failing=True, update_password="always", **LOGIN)
-    assert "was deleted for it already" in result["msg"]
+    assert "was already deleted" in result["msg"]
     assert "the option password is a secret that is not shown" in result["msg"]
 
 

@@ -71,7 +71,7 @@ def test_what_another_writer_undid_is_made_again(ensure):
     script = (read(ANNA), put(ANNA, OURS), read(other), put(other, ANNA, OURS), read(other, ANNA, OURS))
     result = ensure(*script, key=[OURS])
     assert [key["comment"] for key in result["ssh_keys"]] == ["bert", "anna@office", "me@laptop"]
-    assert any("put back" in str(warning) for warning in result["warnings"])
+    assert any("were added back" in str(warning) for warning in result["warnings"])
 
 
 def test_a_write_without_an_answer_is_not_repeated_with_an_old_list(ensure):
@@ -106,7 +106,7 @@ def test_a_file_that_is_not_there_is_said_before_any_request(ensure, tmp_path):
     ("key", "words"),
     [
         ("", "no SSH public key in the option key"),
-        ("id_ed25519.pub", "'id_ed25519.pub' (option key or path) is not an SSH"),
+        ("id_ed25519.pub", "'id_ed25519.pub' (option key or path) is not an SSH public key"),
     ],
 )
 def test_what_is_no_key_is_refused_before_any_request(ensure, key, words):
@@ -118,7 +118,7 @@ def test_a_private_key_is_never_shown(ensure, module, tmp_path):
     file.write_text(
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
     )
-    assert "A private key was given" in ensure(failing=True, path=str(file))["msg"]
+    assert "This is a private key. Give the public one" in ensure(failing=True, path=str(file))["msg"]
     assert "b3BlbnNz" not in module.printed
 
 
@@ -131,7 +131,7 @@ def test_an_answer_without_a_list_is_not_an_account_without_keys(ensure, answer)
 def test_a_refused_write_is_one_sentence(ensure):
     refused = expect("PUT", PATH).problem(422, "Request validation failed.", ["$.keys[0]: does not match"])
     result = ensure(read("garbage"), refused, failing=True, key=[OURS])
-    assert "1 entries that are not SSH keys" in result["msg"]
+    assert "entries that are not SSH keys (1: 'garbage')" in result["msg"]
 
 
 def test_keys_are_read(module):

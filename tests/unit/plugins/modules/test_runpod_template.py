@@ -174,12 +174,15 @@ def test_bad_input_is_refused_before_any_request(ensure, options, words):
 
 
 def test_an_image_is_needed(ensure):
-    assert "more is needed: image" in ensure(listed(), failing=True)["msg"]
+    assert "To create the template training, also set: image." in ensure(listed(), failing=True)["msg"]
 
 
 def test_a_registry_that_is_not_there_is_said_before_the_create(ensure):
     none = expect("GET", "/v2/registries").reply({"registries": []})
-    assert "no registry credential 'x'" in ensure(listed(), none, failing=True, image=IMAGE, registry="x")["msg"]
+    assert (
+        "no registry credential with the id or name 'x'"
+        in ensure(listed(), none, failing=True, image=IMAGE, registry="x")["msg"]
+    )
 
 
 def test_a_refusal_names_the_option(ensure):
@@ -192,7 +195,7 @@ def test_a_refusal_names_the_option(ensure):
 def test_a_request_that_is_too_large_names_the_option(ensure):
     refused = expect("PATCH", "/v2/templates/t1").problem(413, "request body exceeds 102400 bytes")
     result = ensure(listed(RAW), refused, failing=True, disk=30, env={"HF_TOKEN": "x" * 102400})
-    assert "Most of it is the option env" in result["msg"]
+    assert "Most of the request is the option env" in result["msg"]
 
 
 def test_a_template_in_use_is_not_deleted_and_its_pods_are_named(ensure):

@@ -132,7 +132,7 @@ def test_a_variable_is_set_changed_and_deleted(do):
 def test_a_value_that_is_not_shown_is_left_unless_it_is_renewed(do):
     result = do(vastai_env_var, variables(TOKEN="*****"), name="TOKEN", value=SECRET)
     assert result["changed"] is False
-    assert "renew: true writes it" in str(result["warnings"])
+    assert "Set renew: true to write it" in str(result["warnings"])
     write = expect("PUT", SECRETS).reply(YES)
     assert (
         do(vastai_env_var, variables(TOKEN="*****"), write, name="TOKEN", value=SECRET, renew=True)["changed"] is True
@@ -140,8 +140,8 @@ def test_a_value_that_is_not_shown_is_left_unless_it_is_renewed(do):
 
 
 def test_what_the_account_cannot_hold_is_refused_for_nothing(do):
-    assert "takes letters, digits" in do(vastai_env_var, failing=True, name="A", value="two words")["msg"]
-    assert "cannot be the name" in do(vastai_env_var, failing=True, name="a b", value="x")["msg"]
+    assert "accepts only letters, digits" in do(vastai_env_var, failing=True, name="A", value="two words")["msg"]
+    assert "is not a valid name of a variable" in do(vastai_env_var, failing=True, name="a b", value="x")["msg"]
 
 
 def test_variables_are_shown_by_name_only(do):
@@ -248,7 +248,7 @@ def test_a_volume_in_use_stays(do):
 
 
 def test_a_volume_keeps_its_size(do):
-    assert "cannot become 30" in do(vastai_volume, volumes(VOLUME), failing=True, name="data", size=30)["msg"]
+    assert "cannot be changed to 30" in do(vastai_volume, volumes(VOLUME), failing=True, name="data", size=30)["msg"]
 
 
 # -- market and charges

@@ -102,18 +102,18 @@ def test_what_is_not_there_is_made_of_the_options_and_the_defaults(bring):
     made = expect("POST", "/things", body=body).reply(RAW, 201)
     outcome = bring(NOTHING, made, size_gb=5, place="here", env={"A": SECRET, "B": "2"}, token="s", note="")
     assert (outcome.changed, outcome.before, outcome.after) == (True, None, SHOWN)
-    assert outcome.message == "The thing x (t1) was made. It costs 10."
+    assert outcome.message == "The thing x (t1) was created. It costs 10."
     assert SECRET not in repr(outcome)
 
 
 def test_check_mode_predicts_what_is_made(bring):
     outcome = bring(NOTHING, check=True, size_gb=5, place="here", env={"A": SECRET, "B": "2"}, token="s")
     assert (outcome.changed, outcome.before, outcome.after) == (True, None, {**SHOWN, "id": None})
-    assert outcome.message == "The thing x would be made. It costs 10."
+    assert outcome.message == "The thing x would be created. It costs 10."
 
 
 def test_what_a_create_needs_is_said_before_it_is_sent(bring):
-    assert "more is needed: size_gb" in failing(bring, errors.BadRequest, NOTHING)
+    assert "To create the thing x, also set: size_gb." in failing(bring, errors.BadRequest, NOTHING)
     assert "no thing with the id 't9'" in failing(bring, errors.BadRequest, NOTHING, id="t9", size_gb=5)
 
 
@@ -127,7 +127,9 @@ def test_an_object_that_is_named_is_sent_by_its_id(bring):
     made = expect("POST", "/things", body=lambda body: body["ownerId"] == "o1").reply({**RAW, "ownerId": "o1"})
     assert bring(NOTHING, owners, made, size_gb=5, owner="me").after["owner"] == "o1"
     assert not bring(listed({**RAW, "ownerId": "o1"}), owners, owner="me").changed
-    assert "no owner 'you'" in failing(bring, errors.BadRequest, NOTHING, owners, size_gb=5, owner="you")
+    assert "no owner with the id or name 'you'" in failing(
+        bring, errors.BadRequest, NOTHING, owners, size_gb=5, owner="you"
+    )
 
 
 def test_a_warning_comes_with_what_was_made(bring):
@@ -150,7 +152,7 @@ def test_a_create_without_an_answer_is_found_by_its_name_and_not_sent_again(brin
 def test_what_never_appears_is_ambiguous_and_was_sent_once(bring, time):
     absences = [NOTHING] * 8
     message = failing(bring, errors.Ambiguous, NOTHING, expect("POST", "/things").drop(), *absences, size_gb=5)
-    assert "It was sent once, and no thing x appeared within 30 s" in message
+    assert "The request was sent once, and no thing x appeared within 30 s" in message
     assert sum(time.slept) >= 30
 
 
@@ -160,7 +162,7 @@ def test_a_list_that_fails_after_a_lost_create_is_no_absence(bring):
     assert outcome.after["id"] == "t1"
     refused = LIST.problem(401, "invalid api key")
     message = failing(bring, errors.AuthError, NOTHING, expect("POST", "/things").drop(), refused, size_gb=5)
-    assert "It may exist" in message
+    assert "The object may exist" in message
 
 
 def test_two_that_appear_are_not_chosen_between(bring):
@@ -184,7 +186,7 @@ def test_a_refusal_names_the_option_and_no_secret(bring):
 def test_what_is_as_wanted_is_left_alone(bring):
     outcome = bring(listed(RAW), size_gb=5, place="Here", words=["b", "a"], env={"A": SECRET, "B": "2"}, token="new")
     assert (outcome.changed, outcome.before, outcome.after) == (False, SHOWN, SHOWN)
-    assert outcome.message == "The thing x (t1) is as it was wanted."
+    assert outcome.message == "The thing x (t1) is already as requested."
 
 
 def test_only_what_differs_is_sent(bring):
@@ -203,7 +205,7 @@ def test_only_what_differs_is_sent(bring):
 def test_what_cannot_be_changed_is_refused_before_any_change(bring, check):
     message = failing(bring, errors.BadRequest, listed(RAW), size_gb=4, place="there", check=check)
     assert "size_gb is 5 and can only grow, not shrink to 4" in message
-    assert "place is HERE and cannot become THERE. Things do not move" in message
+    assert "place is HERE and cannot be changed to THERE. Things do not move" in message
 
 
 def test_a_change_that_gets_no_answer_is_looked_at(bring):
@@ -227,7 +229,9 @@ def test_by_its_id_it_gets_another_name(bring):
     assert bring(listed(RAW), check=True, id="t1", name="y").after["name"] == "y"
     assert not bring(listed(RAW), id="t1", name=None).changed
     other = {**RAW, "id": "t2", "name": "y"}
-    assert "has it already" in failing(bring, errors.BadRequest, listed(RAW, other), id="t1", name="y")
+    assert "The name 'y' already belongs to the thing y (t2)." in failing(
+        bring, errors.BadRequest, listed(RAW, other), id="t1", name="y"
+    )
 
 
 def test_two_of_one_name_are_not_guessed_between(bring):
@@ -259,21 +263,21 @@ def test_check_mode_deletes_nothing(bring):
 def test_what_goes_while_it_is_deleted_is_gone(bring):
     outcome = bring(listed(RAW), expect("DELETE", "/things/t1").problem(404, "not found"), state="absent")
     assert outcome.changed
-    assert "gone already" in outcome.warnings[0]
+    assert "no longer existed" in outcome.warnings[0]
 
 
 def test_a_bad_request_about_what_another_has_just_deleted(bring):
     refused = expect("DELETE", "/things/t1").problem(400, "Thing not found")
     outcome = bring(listed(RAW), refused, state="absent")
     assert outcome.changed
-    assert "gone already" in outcome.warnings[0]
+    assert "no longer existed" in outcome.warnings[0]
 
 
 @pytest.mark.parametrize("check", [False, True])
 def test_what_is_used_is_not_deleted(bring, check):
     TAKEN["users"] = ["a", "b"]
     message = failing(bring, errors.Conflict, listed(RAW), state="absent", check=check)
-    assert message == "The thing x (t1) is used by the user a, the user b, and was not deleted. Send them away."
+    assert message == "The thing x (t1) is in use by the user a, the user b, and was not deleted. Send them away."
 
 
 def test_a_wait_for_the_users_ends_with_them(bring, time):
@@ -290,7 +294,7 @@ def test_a_wait_for_the_users_ends_with_them(bring, time):
     TAKEN["users"] = ["a"]
     time.now = 0
     message = failing(bring, errors.Conflict, listed(RAW), state="absent", patience=15)
-    assert "was not deleted after 15 s" in message
+    assert "was not deleted after a wait of 15 s" in message
     predicted = bring(listed(RAW), state="absent", patience=15, check=True)
     assert "a real run waits up to 15 s" in predicted.warnings[0]
 
@@ -319,14 +323,14 @@ def test_what_cannot_be_compared_is_replaced(bring):
 
 
 def test_a_replacement_that_cannot_be_made_deletes_nothing(bring):
-    assert "more is needed: size_gb" in failing(bring, errors.BadRequest, listed(RAW), renew=True)
+    assert "To create the thing x, also set: size_gb." in failing(bring, errors.BadRequest, listed(RAW), renew=True)
 
 
 def test_a_replacement_that_fails_half_way_says_so(bring):
     delete = expect("DELETE", "/things/t1").reply(None, 204)
     refused = expect("POST", "/things").problem(400, "no")
     message = failing(bring, errors.BadRequest, listed(RAW), delete, refused, renew=True, size_gb=5)
-    assert "The thing x (t1) was deleted for it already" in message
+    assert "The thing x (t1) was already deleted" in message
 
 
 def test_the_replaced_one_is_not_taken_for_the_new_one(bring):

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core import errors
 from ansible_collections.podyard.gpu.plugins.module_utils._resources.account import SshKeyList
-from ansible_collections.podyard.gpu.plugins.module_utils._resources.ssh_keys import WRITES, described, ensure, read
+from ansible_collections.podyard.gpu.plugins.module_utils._resources.ssh_keys import WRITES, describe, ensure, read
 from ansible_collections.podyard.gpu.tests.unit.fakes.cloud import FakeTime
 
 OURS = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILXGDN/SclOozk1xsDztpmhGiKkkrfQB9SKoO8dSIQQZ me@laptop"
@@ -51,7 +51,7 @@ def test_a_key_is_added_and_the_others_stay_as_they_are():
     assert account.written == [[ANNA, BERT, OURS]]
     assert (outcome.changed, outcome.changes) == (True, ("me@laptop",))
     assert (outcome.before, outcome.after) == ({"keys": [ANNA, BERT]}, {"keys": [ANNA, BERT, OURS]})
-    assert "were added: me@laptop. It then has 3." in outcome.message
+    assert "SSH keys added to the account: me@laptop. Keys in the account afterwards: 3." in outcome.message
 
 
 @pytest.mark.parametrize("spelling", [OURS, f"ssh-ed25519 {BLOB}", f"  ssh-ed25519   {BLOB}\tsomebody  else "])
@@ -97,7 +97,7 @@ def test_what_a_writer_with_an_old_list_undid_is_made_again_with_the_keys_of_all
     outcome = bring(account, OURS)
     assert set(account.lines) == {ANNA, BERT, OURS}
     assert "undid the change of me@laptop" in outcome.warnings[0]
-    assert "anna@office, dropped by that writer too, put back" in outcome.warnings[0]
+    assert "the keys that the other writer dropped were added back: anna@office." in outcome.warnings[0]
     assert outcome.after == {"keys": account.lines}
 
 
@@ -115,7 +115,9 @@ def test_a_key_that_another_takes_away_knowingly_is_not_put_back():
     account = Account(ANNA, BERT, meanwhile=[[OURS, BERT]])
     outcome = bring(account, OURS)
     assert account.lines == [OURS, BERT]
-    assert outcome.warnings == ("Somebody else removed anna@office at the same time; that was left so.",)
+    assert outcome.warnings == (
+        "Another writer removed anna@office from the account at the same time; that was not undone.",
+    )
 
 
 def test_a_removed_key_that_comes_back_is_removed_again():
@@ -135,7 +137,7 @@ def test_a_refused_write_names_entries_that_may_be_why():
         def write(self, lines):
             raise errors.BadRequest("Could not write: 422.", status=422)
 
-    with pytest.raises(errors.BadRequest, match=r"1 entries that are not SSH keys .*'garbage'"):
+    with pytest.raises(errors.BadRequest, match=r"entries that are not SSH keys \(1: 'garbage'\)"):
         bring(Strict(ANNA, "garbage"), OURS)
     with pytest.raises(errors.BadRequest, match=r"422\.$"):
         bring(Strict(ANNA), OURS)
@@ -147,11 +149,11 @@ def test_a_refused_write_names_entries_that_may_be_why():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("ssh-ed25519", "not an SSH public key"),
-        ("ssh-ed25519 not!base64 me", "not an SSH public key"),
-        ("/root/.ssh/id_ed25519.pub", "not an SSH public key"),
-        (f"rsa {BLOB}", "not an SSH public key"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----", "A private key was given"),
+        ("ssh-ed25519", "is not an SSH public key"),
+        ("ssh-ed25519 not!base64 me", "is not an SSH public key"),
+        ("/root/.ssh/id_ed25519.pub", "is not an SSH public key"),
+        (f"rsa {BLOB}", "is not an SSH public key"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "This is a private key. Give the public one"),
     ],
 )
 def test_what_is_no_public_key_is_refused_before_any_request(line, words):
@@ -162,8 +164,8 @@ def test_what_is_no_public_key_is_refused_before_any_request(line, words):
 def test_entries_are_shown_in_their_parts():
     print_ = "SHA256:vURoX8c5f9jk2VAqkdDhsG8VkEiNtNS7dVs/Y9t2vtQ"
     assert read(Account(OURS)) == [{"key": OURS, "type": "ssh-ed25519", "fingerprint": print_, "comment": "me@laptop"}]
-    assert described(CARL)["comment"] is None
-    assert described("what is this") == {"key": "what is this", "type": None, "fingerprint": None, "comment": None}
+    assert describe(CARL)["comment"] is None
+    assert describe("what is this") == {"key": "what is this", "type": None, "fingerprint": None, "comment": None}
 
 
 class Shaky(Account):

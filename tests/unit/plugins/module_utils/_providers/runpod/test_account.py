@@ -38,9 +38,9 @@ def test_two_of_one_name_are_not_guessed_between():
 
 
 def test_none_says_which_there_are():
-    with pytest.raises(errors.BadRequest, match=r"no network volume 'x'.*data \(v1\)"):
+    with pytest.raises(errors.BadRequest, match=r"no network volume with the id or name 'x'.*data \(v1\)"):
         found([expect("GET", "/v2/network-volumes").reply(VOLUMES)], "network_volume", "x")
-    with pytest.raises(errors.BadRequest, match="is none at all"):
+    with pytest.raises(errors.BadRequest, match="The account has none"):
         found([expect("GET", "/v2/registries").reply({"registries": []})], "registry", "x")
 
 
@@ -56,7 +56,7 @@ def test_all_pages_are_read():
 
 def test_a_list_without_an_end_is_an_error():
     page = {"registries": [], "pagination": {"hasNextPage": True, "nextCursor": "c"}}
-    with pytest.raises(errors.BadAnswer, match="circles"):
+    with pytest.raises(errors.BadAnswer, match=r"pages of the list .* repeat"):
         found([expect("GET", "/v2/registries").reply(page)] * 2, "registry", "b")
     page = {"registries": [], "pagination": {"hasNextPage": True, "nextCursor": None}}
     with pytest.raises(errors.BadAnswer, match="not where"):
@@ -65,7 +65,7 @@ def test_a_list_without_an_end_is_an_error():
 
 @pytest.mark.parametrize("answer", [{}, {"registries": None}, {"registries": ["x"]}, [], "text", None])
 def test_an_answer_that_cannot_be_read_is_not_empty(answer):
-    with pytest.raises(errors.BadAnswer, match="not the same as empty"):
+    with pytest.raises(errors.BadAnswer, match="That does not mean that there are none"):
         found([expect("GET", "/v2/registries").reply(answer)], "registry", "b")
 
 
@@ -76,7 +76,7 @@ def test_somebody_elses_template_is_read_by_its_id():
     ]
     assert found(script, "template", "runpod-torch")["name"] == "PyTorch"
     script[1] = expect("GET", "/v2/templates/runpod-torch").problem(404, "resource not found")
-    with pytest.raises(errors.BadRequest, match=r"no template 'runpod-torch'.*mine \(t1\)"):
+    with pytest.raises(errors.BadRequest, match=r"no template with the id or name 'runpod-torch'.*mine \(t1\)"):
         found(script, "template", "runpod-torch")
-    with pytest.raises(errors.BadRequest, match="no template 'a b/c'"):
+    with pytest.raises(errors.BadRequest, match="no template with the id or name 'a b/c'"):
         found(script[:1], "template", "a b/c")
