@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module of this collection shares: options, errors as results, commands."""
+"""The parts that all modules share: options, errors as results, commands."""
 
 from __future__ import annotations
 
@@ -31,35 +31,36 @@ API: dict[str, Any] = {
 PROVIDERS: dict[str, Any] = {
     "providers": {"type": "list", "elements": "str", "choices": registry.names()},
 }
-#: Seconds for one command of a wait: a login may take fifteen (see _ssh), and what it asks is answered at once. A pod
-#: that drips, or never ends, costs one try.
+#: Seconds for one command of a wait: a login may take fifteen (see _pods.ssh), and the answer comes at once. A pod that
+#: sends its answer byte by byte, or never ends it, costs one try.
 COMMAND_SECONDS = 60.0
-#: Exit status by which ssh says that it failed itself.
+#: Exit status with which ssh reports a failure of its own.
 SSH_FAILED = 255
 _TELLING = ("TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH")
 
 
 def open_provider(module: Any, name: str, given: Mapping[str, Any] | None = None) -> Provider:
-    """The driver for a provider, with key and address from the module's options or where the vendor's tools look.
+    """Return the driver for a provider.
 
-    :param given: other values for the options of API than the module's own.
+    The key and the address come from the module's options, else from where the vendor's tools look.
 
-    :raises CloudError: without the needed library, key or a usable address.
+    :param given: values for the options in API that replace the module's own.
+    :raises CloudError: when the library or the key is missing, or the address is not usable.
     """
     if session.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(session.LIBRARY_PROBLEM))
     given = module.params if given is None else given
     provider = registry.connect(name, api_key=given["api_key"], api_url=given["api_url"])
-    # A module without a place for progress shows at its end what it had to wait for.
+    # A module without a progress file shows at its end what it had to wait for.
     path = module.params.get("progress_file")
     provider.tell(Progress(path).say if path else module.warn)
     return provider
 
 
 def asked(module: Any) -> list[str]:
-    """The providers to ask: see ``_providers.meant``.
+    """Return the names of the providers to ask: see ``registry.meant``.
 
-    :raises CloudError: when there is a key for none: nobody was asked then, which is not "nothing there".
+    :raises AuthError: when there is no key for any of them: no provider was asked, which is not "nothing there".
     """
     found = registry.meant(module.params, os.environ)
     if not found:
@@ -68,7 +69,7 @@ def asked(module: Any) -> list[str]:
 
 
 def no_key(more: str = "") -> AuthError:
-    """The error where there is a key for no provider. ``more`` says where else it may stand."""
+    """Return the error for the case that no provider has a key. ``more`` names another place for a key."""
     return AuthError(
         f"There is no API key for any provider ({', '.join(registry.names())}): set "
         f"{' or '.join(registry.ACCOUNT_KEYS)} in the environment or in a .env file{more}."
@@ -76,16 +77,16 @@ def no_key(more: str = "") -> AuthError:
 
 
 def failure(error: CloudError) -> dict[str, Any]:
-    """An error as the arguments of ``fail_json``: msg, failure (see ``CloudError.to_result``) and its facts."""
+    """Return the arguments of ``fail_json``: msg, failure (see ``CloudError.to_result``) and the error's facts."""
     return {**error.facts, "msg": error.message, "failure": error.to_result()}
 
 
 def take_environment(module: AnsibleModule, option: str = "env") -> dict[str, str] | None:
-    """The option's variables as text, taken out of the module's parameters, which a verbose run shows.
+    """Take the option's variables out of the module's parameters, which a verbose run shows, and return them as text.
 
-    Ansible masks every value of a ``no_log`` option wherever it appears in the result, which would turn a mount at
-    ``/workspace`` into asterisks because some variable has that value too. This collection returns no value of an
-    environment, so only those whose name tells a secret stay masked.
+    Ansible masks every value of a ``no_log`` option wherever it appears in the result. That would turn a mount at
+    ``/workspace`` into asterisks because some variable has the same value. This collection never returns the values of
+    an environment, so only those whose name suggests a secret stay masked.
     """
     given = module.params[option]
     if given is None:
@@ -100,17 +101,19 @@ def take_environment(module: AnsibleModule, option: str = "env") -> dict[str, st
 
 
 def as_text(value: Any) -> str:
-    """A value of YAML as a variable holds it: booleans as ``true`` and ``false``, nothing as empty text."""
+    """Return a YAML value as the text of a variable: booleans as ``true`` and ``false``, null as empty text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
 
 
 def run_bounded(argv: Sequence[str]) -> tuple[int, str, str]:
-    """Run a command for the lower layers, for so long and with so much output: (exit code, output, error text).
+    """Run a command with limits on its time and output.
 
-    Nothing in it is expanded here: a ``$`` is for the shell on the pod. What went wrong here is said as ssh says its
-    own failures, so that it ends nothing but the try.
+    Nothing is expanded here: a ``$`` is for the shell on the pod. A failure on this side has the exit code of ssh's
+    own failures, so that it ends only this try.
+
+    :returns: exit code, output, error text.
     """
     try:
         done = programs.run(programs.Call(argv, env=ssh_options.environment()), COMMAND_SECONDS)
@@ -124,7 +127,7 @@ def run_bounded(argv: Sequence[str]) -> tuple[int, str, str]:
 
 
 def require_programs(module: AnsibleModule, names: Sequence[str]) -> None:
-    """Refuse, before anything is rented, to wait for SSH without the programs for it.
+    """Check, before anything is rented, that the programs for a wait for SSH are there.
 
     :raises CloudError: naming those that are missing.
     """
@@ -134,9 +137,9 @@ def require_programs(module: AnsibleModule, names: Sequence[str]) -> None:
 
 
 def existing_file(path: str | None, what: str) -> str | None:
-    """``path``, if it is a readable file.
+    """Return ``path`` if it can be read.
 
-    :raises CloudError: when it is not.
+    :raises CloudError: when it cannot.
     """
     if path is not None and not os.access(path, os.R_OK):
         raise CloudError(f"The {what} {path} does not exist or cannot be read.")
@@ -144,10 +147,10 @@ def existing_file(path: str | None, what: str) -> str | None:
 
 
 def tuple_of(value: Sequence[Any] | None) -> tuple[str, ...] | None:
-    """A list option as a tuple of text; None stays None, for "not given" is not "empty"."""
+    """Return a list option as a tuple of text; None stays None, because "not given" is not "empty"."""
     return None if value is None else tuple(str(entry) for entry in value)
 
 
 def numbers(value: Mapping[str, Any] | None) -> dict[str, float]:
-    """The given ones of a dictionary option with numbers."""
+    """Return the given values of a dictionary option with numbers."""
     return {name: float(number) for name, number in (value or {}).items() if number is not None}

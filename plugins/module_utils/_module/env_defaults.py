@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of the environment in the place of options that a module was not given.
+"""Settings from the environment, which stand in for options that a module was not given.
 
-How a pod is reached they say always; what it is made of only for a pod that is rented now: a variable of the
-environment must never change, and thereby reset, a pod that is there.
+They always apply to how a pod is reached, but to its properties only when it is rented now: a variable of the
+environment must never change, and thereby reset, an existing pod.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .._providers import registry, settings
 
 #: Options that say how a pod is reached.
 CONNECTION = ("private_key_file", "ssh_user")
-#: Options whose settings have a place of their own: the driver asks for them.
+#: Options whose settings are read elsewhere: the driver asks for them.
 API = ("api_key", "api_url")
-#: Option -> field of Wanted, where nothing has to be made of the value.
+#: Option -> field of PodSpec, where the value is taken as it is.
 PLAIN = {"image": "image", "disk": "disk_gb", "template": "template_id"}
 
 
 def take(provider: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by option, for the options that have none.
+    """Return option -> value, for the options that were not given.
 
-    :param params: the module's options; ``settings`` false means that none is looked for.
-    :raises BadRequest: naming the variable whose value cannot be.
+    :param params: the module's options; with ``settings`` false no variable is read.
+    :raises BadRequest: naming the variable whose value is not valid.
     """
     return {str(each.setting.option): _value(each) for each in _found(provider, params)}
 
 
 def blame(provider: str, params: Mapping[str, Any], message: str) -> str:
-    """A sentence for the end of a message that names options: which of them the user did not give, but a variable."""
+    """Return the end of a message that names options: which of them came from a variable, not from the user."""
     told = [
         f"{each.setting.option} from {each.setting.name} in {each.origin}"
         for each in _found(provider, params)
@@ -49,7 +49,7 @@ def blame(provider: str, params: Mapping[str, Any], message: str) -> str:
 
 
 def _found(provider: str, params: Mapping[str, Any]) -> list[settings.Found]:
-    """The settings that stand in for options that have no value."""
+    """Return the settings that stand in for options without a value."""
     state = params["state"]
     if not params["settings"] or state in ("absent", "stopped"):
         return []
@@ -67,19 +67,19 @@ def _found(provider: str, params: Mapping[str, Any]) -> list[settings.Found]:
 
 
 def _value(found: settings.Found) -> Any:
-    """The value as the option has it: keys are read from their file."""
+    """Return the value in the option's form: keys are read from their file."""
     if found.setting.option != "public_keys":
         return found.value
     text = Path(found.value).read_text(encoding="utf-8", errors="replace")
     keys = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
     if not keys or "PRIVATE KEY" in text:
         place = f"{found.setting.name}, set in {found.origin},"
-        raise BadRequest(f"{place} names {found.value}, which holds no public key.")
+        raise BadRequest(f"{place} names {found.value}, which contains no public key.")
     return keys
 
 
 def for_a_new_pod(pod: PodSpec, values: Mapping[str, Any]) -> PodSpec:
-    """The pod with what the values say for the case that it is rented; a pod that is there is not held against it."""
+    """Return the pod with the values that apply if it is rented now; an existing pod is not compared with them."""
     fields = {field: values[option] for option, field in PLAIN.items() if option in values}
     if "gpus" in values:
         fields["gpus"] = tuple(values["gpus"])

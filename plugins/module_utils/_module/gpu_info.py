@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a measured pod is the one that was wished for."""
+"""Compare what was measured on a pod with what was rented and required."""
 
 from __future__ import annotations
 
@@ -11,98 +11,105 @@ from typing import Any
 from .._core.gpus import is_amd, same_model
 from .._core.units import version
 
-# Without a wish for free memory: what a driver and a desktop use is less than a tenth, another job more.
+# When no minimum is given: a driver and a desktop use less than a tenth of the memory, another job uses more.
 MOST_USED = 0.1
 
 
 def same_gpu(wanted: str, found: str, memory_mb: float | None = None) -> bool:
-    """False when the names say that a GPU is another than the one that was rented, see ``_gpus.same_model``: for a name
-    that leaves it open no good host is given back.
+    """Return False only when the names prove that a GPU is not the one that was rented.
+
+    Where the names leave it open (see ``gpus.same_model``) the answer is True, so that no good host is given back.
     """
     return same_model(wanted, found, memory_mb) is not False
 
 
-def problems(wishes: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: str | None) -> list[str]:
-    """One sentence for every wish that is not met. `wishes` are the module's options, `found` its results."""
-    if nvidia_error and is_amd(wishes["gpu"] or ""):
-        told = _unseen(wishes, found["torch"])
+def problems(required: Mapping[str, Any], found: Mapping[str, Any], nvidia_error: str | None) -> list[str]:
+    """Return one sentence for each requirement that is not met.
+
+    :param required: the module's options.
+    :param found: the module's results.
+    :param nvidia_error: why nvidia-smi could not be used, if it could not.
+    """
+    if nvidia_error and is_amd(required["gpu"] or ""):
+        sentences = _unseen(required, found["torch"])
     elif nvidia_error:
-        told = [f"The pod has no usable GPU: {nvidia_error}."]
+        sentences = [f"The pod has no usable GPU: {nvidia_error}."]
     else:
-        told = [*_gpus(wishes, found["gpus"]), *_versions(wishes, found)]
-    told += [*_disk(wishes, found["disk"]), *_directory(found.get("directory"))]
-    return [*told, *_python(wishes, found["python"]), *_torch(found)]
+        sentences = [*_gpus(required, found["gpus"]), *_versions(required, found)]
+    sentences += [*_disk(required, found["disk"]), *_directory(found.get("directory"))]
+    return [*sentences, *_python(required, found["python"]), *_torch(found)]
 
 
-def _unseen(wishes: Mapping[str, Any], torch: Mapping[str, Any] | None) -> list[str]:
-    """Of GPUs that nvidia-smi knows nothing of only torch tells whether they are there."""
-    count = wishes["gpu_count"]
+def _unseen(required: Mapping[str, Any], torch: Mapping[str, Any] | None) -> list[str]:
+    """Judge GPUs that nvidia-smi does not show by what torch sees."""
+    count = required["gpu_count"]
     if torch is None or torch["error"] or count is None or torch["devices"] >= count:
         return []
     return [f"torch sees {torch['devices']} of {count} GPUs."]
 
 
-def _gpus(wishes: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[str]:
-    count = wishes["gpu_count"]
+def _gpus(required: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[str]:
+    count = required["gpu_count"]
     if count is not None and len(gpus) != count:
-        yield f"{count} GPU(s) were rented and {len(gpus)} are there."
+        yield f"{count} {'GPU was' if count == 1 else 'GPUs were'} rented, but the pod has {len(gpus)}."
     for gpu in gpus:
         name = f"GPU {gpu['index']}" if gpu["index"] is not None else "A GPU"
         if gpu.get("faults"):
-            yield f"nvidia-smi tells of a broken GPU: {', '.join(gpu['faults'])}."
-        if wishes["gpu"] and not same_gpu(wishes["gpu"], gpu["name"], gpu["memory_total_mb"]):
-            yield f"{name} is of the model {gpu['name']}, and {wishes['gpu']} was rented."
+            yield f"nvidia-smi reports a broken GPU: {', '.join(gpu['faults'])}."
+        if required["gpu"] and not same_gpu(required["gpu"], gpu["name"], gpu["memory_total_mb"]):
+            yield f"{name} is of the model {gpu['name']}, but {required['gpu']} was rented."
         total, free = gpu["memory_total_mb"], gpu["memory_free_mb"]
-        least = wishes["min_free_gpu_memory_gb"]
+        least = required["min_free_gpu_memory_gb"]
         if total is None or free is None:
             continue
         if least is not None and free < least * 1024:
-            yield f"{name} has {free / 1024:.1f} GiB of memory free, and {least:g} GiB are needed."
+            yield f"{name} has {free / 1024:.1f} GiB of free memory, but needs {least:g} GiB."
         elif least is None and total - free > MOST_USED * total:
             yield (
-                f"{name} has {(total - free) / 1024:.1f} of {total / 1024:.1f} GiB of its memory in use before the "
-                "training starts: somebody else's process holds it."
+                f"{(total - free) / 1024:.1f} of the {total / 1024:.1f} GiB of memory of {name} are in use before the "
+                "training starts: another process holds them."
             )
 
 
-def _versions(wishes: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    for wish, key, title in (
+def _versions(required: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    for option, key, title in (
         ("min_cuda_version", "cuda_version", "CUDA version that the driver supports"),
-        ("min_driver_version", "driver_version", "NVIDIA driver"),
+        ("min_driver_version", "driver_version", "NVIDIA driver version"),
     ):
-        least, have = wishes[wish], found[key]
+        least, have = required[option], found[key]
         if least and not have:
-            yield f"The {title} is unknown, and at least {least} is needed."
+            yield f"The {title} is unknown, but at least {least} is needed."
         elif least and (version(have) or ()) < (version(least) or ()):
-            yield f"The {title} is {have}, and at least {least} is needed."
+            yield f"The {title} is {have}, but at least {least} is needed."
 
 
-def _disk(wishes: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
-    least = wishes["min_disk_free_gb"]
+def _disk(required: Mapping[str, Any], disk: Mapping[str, Any]) -> Iterator[str]:
+    least = required["min_disk_free_gb"]
     if not disk["exists"]:
         yield f"There is no directory {disk['path']} on the pod."
     elif not disk["writable"]:
-        yield f"Nothing can be written to {disk['path']}: {disk['error']}."
+        yield f"{disk['path']} is not writable: {disk['error']}."
     elif least is not None and not disk["network"] and disk["free_gb"] < least:
-        yield f"{disk['path']} has {disk['free_gb']:.1f} GiB free, and {least:g} GiB are needed."
+        yield f"{disk['path']} has {disk['free_gb']:.1f} GiB of free space, but {least:g} GiB are needed."
 
 
 def _directory(directory: Mapping[str, Any] | None) -> Iterator[str]:
     if directory is not None and not directory["usable"]:
         yield (
-            f"The user {directory['user']}, as whom SSH logs in, cannot write to {directory['path']} nor make it: "
-            "choose a directory of that user's own (train_mount_path), or an image that lets root in (train_ssh_user)."
+            f"SSH logs in as the user {directory['user']}, who can neither write to {directory['path']} nor create it: "
+            "choose a directory that this user owns (train_mount_path), or an image that lets root log in "
+            "(train_ssh_user)."
         )
 
 
-def _python(wishes: Mapping[str, Any], python: Mapping[str, Any]) -> Iterator[str]:
-    least = wishes["min_python_version"]
+def _python(required: Mapping[str, Any], python: Mapping[str, Any]) -> Iterator[str]:
+    least = required["min_python_version"]
     if python["path"] is None:
-        yield f"There is no {wishes['python']} on the pod."
+        yield f"There is no {required['python']} on the pod."
     elif python["version"] is None:
         yield f"{python['path']} does not run: {python['error']}."
     elif least and (version(python["version"]) or ()) < (version(least) or ()):
-        yield f"{python['path']} is Python {python['version']}, and at least {least} is needed."
+        yield f"{python['path']} is Python {python['version']}, but at least {least} is needed."
 
 
 def _torch(found: Mapping[str, Any]) -> Iterator[str]:

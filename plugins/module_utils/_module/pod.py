@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of a module that rents wherever it fits best, and what they mean at each provider."""
+"""The options of the module that rents the best offer of any provider, and what they mean at each of them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from .pod_base import Option
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-#: Options that every provider has for itself.
+#: Options that each provider has in a dictionary of its own.
 EACH: dict[str, Any] = {**arguments.API, "image": {"type": "str"}, "template": {"type": "str"}}
 #: Options that only one provider has.
 OWN: dict[str, dict[str, Any]] = {
     each.name: {**EACH, **each.own_options, **each.extra_options} for each in registry.PROVIDERS
 }
-#: Those of them that become fields of a PodSpec; all others go to the driver as they are.
+#: Those options of OWN that become fields of a PodSpec; all others go to the driver as they are.
 UNDERSTOOD = {*EACH, *(name for each in registry.PROVIDERS for name in each.own_options)}
 OPTIONS: dict[str, Option] = {
     **base.BASE,
     "name": Option({**base.TEXT, "required": True}),
-    # Its action puts what is in it in the place of options that are not given.
+    # The action of the same name uses its values for options that are not given.
     "spec": Option({"type": "dict"}),
     "count": Option(base.WHOLE),
     "state": Option({**base.TEXT, "choices": list(STATES), "default": "present"}),
@@ -79,7 +79,11 @@ ARGUMENTS = base.declared(OPTIONS)
 
 
 def chosen(params: Mapping[str, Any]) -> list[str]:
-    """The providers to ask. :raises AuthError: when there is a key for none."""
+    """Return the names of the providers to ask.
+
+    :raises BadRequest: for an empty list.
+    :raises AuthError: when there is no key for any provider.
+    """
     if params["providers"] == []:
         raise BadRequest("The option providers is an empty list: name a provider, or leave the option out.")
     keyed = [name for name in registry.names() if (params[name] or {}).get("api_key")]
@@ -90,12 +94,16 @@ def chosen(params: Mapping[str, Any]) -> list[str]:
 
 
 def connector(module: AnsibleModule, name: str, alone: bool) -> Any:
-    """What connects to a provider: a function, for each thread needs a connection of its own."""
+    """Return a function that connects to a provider, because each thread needs a connection of its own.
+
+    :param alone: this is the only provider, so the module's own key and address are meant for it.
+    :raises BadRequest: for a key or an address that could be meant for any of several providers.
+    """
     own = module.params[name] or {}
     for option in arguments.API:
         if module.params[option] and not alone and not own.get(option):
             raise BadRequest(
-                f"The option {option} is for one provider, and several are asked: give "
+                f"The option {option} works for a single provider only, but several are asked: give "
                 f"{' and '.join(registry.each_one('{}.' + option))}, or name one provider (option providers)."
             )
     given = {option: own.get(option) or (module.params[option] if alone else None) for option in arguments.API}
@@ -105,7 +113,7 @@ def connector(module: AnsibleModule, name: str, alone: bool) -> Any:
 def to_spec(params: Mapping[str, Any], env: dict[str, str] | None) -> PodSpec:
     """Return one pod as the options that all providers share describe it.
 
-    :raises BadRequest: when the value of an option cannot be.
+    :raises BadRequest: when the value of an option is not valid.
     """
     count = params["gpu_count"] or 1
     memory, vcpus = params["min_memory"], params["min_vcpus"]
@@ -119,26 +127,29 @@ def to_spec(params: Mapping[str, Any], env: dict[str, str] | None) -> PodSpec:
 
 
 def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> PodSpec:
-    """The pod in one provider's terms. :raises BadRequest: when this provider has no such thing."""
+    """Return the pod in one provider's terms.
+
+    :raises BadRequest: when this provider cannot rent out such a pod; the message follows the provider's name.
+    """
     own, can = params[provider.name] or {}, provider.capabilities
     if pod.interruptible and not can.interruptible:
-        raise BadRequest(f"{can.because.get('interruptible', 'it rents none')} (option interruptible).")
+        raise BadRequest(f"{can.because.get('interruptible', 'it has no interruptible pods')} (option interruptible).")
     if "" in can.ssh_images:
         if pod.args and params["wait"] and STAGES.index(params["wait_for"]) >= STAGES.index("addressed"):
-            raise BadRequest("args would take the place of its SSH server (option args); use onstart.")
+            raise BadRequest("args would replace its SSH server (option args); use onstart.")
         pod = replace(pod, bootstrap=bootstrap.NEVER)
     onstart = own.get("onstart") or pod.onstart
     if onstart and not can.onstart:
         raise BadRequest(
-            "it runs nothing at a container's start (option onstart); give "
-            f"{' or '.join(registry.each_one('{}.onstart', option='onstart'))}, or put it into args."
+            "it cannot run commands at a container's start (option onstart); give "
+            f"{' or '.join(registry.each_one('{}.onstart', option='onstart'))}, or put the commands into args."
         )
     if pod.volume is not None and can.keeps_disk:
-        # There is one disk, and it outlives a stop by itself.
+        # There is a single disk, and it survives a stop anyway.
         path = pod.volume.path or MOUNT_PATH
         disk = (pod.disk_gb if pod.disk_gb is not None else DISK_GB) + (pod.volume.size_gb or 0)
         if onstart or not (own.get("template") or pod.template_id):
-            # Ours would take the place of a template's own start script; what works on the pod makes its directories.
+            # Ours would replace a template's own start script; without it, later steps create their directories.
             onstart = "\n".join(filter(None, [f"mkdir -p {shlex.quote(path)}", onstart]))
         pod = replace(pod, volume=None, disk_gb=disk)
     pod = replace(
@@ -160,7 +171,7 @@ def at_provider(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> 
 def side(
     module: AnsibleModule, name: str, pod: PodSpec, connect: Any, polls: PollInterval, progress: Progress
 ) -> ProviderContext:
-    """What the pods of this call are at one provider."""
+    """Return what this call needs at one provider, with the reason if the pods are not possible there."""
     params, provider = module.params, connect()
     settings = env_defaults.take(name, params)
     work = PodContext(provider, polls, progress, params["run_dir"], params["consistency_grace"])
@@ -175,35 +186,35 @@ def side(
 
 
 def _refuse(params: Mapping[str, Any]) -> None:
-    """What can be seen to be wrong without any provider. :raises BadRequest: for the first."""
+    """Refuse options that are wrong at every provider. :raises BadRequest: for the first."""
     name, count = params["name"], params["count"]
     if count is not None and count < 1 and params["state"] in ("present", "running"):
         raise BadRequest(
-            f"The option count is {count}; ask for 1 pod at least, or end all pods of the name (state absent)."
+            f"The option count is {count}; ask for at least 1 pod, or end all pods of this name (state absent)."
         )
     if count is not None and (PodName.parse(name) or PodName.parse_identity(name)):
         raise BadRequest(
-            f"The name {name} is that of one pod of a run, and count asks for several: leave the number at its "
-            "end out, or leave count out."
+            f"The name {name} belongs to one pod of a run, but count asks for several: leave out the number at the end "
+            "of the name, or leave out count."
         )
     if params["bid"] is not None and not params["interruptible"]:
         raise BadRequest(
-            f"The option bid is {params['bid']:g} and interruptible is not true: a pod on demand takes no bid. Set "
-            "interruptible, or leave bid out."
+            f"The option bid is {params['bid']:g}, but interruptible is not true, and only interruptible pods have a "
+            "bid. Set interruptible to true, or leave bid out."
         )
     if params["condemned"] and params["state"] != "absent":
         raise BadRequest(
-            "The option condemned says why the machine of a pod that is ended is bad; it needs state absent."
+            "The option condemned says why the machine of a pod that you end is bad, so it needs state absent."
         )
     if not params["deadline"] > 0:
-        raise BadRequest(f"The option deadline is {params['deadline']:g}; give it more than 0 s.")
+        raise BadRequest(f"The option deadline is {params['deadline']:g}; give more than 0 s.")
     base.refuse_numbers(params)
 
 
 def ensure(module: AnsibleModule) -> tuple[PodOutcome, list[str]]:
-    """Bring the pods into the wanted state; the outcome, and what is to be remarked.
+    """Bring the pods into the requested state; return the outcome and the notes.
 
-    :raises CloudError: one sentence.
+    :raises CloudError: with a message for the user.
     """
     params = module.params
     _refuse(params)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Declare the options that every module for pods has, and turn a module's options into a PodSpec.
 
-An option is one row: what Ansible is told of it, and the field of a PodSpec that it becomes. The modules add their own
-rows to BASE, so that a new option of all of them is one row here.
+An option is one row: its entry in the argument_spec, and the field of a PodSpec that it becomes. The modules add their
+own rows to BASE, so that a new option of all of them is one row here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WHOLE: dict[str, Any] = {"type": "int"}
 NUMBER: dict[str, Any] = {"type": "float"}
 YES_NO: dict[str, Any] = {"type": "bool"}
 TEXTS: dict[str, Any] = {"type": "list", "elements": "str"}
-#: A list that is empty when it is not given, for options of which nothing is compared with a pod that is there.
+#: A list that is empty when it is not given, for options that are not compared with an existing pod.
 ANY_TEXTS: dict[str, Any] = {**TEXTS, "default": []}
 CLOUDS: dict[str, Any] = {**TEXTS, "choices": ["SECURE", "COMMUNITY"]}
 VOLUME = {"size": {"type": "int", "required": True}, "path": TEXT}
@@ -48,9 +48,9 @@ def _as_given(value: Any) -> Any:
 class Option:
     """One option of a module for pods.
 
-    :param declared: what Ansible is told of it, an entry of an argument_spec.
-    :param field: the field of a PodSpec that it becomes; None where it says nothing of the pod itself.
-    :param read: makes the field of the option's value; it may raise BadRequest.
+    :param declared: its entry in the argument_spec.
+    :param field: the field of a PodSpec that it becomes; None where it does not describe the pod itself.
+    :param read: turns the option's value into the field; it may raise BadRequest.
     """
 
     declared: Mapping[str, Any]
@@ -73,13 +73,13 @@ def disk_volume(option: Mapping[str, Any] | None) -> Mount | None:
 
 
 def network_volume(option: Mapping[str, Any] | None) -> Mount | None:
-    """Return the volume by id or name, an id looked for first. :raises BadRequest: without either, and for both."""
+    """Return the volume by id or name, or None. :raises BadRequest: when neither or both are given."""
     if option is None:
         return None
     if bool(option["id"]) == bool(option["name"]):
         raise BadRequest(
-            f"The option network_volume has id {option['id']!r} and name {option['name']!r}: give one of them, and "
-            "leave the other out. Nothing was rented or changed."
+            f"The option network_volume has id {option['id']!r} and name {option['name']!r}: give exactly one of them. "
+            "Nothing was rented or changed."
         )
     return Mount("network", option["path"], volume_id=option["id"] or option["name"])
 
@@ -93,7 +93,7 @@ BASE: dict[str, Option] = {
     "disk": Option(WHOLE, "disk_gb"),
     "max_price": Option(NUMBER, "max_price"),
     "ports": Option(TEXTS, "ports", arguments.tuple_of),
-    # Taken out of the module's parameters, which a verbose run shows: see common.take_environment.
+    # common.take_environment takes it out of the module's parameters, which a verbose run shows.
     "env": Option({"type": "dict", "no_log": True}),
     "args": Option(TEXT, "args"),
     "public_keys": Option({**ANY_TEXTS, "no_log": False}, "public_keys", _keys),
@@ -111,7 +111,7 @@ BASE: dict[str, Option] = {
     "progress_file": Option({"type": "path"}),
     **{name: Option(declared) for name, declared in arguments.API.items()},
 }
-#: What a module for one pod has beside them; the pod may be named by its id.
+#: The options of a module for one pod, which may also be named by its id.
 ONE: dict[str, Option] = {
     **BASE,
     "name": Option(TEXT, "name"),
@@ -129,15 +129,15 @@ def declared(options: Mapping[str, Option]) -> dict[str, Any]:
 def to_spec(options: Mapping[str, Option], params: Mapping[str, Any], **fields: Any) -> PodSpec:
     """Return the pod that a module's parameters describe.
 
-    :param fields: fields of the PodSpec that are made of more than one option, or of none.
-    :raises BadRequest: when the value of an option cannot be.
+    :param fields: fields of the PodSpec that come from more than one option, or from none.
+    :raises BadRequest: when the value of an option is not valid.
     """
     read = {option.field: option.read(params[name]) for name, option in options.items() if option.field is not None}
     return PodSpec(**{**read, **fields})
 
 
 def context(params: Mapping[str, Any], provider: Provider) -> PodContext:
-    """Return what every step of a module for one pod needs, by its parameters."""
+    """Return the context of a module for one pod, from its parameters."""
     return PodContext(
         provider=provider,
         polls=PollInterval(interval=params["poll_interval"]),
@@ -155,29 +155,31 @@ def started(pod: PodSpec, params: Mapping[str, Any], provider: Provider) -> PodS
     if pod.args is not None:
         raise BadRequest(
             f"The options args and {'cmd' if entrypoint is None else 'entrypoint'} were both given for the pod "
-            f"{pod.name or pod.id}: each says how the container starts. Leave one of them out. Nothing was rented or "
-            "changed."
+            f"{pod.name or pod.id}, but each of them says how the container starts. Leave one of them out. Nothing was "
+            "rented or changed."
         )
     return replace(pod, args=provider.start_command(entrypoint, cmd))
 
 
 def refuse_numbers(params: Mapping[str, Any]) -> None:
-    """Refuse numbers that make no sense, before they cost a pod. :raises BadRequest: for the first."""
+    """Refuse numbers that make no sense, before a pod is rented. :raises BadRequest: for the first."""
     waits = {f"timeouts.{stage}": seconds for stage, seconds in (params["timeouts"] or {}).items()}
     above_zero = {**waits, "max_price": params["max_price"], "poll_interval": params["poll_interval"]}
     for option, value in above_zero.items():
         if value is not None and not value > 0:
-            raise BadRequest(f"The option {option} is {value:g}; give it more than 0, or leave it out.")
+            raise BadRequest(f"The option {option} is {value:g}; give a number above 0, or leave it out.")
     if params["attempts"] < 1:
-        raise BadRequest(f"The option attempts is {params['attempts']}; allow 1 at least.")
+        raise BadRequest(f"The option attempts is {params['attempts']}; allow at least 1.")
     if not params["consistency_grace"] >= 0:
-        raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give it 0 s at least.")
+        raise BadRequest(f"The option consistency_grace is {params['consistency_grace']:g}; give at least 0 s.")
 
 
 def readiness(module: AnsibleModule, pod: PodSpec, settings: Mapping[str, Any]) -> Readiness | None:
-    """Return how to wait for the pod, None when it is not waited for.
+    """Return how to wait for the pod, or None when there is no wait.
 
-    What the wait needs on the controller is checked first, for nothing. :raises CloudError: for what is missing.
+    Everything that the wait needs on the controller is checked now, before anything is rented.
+
+    :raises CloudError: for whatever is missing.
     """
     params = module.params
     if not params["wait"] or params["state"] in ("stopped", "absent"):
@@ -187,7 +189,7 @@ def readiness(module: AnsibleModule, pod: PodSpec, settings: Mapping[str, Any]) 
     if STAGES.index(params["wait_for"]) >= STAGES.index("authenticated"):
         arguments.require_programs(module, ("ssh", "ssh-keyscan", "ssh-keygen"))
         if key is not None and keys:
-            # A path in the place of a key fits no private key, and that would not be the reason.
+            # A path given instead of a key would be reported as a key that does not fit the private one.
             refuse_no_keys(pod.completed())
             ssh.check_key(arguments.run_bounded, key, keys)
     return Readiness(

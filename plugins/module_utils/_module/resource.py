@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of a provider's own resources share: options, the way to the engine, results."""
+"""The parts that modules for a provider's own resources share: options, calls of the reconciler, results."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ INFO: dict[str, Any] = {"name": {"type": "str"}, "id": {"type": "str"}, **API}
 
 
 def open_account_api(module: AnsibleModule, provider: str) -> AccountApi:
-    """What an account holds beside pods, with key and address from the options or where the vendor's tools look.
+    """Return the API for what an account holds besides pods.
 
-    :raises CloudError: without the needed library, key or a usable address.
+    The key and the address come from the module's options, else from where the vendor's tools look.
+
+    :raises CloudError: when the library or the key is missing, or the address is not usable.
     """
     if session.LIBRARY_PROBLEM is not None:
         raise CloudError(missing_required_lib("requests"), detail=str(session.LIBRARY_PROBLEM))
@@ -50,11 +52,11 @@ def open_account_api(module: AnsibleModule, provider: str) -> AccountApi:
 def ensure(
     module: AnsibleModule, provider: str, kind: str, values: Mapping[str, Any], *, renew: bool = False
 ) -> ResourceResult:
-    """Bring the object of the module's options into their state.
+    """Bring the object that the module's options describe into the requested state.
 
-    :param values: the options that are its properties; None is "not given".
-    :param renew: replace it if it exists already.
-    :raises CloudError: one sentence.
+    :param values: the options that are its properties; None means "not given".
+    :param renew: replace the object if it exists.
+    :raises CloudError: with a message for the user.
     """
     params = module.params
     given = {name: value for name, value in values.items() if value is not None}
@@ -65,12 +67,12 @@ def ensure(
 
 
 def options(module: AnsibleModule, specification: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of those options of the module that are properties of the object."""
+    """Return the values of the module's options that are properties of the object."""
     return {name: module.params[name] for name in specification}
 
 
 def result(module: AnsibleModule, outcome: ResourceResult, word: str) -> dict[str, Any]:
-    """An outcome as the arguments of ``exit_json``, with the object under ``word``; its warnings are given out."""
+    """Show the outcome's warnings and return the arguments of ``exit_json``, with the object under ``word``."""
     for warning in outcome.warnings:
         module.warn(warning)
     return {
@@ -83,10 +85,10 @@ def result(module: AnsibleModule, outcome: ResourceResult, word: str) -> dict[st
 
 
 def gather(module: AnsibleModule, provider: str, kind: str, source: str | None = None) -> list[dict[str, Any]]:
-    """Every object that the module's options mean, secrets masked; none is no error.
+    """Return the objects that the module's options select, secrets masked; the list may be empty.
 
-    :param source: another list than the account's own.
-    :raises CloudError: one sentence.
+    :param source: a list other than the account's own.
+    :raises CloudError: with a message for the user.
     """
     store = open_account_api(module, provider).store(kind)
     object_id, name = module.params["id"], module.params["name"]
@@ -100,7 +102,7 @@ def gather(module: AnsibleModule, provider: str, kind: str, source: str | None =
 
 
 def public_keys(module: AnsibleModule) -> list[str]:
-    """The lines of the options key and path that may be SSH keys: no empty ones and no remarks.
+    """Return the lines of the options key and path that may be SSH keys, without empty lines and comments.
 
     :raises BadRequest: for a file that cannot be read, and when there is no key at all.
     """
@@ -110,9 +112,9 @@ def public_keys(module: AnsibleModule) -> list[str]:
             with open(path, encoding="utf-8") as file:
                 texts = [file.read()]
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
             raise BadRequest(
-                f"The file of SSH public keys {path} cannot be read: {why}. Make a key with: ssh-keygen -t ed25519"
+                f"The file of SSH public keys {path} cannot be read: {why}. Create a key with: ssh-keygen -t ed25519"
             ) from error
     lines = [line.strip() for text in texts for line in text.splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Declare the options of a module that brings one pod into a state: a provider whose offers are types of GPUs."""
+"""Declare the options of a module for one pod of a provider that rents out GPU types, not single machines."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ OPTIONS: dict[str, Option] = {
     "start_ssh": Option(base.YES_NO, "start_ssh"),
     "start_jupyter": Option(base.YES_NO, "start_jupyter"),
     "bootstrap_ssh": Option({**base.TEXT, "choices": list(bootstrap.CHOICES), "default": bootstrap.AUTO}, "bootstrap"),
-    # Refused in one sentence: see _refuse_interruptible.
+    # Declared to be refused with a message that says why: see _refuse_interruptible.
     "interruptible": Option({**base.YES_NO, "default": False}),
     "settings": Option({**base.YES_NO, "default": True}),
 }
@@ -65,20 +65,20 @@ ARGUMENTS = base.declared(OPTIONS)
 
 
 def _refuse_interruptible(module: AnsibleModule, provider_name: str) -> None:
-    """Before anything else, for no key and no address makes it possible."""
+    """Refuse interruptible pods first of all, since no key and no address makes them possible."""
     declared = registry.capabilities(provider_name)
     if module.params["interruptible"] and not declared.interruptible:
         why = declared.because.get("interruptible", "the provider has none")
         raise BadRequest(
-            f"The option interruptible is true, and nothing was rented: {why}. Leave the option out, and set max_price "
+            f"Nothing was rented: the option interruptible is true, but {why}. Leave the option out, and set max_price "
             "to what an hour may cost."
         )
 
 
 def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
-    """Bring the pod into the wanted state.
+    """Bring the pod into the requested state.
 
-    :raises CloudError: one sentence.
+    :raises CloudError: with a message for the user.
     """
     params = module.params
     _refuse_interruptible(module, provider_name)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training left on its host: in its output directory, and where else results usually land."""
+"""What a training left on its host: in its output directory, and in other places where results often end up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 from .._core.patterns import Patterns, exactly
 
-# A tree with more entries than this is looked at no further: it holds something else than results, and reading a
-# directory of a network volume takes a second for some thousands of them.
+# The search of a tree stops after this many entries: it holds something other than results, and reading some thousands
+# of them on a network volume takes a second.
 MOST_ENTRIES = 100_000
-# Places that a message names and a transfer is asked for; more are not told apart by anybody.
+# Places that a message names and a transfer fetches; a person cannot tell more of them apart.
 MOST_PLACES = 50
 # Directories that programs make for themselves.
 NO_RESULTS = re.compile(
@@ -25,19 +25,19 @@ NO_RESULTS = re.compile(
     r"(tmp|pip|ansible|podyard|torch|torchinductor|pymp|ray|systemd|ssh|vscode|tmux|nvidia|hsperfdata|npm|build)[-_.]|"
     r"tmp[a-z0-9_]{8}$|ray$|lost\+found$"
 )
-# Where programs leave results that were told no place, or another one.
+# Where programs leave results when they are given no directory, or ignore the one given.
 USUAL_PLACES = ("/output", "/outputs", "/results", "/checkpoints", "/models", "/tmp")
 
 
 def display_path(path: str) -> str:
-    """A name as text that can be told and sent: what is no UTF-8 and what steers a terminal becomes an escape."""
+    """Return a name that is safe to show and send: bytes that are not UTF-8 and control characters become escapes."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 @dataclass
 class Files:
-    """How many files there are and how large they are; `whole` is false where there was more than was looked at."""
+    """A count of files and their bytes; `whole` is False when the search stopped before the end."""
 
     count: int = 0
     bytes: int = 0
@@ -45,22 +45,20 @@ class Files:
     first: list[str] = field(default_factory=list)
 
     def add(self, path: str, size: int) -> None:
+        """Count one file, and keep its name if it is among the first."""
         self.count += 1
         self.bytes += size
         if len(self.first) < MOST_PLACES:
             self.first.append(path)
 
     def to_result(self) -> dict[str, Any]:
-        return {
-            "files": self.count,
-            "bytes": self.bytes,
-            "complete": self.whole,
-            "first": list(map(display_path, self.first)),
-        }
+        """Return ``{"files", "bytes", "complete", "first"}``."""
+        first = list(map(display_path, self.first))
+        return {"files": self.count, "bytes": self.bytes, "complete": self.whole, "first": first}
 
 
 def output(directory: str, artifacts: Sequence[str], checkpoints: Sequence[str]) -> dict[str, Any]:
-    """All files of the output directory, which patterns match none of them, and how many are checkpoints."""
+    """Count the files of the output directory and its checkpoints, and list the patterns that match none of them."""
     wanted, saved = Patterns(tuple(artifacts)), Patterns(tuple(checkpoints))
     found, paths, complete = Files(), [], 0
     for path, status in _files(directory, found):
@@ -71,7 +69,7 @@ def output(directory: str, artifacts: Sequence[str], checkpoints: Sequence[str])
 
 
 def _files(root: str, found: Files) -> Iterator[tuple[str, os.stat_result]]:
-    """The files below a directory, links to files among them, relative to it."""
+    """Yield the files below a directory, including links to files, with paths relative to it."""
     folders, seen = [""], 0
     while folders:
         folder = folders.pop()
@@ -99,7 +97,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 class Search:
-    """Looks for what was made or changed since a moment (seconds since 1970), in places that do not overlap."""
+    """A search for files that were made or changed since a moment (seconds since 1970)."""
 
     def __init__(self, since: float, leave_out: Sequence[str]) -> None:
         self.since = since
@@ -109,7 +107,10 @@ class Search:
         self.total = Files()
 
     def look(self, roots: Sequence[str]) -> dict[str, Any]:
-        """The places with new files, each a directory of which all is new or a file, and what they hold together."""
+        """Return the places with new files, and their total count and bytes.
+
+        A place is a directory in which everything is new, or a single file; places do not overlap.
+        """
         unique = list(dict.fromkeys(os.path.realpath(root) for root in roots))
         self.leave_out.update(unique)
         for root in unique:
@@ -124,7 +125,7 @@ class Search:
         }
 
     def _folder(self, folder: str, *, top: bool = False) -> tuple[bool, list[tuple[str, int, int]]]:
-        """Whether all of a directory is new, and what of it is: (path, files, bytes) of the shallowest places."""
+        """Return whether everything in a directory is new, and the shallowest new places: (path, files, bytes)."""
         all_new, new = not top, []
         for entry in _entries(folder):
             self.left -= 1
@@ -153,7 +154,7 @@ class Search:
     def _keep(self, root: str, found: list[tuple[str, int, int]]) -> None:
         for path, files, size in found:
             relative = os.path.relpath(path, root)
-            # A name that JSON cannot carry is told and not fetched.
+            # A name that JSON cannot carry is reported but not fetched.
             fetched = display_path(relative) == relative
             self.places.append({
                 "root": root, "path": display_path(path), "files": files, "bytes": size,
@@ -164,16 +165,16 @@ class Search:
 
 
 def _changed(status: os.stat_result) -> float:
-    """When a file got its content or its place: what was unpacked or copied may have kept an older time."""
+    """Return when a file got its content or its place: an unpacked or copied file may have kept an older time."""
     return max(status.st_mtime, status.st_ctime)
 
 
 def _is_usable(path: str) -> bool:
-    """Whether a place can be looked through; all of a file system cannot."""
+    """Return whether a place can be searched: a directory, but not the root of the file system."""
     return os.path.isdir(path) and os.path.realpath(path) != "/"
 
 
 def roots(code: str | None, data: str | None, mount: str | None) -> list[str]:
-    """Where a training may have left results instead of its output directory."""
+    """Return the places where a training may have left results instead of its output directory."""
     places = (code, data, mount, os.path.expanduser("~"), *USUAL_PLACES)
     return [path for path in places if path and _is_usable(path)]

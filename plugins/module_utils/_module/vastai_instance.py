@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Declare the options of a module that rents a part of one machine: a provider whose every offer is a machine's own."""
+"""Declare the options of a module for one pod of a provider whose every offer is a part of one machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .pod_base import Option
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-#: What a user writes -> what the lifecycle calls it.
+#: A state in the option -> its name in the lifecycle.
 STATES: Mapping[str, str] = {
     "present": "present",
     "running": "running",
@@ -78,52 +78,52 @@ def to_spec(module: AnsibleModule, provider: Provider) -> PodSpec:
 
 
 def _volume(option: Mapping[str, Any] | None) -> Mount | None:
-    """A volume that exists, or a new one. :raises BadRequest: for neither and for both."""
+    """Return an existing volume, or a new one. :raises BadRequest: when neither or both are given."""
     if option is None:
         return None
     if (option["id"] is None) == (option["size"] is None):
         raise BadRequest(
-            f"The option volume has id {option['id']!r} and size {option['size']!r}, and nothing was rented: give the "
-            "id of a volume that exists, or the size of a new one in GB."
+            f"Nothing was rented: the option volume has id {option['id']!r} and size {option['size']!r}. Give either "
+            "the id of an existing volume or the size of a new one in GB."
         )
     if option["id"] is not None and option["name"] is not None:
         raise BadRequest(
-            f"The option volume has id {option['id']!r} and name {option['name']!r}, and nothing was rented: a name is "
-            "for a new volume only. Leave it out."
+            f"Nothing was rented: the option volume has id {option['id']!r} and name {option['name']!r}, but only a "
+            "new volume takes a name. Leave it out."
         )
     return Mount("network", option["path"], size_gb=option["size"], volume_id=option["id"])
 
 
 def _refuse_stopped(params: Mapping[str, Any]) -> None:
-    """A pod that is made stopped and is to run. :raises BadRequest: for that."""
+    """Refuse to create a pod stopped that must run. :raises BadRequest: when both are requested."""
     if params["target_state"] == "stopped" and params["state"] == "running":
         raise BadRequest(
-            "The options state=running and target_state=stopped exclude each other, and nothing was rented: say what "
-            "the new pod shall do."
+            "Nothing was rented: the options state=running and target_state=stopped exclude each other. Decide whether "
+            "the new pod runs or stays stopped."
         )
 
 
 def _bid(params: Mapping[str, Any]) -> float | None:
-    """The bid of an interruptible pod. :raises BadRequest: for one of the two without the other."""
+    """Return the bid of an interruptible pod. :raises BadRequest: for one of the two options without the other."""
     bid, interruptible = params["bid"], params["interruptible"]
     if interruptible and bid is None and params["state"] in ("present", "running"):
         raise BadRequest(
-            "The option interruptible is true and bid is not given, and nothing was rented: without a bid the contract "
-            "would be on demand, at the higher price. Set bid to USD per hour for the whole pod; "
-            "podyard.gpu.vastai_offer_info shows the least bid of each offer."
+            "Nothing was rented: the option interruptible is true, but bid is not given, and without a bid the "
+            "contract would be on demand, at the higher price. Set bid to USD per hour for the whole pod; "
+            "podyard.gpu.vastai_offer_info shows the minimum bid of each offer."
         )
     if interruptible is False and bid is not None:
         raise BadRequest(
-            f"The option bid is {bid} and interruptible is false, and nothing was rented: a pod on demand takes no "
-            "bid. Leave one of the two out."
+            f"Nothing was rented: the option bid is {bid}, but interruptible is false, and only interruptible pods "
+            "have a bid. Leave one of the two out."
         )
     return float(bid) if bid is not None else None
 
 
 def ensure(module: AnsibleModule, provider_name: str) -> PodOutcome:
-    """Bring the pod into the wanted state.
+    """Bring the pod into the requested state.
 
-    :raises CloudError: one sentence.
+    :raises CloudError: with a message for the user.
     """
     params = module.params
     _bid(params)

@@ -130,7 +130,7 @@ def test_without_any_key_all_places_are_named(market, monkeypatch):
 def test_the_common_key_is_for_one_provider(market):
     market.ensure(api_key="k", **only("runpod"))
     assert market.given == {"runpod": ("k", None)}
-    market.fails("and several are asked", api_key="0123456789")
+    market.fails("but several are asked", api_key="0123456789")
 
 
 # -- what the options mean where
@@ -267,17 +267,17 @@ def test_a_file_of_ones_own_for_bad_hosts(market, tmp_path):
     ("options", "words"),
     [
         ({"count": 0}, "option count is 0"),
-        ({"count": 2, "name": "podyard-d-r-0"}, "is that of one pod of a run"),
-        ({"count": 2, "name": "podyard-d-r-0-1"}, "is that of one pod of a run"),
-        ({"bid": 0.2}, "takes no bid"),
-        ({"bid": 0.2, "interruptible": False}, "takes no bid"),
+        ({"count": 2, "name": "podyard-d-r-0"}, "belongs to one pod of a run"),
+        ({"count": 2, "name": "podyard-d-r-0-1"}, "belongs to one pod of a run"),
+        ({"bid": 0.2}, "only interruptible pods have a bid"),
+        ({"bid": 0.2, "interruptible": False}, "only interruptible pods have a bid"),
         ({"condemned": "x"}, "needs state absent"),
         ({"deadline": 0}, "option deadline is 0"),
         ({"attempts": 0}, "option attempts is 0"),
         ({"max_price": 0}, "option max_price is 0"),
         ({"timeouts": {"rented": 0}}, "timeouts.rented is 0"),
         ({"providers": []}, "empty list"),
-        ({"network_volume": {"id": "a", "name": "b"}}, "give one of them"),
+        ({"network_volume": {"id": "a", "name": "b"}}, "give exactly one of them"),
         ({"args": "x", "runpod": {"cmd": ["y"]}, "providers": ["runpod"]}, "args and cmd"),
     ],
 )

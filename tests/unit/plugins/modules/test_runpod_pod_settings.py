@@ -112,7 +112,7 @@ def test_settings_can_be_left_aside(ensure, monkeypatch):
     [
         ("DISK_SIZE_GB", "ten", "RUNPOD_DISK_SIZE_GB, set in the environment, must be a whole number of GB"),
         ("SSH_PUBLIC_KEY_PATH", "nowhere.pub", "RUNPOD_SSH_PUBLIC_KEY_PATH, set in the environment, names"),
-        ("SSH_PUBLIC_KEY_PATH", "id", "which holds no public key"),
+        ("SSH_PUBLIC_KEY_PATH", "id", "which contains no public key"),
     ],
 )
 def test_a_bad_value_is_refused_before_any_request(ensure, monkeypatch, tmp_path, name, value, words):

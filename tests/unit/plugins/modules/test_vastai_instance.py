@@ -194,7 +194,7 @@ def test_a_contract_of_the_other_kind_is_an_attempt_and_the_next_offer_is_tried(
 
 def test_an_interruptible_without_a_bid_is_refused_for_nothing(ensure):
     assert "bid is not given" in ensure(failing=True, interruptible=True, **RENT)["msg"]
-    assert "takes no bid" in ensure(failing=True, interruptible=False, bid=0.2, **RENT)["msg"]
+    assert "only interruptible pods have a bid" in ensure(failing=True, interruptible=False, bid=0.2, **RENT)["msg"]
 
 
 LATER = ("bid is 900", "size is 0", "absolute", "one path", "vm and", "option hostname", "option network")
@@ -210,9 +210,9 @@ LATER = ("bid is 900", "size is 0", "absolute", "one path", "vm and", "option ho
         ({"regions": ["ZZ"]}, "ZZ"),
         ({"public_keys": ["/home/me/.ssh/id_ed25519.pub"]}, "not its path"),
         ({"public_keys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}, "a private key"),
-        ({"volume": {"path": "/data"}}, "give the id of a volume that exists, or the size of a new one"),
-        ({"volume": {"id": "7", "size": 3}}, "give the id of a volume that exists, or the size of a new one"),
-        ({"volume": {"id": "7", "name": "x"}}, "a name is for a new volume only"),
+        ({"volume": {"path": "/data"}}, "Give either the id of an existing volume or the size of a new one"),
+        ({"volume": {"id": "7", "size": 3}}, "Give either the id of an existing volume or the size of a new one"),
+        ({"volume": {"id": "7", "name": "x"}}, "only a new volume takes a name"),
         ({"state": "running", "target_state": "stopped"}, "exclude each other"),
         ({"bid": 900}, "option bid is 900"),
         ({"volume": {"size": 0}}, "volume.size is 0"),
