@@ -114,8 +114,9 @@ def pytest(name: str, group: str, *paths: str, last: bool = False) -> Part:
 
 
 def ansible_test(core: str) -> list[Part]:
-    """Return sanity and units on one ansible-core, each in brief and whole; absent where the machine has no Python for
-    it.
+    """Return sanity and units on one ansible-core, each in brief and whole.
+
+    They are absent where the machine has no Python for it.
     """
     label, tools = CORES[core], ROOT / f".venv-core{core}" / "bin"
     absent = "no Python 3.12 or newer on this machine" if (ROOT / ".cache" / f"no-core{core}").exists() else ""

@@ -37,8 +37,11 @@ _PYTHON = ("python", "python[23]*", "pip", "pip[23]*", "pydoc*", "py3*", "2to3*"
 
 @dataclass(frozen=True)
 class Profile:
-    """An image: shell patterns of the programs it lacks, its environment, its command (None: the start script), and
-    the only user who may log in."""
+    """An image.
+
+    ``lacks`` are shell patterns of the programs it lacks; ``command`` None means the start script; ``login`` is the only
+    user who may log in.
+    """
 
     lacks: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()

@@ -92,9 +92,12 @@ class PodSpec:
 
 @dataclass
 class RunningPod:
-    """A started pod: `ports` maps asked ports ("22/tcp") to public ones on 127.0.0.1; `pid` is the host's number of
-    the pod's PID 1, and changes when the container restarts by itself; times are UTC. `gateway` is where its sshd takes
-    what comes over Vast.ai's gateway; `exit_code` that of a container that ended and is not restarted."""
+    """A started pod.
+
+    ``ports`` maps requested ports ("22/tcp") to public ones on 127.0.0.1; ``pid`` is the host's number of the pod's
+    PID 1, and changes when the container restarts by itself; times are UTC. ``gateway`` is where its sshd takes what
+    comes over Vast.ai's gateway; ``exit_code`` that of a container that ended and is not restarted.
+    """
 
     pod_id: str
     ports: dict[str, int]
@@ -115,8 +118,11 @@ class GpuUsage:
 
 @dataclass(frozen=True)
 class Utilisation:
-    """A pod's load in percent over the last sample: `gpu_percent` and `gpu_memory_percent` are the mean of the rented
-    GPUs, `cpu_percent` of all of this machine's cores, `memory_percent` of its memory."""
+    """A pod's load in percent over the last sample.
+
+    ``gpu_percent`` and ``gpu_memory_percent`` are the mean of the rented GPUs, ``cpu_percent`` of all of this machine's
+    cores, ``memory_percent`` of its memory.
+    """
 
     gpu_percent: float
     gpu_memory_percent: float
