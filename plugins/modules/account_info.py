@@ -81,7 +81,7 @@ from ..module_utils._module.common import API, PROVIDERS, asked, failure, open_p
 
 
 def account(module: AnsibleModule, name: str) -> dict[str, Any]:
-    """The account of one provider, with a note when a figure is missing."""
+    """Return the account of one provider, with a note when a figure is missing."""
     provider = open_provider(module, name)
     result = provider.account().to_result()
     result["note"] = " ".join(provider.notes) or None

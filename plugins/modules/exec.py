@@ -147,8 +147,9 @@ PATIENCE = 10
 
 
 def script(mark: str, timeout: float | None) -> str:
-    """What the pod's shell is to run: the command, which comes by standard input, and then its exit code behind a mark
-    on standard error. Who works there renews the pod's lease.
+    """Return what the pod's shell runs: the command from standard input, then its exit code behind a mark.
+
+    The mark goes to standard error. The shell renews the pod's lease on its way.
     """
     limit = f"limit='timeout -k 5 {timeout:g}'" if timeout else "limit="
     # An image may lack timeout; then the line is cut from here.
@@ -162,7 +163,7 @@ def script(mark: str, timeout: float | None) -> str:
 
 
 def without_mark(stderr: str, mark: str) -> tuple[str, int | None]:
-    """Standard error as the command wrote it, and its exit code; None when the command's end was never seen."""
+    """Return standard error as the command wrote it, and its exit code; None when its end was never seen."""
     found = re.search(rf"\n{mark} (\d+)\n", stderr)
     if found is None:
         return stderr, None

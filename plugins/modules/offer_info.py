@@ -415,7 +415,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def query(params: dict[str, Any], provider: Provider) -> OfferQuery:
-    """The module's options as a query to one provider."""
+    """Return the module's options as a query to one provider."""
     own = params[provider.name] or {}
     return OfferQuery(
         gpus=tuple(params["gpus"]),
@@ -439,7 +439,7 @@ def query(params: dict[str, Any], provider: Provider) -> OfferQuery:
 
 
 def ask(module: AnsibleModule) -> dict[str, Any]:
-    """The market as a result."""
+    """Return the market as a result."""
     params = module.params
     if params["api_key"] and not params["providers"]:
         params["providers"] = [registry.default()]

@@ -255,7 +255,7 @@ def pods_of(module: AnsibleModule, name: str) -> list[Pod]:
 
 
 def fits(pod: Pod, params: dict[str, Any]) -> bool:
-    """True when the pod is what the options ask for."""
+    """Return True when the pod is what the options ask for."""
     name = PodName.parse(pod.name)
     wanted = params["name"]
     if wanted is not None and wanted not in (pod.name, name.identity if name is not None else None):
@@ -268,7 +268,7 @@ def fits(pod: Pod, params: dict[str, Any]) -> bool:
 
 
 def to_result(pod: Pod) -> dict[str, Any]:
-    """The pod's result with what its name says."""
+    """Return the pod's result with what its name says."""
     name = PodName.parse(pod.name)
     return {
         **pod.to_result(),

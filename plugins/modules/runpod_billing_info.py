@@ -145,9 +145,9 @@ ARGUMENTS = {
 
 
 def query(module: AnsibleModule) -> BillQuery:
-    """What the options ask for.
+    """Return what the options ask for.
 
-    :raises BadRequest: for options that do not go together.
+    :raises BadRequest: for options that contradict each other.
     """
     params = module.params
     kind, last = params["kind"], params["last_n"]

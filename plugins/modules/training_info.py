@@ -226,7 +226,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def to_result(found: dict[str, Any]) -> dict[str, Any]:
-    """What `look` found, as the module returns it."""
+    """Return what `look` found, as the module returns it."""
     streams = {name: found.pop(name) for name in ("log", "metrics", "gpu")}
     del found["now"], found["activity"]
     return {

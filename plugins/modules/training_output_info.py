@@ -149,7 +149,7 @@ NOTHING: dict[str, Any] = {"places": [], "files": 0, "bytes": 0, "complete": Tru
 
 
 def elsewhere(params: dict[str, Any], output_dir: str) -> dict[str, Any]:
-    """What was left outside of the output directory; nothing where nobody knows since when."""
+    """Return what was left outside of the output directory; nothing where the training's start is not known."""
     try:
         # By the clock of the file system, on which the new files lie too.
         since = os.stat(os.path.join(params["dir"], "started_at")).st_mtime

@@ -127,8 +127,8 @@ class Control:
     async def change_settings(self, request: web.Request) -> web.Response:
         """Change the running sandbox by an object of settings.
 
-        These are ``{"pace", "balance", "vast_limits", "many_pods", "bad_hosts", "seed", "wheels", "traffic"}``, the last
-        two directories, the seed that of the bad hosts.
+        These are ``{"pace", "balance", "vast_limits", "many_pods", "bad_hosts", "seed", "wheels", "traffic"}``, the
+        last two directories, the seed that of the bad hosts.
         """
         self._authenticate(request)
         try:

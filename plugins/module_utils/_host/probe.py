@@ -69,12 +69,12 @@ _BROKEN = re.compile(
 
 
 def _number(text: str) -> int | None:
-    """A number as nvidia-smi prints it; None for `[N/A]` and the like."""
+    """Return a number as nvidia-smi prints it; None for `[N/A]` and the like."""
     return int(float(text)) if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text) else None
 
 
 def _cells(cells: list[str]) -> tuple[list[str], list[str]]:
-    """The cells of a GPU's line that say that it is broken, and those that say nothing known: each with its field."""
+    """Return the cells of a GPU's line that say that it is broken, and those not understood, each with its field."""
     odd = [
         (f"{field} of GPU {cells[0][:100]!r} is {cell[:100]!r}", cell)
         for field, cell in zip(_FIELDS, cells)
@@ -85,7 +85,7 @@ def _cells(cells: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _listed(output: str, versions: dict[str, str | None]) -> list[dict[str, Any]]:
-    """The GPUs of nvidia-smi's lines; `driver_version` goes into `versions`."""
+    """Return the GPUs of nvidia-smi's lines; `driver_version` goes into `versions`."""
     found: list[dict[str, Any]] = []
     trouble: list[str] = []
     for line in output.splitlines():
@@ -149,7 +149,7 @@ def _file_system(path: str) -> str:
 
 
 def disk(path: str) -> dict[str, Any]:
-    """The file system at `path`, and whether something can be written there."""
+    """Describe the file system at `path`, and whether something can be written there."""
     found: dict[str, Any] = dict.fromkeys(("fstype", "network", "total_gb", "free_gb", "error"))
     found.update(path=path, exists=os.path.isdir(path), writable=False)
     if not found["exists"]:
@@ -188,7 +188,7 @@ def directory(path: str) -> dict[str, Any]:
 
 
 def python(run: Run, name: str, *, compute: bool, seconds: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The Python that will train, and what its torch computed (None when it has none)."""
+    """Describe the Python that will train, and what its torch computed (None when it has none)."""
     path = shutil.which(os.path.expanduser(name))
     found: dict[str, Any] = {"path": path, "version": None, "error": None}
     if path is None:

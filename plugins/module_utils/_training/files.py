@@ -34,7 +34,10 @@ FAILURES = (OSError, ValueError, TypeError, LookupError, ArithmeticError, Memory
 
 
 def attempt(trouble: dict[str, str], part: str, read: Callable[[], Any], default: Any = None) -> Any:
-    """What `read` returns; where it fails, `default`, and why in `trouble`. One part must not take the others along."""
+    """Return what `read` returns; where it fails, `default`, with the reason in `trouble`.
+
+    One part must not take the others along.
+    """
     try:
         return read()
     except FAILURES as error:
@@ -55,7 +58,7 @@ def open_file(path: str) -> Any:
 
 
 def read_text(directory: str, name: str) -> str | None:
-    """The stripped text of a small file, or None when it is not there."""
+    """Return the stripped text of a small file, or None when it is not there."""
     try:
         with open_file(os.path.join(directory, name)) as stream:
             return str(stream.read(SMALL_BYTES), "utf-8", "replace").strip()
@@ -64,7 +67,7 @@ def read_text(directory: str, name: str) -> str | None:
 
 
 def stat_fields(pid: int) -> list[str] | None:
-    """The fields of a living process's line from the third on (its state); None when there is only a zombie of it."""
+    """Return the fields of a living process's line from the third on (its state); None for a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()
@@ -81,12 +84,12 @@ def start_ticks(pid: int) -> int | None:
 
 
 def boot_id() -> str:
-    """What tells one start of the machine from another."""
+    """Return what distinguishes one start of the machine from another."""
     return read_text("/proc/sys/kernel/random", "boot_id") or "unknown"
 
 
 def living_pid(directory: str, name: str = "pid") -> int | None:
-    """The process that the file `name` means (`PID START BOOT`), if it is still that process."""
+    """Return the process that the file `name` holds (`PID START BOOT`), if it is still that process."""
     return process_of(read_text(directory, name))
 
 
@@ -141,7 +144,7 @@ def _whole_characters(data: bytes) -> bytes:
 
 
 def files_below(root: str, trouble: dict[str, str], most: int) -> Iterator[tuple[str, os.stat_result]]:
-    """The complete files below `root`, `most` of them at most."""
+    """Yield the complete files below `root`, at most `most` of them."""
     folders, entries_left = [""], MOST_ENTRIES
     while folders and entries_left > 0:
         folder = folders.pop()
@@ -172,7 +175,7 @@ def _entries(folder: str) -> list[Any]:
 
 
 def _seen(entry: Any) -> os.stat_result | None:
-    """What is known of a directory or a file; None for everything else."""
+    """Return the status of a directory or a file; None for everything else."""
     try:
         if entry.is_dir(follow_symlinks=False) or entry.is_file():
             found: os.stat_result = entry.stat()

@@ -81,7 +81,7 @@ class Launch:
 
 
 def begun(directory: str) -> Record:
-    """The state of the training in `directory`, with the process of one that somebody else starts in this moment."""
+    """Return the state of the training in `directory`, with the process of one that is being started now."""
     record = state_of(directory)
     # It ends: without a process the training is lost after half a minute.
     while record["state"] == "running" and record["pid"] is None:

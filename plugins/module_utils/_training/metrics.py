@@ -28,7 +28,7 @@ CUT = "…"
 
 
 def json_lines(data: bytes) -> list[Row]:
-    """The JSON objects of a file with one a line, cleaned; lines that are none are left out.
+    """Return the JSON objects of a file with one per line, cleaned; other lines are left out.
 
     Numbers that JSON does not have are kept as text: "NaN", "Infinity". Half characters are kept as escapes, and what
     is too long, too deep or too many is cut.
@@ -54,7 +54,7 @@ def _real(digits: str) -> float | str:
 
 
 def text(value: str, most: int = MOST_TEXT) -> str:
-    """A text that every encoding can write, cut to `most` characters."""
+    """Return a text that every encoding can write, cut to `most` characters."""
     value = value if len(value) <= most else value[:most] + CUT
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -98,7 +98,7 @@ def latest(into: Row, rows: Iterable[Row]) -> bool:
 
 
 def number(value: Any) -> float | None:
-    """A finite number; None for everything else, truth among it."""
+    """Return a finite number; None for everything else, booleans included."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

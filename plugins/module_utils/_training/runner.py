@@ -137,7 +137,7 @@ PIPE = re.compile(r"(?<![|>\\])\|(?!\|)")
 
 
 def shell_command(script: str, *, strict: bool) -> list[str]:
-    """The command line that runs the file `script` in the best shell there is.
+    """Return the command line that runs the file `script` in the best shell there is.
 
     `strict` makes it end with the first command that fails, also inside of a pipe where the shell can.
     """
@@ -178,22 +178,23 @@ def quoted_environment(values: Mapping[str, str]) -> str:
 
 
 def parse_environ(data: bytes) -> dict[str, str]:
-    """The content of /proc/PID/environ as a dict."""
+    """Parse the content of /proc/PID/environ."""
     pairs = (item.partition(b"=") for item in data.split(b"\0") if b"=" in item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _equals, value in pairs}
 
 
 def parse_rp_environment(text: str) -> dict[str, str]:
-    """The content of /etc/rp_environment, which RunPod's images write at start: lines `export NAME="value"`.
+    """Parse /etc/rp_environment, which RunPod's images write at start: lines `export NAME="value"`.
 
-    Values are not escaped there, so that they are taken as they stand between the outer quotes.
+    Values are not escaped there, so they are taken as they stand between the outer quotes.
     """
     return dict(re.findall(r'^export ([A-Za-z_][A-Za-z0-9_]*)="(.*)"$', text, re.MULTILINE))
 
 
 def pod_environment() -> dict[str, str]:
-    """The environment that the container was given, which an SSH session lacks: of its first process, else as recorded
-    by the image's start-up.
+    """Return the environment that the container was given, which an SSH session lacks.
+
+    It is that of the container's first process, else the one that the image's start-up recorded.
     """
     values: dict[str, str] = {}
     try:
@@ -217,8 +218,9 @@ def search_path(*parts: str) -> str:
 def training_environment(
     directory: str, run_id: str | None, path_prefix: list[str], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that a training sees: the pod's environment, our own words, and what the user gave, the later over the
-    earlier.
+    """Return all that a training sees, the later over the earlier.
+
+    That is the pod's environment, our own words, and what the user gave.
     """
     login = {name: os.environ[name] for name in ("HOME", "USER", "LOGNAME", "SHELL") if name in os.environ}
     # Without these the log arrives late, and in an encoding that knows no umlaut.

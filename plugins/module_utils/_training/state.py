@@ -55,7 +55,7 @@ LEASE = "/tmp/podyard-lease"
 
 
 def _exit_code(directory: str) -> int | None:
-    """The exit code that the runner has written; None when there is none. Raises ValueError for anything else."""
+    """Return the exit code that the runner wrote; None when there is none. Raises ValueError for anything else."""
     written = read_text(directory, "exit_code")
     if not written:
         return None
@@ -73,8 +73,10 @@ def _begun(directory: str) -> float | None:
 
 
 def state_of(directory: str) -> Record:
-    """State of the training in `directory`: state, stopped, exit_code, pid, started_at, ended_at, seconds,
-    heartbeat_age; and `trouble`, what could not be read and why. The state is unknown where that decides it.
+    """Return the state of the training in `directory`.
+
+    It has state, stopped, exit_code, pid, started_at, ended_at, seconds, heartbeat_age; and `trouble`, what could not
+    be read and why. The state is unknown where that decides it.
     """
     record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False, "trouble": {}}
     ask = functools.partial(attempt, record["trouble"])
@@ -190,9 +192,10 @@ def look(request: Record) -> Record:
 
 
 def activity(directory: str, output: str) -> Record:
-    """Signs of life that only grow or change while something works: `cpu_seconds` and `io_bytes` of all processes of
-    the training, `output`, what its files look like, and `gpus`, percent and used memory in MiB where the kernel itself
-    tells them. What cannot be told is null.
+    """Return signs of life that only grow or change while something works.
+
+    These are `cpu_seconds` and `io_bytes` of all processes of the training, `output`, what its files look like, and
+    `gpus`, percent and used memory in MiB where the kernel itself shows them. What is not known is null.
     """
     cpu = io = None
     for pid, fields, alone in _workers(directory):
@@ -208,8 +211,9 @@ def activity(directory: str, output: str) -> Record:
 
 
 def _workers(directory: str) -> Iterator[tuple[int, list[str], bool]]:
-    """The training's processes with their fields, and whether one only waits for the others: it has none of the
-    training's environment.
+    """Yield the training's processes with their fields, and whether one only waits for the others.
+
+    The one that waits has none of the training's environment.
     """
     mark = b"PODYARD_RUN_DIR=" + os.fsencode(directory)
     living = {pid: fields for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (fields := stat_fields(pid))}
@@ -235,8 +239,9 @@ def _kernel_gpus() -> list[Record]:
 
 
 def lease() -> Record:
-    """What is left of the pod's lease: `lease_ends_in` (seconds) and `lease_ends_at` (by the pod's clock), or nulls
-    when it has none or nobody watches over it any more.
+    """Return what is left of the pod's lease: `lease_ends_in` (seconds) and `lease_ends_at` (by the pod's clock).
+
+    Both are null when the pod has no lease or its watcher is gone.
     """
     try:
         pid, begun = (read_text(LEASE, "on") or "").split()
@@ -271,7 +276,7 @@ def _free(directory: str) -> float | None:
 
 
 def packed(result: Record) -> str:
-    """A result of `look` as four lines: one of JSON, and the bytes of each file, compressed and in base64."""
+    """Return a result of `look` as four lines: one of JSON, and the bytes of each file, compressed and in base64."""
     copy = dict(result)
     lines = []
     for name in STREAMS:

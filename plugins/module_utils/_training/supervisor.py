@@ -48,7 +48,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 def _fields(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the state on; None where the process is gone or only its zombie is left."""
+    """Return the fields of /proc/PID/stat from the state on; None where only a zombie is left, or nothing."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()
@@ -58,7 +58,7 @@ def _fields(pid: int) -> list[str] | None:
 
 
 def _parents() -> dict[int, int]:
-    """The parent of every process."""
+    """Return the parent of every process."""
     stats = ((int(name), _fields(int(name))) for name in os.listdir("/proc") if name.isdigit())
     return {pid: int(fields[1]) for pid, fields in stats if fields is not None}
 
@@ -72,10 +72,10 @@ def _is_marked(pid: int, mark: bytes) -> bool:
 
 
 def members(directory: str, root: int | None) -> list[int]:
-    """The living processes of the training in `directory`: all below `root`, and all that inherited its environment.
+    """Return the living processes of the training: all below `root`, and all that inherited its environment.
 
-    The last catches what left the tree, such as workers in sessions of their own whose parent is gone. `root` itself,
-    which only waits for the others, is none of them.
+    The environment catches what left the tree, such as workers in sessions of their own whose parent is gone. `root`
+    itself, which only waits for the others, is not among them.
     """
     parents = _parents()
     mark = f"{MARKER}={directory}".encode(errors="surrogateescape")
@@ -89,7 +89,7 @@ def members(directory: str, root: int | None) -> list[int]:
 
 
 def _name(pid: int) -> str:
-    """A process as a message names it: `123 (python train.py)`."""
+    """Return a process as a message names it: `123 (python train.py)`."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
             words = stream.read(4096).replace(b"\0", b" ").decode("utf-8", "replace")
@@ -100,7 +100,7 @@ def _name(pid: int) -> str:
 
 
 def _ticks(pids: list[int]) -> dict[int, int]:
-    """The processor time that each process and its ended children have used, in the kernel's ticks."""
+    """Return the processor time that each process and its ended children have used, in the kernel's ticks."""
     stats = ((pid, _fields(pid)) for pid in pids)
     return {pid: sum(map(int, fields[11:15])) for pid, fields in stats if fields is not None}
 
@@ -182,14 +182,14 @@ class Supervisor:
         return self.code
 
     def _settled(self) -> list[int]:
-        """What still runs when all has ended that ends with the command anyway."""
+        """Return what still runs when everything has ended that ends with the command anyway."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while (left := self._look()) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
         return left
 
     def _look(self) -> list[int]:
-        """What still runs, after taking note of what has ended."""
+        """Return what still runs, after taking note of what has ended."""
         while True:
             goes_on = self._reap()
             left = members(self.directory, os.getpid())
@@ -279,7 +279,7 @@ def _libc_call(name: str, *arguments: int) -> bool:
 
 
 def _exit_code(status: int) -> int:
-    """The exit code of a wait status, as a shell tells it."""
+    """Return the exit code of a wait status, as a shell reports it."""
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
@@ -292,7 +292,7 @@ def _awaited(main: int) -> int:
 
 
 def _ended() -> tuple[list[tuple[int, int]], bool]:
-    """The children that have ended since the last call, each with its exit code, and whether there are more."""
+    """Return the children that ended since the last call, each with its exit code, and whether there are more."""
     found: list[tuple[int, int]] = []
     while True:
         try:

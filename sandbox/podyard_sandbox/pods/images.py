@@ -39,8 +39,8 @@ _PYTHON = ("python", "python[23]*", "pip", "pip[23]*", "pydoc*", "py3*", "2to3*"
 class Profile:
     """An image.
 
-    ``lacks`` are shell patterns of the programs it lacks; ``command`` None means the start script; ``login`` is the only
-    user who may log in.
+    ``lacks`` are shell patterns of the programs it lacks; ``command`` None means the start script; ``login`` is the
+    only user who may log in.
     """
 
     lacks: tuple[str, ...] = ()
