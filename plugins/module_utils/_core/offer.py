@@ -185,7 +185,6 @@ class OfferQuery:
     min_cuda_version: str | None = None
     cuda_versions: tuple[str, ...] = ()
     max_price: float | None = None
-    include_unavailable: bool = False
     cpu: Cpu | None = None
     prefer: str = "order"
     global_networking: bool = False

@@ -9,16 +9,15 @@ provider, for its own modules, whose options are in its own words. All of them j
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from .._core import gpus
 from .._core.errors import BadRequest, CloudError, NoCapacity
 from .._core.offer import AVAILABILITIES, PRICE, VALUE, Objection, Offer, OfferQuery
+from .._core.threads import run_together
 from .._providers.base import Provider
 from . import explain, fit
 from .explain import NearMiss
@@ -206,37 +205,6 @@ def in_places(offer: Offer, query: OfferQuery) -> list[Offer]:
     return [replace(offer, region=name, availability=stock) for name, stock in left.items()]
 
 
-def at_the_same_time(works: Iterable[Callable[[], None]]) -> None:
-    """Run all works at the same time, the first in the caller's thread, each other one in its own.
-
-    Signals reach the caller's thread only, because it is the one that acts on them. What it raises then is raised at
-    once, without waiting for the others.
-
-    :raises BaseException: the first exception that a work raised, after all have ended.
-    """
-    faults: list[BaseException] = []
-
-    def safely(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as fault:  # noqa: BLE001 - raised in the caller's thread
-            faults.append(fault)
-
-    first, *others = [*works] or [lambda: None]
-    threads = [threading.Thread(target=safely, args=(work,), name="podyard-market", daemon=True) for work in others]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        for thread in threads:
-            thread.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    first()
-    for thread in threads:
-        thread.join()
-    if faults:
-        raise faults[0]
-
-
 #: Decimals to compare: a tenth of a cent per hour for prices, a cent per hour and PFLOPS for values (one less).
 DIGITS = 3
 #: The reliability and Mbps assumed where a provider reports none: in a data centre (the cloud SECURE) what such hosts
@@ -323,14 +291,14 @@ def survey(
     ]
     _placed(searches, whole)
     asked = [search for search in searches if search.open]
-    at_the_same_time(search.ask for search in asked)
+    run_together((search.ask for search in asked), "podyard-market")
     _refuse_if_none_answered(searches)
     _refuse_unknown_gpus(
         [search for search in asked if search.open], whole and not any(search.error for search in asked)
     )
     asked = [search for search in asked if search.open]
     if near and not any(search.fitting for search in asked):
-        at_the_same_time(search.look_around for search in asked)
+        run_together((search.look_around for search in asked), "podyard-market")
     return _summed_up(searches, asked)
 
 
@@ -344,7 +312,7 @@ def _placed(searches: Sequence[ProviderSearch], whole: bool) -> None:
         if search.open and search.query.regions:
             strange.update(dict.fromkeys(fit.places(search.query.regions)[1]))
     if strange:
-        at_the_same_time(search.read_places for search in searches if search.open)
+        run_together((search.read_places for search in searches if search.open), "podyard-market")
         if whole and not any(search.error for search in searches):
             # A provider that is down may know the word.
             fit.refuse_strange(list(strange), {search.name: search.places for search in searches if search.open})
@@ -511,12 +479,9 @@ def rank(provider: Provider, query: OfferQuery) -> tuple[list[Offer], list[str]]
 def cheapest(provider: Provider, query: OfferQuery) -> tuple[list[Offer], str | None]:
     """Return the offers of one provider that match the query, cheapest first, and the reason when there are none.
 
-    With ``include_unavailable`` they include offers that are out of stock, too small or too expensive.
-
     :raises BadRequest: for a GPU whose name matches nothing, or several GPUs.
     """
     search = SingleSearch(provider, replace(query, prefer=PRICE))
     search.ask()
-    more = [miss.offer for miss in search.judged] if query.include_unavailable else []
-    found = sorted([*search.fitting, *more], key=lambda each: (fit.price(each), each.gpu, each.cloud or ""))
+    found = sorted(search.fitting, key=lambda each: (fit.price(each), each.gpu, each.cloud or ""))
     return found, None if found else explain.refusal_of_one(search.name, search.judged, search.query).message

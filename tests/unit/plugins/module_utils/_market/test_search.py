@@ -198,13 +198,6 @@ def test_a_search_is_sorted_by_price():
     assert reason is None
 
 
-def test_a_search_can_show_what_cannot_be_had():
-    offers, reason = searched(include_unavailable=True)
-    assert [each.gpu for each in offers][-2:] == ["H100", "B200"]
-    assert len(offers) == len(OFFERS)
-    assert reason is None
-
-
 def test_a_search_without_a_find_says_why():
     offers, reason = searched(gpus=("H100",))
     assert offers == []
