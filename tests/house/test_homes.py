@@ -10,6 +10,7 @@ own to do the same, such as programs that are sent to a pod alone.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,6 +84,50 @@ def versions(tree: ast.AST) -> Iterator[ast.AST]:
             yield call
 
 
+def written_units(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield formatted texts in which a number is followed by seconds or bytes, or follows the sign of the dollar."""
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        for before, after in itertools.pairwise(parts):
+            if isinstance(before, ast.FormattedValue) and before.format_spec and isinstance(after, ast.Constant):
+                number = re.search(r"[0-9,][fgd]|^[fgd]", "".join(ast.unparse(before.format_spec).split("'")[1:2]))
+                if number and re.match(r" ?(s|ms|min|seconds|minutes|B|kB|MB|bytes)\b", str(after.value)):
+                    yield node
+            sign = isinstance(before, ast.Constant) and str(before.value).endswith(("USD ", "$"))
+            # A command for people names the variable that holds their key.
+            if sign and isinstance(after, ast.FormattedValue) and "KEY_VARIABLE" not in ast.unparse(after):
+                yield node
+
+
+def key_readers(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield what computes a fingerprint, compares keys by their parts, or has a pattern of its own for them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and re.search(r"\bkeys?\b.*\.split\(.*\)\[:2\]", ast.unparse(node)):
+            yield node
+        if isinstance(node, (ast.BinOp, ast.JoinedStr)) and re.match(r"f?'SHA256:", ast.unparse(node)):
+            yield node
+        if isinstance(node, ast.FunctionDef) and node.name in ("fingerprint", "identity"):
+            named = {each.arg for each in node.args.args}
+            if named & {"line", "blob", "key"}:
+                yield node
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and "(ssh|" in ast.unparse(node):
+            yield node
+
+
+def threads(tree: ast.AST) -> Iterator[ast.AST]:
+    for call, name in calls(tree):
+        if name.endswith(("Thread", "ThreadPoolExecutor", "ThreadPool", "pthread_sigmask")):
+            yield call
+
+
+def toml(tree: ast.AST) -> Iterator[ast.AST]:
+    yield from imported(tree, "tomllib", "tomli", "toml")
+    for call, name in calls(tree):
+        pattern = call.args[0] if call.args and name.startswith("re.") else None
+        if isinstance(pattern, ast.Constant) and re.match(r"\^(\\s\*)?\\\[", str(pattern.value)):
+            yield call
+
+
 def providers_with_a_key(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield lists that take from all providers those that fit, and a default that is taken for a name."""
     for node in ast.walk(tree):
@@ -104,6 +149,72 @@ FIRST = {
 }
 
 HOMES = [
+    Home(
+        "money, durations and sizes in a text",
+        # What runs on a pod imports nothing of the collection.
+        (
+            f"{CORE}units.py",
+            "plugins/module_utils/_training/launch.py",
+            "plugins/module_utils/_training/supervisor.py",
+        ),
+        "use usd, usd_total, duration or size of _core/units.py",
+        written_units,
+        (
+            "f'after {seconds:.0f} s'",
+            "f'{most:g} seconds'",
+            "f'{count / 1e6:.1f} MB in all'",
+            "f'{count:,d} bytes'",
+            "f'a bid is USD {least}'",
+            "f'${price:.2f}'",
+        ),
+        ("f'{count} seconds'", "f'{hours:g} hours'", "f'M{x:.1f} {y:.1f}'", "f'{name:<8}s'"),
+    ),
+    Home(
+        "reading a public key",
+        (f"{CORE}public_keys.py",),
+        "use is_public_key, identity, key_lines or fingerprint of _core/public_keys.py",
+        key_readers,
+        (
+            "'SHA256:' + digest",
+            "f'SHA256:{digest}'",
+            "[key.split()[:2] for key in public_keys]",
+            "def identity(line): return tuple(line.split()[:2])",
+            "re.compile(r'(ssh|ecdsa|sk)-[a-z0-9-]+ ')",
+        ),
+        ("out.split()[1:2]", "def identity(pid): pass", "key.split(' ', 1)"),
+    ),
+    Home(
+        "starting a thread",
+        (
+            f"{CORE}threads.py",
+            f"{CORE}workers.py",
+            # The thread of one exchange or one log, which its caller leaves behind when the time is over.
+            "plugins/module_utils/_http/events.py",
+            "plugins/module_utils/_http/exchange.py",
+            # Those read or feed a process that they start, which must get signals, or hash files beside it.
+            "plugins/plugin_utils/_follow/checkpoints.py",
+            "plugins/plugin_utils/_transfer/bounds.py",
+            "plugins/plugin_utils/_transfer/manifest.py",
+            "plugins/plugin_utils/_transfer/push.py",
+            "plugins/plugin_utils/_transfer/tar.py",
+        ),
+        "use begin or run_together of _core/threads.py, or WorkerPool of _core/workers.py",
+        threads,
+        (
+            "threading.Thread(target=work).start()",
+            "with ThreadPoolExecutor(4) as pool: pass",
+            "signal.pthread_sigmask(signal.SIG_BLOCK, signals)",
+        ),
+        ("threading.Event()", "run_together(works, 'x')"),
+    ),
+    Home(
+        "reading TOML",
+        ("plugins/module_utils/_providers/runpod/config.py",),
+        "read it where RunPod's config.toml is read",
+        toml,
+        ("import tomllib", r"re.compile(r'^\s*\[\s*(?P<name>[^\]]*)\]')", "from tomli import loads"),
+        (r"re.compile(r'[\w.]+')",),
+    ),
     Home(
         "which providers are asked",
         ("plugins/module_utils/_providers/registry.py", *sorted(FIRST)),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Public SSH keys: how they are recognised, and their fingerprints."""
+"""Public SSH keys: how they are recognised and compared, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ _LINE = re.compile(r"(ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=*([ \t].*)?")
 def is_public_key(line: str) -> bool:
     """Return whether a line looks like one of a .pub file: type, key, comment. The key is not decoded."""
     return _LINE.fullmatch(line) is not None
+
+
+def identity(line: str) -> tuple[str, str]:
+    """Return the type and the blob of a key, by which two lines are the same key; what is no key is itself."""
+    words = line.split()
+    return (words[0], words[1]) if len(words) > 1 else (line, "")
+
+
+def key_lines(text: str) -> list[str]:
+    """Return the lines of a ``.pub`` or ``authorized_keys`` file that may be keys: no empty ones and no remarks."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def fingerprint(blob: str) -> str | None:

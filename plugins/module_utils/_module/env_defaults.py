@@ -18,6 +18,7 @@ from typing import Any
 
 from .._core.errors import BadRequest
 from .._core.pod import Mount
+from .._core.public_keys import key_lines
 from .._pods.spec import PodSpec
 from .._providers import registry, settings
 
@@ -71,7 +72,7 @@ def _value(found: settings.Found) -> Any:
     if found.setting.option != "public_keys":
         return found.value
     text = Path(found.value).read_text(encoding="utf-8", errors="replace")
-    keys = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    keys = tuple(key_lines(text))
     if not keys or "PRIVATE KEY" in text:
         place = f"{found.setting.name}, set in {found.origin},"
         raise BadRequest(f"{place} names {found.value}, which contains no public key.")

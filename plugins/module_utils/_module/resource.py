@@ -12,6 +12,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from .._core.clock import PollInterval
 from .._core.errors import BadRequest, CloudError
+from .._core.public_keys import key_lines
 from .._http import session
 from .._providers import registry
 from .._resources import reconcile
@@ -116,8 +117,7 @@ def public_keys(module: AnsibleModule) -> list[str]:
             raise BadRequest(
                 f"The file of SSH public keys {path} cannot be read: {why}. Create a key with: ssh-keygen -t ed25519"
             ) from error
-    lines = [line.strip() for text in texts for line in text.splitlines()]
-    found = [line for line in lines if line and not line.startswith("#")]
+    found = [line for text in texts for line in key_lines(text)]
     if not found:
         where = f"the file {path}" if path is not None else "the option key"
         raise BadRequest(f"There is no SSH public key in {where}; nothing was changed.")

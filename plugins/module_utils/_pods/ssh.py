@@ -21,7 +21,7 @@ from .._core.clock import Clock
 from .._core.errors import BadRequest, CloudError
 from .._core.files import replace_file
 from .._core.pod import Endpoint, Pod
-from .._core.public_keys import fingerprint
+from .._core.public_keys import fingerprint, identity
 from .._providers.base import Provider
 from . import ssh, ssh_options
 from .lease import said
@@ -323,8 +323,7 @@ def check_key(run: Run, path: str, public_keys: Sequence[str]) -> None:
         raise BadRequest(f"{problem} Nothing was rented.")
     if public is None:
         return
-    ours = public.split()[:2]
-    if ours not in [key.split()[:2] for key in public_keys]:
+    if identity(public) not in map(identity, public_keys):
         raise BadRequest(
             f"The private key {path} opens none of the public keys that the pod would get, so nothing was rented: "
             f"add the content of {path}.pub to public_keys."

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._core import errors
 from .._core.clock import Clock
-from .._core.public_keys import fingerprint, is_public_key
+from .._core.public_keys import fingerprint, identity, is_public_key
 from .account import SshKeyList
 from .resource import ResourceResult
 
@@ -135,12 +135,6 @@ def checked(line: str) -> str:
             "comment, as in the file that ends in .pub: ssh-ed25519 AAAA… me@example.com."
         )
     return line
-
-
-def identity(line: str) -> tuple[str, str]:
-    """Return the type and the blob of a key; of any other line, the line and an empty text."""
-    words = line.split()
-    return (words[0], words[1]) if len(words) > 1 else (line, "")
 
 
 def differs(lines: Iterable[str], wanted: tuple[str, str], state: str) -> bool:

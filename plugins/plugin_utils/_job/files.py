@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...module_utils._core.patterns import exactly
+from ...module_utils._core.units import size
 from .spec import Problem
 
 #: All of them travel in one call to the pod. Configurations have kilobytes; more belongs into code or dataset, which
@@ -70,10 +71,10 @@ def made(
             covered[TREES[where.tree]].append(exactly(where.path))
         except Problem as problem:
             problems.append(str(problem))
-    size = sum(len(each["content"].encode("utf-8", "surrogateescape")) for each in files)
-    if size > MOST_BYTES:
+    count = sum(len(each["content"].encode("utf-8", "surrogateescape")) for each in files)
+    if count > MOST_BYTES:
         problems.append(
-            f"train_files have {size / 1e6:.1f} MB in all, and {MOST_BYTES / 1e6:.1f} are the most: put what is large "
+            f"train_files have {size(count)} in all, and {size(MOST_BYTES)} are the most: put what is large "
             "into train_code or train_dataset."
         )
     return files, covered, problems

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ..._core.errors import BadAnswer, BadRequest
-from ..._core.units import is_cuda_version
+from ..._core.units import is_cuda_version, usd_total
 from ..._http.session import ApiSession
 from ..._resources.account import SshKeyList
 from ..._resources.resource import (
@@ -303,7 +303,7 @@ def _cost(values: Mapping[str, Any]) -> str:
     """Warn that a volume bills until it is deleted, whether it is used or not."""
     if values["usd_per_month"] is None:
         return "It is billed until it is deleted, used or not."
-    return f"It costs about USD {values['usd_per_month']:.2f} a month until it is deleted, used or not."
+    return f"It costs about {usd_total(values['usd_per_month'])} a month until it is deleted, used or not."
 
 
 def _place(store: ResourceStore, values: Mapping[str, Any]) -> None:

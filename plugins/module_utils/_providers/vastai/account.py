@@ -15,6 +15,8 @@ from typing import Any
 
 from ..._core import errors
 from ..._core.errors import BadRequest
+from ..._core.public_keys import identity
+from ..._core.units import usd_total
 from ..._core.values import integer, listing, mapping, number, text, to_json
 from ..._resources.account import EnvVarStore, SshKeyList
 from ..._resources.resource import GRACE, AccountApi, BillQuery, Field, Page, PollInterval, Resource, ResourceStore
@@ -190,16 +192,16 @@ class _Keys(SshKeyList):
 
     def write(self, lines: Sequence[str]) -> None:
         """See KeyList."""
-        wanted = {ssh_keys.identity(line): line for line in lines}
-        for identity, line in wanted.items():
-            if identity in self._seen:
+        wanted = {identity(line): line for line in lines}
+        for key, line in wanted.items():
+            if key in self._seen:
                 continue
             if self._pod_id:
                 ssh_keys.attach(self._api, self._pod_id, line)
             else:
                 ssh_keys.add(self._api, line)
-        for identity, key_id in self._seen.items():
-            if identity in wanted:
+        for key, key_id in self._seen.items():
+            if key in wanted:
                 continue
             if self._pod_id:
                 ssh_keys.detach(self._api, self._pod_id, key_id)
@@ -373,7 +375,7 @@ def _users(store: ResourceStore, raw: Mapping[str, Any]) -> list[str]:
 def _cost(raw: Mapping[str, Any]) -> str:
     if raw.get("usd_per_month") is None:
         return "It is billed until it is deleted, used or not."
-    return f"It costs about USD {raw['usd_per_month']:.2f} a month until it is deleted, used or not."
+    return f"It costs about {usd_total(raw['usd_per_month'])} a month until it is deleted, used or not."
 
 
 def volume_name(raw: Mapping[str, Any]) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..._core import errors
 from ..._core.pod import Pod, PodRequest
+from ..._core.public_keys import identity
 from ..._core.values import listing, mapping, parse_json, text
 from ..._http.session import ApiSession
 from . import ssh_keys
@@ -103,12 +104,6 @@ class Key:
     def identity(self) -> tuple[str, str]:
         """Type and blob."""
         return identity(self.line)
-
-
-def identity(line: str) -> tuple[str, str]:
-    """Type and blob of a key; what is no key is itself."""
-    words = line.split()
-    return (words[0], words[1]) if len(words) > 1 else (line, "")
 
 
 def account_keys(api: ApiSession) -> list[Key]:

@@ -12,6 +12,7 @@ from typing import Any
 from ..._core.errors import BadRequest
 from ..._core.pod import SSH_PORT, Pod, PodRequest
 from ..._core.public_keys import public_key_problem
+from ..._core.units import usd
 from . import wire
 from .wire import MOST_SCRIPT
 
@@ -97,7 +98,7 @@ def _name(name: str) -> Iterator[str]:
 
 def _bid(bid: float, most: float) -> Iterator[str]:
     if not LEAST_BID <= bid <= most:
-        yield f"the option bid is {bid}; a bid is USD {LEAST_BID} to USD {most:g} per hour for the whole pod."
+        yield f"the option bid is {bid}; a bid is {usd(LEAST_BID)} to {usd(most)} per hour for the whole pod."
 
 
 def _ports(request: PodRequest) -> Iterator[str]:

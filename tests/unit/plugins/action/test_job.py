@@ -231,7 +231,7 @@ class TestFiles:
             ({"content": "x", "mode": 420}, "mode must be an octal number in quotes as '0644', not 420"),
             ({"content": "x", "owner": "me"}, r"train_files\[0\] has no part 'owner'"),
             ({"content": {"a": 1}}, r"train_files\[0\].content must be text, not what was given"),
-            ({"content": "x" * (5 << 20)}, "5.2 MB in all, and 4.2 are the most"),
+            ({"content": "x" * (5 << 20)}, "5.2 MB in all, and 4.2 MB are the most"),
         ],
     )
     def test_what_cannot_be_made_is_told_before_anything_is_rented(self, variables, template, tmp_path, entry, words):

@@ -9,7 +9,9 @@ import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.public_keys import (
     fingerprint,
+    identity,
     is_public_key,
+    key_lines,
     public_key_problem,
 )
 
@@ -41,3 +43,13 @@ def test_nothing_of_a_private_key_is_repeated():
 def test_no_fingerprint_of_what_is_no_base64():
     assert fingerprint("!!!") is None
     assert fingerprint("é") is None
+
+
+def test_the_comment_does_not_tell_two_keys_apart():
+    assert identity(f"ssh-ed25519  {BLOB} me@home") == identity(f"ssh-ed25519 {BLOB}") == ("ssh-ed25519", BLOB)
+    assert identity(f"ssh-rsa {BLOB}") != identity(f"ssh-ed25519 {BLOB}")
+    assert identity("odd") == ("odd", "")
+
+
+def test_lines_that_may_be_keys():
+    assert key_lines(f"# mine\n\n  ssh-ed25519 {BLOB} a \r\n  # more\nodd") == [f"ssh-ed25519 {BLOB} a", "odd"]
