@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Name the providers there are, and answer from their rows whatever shared code asks before it has a driver.
+"""Know the providers, and answer from their rows what shared code asks before it has a driver.
 
-The only place that knows which providers there are: another one needs a folder of its own and one row in PROVIDERS
+No other code knows which providers exist: a new one needs its own folder and one row in PROVIDERS
 (docs/adding-a-provider.md).
 """
 
@@ -20,35 +20,38 @@ from .runpod.info import RUNPOD
 from .settings import Setting, Sources
 from .vastai.info import VASTAI
 
-#: One row a provider, in the order in which they are listed. A key given without a provider's name is the first one's.
+#: One row per provider, in the order of all lists. A key without a provider's name belongs to the first one.
 PROVIDERS: tuple[ProviderInfo, ...] = (RUNPOD, VASTAI)
-#: The variables that hold an account's key: they never reach a pod.
+#: The environment variables that hold an account's key: they never reach a pod.
 ACCOUNT_KEYS = tuple(variable for each in PROVIDERS for variable in each.key_variables)
 
 
 def names() -> list[str]:
-    """Return the names of the providers, in the order in which they are listed."""
+    """Return the names of the providers, in the order of all lists."""
     return [each.name for each in PROVIDERS]
 
 
 def default() -> str:
-    """Return the only provider that a key or an address fits, where it is given without a name."""
+    """Return the provider to which a key or an address without a provider's name belongs."""
     return PROVIDERS[0].name
 
 
 def info(name: str) -> ProviderInfo:
     """Return the row of a provider.
 
-    :raises BadRequest: for an unknown provider, naming those there are.
+    :raises BadRequest: for an unknown provider; it lists the known ones.
     """
     for each in PROVIDERS:
         if each.name == name:
             return each
-    raise BadRequest(f"There is no provider {name!r}; there are: {', '.join(names())}.")
+    raise BadRequest(f"There is no provider {name!r}; the providers are: {', '.join(names())}.")
 
 
 def capabilities(name: str) -> Capabilities:
-    """Return what a provider declares of itself; that needs no key. :raises BadRequest: for an unknown provider."""
+    """Return what a provider can do, which needs no key.
+
+    :raises BadRequest: for an unknown provider.
+    """
     return info(name).capabilities()
 
 
@@ -59,45 +62,50 @@ def connect(
     api_url: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Provider:
-    """Return a driver that is ready to be asked; no request is made yet.
+    """Return a provider's driver, without sending a request.
 
-    :param api_key: the key from an option; else it is looked for where the vendor's own tools look.
-    :param api_url: host of the API from an option; else from the environment, else the vendor's.
-    :param environ: environment variables, by default this process's own.
-    :raises AuthError: when there is no key, naming every place that was looked at.
+    :param api_key: the key from an option; None looks for it where the vendor's own tools do.
+    :param api_url: the address of the API from an option; None takes it from the environment, else the vendor's.
+    :param environ: environment variables, by default those of this process.
+    :raises AuthError: when there is no key; it names every place where one was looked for.
     :raises BadRequest: for an unknown provider or an unusable URL.
     """
     return info(name).connect(api_key or None, api_url or None, os.environ if environ is None else environ)
 
 
 def account_api(name: str, *, api_key: str | None = None, api_url: str | None = None) -> AccountApi:
-    """Return the way to what an account holds beside pods; key and address as for ``connect``, and no request yet.
+    """Open what an account holds besides pods, without sending a request; key and address are those of ``connect``.
 
-    :raises BadRequest: for an unknown provider, and for one whose account is not managed here.
+    :raises AuthError: when there is no key.
+    :raises BadRequest: for an unknown provider, and for one whose accounts this collection does not manage.
     """
     found = info(name)
     if found.account_api is None:
-        raise BadRequest(f"What an account of {found.title} holds beside pods is not managed by this collection.")
+        raise BadRequest(f"This collection manages only the pods of an account on {found.title}.")
     return found.account_api(api_key or None, api_url or None, os.environ)
 
 
 def settings(name: str) -> Sequence[Setting]:
-    """Return the settings by environment of a provider. :raises BadRequest: for an unknown provider."""
+    """Return the settings that a provider takes from the environment.
+
+    :raises BadRequest: for an unknown provider.
+    """
     return info(name).settings
 
 
 def key_origin(name: str, environ: Mapping[str, str], sources: Sources) -> tuple[str, str] | None:
-    """Return where a key would be taken from that no option gives: its name there, and the place. None without one.
+    """Return where a provider's key comes from when no option gives it: its name there, and the place.
 
+    :returns: None when there is no key.
     :raises BadRequest: for an unknown provider.
     """
     return info(name).key_origin(environ, sources)
 
 
 def every_key(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the keys of accounts by provider, all that stand in any place in which one is looked for.
+    """Return all keys by provider, from every place where one is looked for.
 
-    :raises CloudError: for a file of settings that cannot be read.
+    :raises CloudError: for a settings file that cannot be read.
     """
     sources = Sources(environ)
     return {each.name: each.every_key(environ, sources) for each in PROVIDERS}
@@ -110,14 +118,14 @@ def meant(
     keyed: Collection[str] = (),
     sources: Sources | None = None,
 ) -> list[str]:
-    """Return the providers that the options ``providers``, ``api_key`` and ``api_url`` ask for, each once.
+    """Return the providers that the options ``providers``, ``api_key`` and ``api_url`` select, each once.
 
-    They are those that are named, else ``default()`` for a key or an address, which fits one only, else those with a
-    key; none where there is no key at all.
+    They are the named ones; else ``default()`` when a key or an address is given, which fits only one provider; else
+    those with a key, which may be none.
 
-    :param keyed: providers that are asked even where no key of theirs is found, for instance since an option gives it.
-    :param sources: where keys are looked for, if that was opened already.
-    :raises CloudError: for a file of settings that cannot be read.
+    :param keyed: providers that count as having a key, for instance because an option gives it.
+    :param sources: where keys are looked for, if the caller has opened it already.
+    :raises CloudError: for a settings file that cannot be read.
     """
     if options.get("providers"):
         return list(dict.fromkeys(options["providers"]))
@@ -128,14 +136,14 @@ def meant(
 
 
 def stand_ins(variable: str) -> list[str]:
-    """Return the settings by environment that stand in for this variable of a job, of all providers."""
+    """Return the names of all providers' settings that stand in for this variable of a job."""
     return [setting.name for each in PROVIDERS for setting in each.settings if setting.variable == variable]
 
 
 def each_one(text: str, *, option: str | None = None) -> list[str]:
-    """Return a text for every provider, with its name in place of ``{}``.
+    """Return a text once per provider, with the provider's name in place of ``{}``.
 
-    :param option: only those that have this option in the module ``pod``.
+    :param option: only for the providers that have this option in the module ``pod``.
     """
     return [text.format(each.name) for each in PROVIDERS if option is None or option in each.own_options]
 

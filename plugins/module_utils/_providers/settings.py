@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings by environment: what a setting is, where its value is looked for, how it is read.
+"""Read settings from the environment and from ``.env`` files.
 
-A provider's table of settings stands in its driver. The process's own environment wins over ``.env`` files. No value
-is part of a message unless the setting is no secret.
+Each driver has the table of its provider's settings. The environment of the process wins over ``.env`` files. The value
+of a secret setting is never part of a message.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from .._core.errors import AuthError, BadRequest
 
-#: Names ``.env`` files that are read before the one in the working directory, as PATH names directories. By it a
-#: playbook tells the modules, which Ansible starts in another directory, what lies beside its job.
+#: Lists ``.env`` files that are read before the one in the working directory, separated as in PATH. With it a playbook
+#: points the modules, which Ansible starts in another directory, to the file beside its job.
 FILES_VARIABLE = "PODYARD_ENV_FILE"
 ENVIRONMENT = "the environment"
 HEADING = """\
@@ -34,14 +34,15 @@ _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable of the environment, and what it stands in for.
+    """One environment variable, and what it stands in for.
 
-    :param kind: ``text``, ``word`` (no blanks), ``list`` (commas), ``int``, ``file`` (one that can be read), ``flag``.
+    :param kind: ``text``, ``word`` (no blanks), ``list`` (separated by commas), ``int``, ``file`` (a readable one) or
+        ``flag``.
     :param least: the smallest value of an ``int``.
     :param option: the option of modules that it stands in for; ``a.b`` is the part b of the option a.
     :param variable: the variable of a job that it stands in for.
-    :param beaten_by: settings and options beside which this one means nothing.
-    :param remark: what a person who set it should know.
+    :param beaten_by: settings and options that make this one ineffective when they have a value.
+    :param remark: a sentence that a person who set it should know.
     """
 
     name: str
@@ -59,7 +60,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Found:
-    """A setting that has a value. ``origin`` is ENVIRONMENT or the path of a file."""
+    """A setting with its value.
+
+    :param origin: ENVIRONMENT or the path of a file.
+    """
 
     setting: Setting
     value: Any
@@ -67,9 +71,9 @@ class Found:
 
 
 class Sources:
-    """Where settings are looked for: the environment, the files of FILES_VARIABLE, ``.env`` in the working directory.
+    """Where settings come from: the environment, the files of FILES_VARIABLE, ``.env`` in the working directory.
 
-    :raises BadRequest: when a file that was named cannot be read.
+    :raises BadRequest: when a file that the user named cannot be read.
     """
 
     def __init__(self, environ: Mapping[str, str], directory: Path | None = None) -> None:
@@ -81,13 +85,13 @@ class Sources:
             self._files.append((str(usual), parse(_text_of(usual) or "")))
 
     def find(self, name: str) -> tuple[str, str] | None:
-        """Return the text that was given under this name, and its origin; None for none and for an empty one."""
+        """Return the first text with this name, and its origin; None when there is none or only empty ones."""
         if self._environ.get(name, "").strip():
             return self._environ[name].strip(), ENVIRONMENT
         return next(((values[name], path) for path, values in self._files if values.get(name)), None)
 
     def every(self, name: str) -> list[str]:
-        """All texts that are given under this name, also those that another one wins over."""
+        """Return all texts with this name, including those that another one overrides."""
         return [
             text
             for text in (self._environ.get(name, "").strip(), *(each.get(name) for _path, each in self._files))
@@ -96,13 +100,15 @@ class Sources:
 
 
 def find_address(sources: Sources, name: str, key_name: str, key_given: bool, vendor: str) -> str | None:
-    """Return the address of an API that is set under this name.
+    """Return the address of an API from the setting of this name, or None.
 
-    A file lies where other people's code is unpacked, too: it may say where its own key is sent, and of any other key
-    only that it goes to the vendor or to this machine.
+    A ``.env`` file may come with other people's code. So it may say where the key in the same file is sent, but any
+    other key goes only to the vendor or to this machine.
 
-    :param key_given: an option gives the key.
-    :raises BadRequest: when a file would send away a key that it does not hold.
+    :param key_name: the setting that holds the key.
+    :param key_given: True when an option gives the key.
+    :param vendor: the vendor's own address.
+    :raises BadRequest: when a file would send a key elsewhere that it does not contain.
     """
     found = sources.find(name)
     if found is None or found[1] == ENVIRONMENT:
@@ -112,9 +118,9 @@ def find_address(sources: Sources, name: str, key_name: str, key_given: bool, ve
     harmless = is_loopback(parts.hostname) or (parts.scheme, parts.netloc) == tuple(urlsplit(vendor)[:2])
     if not harmless and (key is None or key[1] != origin):
         raise BadRequest(
-            f"{name} in {origin} is not followed: it would send an API key to {parts.hostname or text} that this file "
-            f"does not hold, and nothing was sent. If that is intended, set {name} in the environment or the option "
-            f"api_url, or keep {key_name} in the same file; if not, remove the line from the file."
+            f"{name} in {origin} was not used, because it would send an API key that is not in that file to "
+            f"{parts.hostname or text}. Nothing was sent. If that is intended, set {name} in the environment, set the "
+            f"option api_url, or put {key_name} into the same file; if not, remove the line from the file."
         )
     return text
 
@@ -122,21 +128,22 @@ def find_address(sources: Sources, name: str, key_name: str, key_given: bool, ve
 def checked_key(key: str, title: str) -> str:
     """Return the key of an API without blanks around it.
 
-    :raises AuthError: when it cannot be one.
+    :raises AuthError: when it has characters that no key has.
     """
     key = key.strip()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthError(
-            f"The API key for {title} holds a blank or an unprintable character: it was not copied completely."
+            f"The API key for {title} contains a blank or an unprintable character: copy it again, as one word."
         )
     return key
 
 
 def checked_address(text: str, title: str, paths: Sequence[str], vendor: str) -> str:
-    """Scheme, host and port of an API.
+    """Return the scheme, host and port of an API's address.
 
-    :param paths: endings that people copy along; paths are ours to append.
-    :raises BadRequest: for what is no URL, or would send the key unencrypted over a network.
+    :param paths: paths at its end that people copy along; they are removed, because requests append their own.
+    :param vendor: the vendor's own address, for a message.
+    :raises BadRequest: for an address that is not a URL, or that would send the key unencrypted over a network.
     """
     text = text.strip().rstrip("/")
     for path in paths:
@@ -144,20 +151,20 @@ def checked_address(text: str, title: str, paths: Sequence[str], vendor: str) ->
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadRequest(
-            f"The address of {title}'s API, {text!r}, is not an http or https URL; the vendor's is {vendor}."
+            f"The address of {title}'s API, {text!r}, is not an http or https URL; the vendor's own is {vendor}."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadRequest(f"The address of {title}'s API may hold nothing but scheme, host, port and path.")
+        raise BadRequest(f"The address of {title}'s API can have only a scheme, a host, a port and a path.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise BadRequest(
-            f"The address of {title}'s API, {text}, would send the API key unencrypted; use https, or http to this "
-            "machine's loopback."
+            f"The address of {title}'s API, {text}, would send the API key unencrypted. Use https, or http to this "
+            "machine's loopback address."
         )
     return text
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host of an address is this machine itself, whatever a name server says."""
+    """Return True when the host of an address is this machine, without asking a name server."""
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
@@ -167,8 +174,8 @@ def is_loopback(host: str | None) -> bool:
 def parse(text: str) -> dict[str, str]:
     """Parse the variables of a ``.env`` file.
 
-    It has ``NAME=value`` a line, with ``export``, quotes and comments allowed. As in a shell the last one of a name
-    counts.
+    Each line is ``NAME=value``, where ``export``, quotes and comments are allowed. As in a shell, the last line with a
+    name counts.
     """
     found = {}
     for line in text.splitlines():
@@ -186,7 +193,7 @@ def _unquoted(value: str) -> str:
 
 
 def _text_of(path: Path) -> str | None:
-    """Return the content of a file that was not named by the user: one that is not text is ignored."""
+    """Return the content of a file that the user did not name; None when it cannot be read or is not text."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -197,16 +204,16 @@ def _read_named(path: Path) -> dict[str, str]:
     try:
         return parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise BadRequest(f"The file of settings {path} cannot be read: {error.strerror}.") from error
+        raise BadRequest(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The file of settings {path} is not text.") from error
+        raise BadRequest(f"The settings file {path} is not a text file.") from error
 
 
 def take(table: Iterable[Setting], sources: Sources, given: Collection[str] = ()) -> dict[str, Found]:
-    """Return the settings that count, by name: those with a value, but for what is ``given``.
+    """Return the settings in force, by name: those with a value that nothing overrides.
 
     :param given: options of a module, or variables of a job, that have a value of their own, which wins.
-    :raises BadRequest: naming the variable whose value is impossible.
+    :raises BadRequest: for an impossible value; it names the variable.
     """
     table = list(table)
     texts = {setting.name: found for setting in table if (found := sources.find(setting.name)) is not None}
@@ -220,9 +227,9 @@ def take(table: Iterable[Setting], sources: Sources, given: Collection[str] = ()
 
 
 def convert(setting: Setting, text: str, origin: str) -> Any:
-    """Return the value of a setting in its kind.
+    """Convert the text of a setting to its kind.
 
-    :raises BadRequest: one sentence that names the variable and where it was set.
+    :raises BadRequest: with one sentence that names the variable and where it was set.
     """
     place = f"{setting.name}, set in {origin},"
     if setting.kind == "int":
@@ -244,22 +251,22 @@ def convert(setting: Setting, text: str, origin: str) -> Any:
 
 
 def _file(place: str, text: str, origin: str) -> str:
-    """Return an absolute path.
+    """Return the absolute path of a readable file.
 
-    A relative one in a file starts from that file, since where a module runs is not predictable.
+    A relative path in a ``.env`` file starts from that file, because the directory of a module is not predictable.
     """
     path = Path(text).expanduser()
     if not path.is_absolute():
         path = (Path.cwd() if origin == ENVIRONMENT else Path(origin).parent) / path
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise BadRequest(f"{place} names {path}, which is not a file that this user can read.")
+        raise BadRequest(f"{place} names {path}, which this user cannot read as a file.")
     return str(path)
 
 
 def lines(found: Mapping[str, Found], also: Sequence[tuple[str, str]] = ()) -> list[str]:
-    """One line for each setting in force, without any value: its name, what it stands in for, where it comes from.
+    """Return a line per setting in force, without its value: its name, its origin, and what it stands in for.
 
-    :param also: more names with their origins, for instance the key's.
+    :param also: more names with their origins, for instance that of the key.
     """
     listed = [f"{name} from {origin}" for name, origin in also]
     for name, each in found.items():

@@ -34,4 +34,4 @@ def test_what_nobody_says_stays_unknown():
     assert vastai.of(offer(price=None), 10, 0).gpu is None
     told = FakeCloud().rates(offer(price=0.5), 20, 0)
     assert (told.hourly, told.disk, told.gb_in) == (0.5, None, None)
-    assert "not counted" in told.remarks[0]
+    assert "not included" in told.remarks[0]

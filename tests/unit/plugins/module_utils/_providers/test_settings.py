@@ -65,7 +65,7 @@ def test_a_named_file_must_be_there_and_be_text(tmp_path):
     with pytest.raises(BadRequest, match=r"nowhere.env cannot be read: No such file"):
         Sources({FILES_VARIABLE: str(tmp_path / "nowhere.env")})
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadRequest, match="binary is not text"):
+    with pytest.raises(BadRequest, match="binary is not a text file"):
         Sources({FILES_VARIABLE: str(tmp_path / "binary")})
 
 
@@ -103,7 +103,7 @@ def test_a_relative_path_in_a_file_starts_from_that_file(tmp_path):
         ("RUNPOD_CONTAINER_DISK_GB", "20GB", "not '20GB'"),
         ("RUNPOD_NO_GATEWAY", "maybe", "must be 1 or 0, not 'maybe'"),
         ("RUNPOD_DIRECT_SSH_USER", "two words", "must be one word, not 'two words'"),
-        ("RUNPOD_SSH_PRIVATE_KEY_PATH", "/nowhere/key", "names /nowhere/key, which is not a file"),
+        ("RUNPOD_SSH_PRIVATE_KEY_PATH", "/nowhere/key", "names /nowhere/key, which this user cannot read as a file"),
     ],
 )
 def test_a_bad_value_is_refused_by_a_sentence_that_names_the_variable(name, value, words):
@@ -190,7 +190,7 @@ def test_a_file_does_not_say_where_a_key_is_sent_that_it_does_not_hold(provider,
         environ = {FILES_VARIABLE: str(tmp_path / "first.env")}
     with pytest.raises(BadRequest) as caught:
         address(provider, tmp_path, option, **environ)
-    for words in (f"{url} in {tmp_path / '.env'} is not followed", "elsewhere.example.com", "option api_url", key):
+    for words in (f"{url} in {tmp_path / '.env'} was not used", "elsewhere.example.com", "option api_url", key):
         assert words in str(caught.value)
     assert address(provider, tmp_path, option, **environ, **{url: ELSEWHERE}) == ELSEWHERE
 
@@ -199,7 +199,7 @@ def test_a_file_does_not_say_where_the_key_of_the_vendors_tool_is_sent(tmp_path)
     (tmp_path / ".runpod").mkdir()
     (tmp_path / ".runpod" / "config.toml").write_text("apikey = 'mine'\n")
     (tmp_path / ".env").write_text(f"RUNPOD_API_BASE_URL={ELSEWHERE}\n")
-    with pytest.raises(BadRequest, match="is not followed"):
+    with pytest.raises(BadRequest, match="was not used"):
         address("runpod", tmp_path)
 
 
@@ -213,7 +213,7 @@ def test_a_file_may_name_this_machine_and_the_vendor(host, tmp_path):
 @pytest.mark.parametrize(("provider", "key", "url"), ACCOUNTS)
 def test_a_name_that_only_looks_like_this_machine_or_the_vendor_is_neither(provider, key, url, host, tmp_path):
     (tmp_path / ".env").write_text(f"{url}=https://{host}\n")
-    with pytest.raises(BadRequest, match="is not followed"):
+    with pytest.raises(BadRequest, match="was not used"):
         address(provider, tmp_path, "mine")
     with pytest.raises(BadRequest, match="unencrypted"):
         address(provider, tmp_path, "mine", **{url: f"http://{host}"})

@@ -119,7 +119,7 @@ def test_without_a_key_every_place_is_named(tmp_path, text):
 
 @pytest.mark.parametrize("key", ["two words", "tab\tbed", "kéy"])
 def test_a_key_that_was_copied_badly_is_refused(tmp_path, key):
-    with pytest.raises(AuthError, match="copied"):
+    with pytest.raises(AuthError, match="contains a blank or an unprintable character"):
         find_key(key, environ(tmp_path))
 
 
@@ -149,5 +149,5 @@ def test_a_provider_is_connected_by_its_name(tmp_path):
     provider = registry.connect("runpod", api_key="k", environ=environ(tmp_path))
     assert provider.name == "runpod"
     assert "https://api.runpod.io/v2/pods/p1" in provider.end_command("p1")
-    with pytest.raises(BadRequest, match="there are: runpod"):
+    with pytest.raises(BadRequest, match="the providers are: runpod"):
         registry.connect("elsewhere")

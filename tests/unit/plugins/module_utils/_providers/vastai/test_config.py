@@ -45,7 +45,7 @@ def test_without_a_key_every_place_is_named(home):
         find_key(None, {"HOME": str(home)})
     for place in ("api_key", "VAST_API_KEY", ".env", "vast_tfa_key", "vast_api_key", ".vast_api_key"):
         assert place in caught.value.message
-    with pytest.raises(AuthError, match="not copied completely"):
+    with pytest.raises(AuthError, match="contains a blank or an unprintable character"):
         find_key("two words", {})
 
 
@@ -66,7 +66,7 @@ def test_the_address_is_that_of_the_vendors_tool(home):
     for wrong, why in (
         ("ftp://x", "not an http"),
         ("http://example.com", "unencrypted"),
-        ("https://u@x", "nothing but"),
+        ("https://u@x", "can have only a scheme, a host, a port and a path"),
     ):
         with pytest.raises(BadRequest, match=why):
             find_url(wrong, {})
