@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action of the module podyard.gpu.exec: finds the run, and makes paths mean what they mean to who typed them."""
+"""The action of the module podyard.gpu.exec: finds the run, and resolves paths where the user typed them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ RUNS_DIR = "./runs"
 
 
 class ActionModule(ActionBase):
-    """Ansible starts modules in the directory of the playbook, which may be an installed collection."""
+    """Runs the module with absolute paths.
+
+    Ansible starts modules in the directory of the playbook, which may be in an installed collection.
+    """
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -56,7 +56,7 @@ class ActionModule(ControllerAction):
         missing = [name for name in ("project", "run_id") if not arguments[name]]
         if missing:
             raise GuardError(
-                f"To arm a guard, {' and '.join(missing)} must be given: they name the pods it answers for."
+                f"The guard was not armed: give {' and '.join(missing)}, which it needs to know the pods of its run."
             )
         environ = environment(arguments["env_file"])
         try:

@@ -30,7 +30,7 @@ UNDEFINED = re.compile(r"'[^']+' is undefined")
 
 
 class ActionModule(ControllerAction):
-    """Convert and check a job. The result is not shown, for the job's environment may hold secrets; its faults are."""
+    """Convert and check a job. Its faults are shown; the result is not, because its environment may hold secrets."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {"spec": {"type": "path"}}
 
@@ -55,7 +55,7 @@ class ActionModule(ControllerAction):
                 raise BadJob(problems)
         except (BadJob, Problem) as error:
             if self._task.no_log:
-                # Ansible would hide the very sentences that have to be read; none of them holds a secret.
+                # Ansible would hide the message that the user must read; it contains no secret.
                 fault(str(error))
             raise AnsibleActionFail(str(error)) from error
         for text in [*told, *without_python(job)]:
@@ -66,7 +66,7 @@ class ActionModule(ControllerAction):
     def _job(
         options: Mapping[str, Any], given: Mapping[str, Any], fill: Fill, settings: JobSettings, keys: AccountKeys
     ) -> dict[str, Any]:
-        """Build the job, and report what was lost before it got here together with all its faults.
+        """Build the job, and report its faults together with words that were lost on the command line.
 
         :raises BadJob: with every fault of the job.
         """
@@ -112,9 +112,9 @@ class ActionModule(ControllerAction):
             return None
         except AnsibleUndefinedVariable as error:
             found = UNDEFINED.search(str(error))
-            raise Problem(found.group() if found else "it uses something that is not defined") from error
+            raise Problem(found.group() if found else "it uses a variable that is not defined") from error
         except AnsibleError as error:
-            # Ansible's own words may quote the template, and with it a secret.
+            # Ansible's message may quote the template, and with it a secret.
             broken_file = isinstance(value, TemplateFile) and isinstance(error, errors.AnsibleTemplateSyntaxError)
             quotes_values = name in spec.SECRET and not broken_file
             reason = f"its template fails ({type(error).__name__})" if quotes_values else str(error).rstrip(".")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.plan: what a training will rent, send and cost, and what stands against it."""
+"""The action podyard.gpu.plan: what a training will rent, send and cost, and what would prevent it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..plugin_utils._plan.record import Plan
 from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, hash_tree
 from ..plugin_utils._transfer.progress import Progress
 
-# Narrower ones would break the table, wider ones are hard to read.
+# Columns of the table: a narrower one would break, a wider one is hard to read.
 NARROWEST, WIDEST = 80, 120
 TEXT: dict[str, Any] = {"type": "str"}
 NUMBER: dict[str, Any] = {"type": "float"}
@@ -36,7 +36,7 @@ LIST: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
 
 
 class ActionModule(ControllerAction):
-    """Ask, compute, show; and fail for what would fail later. Rents nothing and changes nothing but the plan's file."""
+    """Make and show a plan, and fail for whatever would fail later. Rent nothing, and write nothing but the plan."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "pod": {"type": "dict", "default": {}},
@@ -109,7 +109,7 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(f"The plan {file} cannot be written: {error.strerror or error}.") from error
 
     def _hash(self, name: str, tree: Tree | None, exclude: list[str]) -> None:
-        """Hash what is sent while no pod waits for that; the transfer finds it done."""
+        """Hash what will be sent before a pod is paid for; the transfer reuses the hashes."""
         if tree is None:
             return
         progress = Progress(f"hash {name}", tree.bytes, show)
@@ -120,16 +120,16 @@ class ActionModule(ControllerAction):
 
 
 def _names(arguments: Mapping[str, Any]) -> Names:
-    """Return what the user calls the options; unless told otherwise, the pod's are in the mapping `pod`."""
+    """Return the names by which the user knows the options; by default the pod's are in the mapping `pod`."""
     prefix = arguments["prefix"]
     return Names(prefix, f"{prefix}pod." if arguments["pod_prefix"] is None else arguments["pod_prefix"])
 
 
 def _account(arguments: Mapping[str, Any], pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Key and address, which the pod's options may hold too."""
+    """Return the key and the address, which may also be among the pod's options."""
     return {name: arguments[name] or pod[name] for name in API}
 
 
 def _together(problems: list[str]) -> str:
     listed = "".join(f"\n  - {problem}" for problem in problems)
-    return problems[0] if len(problems) == 1 else f"Nothing is rented, for {len(problems)} reasons:{listed}"
+    return problems[0] if len(problems) == 1 else f"Nothing was rented, for {len(problems)} reasons:{listed}"

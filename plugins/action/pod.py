@@ -16,7 +16,7 @@ SPEC = "spec"
 
 
 class ActionModule(LiveAction):
-    """The module, seen live, with the options that were handed on as one mapping."""
+    """The module with live progress, and with the options of the mapping `spec`."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""

@@ -28,7 +28,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class ActionModule(ActionBase):
-    """Look over the SSH connection of the task's host, which needs a shell and nothing else."""
+    """Check over the SSH connection of the task's host, which needs a shell and nothing else."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
             condition=condition,
             probe=Probe(host, condition, renew=not self._task.check_mode),
             show=show,
-            # In check mode one look must do.
+            # In check mode there is a single look.
             timeout=0.0 if self._task.check_mode else options["timeout"],
             silence=options["unreachable_timeout"],
             poll_interval=options["poll_interval"],
@@ -65,14 +65,14 @@ class ActionModule(ActionBase):
 
 
 def _orphaned(parent: int) -> Callable[[], bool]:
-    """Whether this process has lost the parent that it has now."""
+    """Return a function that says whether this process has lost its present parent."""
     return lambda: os.getppid() != parent
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    """Say in a sentence which options cannot be meant."""
+    """Refuse values that make no sense."""
     wrong = [name for name, value in options.items() if isinstance(value, float) and value <= 0]
     if wrong:
-        raise AnsibleActionFail(f"These are seconds and must be more than 0: {', '.join(wrong)}.")
+        raise AnsibleActionFail(f"These options are in seconds and must be more than 0: {', '.join(wrong)}.")
     if options["file"] and not options["file"].startswith("/"):
         raise AnsibleActionFail(f"file must be an absolute path on the host, not {options['file']!r}.")

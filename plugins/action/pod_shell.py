@@ -20,7 +20,7 @@ from ..plugin_utils._guard.renewal import Renewal
 from ..plugin_utils._record.record import RunError
 from ..plugin_utils._status.runs import NAMED, Run, choose, current
 
-# A living pod answers within a second, and the user waits.
+# A pod that works answers within a second, and the user is waiting.
 CONNECT_SECONDS = 15.0
 
 
@@ -40,8 +40,8 @@ class ActionModule(ControllerAction):
         except RunError as error:
             raise AnsibleActionFail(str(error)) from error
         if len(runs) != 1:
-            there = f" There are: {', '.join(run.run_id for run in runs[:NAMED])}." if runs else ""
-            raise AnsibleActionFail(f"A shell is opened on the pod of one run; name one.{there}")
+            there = f" These match: {', '.join(run.run_id for run in runs[:NAMED])}." if runs else ""
+            raise AnsibleActionFail(f"A shell can be opened on the pod of one run only; name one.{there}")
         [run] = runs
         connection = run.connection
         if connection is None:
@@ -51,29 +51,29 @@ class ActionModule(ControllerAction):
         if self.check_mode or terminal is None:
             show(connection.ssh)
             why = "in check mode" if self.check_mode else "without a terminal in the foreground"
-            return {**told, "msg": f"No shell is opened {why}; this opens one: {connection.ssh}"}
+            return {**told, "msg": f"No shell is opened {why}; this command opens one: {connection.ssh}"}
         code = self._open(terminal, connection, run)
         if code == SSH_FAILED:
             raise AnsibleActionFail(
                 f"SSH to the pod {connection.name} of run {run.run_id} failed or was lost (exit code {code}). "
-                f"By hand: {connection.ssh}"
+                f"To try it by hand: {connection.ssh}"
             )
         return {**told, "failed": False, "opened": True, "changed": True, "rc": code}
 
     @staticmethod
     def _open(terminal: str, connection: Connection, run: Run) -> int:
         command = ours(connection.ssh, terminal=True, connect=CONNECT_SECONDS)
-        # A pod must not end itself under somebody who works on it. Lines about that would end up in the shell.
+        # The pod must not end itself while somebody works on it. Lines about its lease would end up in the shell.
         renewal = Renewal(run.directory, _silent, at_once=True)
         try:
             with lent(terminal) as descriptor:
-                # Written here and not by Ansible's display, so that it stands before what the pod says.
+                # Written here and not by Ansible's display, so that it comes before the pod's own output.
                 words = f"\r\n{connection.ssh}\r\n"
                 os.write(descriptor, words.encode())
                 return run_at(descriptor, command, renewal.step)
         except OSError as error:
             raise AnsibleActionFail(
-                f"The terminal cannot be lent to ssh ({error}). By hand: {connection.ssh}"
+                f"This terminal cannot be given to ssh ({error}). To open the shell by hand: {connection.ssh}"
             ) from error
         finally:
             renewal.close()
@@ -84,8 +84,8 @@ def _silent(_line: str) -> None:
 
 
 def _why_not(run: Run) -> str:
-    """Why a run has no connection, in one sentence."""
+    """Say in one sentence why a run has no connection."""
     outcome = run.record.outcome
     if outcome == "running":
         return f"The run {run.run_id} has no pod that can be reached yet; it is at stage {run.stage}."
-    return f"The run {run.run_id} has no pod any more; it is {outcome}."
+    return f"The run {run.run_id} has no pod any more; its outcome is {outcome}."

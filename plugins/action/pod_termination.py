@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action podyard.gpu.pod_termination: runs the module of that name and shows its progress.
 
-Ansible writes a module to a file before it runs it. On a full disk that fails, and just then pods must not live on: so
-where the module cannot be started on this machine, this process does its work itself, without any file.
+Ansible writes a module to a file before it runs it. On a full disk that fails, but the pods must be ended all the same:
+if the module cannot be started on this machine, this process does its work, without any file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..plugin_utils._common.screen import show, warn
 
 
 class Shown(Progress):
-    """Progress that is shown where it is made."""
+    """Progress that this process shows itself."""
 
     def say(self, line: str) -> None:
         """Show a line and note the time, so that the next sign of life is due later."""
@@ -38,9 +38,9 @@ class Shown(Progress):
 
 
 class ActionModule(LiveAction):
-    """The module, seen live; or its work in this process, where no module can be started."""
+    """The module with live progress, or its work in this process if the module cannot be started."""
 
-    # The module's own.
+    # The same as the module's.
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "project": {"type": "str", "required": True},
         "run_id": {"type": "str", "required": True},
@@ -61,18 +61,18 @@ class ActionModule(LiveAction):
             return self._in_place(str(error))
         if result.get("failed") and "pods" not in result:
             # Every answer of the module names pods, so it was not the module that failed.
-            return self._in_place(str(result.get("msg", "no word why")))
+            return self._in_place(str(result.get("msg", "no reason was given")))
         return result
 
     def _in_place(self, why: str) -> dict[str, Any]:
         if self._task.async_val or self._connection.transport != "local":
-            return {"failed": True, "msg": f"Nothing was given back, since the module could not be started: {why}"}
+            return {"failed": True, "msg": f"No pod was given back, because the module could not be started: {why}"}
         try:
             _validation, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
         except AnsibleError as error:
-            # Of options that cannot be meant the module has said the same.
+            # The module would have refused the options too.
             return {"failed": True, "msg": str(error)}
-        warn(f"The module pod_termination could not be started; this is done without it: {why}")
+        warn(f"The module pod_termination could not be started; its work is done without it: {why}")
         try:
             return self._given_back(plain(arguments), self._environ())
         except CloudError as error:

@@ -32,12 +32,12 @@ ABOUT: dict[str, Callable[..., dict[str, Any]]] = {
     "ended_run": decisions.ended_run,
     "fetched_runs": decisions.fetched_runs,
 }
-#: What of the arguments of a decision is known here; the rest are the task's facts.
+#: Arguments of a decision that this action knows; all others are facts that the task gives.
 KNOWN_HERE = ("record", "run_dir", "now", "seen_at", "check_mode")
 
 
 class ActionModule(ControllerAction):
-    """Ask the one function that decides about this. Changes nothing."""
+    """Ask the function that decides the question. Change nothing."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "about": {"type": "str", "choices": list(ABOUT), "required": True},
@@ -62,7 +62,7 @@ class ActionModule(ControllerAction):
     def _known_here(self, directory: str | None, names: list[str]) -> dict[str, Any]:
         """Return the facts that a decision needs and that the task cannot know."""
         if directory is None and {"record", "run_dir"} & set(names):
-            raise AnsibleActionFail("This decision goes by the record of a run: name its directory (run_dir).")
+            raise AnsibleActionFail("This decision needs the record of a run: give its directory (run_dir).")
         run_dir = local_path(directory or ".")
         known: dict[str, Callable[[], Any]] = {
             "record": lambda: _record(RunFile(run_dir)),
@@ -84,21 +84,21 @@ def _record(file: RunFile) -> dict[str, Any]:
 
 
 def _diagnosed(facts: dict[str, Any]) -> dict[str, Any]:
-    """Put what the provider's list says of the pod in its place; without an answer, put why there is none."""
+    """Replace the provider's list by what it says about the pod; without a list, by the reason why there is none."""
     if "pod" not in facts:
         return facts
     pods, trouble = facts.pop("pods", None), facts.pop("trouble", None)
     if pods is None:
-        message = f"Its provider could not be asked what became of it: {trouble or 'the reason is not known.'}"
+        message = f"Its provider could not be asked what happened to it: {trouble or 'the reason is not known.'}"
         return {**facts, "diagnosis": {"kind": None, "advice": "", "message": message}}
     return {**facts, "diagnosis": diagnose_lost_pod(pods, facts["pod"])}
 
 
 def _refuse(about: str, facts: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> None:
-    """Say which facts are missing, and which ones are unknown."""
+    """Refuse missing and unknown facts."""
     missing = [name for name, each in parameters.items() if each.default is each.empty and name not in facts]
     if missing:
         raise AnsibleActionFail(f"A decision about {about} needs these facts too: {', '.join(missing)}.")
     foreign = next((name for name in facts if name not in parameters), None)
     if foreign is not None:
-        raise AnsibleActionFail(f"A decision about {about} does not go by {foreign}{suggestion(foreign, parameters)}")
+        raise AnsibleActionFail(f"A decision about {about} does not use {foreign}{suggestion(foreign, parameters)}")

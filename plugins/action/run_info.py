@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.run_info: what the run directories of this machine tell."""
+"""The action podyard.gpu.run_info: reads the run directories of this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ActionModule(ControllerAction):
 
 
 def _unknown(runs_dir: Path, word: str) -> bool:
-    """Whether a word is the id of a run that may be, but has no record here."""
+    """Return whether a word can be the id of a run but has no record here."""
     return word not in (ALL, LATEST) and is_run_id(word) and word not in ids_in(runs_dir)
 
 
@@ -72,10 +72,10 @@ def _to_result(run: Run) -> dict[str, Any]:
 
 
 def _left(pod: PodEntry, env_file: str) -> str:
-    """Describe a pod that is not proved gone: what it costs, and how a person ends it when all else failed."""
+    """Describe a pod that is not proved gone: what it costs, and how a person can end it when all else has failed."""
     try:
         provider = registry.connect(pod.provider, environ=environment(env_file or None))
-        end = f"end it by: {provider.end_command(pod.id)}"
+        end = f"end it with: {provider.end_command(pod.id)}"
     except CloudError:
         end = f"end it in the console of {pod.provider}"
     lease = f" and ends itself at {pod.lease_ends_at}" if pod.lease_ends_at else ""

@@ -41,7 +41,7 @@ class ActionModule(ControllerAction):
             Tending(run_dir, show, warn)()
         values = dict(arguments["set"])
         if arguments["artifacts"] is not None:
-            # They lie there, and the record's paths start at the run's directory.
+            # Paths in the record are relative to the run's directory.
             values["artifacts"] = [_in_run_dir(file) for file in arguments["artifacts"]]
         try:
             run, changed = RunFile(run_dir).apply(

@@ -19,12 +19,12 @@ from ..plugin_utils._report import summary
 from ..plugin_utils._report.data import gather
 from ..plugin_utils._report.page import render
 
-# Longer lines are hard to read, and a screen that does not tell its width is taken as a common one.
+# Columns. Longer lines are hard to read; USUAL is assumed for a screen that does not report its width.
 WIDEST, USUAL = 140, 100
 
 
 class ActionModule(ControllerAction):
-    """Report a run, however it ended and however little of it there is."""
+    """Report a run, however it ended and however little of it is left."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {"path": {"type": "path", "required": True}}
 
@@ -46,7 +46,7 @@ class ActionModule(ControllerAction):
         return {"changed": changed, "report": str(path), "summary": plain}
 
     def _write(self, path: Path, page: str) -> bool:
-        """Write the page when it is another one; whether it was. Raises AnsibleActionFail."""
+        """Write the page if it has changed; return whether it has. Raises AnsibleActionFail."""
         try:
             if path.exists() and path.read_text(encoding="utf-8") == page:
                 return False

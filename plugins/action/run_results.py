@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.run_results: brings home what a run has so far."""
+"""The action podyard.gpu.run_results: fetches the results that a run has so far."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARGUMENTS: dict[str, Any] = {
 class ActionModule(ActionBase):
     """Fetch over the SSH connection of the task's host.
 
-    A host that cannot be reached fails the task and is not lost to the play, which has to give it back.
+    An unreachable host fails the task but stays in the play, which has to give the pod back.
     """
 
     TRANSFERS_FILES = False

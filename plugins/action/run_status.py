@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.run_status: shows all pods, what they cost, and how their jobs are."""
+"""The action podyard.gpu.run_status: shows all pods, what they cost, and the state of their jobs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ from ..plugin_utils._status.probe import looks
 from ..plugin_utils._status.runs import Run
 from ..plugin_utils._status.status import Found, Status, ours, render, status
 
-# What a screen that does not tell its width is taken for; AWX and pipes do not.
+# Columns assumed for a screen that does not report its width, such as AWX and pipes.
 USUAL = 100
 
 
 class ActionModule(ControllerAction):
-    """Ask the providers, the pods and the records; show it, and fail at the end for a provider that did not answer."""
+    """Ask the providers, the pods and the records, and show the answers.
+
+    Fail at the end if a provider did not answer.
+    """
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "run_ids": {"type": "list", "elements": "str", "default": []},
@@ -76,13 +79,13 @@ class ActionModule(ControllerAction):
 
     @staticmethod
     def _only(words: Sequence[str], runs_dir: Path) -> list[str]:
-        """Return the ids of the runs that are asked for, [] for all. An id without a run here may be a pod's."""
+        """Return the requested run ids, [] for all. A run without a directory here may still have a pod."""
         if not words or runs.ALL in words:
             return []
         ids = []
         for word in words:
             if not is_run_id(word):
-                raise RunError(f"{word!r} is no id of a run: these have letters a-z, digits and underscores.")
+                raise RunError(f"{word!r} is not a run id: these consist of letters a-z, digits and underscores.")
             ids += [word] if word != runs.LATEST else [run.run_id for run in runs.choose(runs_dir, [word])]
         return ids
 
@@ -112,7 +115,7 @@ class ActionModule(ControllerAction):
             show_rendered("\n".join(["", table, *cleaned(arguments["remarks"])]))
 
     def _write(self, told: Status, file: str | None) -> bool:
-        """Write the answer as JSON where that is wanted; whether it was. Raises AnsibleActionFail."""
+        """Write the answer as JSON if a file is named; return whether it was written. Raises AnsibleActionFail."""
         if not file or self.check_mode:
             return False
         path = local_path(file)

@@ -21,12 +21,12 @@ from ..plugin_utils._status.runs import Run
 
 # Soon enough to seem immediate; reading two small files costs nothing.
 LOOK = 0.3
-# A line now and then shows that something is waited for.
+# A line now and then shows what the wait is for.
 SAY = 5.0
 
 
 class ActionModule(ControllerAction):
-    """Wait for the end of the controller and of the guard, after asking the controller to end where that is wanted."""
+    """Wait until the controller and the guard have ended; with `interrupt`, ask the controller to end first."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "run_dir": {"type": "path", "required": True},
@@ -35,18 +35,18 @@ class ActionModule(ControllerAction):
     }
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Wait until the process that owns a run has ended, after asking it to stop where `interrupt` says so."""
+        """Wait until the process that owns a run has ended; with `interrupt`, ask it to end first."""
         directory = local_path(arguments["run_dir"])
         try:
             run = Run.at(directory)
             owner = run.owner()
             before = owner.kind
-            # Who cannot be asked is not waited for, where it is said that this one's word counts more.
+            # With interrupt this task takes over, so it does not wait for an owner that it cannot ask to end.
             if self.check_mode or before == "nobody" or (arguments["interrupt"] and before in ("elsewhere", "unknown")):
                 return {"changed": False, "owner": before, "outcome": run.record.outcome}
             if owner.kind == "controller" and arguments["interrupt"] and owner.pid:
-                # Not SIGINT, which a program in the background may ignore. Its number and start were in guard.json
-                # and were compared a moment ago: no other process is meant.
+                # Not SIGINT, which a program in the background may ignore. The PID and the start time were compared
+                # with guard.json a moment ago, so no other process gets the signal.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(owner.pid, signal.SIGTERM)
             run = self._wait(run, arguments["timeout"])
@@ -69,7 +69,7 @@ class ActionModule(ControllerAction):
                 )
             if now - said > SAY:
                 said = now
-                show(f"stop: waits for {owner.words}, at stage {run.stage}, {duration(now - begun)} so far")
+                show(f"stop: waiting for {owner.words}, at stage {run.stage}, {duration(now - begun)} so far")
             time.sleep(LOOK)
             run = Run.at(run.directory)
         return run

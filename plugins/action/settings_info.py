@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action podyard.gpu.settings_info: which settings of the environment there are, and which of them are set."""
+"""The action podyard.gpu.settings_info: lists the settings that the environment may hold, and where each is set."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..plugin_utils._common.screen import show
 
 
 class ActionModule(ControllerAction):
-    """Names and places only: no value of a setting is returned."""
+    """List names and places only: the value of a setting is never returned."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {"show": {"type": "bool", "default": False}}
 
     def act(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings of all providers, their values and where these come from."""
+        """Return the settings of all providers, and where each of them is set."""
         tables = {name: registry.settings(name) for name in registry.names()}
         try:
             sources = settings.Sources(os.environ)

@@ -29,7 +29,7 @@ from ..plugin_utils._status.lost_pod import FINAL, diagnose_lost_pod
 from ..plugin_utils._transfer.bounds import most_bytes
 from ..plugin_utils._transfer.manifest import TreeError
 
-# Seconds for a provider's list of pods, while the host is tried no further.
+# Seconds for a provider's list of pods; meanwhile nothing looks at the host.
 ASKED = 10.0
 ARGUMENTS: dict[str, Any] = {
     "dir": {"type": "str", "required": True},
@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
         except (BadPattern, TreeError) as error:
             raise AnsibleActionFail(str(error)) from error
         except NoAnswer as error:
-            raise AnsibleActionFail(f"The training could not be looked at: {error}") from error
+            raise AnsibleActionFail(f"The state of the training could not be read: {error}") from error
         except OSError as error:
             raise AnsibleActionFail(f"The run's directory cannot be written: {error}") from error
         result.update(_to_result(follower, verdict))
@@ -120,19 +120,19 @@ class ActionModule(ActionBase):
             try:
                 done = self._execute_module("podyard.gpu.training", module_args=arguments, task_vars=task_vars)
             except AnsibleConnectionFailure as error:
-                return f"It could not be ended, so that only giving the pod back ends it: {error}"
+                return f"It could not be ended; only giving the pod back will end it: {error}"
             return str(done.get("msg", "")) if done.get("failed") else ""
 
         return stop
 
 
 def _orphaned(parent: int) -> Callable[[], bool]:
-    """Tells whether this process has lost its parent: then it has another one."""
+    """Return a function that says whether this process has lost its parent."""
     return lambda: os.getppid() != parent
 
 
 def _over(pod: Mapping[str, Any] | None, env_file: str | None) -> str | None:
-    """Ask the provider what has ended everything on the pod; None where nothing did or it cannot be asked."""
+    """Ask the provider what ended everything on the pod; None if nothing did, or it cannot be asked."""
     if not pod:
         return None
     (found,) = lists([str(pod["provider"])], environment(env_file), ASKED)
@@ -152,21 +152,21 @@ def _silent(_line: str) -> None:
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    """Say in a sentence which options cannot be meant."""
+    """Refuse values that make no sense."""
     lacking = [name for name in ("provider", "id", "name") if options["pod"] and not options["pod"].get(name)]
     if lacking:
         raise AnsibleActionFail(f"The option pod has no {lacking[0]}; give a pod as the module pod_info returns it.")
     negative = [name for name, value in options.items() if isinstance(value, float) and value < 0]
     if negative:
-        raise AnsibleActionFail(f"These must not be negative: {', '.join(negative)}.")
+        raise AnsibleActionFail(f"These options must not be negative: {', '.join(negative)}.")
     if options["poll_interval"] == 0:
-        raise AnsibleActionFail("poll_interval is the time between two looks in seconds and must be more than 0.")
+        raise AnsibleActionFail("poll_interval is the number of seconds between two looks and must be more than 0.")
     if options["max_cost"] and not options["usd_per_hour"]:
         raise AnsibleActionFail(
-            "max_cost needs usd_per_hour, the price of the pod; else the limit would never be reached."
+            "max_cost needs usd_per_hour, the price of the pod; without it the limit would never be reached."
         )
     if options["rented_at"] and parse_time(options["rented_at"]) is None:
-        raise AnsibleActionFail(f"rented_at is no RFC 3339 time: {options['rented_at']!r}.")
+        raise AnsibleActionFail(f"rented_at is not an RFC 3339 time: {options['rented_at']!r}.")
 
 
 def _limits(options: dict[str, Any]) -> Limits:

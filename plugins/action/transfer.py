@@ -22,7 +22,7 @@ from ..plugin_utils._transfer.pull import Pull
 from ..plugin_utils._transfer.push import Push
 from ..plugin_utils._transfer.transfer import Mover, Report, Request, timed
 
-# A connection that broke is mostly there again within seconds; the pause doubles, for a host that needs longer.
+# A broken connection usually works again within seconds; the pause doubles for a host that needs longer.
 RECONNECT_PAUSE = 2.0
 
 ARGUMENTS: dict[str, Any] = {
@@ -73,19 +73,17 @@ class ActionModule(ActionBase):
         if pushing:
             src = str(local_path(src))
             if not Path(src).exists():
-                raise AnsibleActionFail(f"There is no {src} on this machine to push.")
+                raise AnsibleActionFail(f"Nothing was pushed: {src} does not exist on this machine.")
         else:
             dest = str(local_path(dest))
         if options["delete"] and (not pushing or options["include"]):
             raise AnsibleActionFail(
-                "delete is for a push without include only: else it would remove what was not meant."
+                "delete works only for a push without include: otherwise it would remove files that include leaves out."
             )
         if options["digest"] and (not pushing or options["delete"]):
-            raise AnsibleActionFail("digest is for a push without delete only, to a place that others use too.")
+            raise AnsibleActionFail("digest works only for a push without delete, to a directory that others use too.")
         if options["bandwidth_limit"] < 0:
-            raise AnsibleActionFail(
-                "bandwidth_limit is a rate in MiB per second, and 0 for none; it cannot be negative."
-            )
+            raise AnsibleActionFail("bandwidth_limit, in MiB per second, must not be negative; 0 means no limit.")
         return Request(
             src,
             dest,
@@ -108,7 +106,7 @@ class ActionModule(ActionBase):
 
 
 def _moved(kind: type[Push] | type[Pull], host: SshHost, request: Request, reconnects: int) -> Report:
-    """Move the tree; when the connection breaks, go on over a new one, up to so many times.
+    """Move the tree; when the connection breaks, continue over a new one, at most `reconnects` times.
 
     Raises AnsibleConnectionFailure when it does not come back.
     """
@@ -118,7 +116,7 @@ def _moved(kind: type[Push] | type[Pull], host: SshHost, request: Request, recon
         except AnsibleConnectionFailure as error:
             if number == reconnects:
                 raise
-            show(f"transfer: {error}; it goes on over a new connection")
+            show(f"transfer: {error}; it continues over a new connection")
             host.drop_master()
             time.sleep(RECONNECT_PAUSE * 2**number)
     raise AnsibleActionFail("reconnects must not be negative.")

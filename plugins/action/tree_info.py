@@ -16,7 +16,7 @@ from ..plugin_utils._transfer.manifest import HashCache, Tree, TreeError, digest
 
 
 class ActionModule(ControllerAction):
-    """Say what a transfer of the tree will move, and hash it while no pod waits for that."""
+    """Count what a transfer of the tree will move, and hash it before a pod is paid for."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "path": {"type": "path", "required": True},

@@ -82,21 +82,22 @@ from ..module_utils._core.shown import clean, clean_result
 from ..module_utils._pods.programs import Call, Done, TooMuch, run
 from ..module_utils._pods.ssh_options import Target, arguments, environment
 
-# Bytes of an answer. What a module tells is some kilobytes; a file that is fetched may be larger.
+# Bytes of an answer. A module returns some kilobytes; a fetched file may be larger.
 MOST_OUTPUT = 64 << 20
 MOST_ERRORS = 4 << 20
 # ssh's own exit code for "the connection failed".
 SSH_FAILED = 255
-# The longest pause between two tries, in seconds: a host that is loaded for a moment comes back within it.
+# The longest pause between two tries, in seconds: a host that is busy for a moment answers again within it.
 LONGEST_PAUSE = 30
 
 
 class Connection(ConnectionBase):
-    """Each command is one call of ssh."""
+    """A connection in which each command is one call of ssh."""
 
     transport = "podyard.gpu.pod"
     has_pipelining = True
-    # Whatever the user's settings say: without it each module would be several round trips over an ocean.
+    # Regardless of the user's settings: without pipelining each module takes several round trips, perhaps to another
+    # continent.
     always_pipeline_modules = True
     has_tty = False
 
@@ -109,11 +110,12 @@ class Connection(ConnectionBase):
         self._connected = False
 
     def arguments(self) -> list[str]:
-        """All arguments of ssh before the host."""
+        """Return all arguments of ssh before the host."""
         option = self.get_option
         if not option("known_hosts_file"):
             raise AnsibleError(
-                f"The host {option('host')} has no podyard_known_hosts_file, without which anybody could answer for it."
+                f"The host {option('host')} has no podyard_known_hosts_file, and without it any machine could pose as "
+                "the pod."
             )
         target = Target(
             host=option("host"),
@@ -126,11 +128,11 @@ class Connection(ConnectionBase):
         return arguments(target, socket=option("control_path"))
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Run a command in the pod's shell, again where the connection failed."""
+        """Run a command in the pod's shell; try again when the connection fails."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         if sudoable and self.become is not None and self.become.success and self.become.success in cmd:
             raise AnsibleError(
-                "The connection podyard.gpu.pod does not support become: log in as the user that is meant."
+                "The connection podyard.gpu.pod does not support become: log in as the user that you need."
             )
         host = self.get_option("host")
         call = Call(
@@ -142,7 +144,7 @@ class Connection(ConnectionBase):
         )
         Display().vvv(f"POD EXEC {cmd}", host=host)
         done = self._tried(call, host)
-        # A file that is fetched is what it is; all else is shown to somebody sooner or later.
+        # A fetched file must stay as it is; any other output may end up on a screen.
         output = clean_result(done.output) if sudoable else done.output
         return done.code, output, clean(done.errors.decode(errors="replace")).encode()
 
@@ -169,7 +171,7 @@ class Connection(ConnectionBase):
             data = Path(in_path).read_bytes()
         except FileNotFoundError as error:
             raise AnsibleFileNotFound(f"There is no file {in_path} to send.") from error
-        # Ansible quotes the path for the shell where that is needed.
+        # Ansible's own quoting, which leaves a path alone that needs none.
         self._checked(f"cat > {self._shell.quote(out_path)}", data, f"{in_path} cannot be sent to {out_path}")
 
     def fetch_file(self, in_path: str, out_path: str) -> None:

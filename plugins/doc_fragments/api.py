@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options by which a provider's API is reached."""
+"""Options for reaching a provider's API."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options api_key and api_url; ``API`` in ``_arguments`` holds the same."""
+    """The options api_key and api_url, which ``API`` in ``_module.common`` declares."""
 
     DOCUMENTATION = r"""
 options:

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module of this collection says about itself, and where the group of its defaults is."""
+"""The attributes of every module of this collection, and the action group for its defaults."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes; each module says its own support for the first three."""
+    """The attributes; each module states its own support for the first three."""
 
     DOCUMENTATION = r"""
 options: {}

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules for what an account holds beside pods."""
+"""Options of the modules for what an account holds besides pods."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``STATE`` and, under INFO, ``INFO`` in ``_resource_arguments`` hold the same."""
+    """The options that ``STATE`` and, under INFO, ``INFO`` in ``_module.resource`` declare."""
 
     DOCUMENTATION = r"""
 options:

@@ -102,7 +102,7 @@ def artifacts_choice(
     checkpoints: Sequence[str] = (),
     saved: int = 0,
 ) -> dict[str, Any]:
-    """Choose what of a training's output comes home."""
+    """Choose what to fetch of a training's output."""
     try:
         return choice(found, unmatched=unmatched, max_gb=max_gb, place=place, checkpoints=checkpoints, saved=saved)
     except (KeyError, TypeError, ValueError) as error:
@@ -110,7 +110,7 @@ def artifacts_choice(
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters of this file by their names."""

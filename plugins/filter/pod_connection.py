@@ -58,7 +58,7 @@ _value:
 
 
 def pod_connection(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the commands for a person. Raises AnsibleFilterError for what is no connection data."""
+    """Add the commands for a person. Raises AnsibleFilterError when this is not connection data."""
     try:
         target = Target(
             host=str(data["host"]),
@@ -69,12 +69,12 @@ def pod_connection(data: Mapping[str, Any]) -> dict[str, Any]:
             strict=data["host_key_checking"] == "strict",
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AnsibleFilterError(f"This is no connection data of a pod: {error!r}.") from error
+        raise AnsibleFilterError(f"This is not the connection data of a pod: {error!r}.") from error
     return {**data, "ssh": line(target), "rsync": rsync_line(target)}
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters of this file by their names."""

@@ -76,7 +76,7 @@ _value:
 
 
 def pod_fate(pods: Any, pod: Any) -> dict[str, Any]:
-    """Say what became of a pod, by the list of all pods."""
+    """Diagnose what happened to a pod, from the list of all pods."""
     try:
         return diagnose_lost_pod(pods, pod)
     except (KeyError, TypeError) as error:
@@ -86,7 +86,7 @@ def pod_fate(pods: Any, pod: Any) -> dict[str, Any]:
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters of this file by their names."""

@@ -40,7 +40,7 @@ _value:
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters of this file by their names."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter podyard.gpu.run_record: the record of a run, whatever became of its file."""
+"""The filter podyard.gpu.run_record: the record of a run, or {} when its file is missing or damaged."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_record(directory: str) -> dict[str, Any]:
 
 
 class FilterModule:
-    """The filter, under its name."""
+    """The filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters of this file by their names."""

@@ -215,7 +215,7 @@ HEAD_BYTES = 65536
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Makes hosts of pods."""
+    """An inventory of pods."""
 
     NAME = "podyard.gpu.pods"
 
@@ -227,7 +227,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return self.NAME in file.read(HEAD_BYTES)
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory from the providers, or from what the cache remembers of them."""
+        """Fill the inventory from the providers, or from the cache."""
         super().parse(inventory, loader, path, cache)
         try:
             refuse_old()
@@ -246,7 +246,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else "."
-                warn(f"The inventory {path} has the option {name}, which there is not{hint}")
+                warn(f"The inventory {path} has an unknown option {name}{hint}")
 
     def _fail(self, path: str, error: AnsibleError) -> None:
         if self._ends_the_run(path):
@@ -255,7 +255,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         raise error
 
     def _ends_the_run(self, path: str) -> bool:
-        """Of a file of which an option is wrong, Ansible keeps none: then what the file says counts."""
+        """Return whether a failure ends the run.
+
+        When an option of the file is wrong, Ansible keeps none of them, so the file itself is read again.
+        """
         if "on_failure" in self._options:
             return bool(self._options["on_failure"] == "run")
         try:
@@ -271,7 +274,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             providers,
             self.get_option("timeout"),
             strict=self.get_option("strict_providers"),
-            # To the error stream: what ansible-inventory prints is read by programs.
+            # Goes to the error stream, because programs read what ansible-inventory prints.
             warn=warn,
             memory=self._memory(),
             prefix=self.get_cache_key(path),
@@ -283,7 +286,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add(hosts)
             self._construct(hosts)
         except AnsibleError:
-            # All or nothing: a host that is not in all of its groups may be taken for another.
+            # All or nothing: a host that is missing from some of its groups may be mistaken for another kind.
             for host in (each for each in hosts if each.name not in before and each.name in self.inventory.hosts):
                 self.inventory.remove_host(self.inventory.get_host(host.name))
             raise
@@ -293,8 +296,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for host in hosts:
             self.inventory.add_host(host.name)
             made = self.inventory.get_host(host.name)
-            # Not by the inventory's own set_variable, which copies and marks each value again: these are fresh, of
-            # plain types and marked, and of thousands of hosts the copy takes a third of the time.
+            # Not by the inventory's own set_variable, which copies and tags each value again: these are new, of plain
+            # types and tagged already, and with thousands of hosts the copies take a third of the time.
             for name, value in host.variables.items():
                 made.set_variable(name, value)
             for group in host.groups:
@@ -305,7 +308,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self.inventory.add_child(added, member)
 
     def _construct(self, hosts: list[InventoryHost]) -> None:
-        """Set what Jinja adds. Expressions are compiled again for each host, so hosts without any are left alone."""
+        """Apply compose, groups and keyed_groups, which are slow: Jinja compiles expressions again for each host."""
         compose, strict = self.get_option("compose"), self.get_option("strict")
         groups, keyed_groups = self.get_option("groups"), self.get_option("keyed_groups")
         if not (compose or groups or keyed_groups):
@@ -313,7 +316,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for host in hosts:
             variables = self.inventory.get_host(host.name).get_vars()
             self._set_composite_vars(compose, variables, host.name, strict=strict)
-            # Read again: what compose made is seen by groups and keyed_groups under the same name.
+            # Read again, so that groups and keyed_groups see what compose has set.
             variables = self.inventory.get_host(host.name).get_vars()
             self._add_host_to_composed_groups(groups, variables, host.name, strict=strict, fetch_hostvars=False)
             self._add_host_to_keyed_groups(keyed_groups, variables, host.name, strict=strict, fetch_hostvars=False)
@@ -329,7 +332,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
 
     def _connections(self, providers: list[str]) -> Connections:
-        """Options win over what the environment and .env files say."""
+        """Return how hosts are reached; options win over the environment and .env files."""
         settable = ("private_key_file", "ssh_user")
         given = [name for name in settable if self.get_option(name)]
         table = [each for name in providers for each in registry.settings(name) if each.option in settable]
@@ -353,7 +356,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except AnsibleError as error:
                 if self.get_option("strict"):
                     pod = f"the pod {variables['pod_name']!r} ({variables['pod_id']})"
-                    raise AnsibleParserError(f"The host name of {pod} cannot be made: {error}") from error
+                    raise AnsibleParserError(f"The host name of {pod} cannot be built: {error}") from error
                 return None
             return None if made is None else str(made)
 
@@ -368,6 +371,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return None
         options = {"_uri": "cache_connection", "_prefix": "cache_prefix"}
         given = {key: value for key, name in options.items() if (value := self.get_option(name)) is not None}
-        # Kept for ever, since an answer too old to be asked for first is still there when a provider fails.
+        # Kept forever: an expired answer is still better than none when a provider fails.
         self._cache = get_cache_plugin(self.get_option("cache_plugin"), **given, _timeout=0)
         return Memory(self._cache, float(self.get_option("cache_timeout") or 0))

@@ -91,6 +91,7 @@ def account(module: AnsibleModule, name: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec={**API, **PROVIDERS}, supports_check_mode=True)
     try:
         accounts = [account(module, name) for name in asked(module)]

@@ -134,31 +134,31 @@ from ..module_utils._pods import programs, ssh_options
 from ..module_utils._pods.connection import Connection, NotRun, connection_of
 from ..module_utils._pods.lease import RENEW
 
-# A dead address is given up after so many seconds: a living pod answers within one, and the user waits.
+# Seconds until a dead address is given up: a pod that works answers within one, and the user is waiting.
 CONNECT_SECONDS = 15.0
 # Bytes of either stream, since all of it is kept in memory and shown.
 MOST_OUTPUT = 16 << 20
-# The exit code by which ssh says that it failed itself; a command may end with it too, which only the mark can tell.
+# The exit code of ssh for its own failures; a command may end with it too, and only the mark tells which it was.
 SSH_FAILED = 255
 # What `timeout` on the pod ends with.
 TIMED_OUT = 124
-# Seconds after the time-out in which the pod is to end the command itself, before the line is cut.
+# Seconds after the time-out for the pod to end the command, before the connection is cut.
 PATIENCE = 10
 
 
 def script(mark: str, timeout: float | None) -> str:
-    """Return what the pod's shell runs: the command from standard input, then its exit code behind a mark.
+    """Return what the pod's shell runs: the command from standard input, then the report of its exit code.
 
-    The mark goes to standard error. The shell renews the pod's lease on its way.
+    The exit code follows the mark on standard error. The script also renews the pod's lease, since somebody uses it.
     """
     limit = f"limit='timeout -k 5 {timeout:g}'" if timeout else "limit="
-    # An image may lack timeout; then the line is cut from here.
+    # An image may lack timeout; then the connection is cut from here.
     lines = (
         f"{RENEW}; {limit}; command -v timeout >/dev/null 2>&1 || limit=; command=$(cat); "
         '$limit "${SHELL:-/bin/sh}" -c "$command" </dev/null; '
         f'rc=$?; printf "\\n{mark} %d\\n" "$rc" >&2; exit "$rc"'
     )
-    # Whatever the user's login shell is, these lines are read by one that splits words as they expect.
+    # These lines need a shell that splits words, whatever the user's login shell is.
     return f"exec /bin/sh -c {shlex.quote(lines)}"
 
 
@@ -175,7 +175,7 @@ def run(params: dict[str, Any], connection: Connection) -> dict[str, Any]:
     timeout, mark = params["timeout"], f"podyard-{secrets.token_hex(8)}"
     call = programs.Call(
         [*ssh_options.ours(connection.ssh, connect=CONNECT_SECONDS), script(mark, timeout)],
-        # By standard input: what a person types may hold a secret, and the arguments of programs are for all to see.
+        # By standard input, because a command may contain a secret, and everybody can see the arguments of programs.
         params["command"].encode(errors="surrogateescape"),
         most_output=MOST_OUTPUT,
         most_errors=MOST_OUTPUT,
@@ -189,7 +189,7 @@ def run(params: dict[str, Any], connection: Connection) -> dict[str, Any]:
         return {"rc": TIMED_OUT, "stdout": _text(error.output), "stderr": stderr, "timed_out": True}
     except programs.TooMuch as error:
         raise NotRun(
-            f"Pod {connection.label} {error}. Let the command write to a file on the pod, and fetch that."
+            f"Pod {connection.label} {error}. Make the command write to a file on the pod, and fetch that file."
         ) from error
     except OSError as error:
         raise NotRun(f"ssh cannot be started: {error}") from error
@@ -202,7 +202,7 @@ def run(params: dict[str, Any], connection: Connection) -> dict[str, Any]:
             else f"was lost during the command (ssh ended with {done.code})"
         )
         raise NotRun(f"Pod {connection.label} {how}: {words}.")
-    # A command may use the same exit code for something of its own.
+    # A command may use the same exit code for a reason of its own.
     late = bool(timeout) and rc == TIMED_OUT and time.monotonic() - begun >= timeout
     return {"rc": rc, "stdout": _text(done.output), "stderr": stderr, "timed_out": late}
 
@@ -212,6 +212,7 @@ def _text(said: bytes) -> str:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "str", "required": True},
@@ -236,7 +237,7 @@ def main() -> None:
     result["pod"] = {"provider": connection.provider, "id": connection.pod_id, "name": connection.name}
     if result["timed_out"]:
         ended = f"The command did not end within {duration(params['timeout'])} on pod {connection.label}"
-        module.fail_json(msg=f"{ended} and was ended.", changed=True, **result)
+        module.fail_json(msg=f"{ended} and was stopped.", changed=True, **result)
     if result["rc"] != 0 and params["fail_on_rc"]:
         last = (result["stderr"].strip() or result["stdout"].strip()).splitlines()[-1:]
         words = f": {clean(last[0])}" if last else "."

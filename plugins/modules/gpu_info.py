@@ -274,8 +274,9 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    wishes = module.params
+    params = module.params
     found: dict[str, Any] = {}
 
     def run(argv: list[str]) -> tuple[int, str, str]:
@@ -284,16 +285,16 @@ def main() -> None:
 
     found["gpus"], versions, trouble = gpus(run)
     found.update(versions)
-    found["disk"] = disk(wishes["mount"] or str(Path.home()))
-    found["directory"] = directory(wishes["directory"]) if wishes["directory"] else None
+    found["disk"] = disk(params["mount"] or str(Path.home()))
+    found["directory"] = directory(params["directory"]) if params["directory"] else None
     found["python"], found["torch"] = python(
-        run, wishes["python"], compute=wishes["compute"], seconds=wishes["compute_timeout"]
+        run, params["python"], compute=params["compute"], seconds=params["compute_timeout"]
     )
-    found["tools"] = {name: shutil.which(name) for name in wishes["tools"]}
+    found["tools"] = {name: shutil.which(name) for name in params["tools"]}
     for gpu in found["gpus"]:
-        for words in gpu["unreadable"]:
-            module.warn(f"nvidia-smi says that {words}; what that means is not known.")
-    module.exit_json(changed=False, problems=problems(wishes, found, trouble), **found)
+        for report in gpu["unreadable"]:
+            module.warn(f"nvidia-smi reports a value of unknown meaning: {report}.")
+    module.exit_json(changed=False, problems=problems(params, found, trouble), **found)
 
 
 if __name__ == "__main__":

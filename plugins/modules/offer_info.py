@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.offer_info: what can be rented, and at which price."""
+"""The module podyard.gpu.offer_info: what can be rented, and at what price."""
 
 from __future__ import annotations
 
@@ -386,7 +386,7 @@ from ..module_utils._providers.base import Provider, ProviderInfo
 
 
 def own(provider: ProviderInfo) -> dict[str, Any]:
-    """Return the options for one provider: its key and address, and filters where its market has a language."""
+    """Return the options for one provider: its key and address, and its filters if it has a query language."""
     return {**API, **{name: each for name, each in provider.own_options.items() if name == "search"}}
 
 
@@ -415,7 +415,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def query(params: dict[str, Any], provider: Provider) -> OfferQuery:
-    """Return the module's options as a query to one provider."""
+    """Turn the module's options into a query for one provider."""
     own = params[provider.name] or {}
     return OfferQuery(
         gpus=tuple(params["gpus"]),
@@ -439,7 +439,7 @@ def query(params: dict[str, Any], provider: Provider) -> OfferQuery:
 
 
 def ask(module: AnsibleModule) -> dict[str, Any]:
-    """Return the market as a result."""
+    """Search the market and return the module's result."""
     params = module.params
     if params["api_key"] and not params["providers"]:
         params["providers"] = [registry.default()]
@@ -463,6 +463,7 @@ def ask(module: AnsibleModule) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.pod: GPUs wherever they fit best, towards a wanted state."""
+"""The module podyard.gpu.pod: brings pods into a state, rented from whichever provider fits best."""
 
 from __future__ import annotations
 
@@ -631,6 +631,7 @@ from ..module_utils._module.pod import ARGUMENTS, ensure
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         outcome, notes = ensure(module)

@@ -244,7 +244,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def pods_of(module: AnsibleModule, name: str) -> list[Pod]:
-    """All pods of one provider, or the one that was asked for by id."""
+    """Return all pods at one provider, or the one with the requested id."""
     provider = open_provider(module, name)
     if module.params["id"] is None:
         return provider.list_pods()
@@ -255,7 +255,7 @@ def pods_of(module: AnsibleModule, name: str) -> list[Pod]:
 
 
 def fits(pod: Pod, params: dict[str, Any]) -> bool:
-    """Return True when the pod is what the options ask for."""
+    """Return whether the options select the pod."""
     name = PodName.parse(pod.name)
     wanted = params["name"]
     if wanted is not None and wanted not in (pod.name, name.identity if name is not None else None):
@@ -268,7 +268,7 @@ def fits(pod: Pod, params: dict[str, Any]) -> bool:
 
 
 def to_result(pod: Pod) -> dict[str, Any]:
-    """Return the pod's result with what its name says."""
+    """Return the pod as a dict, with the project and the run that its name says."""
     name = PodName.parse(pod.name)
     return {
         **pod.to_result(),
@@ -278,6 +278,7 @@ def to_result(pod: Pod) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         found = [pod for name in asked(module) for pod in pods_of(module, name)]

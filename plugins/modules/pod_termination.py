@@ -143,12 +143,12 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-# A key that is given is that of a provider that was named.
+# A key in the options belongs to a provider that was named.
 NO_KEY: Mapping[str, Any] = {"api_key": None, "api_url": None}
 
 
 def providers_of(module: AnsibleModule, prefix: str) -> dict[str, Callable[[], Provider]]:
-    """Name -> what connects to it: those that are asked, and those at which the run's record says that a pod may be."""
+    """Return name -> a function that connects, for the requested providers and those that the run's ledger names."""
     named = asked(module)
     found: dict[str, Callable[[], Provider]] = {name: partial(open_provider, module, name) for name in named}
     for name in sorted(Ledger(module.params["run_dir"]).open_at(prefix) - set(named)):
@@ -157,9 +157,9 @@ def providers_of(module: AnsibleModule, prefix: str) -> dict[str, Callable[[], P
 
 
 def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
-    """End the run's pods at every provider, then complain about those that are not proved gone.
+    """End the run's pods at every provider, then raise an error for those that are not proved gone.
 
-    A provider that cannot be asked does not keep the pods at another one.
+    A provider that cannot be asked does not keep the pods of another one from being ended.
     """
     params = module.params
     prefix = prefix_of_run(params["project"], params["run_id"])
@@ -179,6 +179,7 @@ def give_back(module: AnsibleModule) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         pods = give_back(module)

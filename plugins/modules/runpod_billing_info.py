@@ -145,17 +145,17 @@ ARGUMENTS = {
 
 
 def query(module: AnsibleModule) -> BillQuery:
-    """Return what the options ask for.
+    """Turn the options into a query.
 
-    :raises BadRequest: for options that contradict each other.
+    :raises BadRequest: for options that do not go together.
     """
     params = module.params
     kind, last = params["kind"], params["last_n"]
     for of_kind, option in ONLY.items():
         if params[option] is not None and kind != of_kind:
-            raise BadRequest(f"The option {option} needs kind to be {of_kind}, and it is {kind}.")
+            raise BadRequest(f"The option {option} needs kind to be {of_kind}, but it is {kind}.")
     if last is not None and last < 1:
-        raise BadRequest(f"The option last_n is {last}; the least is 1.")
+        raise BadRequest(f"The option last_n is {last}; give at least 1.")
     return BillQuery(
         kind=kind,
         object_id=params[ONLY[kind]] if kind in ONLY else None,
@@ -167,6 +167,7 @@ def query(module: AnsibleModule) -> BillQuery:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,

@@ -94,6 +94,7 @@ PROVIDER = "runpod"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=shared.INFO, supports_check_mode=True)
     try:
         found = shared.gather(module, PROVIDER, "network_volume")

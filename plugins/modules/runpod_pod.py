@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.runpod_pod: one pod on RunPod towards a wanted state."""
+"""The module podyard.gpu.runpod_pod: brings one pod on RunPod into a state."""
 
 from __future__ import annotations
 
@@ -621,6 +621,7 @@ PROVIDER = "runpod"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,

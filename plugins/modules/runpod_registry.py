@@ -133,6 +133,7 @@ UPDATE = {"type": "str", "choices": ["always", "on_create"], "default": "on_crea
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={**shared.STATE, **PROPERTIES, "update_password": UPDATE},
         supports_check_mode=True,

@@ -72,6 +72,7 @@ PROVIDER = "runpod"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=shared.INFO, supports_check_mode=True)
     try:
         found = shared.gather(module, PROVIDER, "registry")

@@ -133,6 +133,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,

@@ -85,6 +85,7 @@ PROVIDER = "runpod"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=API, supports_check_mode=True)
     try:
         found = ssh_keys.read(shared.open_account_api(module, PROVIDER).keys())

@@ -257,6 +257,7 @@ PROPERTIES = {
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={**shared.STATE, **PROPERTIES},
         supports_check_mode=True,

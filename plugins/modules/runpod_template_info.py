@@ -145,6 +145,7 @@ ARGUMENTS = {**shared.INFO, "source": {"type": "str", "choices": SOURCES, "defau
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     source = module.params["source"]
     try:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.text_files: puts texts into files on a host, all in one call."""
+"""The module podyard.gpu.text_files: writes several text files on a host in one call."""
 
 from __future__ import annotations
 
@@ -108,16 +108,16 @@ ARGUMENTS: dict[str, Any] = {
         },
     },
 }
-# Of a SHA-256, what a diff shows: enough to see that two are not the same.
+# Digits of a SHA-256 in a diff: enough to see that two differ.
 SHOWN = 12
 
 
 class Refused(Exception):
-    """The task cannot be done, with a sentence that says why."""
+    """The task cannot be done; the message says why."""
 
 
 def found(path: str) -> tuple[str, str] | None:
-    """SHA-256 and permissions of the file that is there; None without one."""
+    """Return SHA-256 and permissions of an existing file, or None."""
     try:
         with open(path, "rb") as stream:
             return hashlib.sha256(stream.read()).hexdigest(), f"0{stat.S_IMODE(os.fstat(stream.fileno()).st_mode):03o}"
@@ -126,19 +126,19 @@ def found(path: str) -> tuple[str, str] | None:
 
 
 def write(path: str, data: bytes, mode: int) -> None:
-    """Put the bytes into the file, in one step, and read them back."""
+    """Write the bytes to the file in one step, and verify them by reading."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     replace_file(Path(path), data, mode=mode)
     there = found(path)
     if there is None or there[0] != hashlib.sha256(data).hexdigest():
-        raise Refused(f"The file {path} does not hold what was written to it: the disk or the volume is faulty.")
+        raise Refused(f"The file {path} does not contain what was written to it: the disk or the volume is faulty.")
 
 
 def put(entry: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Bring one file into its wanted form; what it was and is, without its text."""
+    """Bring one file into the requested state; return what it was and is, without its text."""
     path, mode = entry["dest"], entry["mode"]
     if not os.path.isabs(path) or not re.fullmatch(r"0?[0-7]{3}", mode):
-        raise Refused(f"The file {path} needs an absolute path, and a mode as '0644', not '{mode}'.")
+        raise Refused(f"The file {path} needs an absolute path, and a mode such as '0644', not '{mode}'.")
     data = entry["content"].encode("utf-8", "surrogateescape")
     wanted = (hashlib.sha256(data).hexdigest(), f"0{mode[-3:]}")
     try:
@@ -154,15 +154,16 @@ def put(entry: dict[str, Any], check: bool) -> dict[str, Any]:
 
 
 def lines(done: list[dict[str, Any]], when: str) -> str:
-    """One side of the diff."""
+    """Return one side of the diff."""
     told = [(each["dest"], each[when]) for each in done if each[when] is not None]
     return "".join(f"{path} {state[1]} sha256 {state[0][:SHOWN]}\n" for path, state in told)
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    # As in the module training: a text such as "1" must not be blotted out of everything else, so the arguments are
-    # returned without the texts, and nothing is blotted out.
+    # As in the module training: Ansible must not mask a text such as "1" everywhere else, so the arguments are returned
+    # without the texts, and nothing is masked.
     module.no_log_values = set()
     files = module.params["files"]
     shown = {"module_args": {"files": [{"dest": each["dest"], "mode": each["mode"]} for each in files]}}

@@ -188,14 +188,15 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class Refused(Exception):
-    """The task cannot be done, with a sentence that says why."""
+    """The task cannot be done; the message says why."""
 
 
 def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
-    """Start the training unless it was ever started; the result without its state."""
+    """Start the training unless it was ever started; return the result without its state."""
     before = begun(directory)
     if before["state"] != "absent":
-        return {"changed": False, "msg": f"The training in {directory} was started before; it is {before['state']}."}
+        message = f"The training in {directory} was started before; its state is {before['state']}."
+        return {"changed": False, "msg": message}
     if module.check_mode:
         return {"changed": True, "msg": f"The training would be started in {directory}."}
     bad = [name for name in module.params["env"] if not NAME.fullmatch(str(name)) or name in FIXED]
@@ -203,9 +204,9 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
         raise Refused(f"These names in env cannot be set in a shell: {', '.join(map(repr, sorted(bad)))}.")
     if module.params["strict_shell"] and has_pipe(module.params["command"]) and not sees_pipes():
         raise Refused(
-            "The command joins programs by a pipe, and no shell of this host sees a failure inside of one: there is no "
-            "bash, and sh knows no pipefail. Take an image with bash, or set strict_shell to false (train_strict_shell "
-            "in a job), with which only the last program of a pipe decides."
+            "The command contains a pipe, but no shell of this host notices a failure inside a pipe: there is no bash, "
+            "and sh does not support pipefail. Use an image with bash, or set strict_shell to false "
+            "(train_strict_shell in a job), so that only the last program of a pipe counts."
         )
     launch = Launch(directory, secrets.token_hex(8))
     try:
@@ -215,24 +216,25 @@ def start(module: AnsibleModule, directory: str) -> dict[str, Any]:
     home = str(Path.home())
     clean = ["env", "-i", f"PATH={os.environ.get('PATH', os.defpath)}", f"HOME={home}"]
     setsid = module.get_bin_path("setsid", required=True)
-    # The shell is gone at once; what it leaves behind has a session of its own and none of our pipes.
+    # The shell ends at once; the process that it leaves behind has a session of its own and none of our pipes.
     behind = '"$0" "$@" </dev/null >/dev/null 2>&1 &'
     module.run_command(["sh", "-c", behind, setsid, *clean, *command], check_rc=True, expand_user_and_vars=False)
     try:
         won = launch.won()
     except TimeoutError as error:
         raise Refused(f"The training in {directory} could not be started: {error}. Is the disk full?") from error
-    words = "is started" if won else "was started by somebody else in the same moment"
-    return {"changed": won, "msg": f"The training in {directory} {words}."}
+    how = "was started" if won else "was started by another task at the same moment"
+    return {"changed": won, "msg": f"The training in {directory} {how}."}
 
 
 def stop(module: AnsibleModule, directory: str) -> dict[str, Any]:
-    """End the training with all its processes; the result without its state."""
+    """End the training with all its processes; return the result without its state."""
     before = state_of(directory)
     child = living_pid(directory, "child")
     running = before["state"] == "running" or bool(members(directory, child))
     if not running:
-        return {"changed": False, "killed": 0, "msg": f"Nothing runs in {directory}; it is {before['state']}."}
+        message = f"Nothing runs in {directory}; the state of the training is {before['state']}."
+        return {"changed": False, "killed": 0, "msg": message}
     if module.check_mode:
         return {"changed": True, "killed": 0, "msg": f"The training in {directory} would be ended."}
     if before["state"] == "running":
@@ -247,10 +249,10 @@ def stop(module: AnsibleModule, directory: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, required_if=[("state", "started", ["command"])], supports_check_mode=True)
-    # A secret must not show in the arguments that Ansible returns, but a value such as "1" or the run's own path must
-    # not be blotted out of everything else either. So the arguments are returned without env, and nothing is blotted
-    # out.
+    # A secret must not show in the arguments that Ansible returns, but Ansible must not mask a value such as "1" or the
+    # run's own path everywhere else either. So the arguments are returned without env, and nothing is masked.
     module.no_log_values = set()
     shown = {"module_args": {name: value for name, value in module.params.items() if name != "env"}}
     directory = os.path.abspath(module.params["dir"])

@@ -226,7 +226,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def to_result(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what `look` found, as the module returns it."""
+    """Turn what `look` returns into the module's result."""
     streams = {name: found.pop(name) for name in ("log", "metrics", "gpu")}
     del found["now"], found["activity"]
     return {
@@ -240,6 +240,7 @@ def to_result(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     request = {**module.params, "dir": os.path.abspath(module.params["dir"])}
     if request["max_bytes"] < 1:

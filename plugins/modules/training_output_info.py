@@ -149,9 +149,9 @@ NOTHING: dict[str, Any] = {"places": [], "files": 0, "bytes": 0, "complete": Tru
 
 
 def elsewhere(params: dict[str, Any], output_dir: str) -> dict[str, Any]:
-    """Return what was left outside of the output directory; nothing where the training's start is not known."""
+    """Find files that the training left outside its output directory; nothing when its start is unknown."""
     try:
-        # By the clock of the file system, on which the new files lie too.
+        # By the clock of the file system, which also dates the new files.
         since = os.stat(os.path.join(params["dir"], "started_at")).st_mtime
     except OSError:
         return NOTHING
@@ -161,6 +161,7 @@ def elsewhere(params: dict[str, Any], output_dir: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     params = module.params
     output_dir = params["output_dir"] or os.path.join(params["dir"], "output")

@@ -139,13 +139,14 @@ ARGUMENTS = {
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENTS, supports_check_mode=True, mutually_exclusive=[("last_days", "start_time")]
     )
     params = module.params
     try:
         if params["last_days"] is not None and params["last_days"] < 1:
-            raise BadRequest(f"The option last_days is {params['last_days']}; the least is 1.")
+            raise BadRequest(f"The option last_days is {params['last_days']}; give at least 1.")
         query = BillQuery(
             kind=params["kind"],
             object_id=params["instance"],

@@ -67,6 +67,7 @@ PROVIDER = "vastai"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=API, supports_check_mode=True)
     try:
         found = shared.open_account_api(module, PROVIDER).variables().read()

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.vastai_instance: one pod on Vast.ai towards a wanted state."""
+"""The module podyard.gpu.vastai_instance: brings one pod on Vast.ai into a state."""
 
 from __future__ import annotations
 
@@ -516,6 +516,7 @@ PROVIDER = "vastai"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=instance.ARGUMENTS,
         supports_check_mode=True,

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.vastai_offer_info: what Vast.ai's market has now."""
+"""The module podyard.gpu.vastai_offer_info: what Vast.ai's market offers now."""
 
 from __future__ import annotations
 
@@ -200,6 +200,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:

@@ -89,6 +89,7 @@ PROVIDER = "vastai"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec={"instance": {"type": "str"}, **API}, supports_check_mode=True)
     try:
         found = ssh_keys.read(shared.open_account_api(module, PROVIDER).keys(module.params["instance"]))

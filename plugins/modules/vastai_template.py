@@ -200,7 +200,7 @@ PROPERTIES = {
 
 
 def environment(module: AnsibleModule) -> dict[str, str] | None:
-    """Variables and ports, which a template holds together. None: neither was given."""
+    """Return variables and ports, which a template keeps in one place; None when neither is given."""
     env, ports = take_environment(module), module.params["ports"]
     if env is None and ports is None:
         return None
@@ -208,6 +208,7 @@ def environment(module: AnsibleModule) -> dict[str, str] | None:
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={**shared.STATE, **PROPERTIES, "ports": {"type": "list", "elements": "str"}},
         supports_check_mode=True,

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module podyard.gpu.vastai_template_info: show the templates of a Vast.ai account."""
+"""The module podyard.gpu.vastai_template_info: templates of a Vast.ai account."""
 
 from __future__ import annotations
 
@@ -107,6 +107,7 @@ PROVIDER = "vastai"
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=shared.INFO, supports_check_mode=True)
     try:
         found = shared.gather(module, PROVIDER, "template")

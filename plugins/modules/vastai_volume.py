@@ -133,6 +133,7 @@ PROPERTIES = {"size": {"type": "int"}, "machine_id": {"type": "int"}, "search": 
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={**shared.STATE, **PROPERTIES},
         supports_check_mode=True,

@@ -76,7 +76,7 @@ def test_a_full_disk_keeps_no_pod(cloud, job, playbook, disk):
     assert process.wait(timeout=RUN_TIMEOUT) != 0
     said = playbook.output()
     assert not cloud.living(f"podyard-{job.name}-"), said
-    assert "could not be started; this is done without it" in said and "are proved gone" in said
+    assert "could not be started; its work is done without it" in said and "are proved gone" in said
     assert "Traceback" not in said
     file.unlink()
     wait_for(lambda: job.record["pods"][0]["gone_proved"], "the guard's correction")

@@ -236,8 +236,8 @@ def test_a_stop_that_its_provider_refuses_names_the_pod(story):
     said = story.call("stop", code=2, run_id=story.vastai.id, stop_fetch="false", environ={"VAST_API_KEY": "f" * 64})
     [pod] = story.vastai.living
     words = " ".join(said.split())
-    assert f"NOT GIVEN BACK: {pod['name']} ({pod['id']} on vastai) costs" in words and "end it by: curl" in words
-    assert "nothing was rented" not in said.rpartition("See whether all are over")[2]
+    assert f"NOT GIVEN BACK: {pod['name']} ({pod['id']} on vastai) costs" in words and "end it with: curl" in words
+    assert "nothing was rented" not in said.rpartition("Check that all runs are over")[2]
 
 
 def test_stop_ends_a_run_whatever_its_controller_does(story):

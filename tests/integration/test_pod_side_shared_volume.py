@@ -15,7 +15,7 @@ import pytest
 from harness import REPOSITORY
 from pod_side import playing, serving, wait_for
 
-SEND = "podyard.gpu.dataset : Send what differs and prove that it arrived"
+SEND = "podyard.gpu.dataset : Send and verify the files that differ"
 PREPARE = REPOSITORY / "roles" / "workspace" / "files" / "prepare.sh"
 # Stands in for a Python whose venv takes as long as two files say: `begun` counts, and `go` is waited for.
 SLOW_PYTHON = """#!/bin/sh

@@ -327,7 +327,7 @@ def test_check_mode_only_looks(plays, run):
         ({"max_cost": 1}, "max_cost needs usd_per_hour"),
         ({"poll_interval": 0}, "must be more than 0"),
         ({"stall_timeout": -1}, "must not be negative: stall_timeout"),
-        ({"rented_at": "yesterday"}, "rented_at is no RFC 3339 time: 'yesterday'"),
+        ({"rented_at": "yesterday"}, "rented_at is not an RFC 3339 time: 'yesterday'"),
         ({"checkpoints": ["../x"]}, "leads out of the tree"),
         ({"max_cots": 1}, "Unsupported parameters"),
     ],

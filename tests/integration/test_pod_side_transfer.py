@@ -304,7 +304,7 @@ def cut_a_push(plays, tmp_path, method, **options):
 def test_a_push_goes_on_over_a_new_connection(plays, tmp_path, method):
     ran = cut_a_push(plays, tmp_path, method)
     assert ran.code == 0, ran.output
-    assert "it goes on over a new connection" in ran.output
+    assert "it continues over a new connection" in ran.output
     assert content(tmp_path / "there") == content(tmp_path / "source")
     assert 0 < len(ran["transfer"]["sent"]) <= 4
 
@@ -377,8 +377,8 @@ def test_an_unreachable_host_is_said_so(plays, tmp_path):
     [
         ({"src": "/no/such/place"}, "There is no /no/such/place on this machine"),
         ({"include": ["../x"]}, "leads out of the tree"),
-        ({"delete": True, "include": ["*.py"]}, "delete is for a push without include"),
-        ({"bandwidth_limit": -1}, "cannot be negative"),
+        ({"delete": True, "include": ["*.py"]}, "delete works only for a push without include"),
+        ({"bandwidth_limit": -1}, "must not be negative"),
         ({"reconnects": -1}, "reconnects must not be negative"),
         ({"sorce": "x"}, "Unsupported parameters"),
     ],

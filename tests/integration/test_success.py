@@ -19,7 +19,7 @@ def test_a_pod_stays_whose_results_are_not_here(job, playbook):
     job.variables |= {"train_artifacts": [], "train_artifacts_max_gb": 0.000001}
     done = playbook.run(job)
     assert done.code == 2
-    assert "The command has ended with exit code 0, and 1 of its processes go on" in done.output
+    assert "The command ended with exit code 0 and left 1 process running" in done.output
     assert job.record["outcome"] == "kept"
     assert "The output was not fetched: it has 5." in job.record["error"]
     (pod,) = job.record["pods"]
@@ -63,7 +63,7 @@ def test_results_come_home_from_wherever_they_lie(tmp_path):
     with serving(tmp_path / "server") as server, playing(server, tmp_path / "plays") as plays:
         ran = plays.run(role)
     assert ran.code == 2, ran.output
-    told = ran["podyard.gpu.artifacts : See whether all that was asked for is here"]["msg"]
+    told = ran["podyard.gpu.artifacts : Check that everything requested was fetched"]["msg"]
     assert "nothing that matches modle.bin" in told
     assert "All of the output (1 file, 100 B) is in" in told
     assert "results" in told and "elsewhere" in told

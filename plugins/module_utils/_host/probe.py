@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measuring the pod that this runs on: GPUs, file system, Python, torch."""
+"""Measure the pod that this runs on: GPUs, file system, Python, torch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ Run = Callable[[list[str]], tuple[int, str, str]]
 
 _FIELDS = ("index", "name", "uuid", "memory.total", "memory.free", "utilization.gpu", "driver_version")
 _NUMBERS = ("index", "memory.total", "memory.free", "utilization.gpu")
-# Network file systems, whose figures of free space are those of the whole cluster (RunPod's volumes show as fuse or
-# mfs).
+# Network file systems, whose free space is that of the whole cluster (RunPod's volumes show as fuse or mfs).
 _NETWORK = re.compile(r"^(fuse|mfs|nfs|cifs|smb|ceph|lustre|gluster|beegfs|9p|virtiofs)")
 
-# Prints one line of JSON after a mark. The alarm ends it whatever hangs: its default action needs no Python to run.
+# Prints one line of JSON after a mark. The alarm ends it even if Python hangs: its default action needs no Python code.
 _COMPUTE = r"""
 import json, signal, sys, time
 signal.alarm(int(sys.argv[1]))
@@ -57,11 +56,11 @@ tell()
 """
 
 
-# What nvidia-smi says instead of a number that a sound GPU does not have, or that this user may not see.
+# What nvidia-smi prints for a number that a healthy GPU may lack, or that this user may not see.
 _UNKNOWN = re.compile(
     r"\[?(n/a|not (supported|available|found)|insufficient permissions|no permission)\]?", re.IGNORECASE
 )
-# What it says of a GPU that nothing will run on until its host was looked after.
+# What it prints for a GPU that is unusable until its host is repaired.
 _BROKEN = re.compile(
     r"\berr(or|!)|requires? reset|reset required|\blost\b|fallen off|fail(ed|ure)|unable to determine|timed? ?out",
     re.IGNORECASE,
@@ -69,12 +68,12 @@ _BROKEN = re.compile(
 
 
 def _number(text: str) -> int | None:
-    """Return a number as nvidia-smi prints it; None for `[N/A]` and the like."""
+    """Read a number as nvidia-smi prints it; None for `[N/A]` and the like."""
     return int(float(text)) if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text) else None
 
 
 def _cells(cells: list[str]) -> tuple[list[str], list[str]]:
-    """Return the cells of a GPU's line that say that it is broken, and those not understood, each with its field."""
+    """Return the cells of a GPU's line that report a broken GPU, and those that are not readable, with their fields."""
     odd = [
         (f"{field} of GPU {cells[0][:100]!r} is {cell[:100]!r}", cell)
         for field, cell in zip(_FIELDS, cells)
@@ -85,7 +84,7 @@ def _cells(cells: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _listed(output: str, versions: dict[str, str | None]) -> list[dict[str, Any]]:
-    """Return the GPUs of nvidia-smi's lines; `driver_version` goes into `versions`."""
+    """Read the GPUs from nvidia-smi's lines; `driver_version` goes into `versions`."""
     found: list[dict[str, Any]] = []
     trouble: list[str] = []
     for line in output.splitlines():
@@ -108,16 +107,15 @@ def _listed(output: str, versions: dict[str, str | None]) -> list[dict[str, Any]
         )
         versions["driver_version"] = cells[6]
     if found:
-        # A GPU that is lost may have no line of its own any more; these words are all there is of it.
+        # A GPU that is lost may have no regular line any more; this text is all that is left of it.
         found[0]["faults"] += trouble
     return found
 
 
 def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | None]:
-    """Ask nvidia-smi: the GPUs, `driver_version` and `cuda_version`, and what went wrong.
+    """Ask nvidia-smi; return the GPUs, `driver_version` and `cuda_version`, and what went wrong.
 
-    Of each GPU `faults` are what nvidia-smi says of one that is broken, `unreadable` what it says where a number should
-    be and that means nothing known.
+    For each GPU, `faults` are reports of a broken GPU, `unreadable` is unknown text where a number should be.
     """
     versions: dict[str, str | None] = {"driver_version": None, "cuda_version": None}
     if shutil.which("nvidia-smi") is None:
@@ -128,7 +126,7 @@ def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | N
     if code != 0:
         return [], versions, f"nvidia-smi ended with {code}: {words[:300]}"
     found = _listed(output, versions)
-    # The CUDA version that a driver supports stands only in the head of the plain table.
+    # Only the header of the plain table shows the CUDA version that the driver supports.
     _code, table, _error = run(["nvidia-smi"])
     match = re.search(r"CUDA Version:\s*([\d.]+)", table)
     versions["cuda_version"] = match[1] if match else None
@@ -136,7 +134,7 @@ def gpus(run: Run) -> tuple[list[dict[str, Any]], dict[str, str | None], str | N
 
 
 def _file_system(path: str) -> str:
-    """Type of the file system on which an existing path lies."""
+    """Return the type of the file system of an existing path."""
     real, best = os.path.realpath(path), ("", "unknown")
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
         for line in mounts:
@@ -149,7 +147,7 @@ def _file_system(path: str) -> str:
 
 
 def disk(path: str) -> dict[str, Any]:
-    """Describe the file system at `path`, and whether something can be written there."""
+    """Measure the file system at `path`, and try to write to it."""
     found: dict[str, Any] = dict.fromkeys(("fstype", "network", "total_gb", "free_gb", "error"))
     found.update(path=path, exists=os.path.isdir(path), writable=False)
     if not found["exists"]:
@@ -170,7 +168,7 @@ def disk(path: str) -> dict[str, Any]:
 
 
 def directory(path: str) -> dict[str, Any]:
-    """Whether the user of this login can work in a directory: it is there and writable, or can be made."""
+    """Find out whether the user of this login can work in a directory: it is writable, or can be created."""
     place = os.path.abspath(os.path.expanduser(path))
     nearest = place
     while not os.path.isdir(nearest) and nearest != "/":
@@ -180,7 +178,7 @@ def directory(path: str) -> dict[str, Any]:
     except KeyError:
         user = f"number {os.geteuid()}"
     try:
-        # Tried, not asked: what the modes allow a read-only or a network file system may still refuse.
+        # Tried for real: a read-only or network file system may refuse what the modes allow.
         os.rmdir(tempfile.mkdtemp(dir=nearest, prefix=".podyard-"))
     except OSError:
         return {"path": place, "usable": False, "user": user}
@@ -188,7 +186,7 @@ def directory(path: str) -> dict[str, Any]:
 
 
 def python(run: Run, name: str, *, compute: bool, seconds: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Describe the Python that will train, and what its torch computed (None when it has none)."""
+    """Test the Python that will train; return what it is, and what its torch computed (None without torch)."""
     path = shutil.which(os.path.expanduser(name))
     found: dict[str, Any] = {"path": path, "version": None, "error": None}
     if path is None:

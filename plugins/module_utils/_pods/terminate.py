@@ -74,7 +74,7 @@ def _not_gone(provider: Provider, alive: Sequence[dict[str, Any]]) -> str:
     for result in alive:
         named = f"{result['name']} ({result['id'] or 'its id is unknown'})"
         why = str(result["reason"] or "its provider could not be asked").rstrip(".")
-        end = f"end it by: {provider.end_command(result['id'])}" if result["id"] else "look for it in the console"
+        end = f"end it with: {provider.end_command(result['id'])}" if result["id"] else "look for it in the console"
         price = f"{usd(result['usd_per_hour'])} per hour"
         sentences.append(f"the pod {named} on {result['provider']} may still bill {price} ({why}); {end}")
     return f"NOT PROVED GONE: {'; '.join(sentences)}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Laying out a training's files on a host before it is launched."""
+"""Write a training's files on a host before it is launched."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from . import supervisor
 from .runner import RUNNER, quoted_environment, shell_command, training_environment
 from .state import Record, read_text, state_of
 
-# The runner answers within milliseconds; a network volume that wakes up may take several seconds for each file.
+# The runner answers within milliseconds, but a sleeping network volume may take several seconds for each file.
 ANSWER_SECONDS = 30.0
 LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One attempt to start the training in `directory`, told from others by its `token`."""
+    """One attempt to start the training in `directory`; its `token` tells it from other attempts."""
 
     directory: str
     token: str
 
     @property
     def environment_file(self) -> str:
-        """Where the environment waits for the runner: on the container's own disk, never on one that outlives it."""
+        """The file from which the runner reads the environment: on the container's own disk, never on a volume."""
         return os.path.join(os.path.expanduser("~"), ".podyard", f"environment-{self.token}")
 
     def write(self, options: Mapping[str, Any]) -> list[str]:
@@ -54,7 +54,7 @@ class Launch:
         return ["sh", runner, self.directory, *settings, *shell]
 
     def _program(self, name: str, text: str) -> str:
-        """Put a program into the directory, where another attempt may be using it; its path."""
+        """Put a program into the directory, in one step since another attempt may be using it; return its path."""
         path = os.path.join(self.directory, name)
         self._write(f"{path}.{self.token}", text)
         os.replace(f"{path}.{self.token}", path)
@@ -67,7 +67,7 @@ class Launch:
             stream.write(text)
 
     def won(self) -> bool:
-        """Wait until the runner has settled who trains; true when it is the one of this attempt.
+        """Wait until it is decided which attempt trains; return whether it is this one.
 
         Raises TimeoutError.
         """
@@ -81,9 +81,9 @@ class Launch:
 
 
 def begun(directory: str) -> Record:
-    """Return the state of the training in `directory`, with the process of one that is being started now."""
+    """Return the state of the training in `directory`; if another attempt is starting it, wait for its process."""
     record = state_of(directory)
-    # It ends: without a process the training is lost after half a minute.
+    # This loop ends: without a process the training counts as lost after half a minute.
     while record["state"] == "running" and record["pid"] is None:
         time.sleep(LOOK_SECONDS)
         record = state_of(directory)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training has written as JSON, cleaned once, where it comes in.
+"""Clean the JSON that a training has written, once, where it is read.
 
-Everything behind this may write it as strict JSON, show it and compute with it. The file metrics.jsonl keeps the bytes
-as they came.
+All code after this may write it as strict JSON, show it and compute with it. The file metrics.jsonl keeps the original
+bytes.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 Row = dict[str, Any]
 # Names of metrics. A run that logs each layer of a large model has some hundreds.
 MOST_NAMES = 1000
-# Values in one line, with those inside of lists and objects.
+# Values in one line, including those inside lists and objects.
 MOST_VALUES = 5000
-# Characters of a text, of a name, and digits of a whole number: 10**40 is more than any count, and Python refuses to
+# Characters of a text and of a name, and digits of a whole number: 10**40 is more than any count, and Python refuses to
 # write a number of 4300 digits.
 MOST_TEXT, MOST_NAME, MOST_DIGITS = 2000, 200, 40
-# Lists in lists; what lies deeper is no measurement.
+# Lists within lists; a deeper value is not a measurement.
 MOST_DEPTH = 6
 CUT = "…"
 
 
 def json_lines(data: bytes) -> list[Row]:
-    """Return the JSON objects of a file with one per line, cleaned; other lines are left out.
+    """Read a file with one JSON object per line, clean them, and skip all other lines.
 
-    Numbers that JSON does not have are kept as text: "NaN", "Infinity". Half characters are kept as escapes, and what
-    is too long, too deep or too many is cut.
+    Numbers that JSON does not have become text: "NaN", "Infinity". Lone surrogates become escapes, and what is too
+    long, too deep or too many is cut.
     """
     found = []
     for line in data.splitlines():
@@ -60,12 +60,13 @@ def text(value: str, most: int = MOST_TEXT) -> str:
 
 
 class _Cleaner:
-    """Cleans one line, and counts its values."""
+    """Cleans one line and counts its values."""
 
     def __init__(self) -> None:
         self.left = MOST_VALUES
 
     def row(self, value: Row, depth: int = 0) -> Row:
+        """Clean an object."""
         return {
             text(name, MOST_NAME): self.value(each, depth + 1)
             for name, each in list(value.items())[:MOST_NAMES]
@@ -73,6 +74,7 @@ class _Cleaner:
         }
 
     def value(self, value: Any, depth: int) -> Any:
+        """Clean a value; one that is too deep becomes an ellipsis."""
         self.left -= 1
         if isinstance(value, str):
             return text(value)
@@ -86,7 +88,10 @@ class _Cleaner:
 
 
 def latest(into: Row, rows: Iterable[Row]) -> bool:
-    """Keep the last value of each metric in `into`; false when there are too many names, and new ones are left out."""
+    """Put the last value of each metric into `into`.
+
+    Return whether all fit; once there are too many names, new ones are left out.
+    """
     complete = True
     for row in rows:
         for name, value in row.items():
@@ -98,7 +103,7 @@ def latest(into: Row, rows: Iterable[Row]) -> bool:
 
 
 def number(value: Any) -> float | None:
-    """Return a finite number; None for everything else, booleans included."""
+    """Return a finite number; None for anything else, including booleans."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""List and end all processes of a training, and complete its record when it was ended from outside."""
+"""End all processes of a training, and complete its record when it was ended from outside."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import time
 from .state import living_pid, start_ticks, state_of
 from .supervisor import KILL_SECONDS, members, send
 
-# The runner writes the exit code within milliseconds after the training's end; on a network volume within seconds.
+# The runner writes the exit code within milliseconds of the training's end, on a network volume within seconds.
 BOOKS_SECONDS = 15.0
 LOOK_SECONDS = 0.05
 
 
 def settle(directory: str, *, killed: bool) -> None:
-    """Wait until the runner has written how the training ended; where it is gone, write that in its stead."""
+    """Wait until the runner has written how the training ended; if the runner is gone, write it instead."""
     deadline = time.monotonic() + BOOKS_SECONDS
     while state_of(directory)["state"] == "running" and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
@@ -40,17 +40,17 @@ def _put(directory: str, name: str, text: str) -> None:
 
 
 def end_all(directory: str, child: int | None, grace: float) -> tuple[int, int]:
-    """End all processes of a training: ask, wait `grace` seconds, kill.
+    """End all processes of a training: send SIGTERM, wait `grace` seconds, send SIGKILL.
 
     `child` is the process that waits for all the others and ends with the last of them. Return how many others there
-    were and how many were killed.
+    were and how many of them were killed.
 
-    Raises TimeoutError when a killed process does not go.
+    Raises TimeoutError when a killed process does not end.
     """
     asked: set[int] = set()
     killed: set[int] = set()
     deadline = time.monotonic() + grace
-    # As long as it waits, there is something left, though a look at /proc can miss what forks in the same moment.
+    # While it waits, something still runs, though a look at /proc can miss a process that forks at that moment.
     while (left := members(directory, child)) or _lives(child):
         fresh = [pid for pid in left if pid not in asked]
         send(fresh, signal.SIGTERM)
@@ -60,7 +60,7 @@ def end_all(directory: str, child: int | None, grace: float) -> tuple[int, int]:
         time.sleep(LOOK_SECONDS)
     deadline = time.monotonic() + KILL_SECONDS
     while (left := members(directory, child)) or _lives(child):
-        # Again and again: a process may have started another one between look and kill.
+        # Repeated, because a process may have started another one between look and kill.
         send(left, signal.SIGKILL)
         killed.update(left)
         time.sleep(LOOK_SECONDS)

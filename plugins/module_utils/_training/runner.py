@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script that runs one training on a host, and the environment that it gives it."""
+"""The script that runs one training on a host, and the environment that the training gets."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from collections.abc import Mapping
 from .supervisor import MARKER
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Variables that a shell may hold fast; assigning to them would end it.
+# Variables that are read-only in some shells; assigning to them would end the shell.
 FIXED = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"})
-# What belongs to a login or a process and not to the pod. PUBLIC_KEY is of no use to a training, and printing the
-# environment is a common habit.
+# Variables of a login or a process, not of the pod. A training has no use for PUBLIC_KEY, and programs often print
+# their environment.
 NOT_THE_PODS = FIXED | {
     *("HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "SHLVL", "TERM", "HOSTNAME", "MAIL", "_", "PUBLIC_KEY"),
     *("LS_COLORS", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "INIT_VERSION", "BASH_ENV", "ENV"),
 }
 
 # Arguments: directory, token, seconds between samples, file with the environment, directory to train in, Python,
-# seconds for which what the command leaves behind may be idle, command line of the shell (see `shell_command`).
-# The one who can make the directory `once` is the only one who ever trains here: making a directory is atomic on every
-# file system, also on network volumes that know no locks.
+# seconds for which processes that the command leaves behind may be idle, command line of the shell (see
+# `shell_command`).
+# Only the attempt that makes the directory `once` ever trains here: making a directory is atomic on every file system,
+# even on network volumes without locks.
 RUNNER = r"""#!/bin/sh
-# Runs one training and keeps its books. Written by podyard.gpu.training.
+# Runs one training and records its state. Written by podyard.gpu.training.
 trap '' HUP
 dir=$1 token=$2 interval=$3 environment=$4 place=$5 python=$6 patience=$7
 shift 7
@@ -63,7 +64,7 @@ sample() {
 beat() {
   nap=
   trap '[ -z "$nap" ] || kill "$nap" 2>/dev/null; exit 0' TERM
-  # $$ is the runner also here; without it nobody would ever end this loop.
+  # $$ is the runner here too; this loop ends when the runner does.
   while kill -0 "$$" 2>/dev/null; do
     time=$(now)
     put heartbeat "$time"
@@ -76,14 +77,14 @@ beat() {
 
 put started_at "$(now)"
 put pid "$(identity "$$")"
-# Freed before the exit code is written, so that a full disk cannot hide how the training ended.
+# Freed before the exit code is written, so that a full disk does not hide how the training ended.
 head -c 65536 /dev/zero >.reserve
 beat </dev/null >/dev/null 2>&1 &
 beat=$!
 # Ending the training's processes must not end its bookkeeping.
 trap ':' TERM INT
 if cd "$place"; then
-  # Read there and not here, where a variable of the training could take the place of one of ours.
+  # The inner shell reads the environment: here a variable of the training could replace one of ours.
   setsid "$python" -I "$dir/supervisor.py" "$dir" "$patience" \
     sh -c '. "$1" && rm -f "$1" && shift && exec "$@"' sh "$environment" "$@" </dev/null >>"$dir/train.log" 2>&1 &
   child=$!
@@ -101,14 +102,15 @@ rm -f "$environment"
 rm -f "$dir/.reserve"
 kill "$beat" 2>/dev/null
 put ended_at "$(now)"
-# A minute: a network volume may hang for a while, and this file is the one that counts.
+# Try for a minute: a network volume may hang for a while, and this file decides the outcome.
 tries=0
 until put exit_code "$code" || [ "$tries" -ge 12 ]; do tries=$((tries + 1)); sleep 5; done
 """
 
-# What bash reads before the command. `wait` without arguments ends with 0 whatever became of the jobs, so that one of
-# two trainings side by side could fail unseen; helpers that the command itself has ended are no failure. The list of
-# jobs goes through a file, since in a subshell it lacks those that have ended.
+
+# Bash reads this before the command. Its own `wait` without arguments returns 0 even if a job failed, so that one of
+# two trainings side by side could fail unseen; helpers that the command itself ended are not failures. The list of
+# jobs goes through a file, because in a subshell it lacks those that have ended.
 STRICT = r"""
 wait() {
   if [ $# -gt 0 ]; then
@@ -137,9 +139,9 @@ PIPE = re.compile(r"(?<![|>\\])\|(?!\|)")
 
 
 def shell_command(script: str, *, strict: bool) -> list[str]:
-    """Return the command line that runs the file `script` in the best shell there is.
+    """Return the command line that runs the file `script` in the best shell of this host.
 
-    `strict` makes it end with the first command that fails, also inside of a pipe where the shell can.
+    `strict` makes it end with the first command that fails, including inside a pipe if the shell can tell.
     """
     bash = shutil.which("bash")
     if not strict:
@@ -150,41 +152,41 @@ def shell_command(script: str, *, strict: bool) -> list[str]:
 
 
 def sees_pipes() -> bool:
-    """Whether a shell of this host can tell that a part of a pipe failed which is not its last one."""
+    """Return whether a shell of this host can tell that a part of a pipe failed other than the last one."""
     return shutil.which("bash") is not None or _sh_knows_pipefail()
 
 
 def _sh_knows_pipefail() -> bool:
     asked = ["/bin/sh", "-o", "pipefail", "-c", ":"]
-    # Nothing here has a module whose run_command could be called.
+    # There is no module object here whose run_command could be used.
     done = subprocess.run(asked, capture_output=True, check=False)  # pylint: disable=ansible-bad-function
     return done.returncode == 0
 
 
 def has_pipe(command: str) -> bool:
-    """Whether a shell command joins programs by a pipe; what is quoted or a comment does not count."""
+    """Return whether a shell command joins programs by a pipe, outside quotes and comments."""
     try:
         words = shlex.shlex(command, posix=True, punctuation_chars=True)
         words.whitespace_split = True
         return bool({"|", "|&"} & set(words))
     except ValueError:
-        # No simple command, such as one with a text of several lines in it.
+        # Not a simple command, for example one that contains a text of several lines.
         return bool(PIPE.search(command))
 
 
 def quoted_environment(values: Mapping[str, str]) -> str:
-    """Shell text that exports the values. Names that are no shell names are left out; no shell could pass them on."""
+    """Return shell text that exports the values, except those whose names no shell could pass on."""
     return "".join(f"export {name}={shlex.quote(text)}\n" for name, text in values.items() if NAME.fullmatch(name))
 
 
 def parse_environ(data: bytes) -> dict[str, str]:
-    """Parse the content of /proc/PID/environ."""
+    """Return the content of /proc/PID/environ as a dict."""
     pairs = (item.partition(b"=") for item in data.split(b"\0") if b"=" in item)
     return {os.fsdecode(name): os.fsdecode(value) for name, _equals, value in pairs}
 
 
 def parse_rp_environment(text: str) -> dict[str, str]:
-    """Parse /etc/rp_environment, which RunPod's images write at start: lines `export NAME="value"`.
+    """Return the content of /etc/rp_environment, which RunPod's images write at start: lines `export NAME="value"`.
 
     Values are not escaped there, so they are taken as they stand between the outer quotes.
     """
@@ -194,7 +196,7 @@ def parse_rp_environment(text: str) -> dict[str, str]:
 def pod_environment() -> dict[str, str]:
     """Return the environment that the container was given, which an SSH session lacks.
 
-    It is that of the container's first process, else the one that the image's start-up recorded.
+    It is that of the first process, completed by what the image's start-up recorded.
     """
     values: dict[str, str] = {}
     try:
@@ -211,19 +213,16 @@ def pod_environment() -> dict[str, str]:
 
 
 def search_path(*parts: str) -> str:
-    """One search path of several, each directory once, the first mention counts."""
+    """Join several search paths into one, each directory once, at its first place."""
     return ":".join(dict.fromkeys(folder for part in parts for folder in part.split(":") if folder))
 
 
 def training_environment(
     directory: str, run_id: str | None, path_prefix: list[str], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return all that a training sees, the later over the earlier.
-
-    That is the pod's environment, our own words, and what the user gave.
-    """
+    """Return the environment of a training: our defaults, the pod's own, and the user's, the later over the earlier."""
     login = {name: os.environ[name] for name in ("HOME", "USER", "LOGNAME", "SHELL") if name in os.environ}
-    # Without these the log arrives late, and in an encoding that knows no umlaut.
+    # Without these the log arrives late, and in an encoding that has only ASCII.
     values = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **login, **pod_environment()}
     values.update({str(name): "" if text is None else str(text) for name, text in given.items()})
     values["PATH"] = search_path(":".join(path_prefix), values.get("PATH", ""), os.environ.get("PATH", ""))

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the podyard.gpu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a training left on its host: state, new bytes of its files, checkpoints.
+"""Read what a training left on its host: its state, new bytes of its files, checkpoints.
 
-Needs nothing but the standard library and `_training_files`, since the follower also sends the text of both to the
-Python of a host.
+This file needs only the standard library and `files`, because the follower also sends the text of both to the Python of
+a host.
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ from .files import (
     stat_fields,
 )
 
-# Between the moment when the runner has won the right to train and the moment when its pid file is there lie
-# milliseconds, on a sleeping network volume seconds; after half a minute it has died in between.
+# From the moment when the runner wins the right to train until its pid file is there, milliseconds pass, on a sleeping
+# network volume seconds; after half a minute without one the runner has died.
 STARTING_SECONDS = 30.0
-# A checkpoint that was not written to for two seconds before the last heartbeat is complete. The heartbeat lies on the
-# same file system, so that no other clock is asked.
+# A checkpoint that was not written to for two seconds before the last heartbeat is complete. The heartbeat is on the
+# same file system, so that both times come from one clock.
 SETTLED_SECONDS = 2.0
-# How soon the end of a training is noticed; looking costs a few reads of small files.
+# How soon the end of a training is noticed; a look costs a few reads of small files.
 LOOK_SECONDS = 0.2
-# A tree with more files than this holds something else than checkpoints.
+# A tree with more files than this holds something other than checkpoints.
 MOST_FILES = 50_000
-# Bytes of names and times that one answer lists; longer ones are listed in part.
+# Bytes of names and times in one answer; a longer list is cut.
 MOST_LISTED = 8 << 20
-# Of the output, so many files are looked at for signs of life; more would keep a network volume busy.
+# Files of the output to look at for signs of life; more would keep a network volume busy.
 MOST_SIGNS = 2000
 STREAMS = ("log", "metrics", "gpu")
 Record = dict[str, Any]
-# Where a pod keeps its lease, if it has one. Below /tmp, since not every login may write elsewhere.
+# Where a pod keeps its lease, if it has one. Below /tmp, because not every login may write elsewhere.
 LEASE = "/tmp/podyard-lease"
 
 
 def _exit_code(directory: str) -> int | None:
-    """Return the exit code that the runner wrote; None when there is none. Raises ValueError for anything else."""
+    """Return the exit code that the runner has written; None when there is none. Raises ValueError for other text."""
     written = read_text(directory, "exit_code")
     if not written:
         return None
     if not re.fullmatch("[0-9]{1,3}", written, re.ASCII) or int(written) > 255:
-        raise ValueError(f"it holds no exit code: {written[:80]!r}")
+        raise ValueError(f"it does not contain an exit code: {written[:80]!r}")
     return int(written)
 
 
 def _begun(directory: str) -> float | None:
-    """Seconds since somebody won the right to train here, by the wall clock; None when nobody did."""
+    """Return the seconds since an attempt won the right to train here, by the wall clock; None if none did."""
     try:
         return time.time() - os.stat(os.path.join(directory, "once")).st_mtime
     except (FileNotFoundError, NotADirectoryError):
@@ -75,8 +75,8 @@ def _begun(directory: str) -> float | None:
 def state_of(directory: str) -> Record:
     """Return the state of the training in `directory`.
 
-    It has state, stopped, exit_code, pid, started_at, ended_at, seconds, heartbeat_age; and `trouble`, what could not
-    be read and why. The state is unknown where that decides it.
+    The record has state, stopped, exit_code, pid, started_at, ended_at, seconds, heartbeat_age; and `trouble`, what
+    could not be read and why. The state is `unknown` when that would decide it.
     """
     record: Record = {"state": "absent", "exit_code": None, "pid": None, "stopped": False, "trouble": {}}
     ask = functools.partial(attempt, record["trouble"])
@@ -85,10 +85,10 @@ def state_of(directory: str) -> Record:
     if "once" in record["trouble"]:
         record["state"] = "unknown"
     elif begun is not None:
-        # Read once: that of a training which starts in this moment may appear between two looks.
+        # Read once: the pid of a training that is just starting may appear between two reads.
         written = ask("pid", lambda: read_text(directory, "pid"))
         record["pid"] = ask("pid", lambda: process_of(written))
-        # Read after the process was looked for: it writes its exit code before it ends.
+        # Read after the look for the process, which writes its exit code before it ends.
         code = ask("exit_code", lambda: _exit_code(directory))
         if code is not None:
             record.update(state="failed" if code else "succeeded", exit_code=code, pid=None)
@@ -109,14 +109,14 @@ def _young(begun: float) -> bool:
 
 
 def _unreadable(trouble: dict[str, str]) -> bool:
-    """Whether what decides the state is there and could not be read; prose in place of an exit code was read."""
+    """Return whether a file that decides the state exists but could not be read; a wrong exit code was read."""
     return "pid" in trouble or not trouble.get("exit_code", "ValueError").startswith("ValueError")
 
 
 def _duration(directory: str, record: Record, written: str | None) -> float | None:
-    """Seconds from the start to the end, or to the last sign of life, or to now.
+    """Return the seconds from the start to the end, or to the last sign of life, or to now.
 
-    Those of a running one by the clock by which the kernel tells when its process has started: nobody sets that.
+    For a running training they come from the clock in which the kernel records a process's start; it is never set.
     """
     if record["pid"] is not None and hasattr(time, "CLOCK_BOOTTIME"):
         started = int((written or "").split()[1]) / os.sysconf("SC_CLK_TCK")
@@ -132,9 +132,9 @@ def _duration(directory: str, record: Record, written: str | None) -> float | No
 def checkpoints(
     directory: str, output: str, expressions: list[str], *, final: bool, trouble: dict[str, str] | None = None
 ) -> list[Record]:
-    """Files below `output` that one of the expressions names (see to_regex) and that are complete, newest first.
+    """List the complete files below `output` that one of the expressions matches (see to_regex), newest first.
 
-    What cannot be looked at is left out, and told in `trouble`.
+    What cannot be read is left out, and reported in `trouble`.
     """
     trouble = {} if trouble is None else trouble
     regexes = [re.compile(text, re.DOTALL) for text in expressions]
@@ -149,25 +149,25 @@ def checkpoints(
             record = {"path": path, "group": path[: min(ends)], "bytes": status.st_size, "mtime": status.st_mtime}
             room -= len(json.dumps(record, allow_nan=False))
             if room < 0:
-                trouble["checkpoints"] = f"their names have more than {MOST_LISTED} bytes; some are left out"
+                trouble["checkpoints"] = f"the list of them exceeds {MOST_LISTED} bytes; some are left out"
                 break
             found.append(record)
     return sorted(found, key=lambda record: (-record["mtime"], record["path"]))
 
 
 def look(request: Record) -> Record:
-    """Everything that is new since the last look.
+    """Return everything that is new since the last look.
 
     `request` has dir, output_dir, metrics_file, log_offset, metrics_offset, gpu_offset, checkpoints (expressions),
-    max_bytes, `activity`, whether signs of life are wanted, and `wait`: seconds to wait at most for the training to end
-    before looking. The result is that of `state_of` and `log`, `metrics`, `gpu` as `read_new` returns them,
-    `checkpoints`, `disk_free_gb`, `activity` as `activity` returns it, and `now`, the host's time; and what of its
-    lease is left, as `lease` returns it. A part that fails is left out, and told in `trouble`.
+    max_bytes, `activity` (whether to look for signs of life) and `wait` (the most seconds to wait for the training to
+    end before looking). The result is that of `state_of`, with `log`, `metrics` and `gpu` as `read_new` returns them,
+    `checkpoints`, `disk_free_gb`, `activity` as `activity` returns it, the rest of the lease as `lease` returns it, and
+    `now`, the host's time. A part that fails is left out, and reported in `trouble`.
     """
     directory = request["dir"]
     _wait_for_end(directory, request.get("wait") or 0.0)
     output = request.get("output_dir") or os.path.join(directory, "output")
-    # The state first: what is read after a training has ended is complete.
+    # The state first: whatever is read after the training has ended is complete.
     result = state_of(directory)
     ask = functools.partial(attempt, result["trouble"])
     final = result["state"] not in ("running", "unknown")
@@ -192,14 +192,14 @@ def look(request: Record) -> Record:
 
 
 def activity(directory: str, output: str) -> Record:
-    """Return signs of life that only grow or change while something works.
+    """Return signs of life, which only grow or change while something works.
 
-    These are `cpu_seconds` and `io_bytes` of all processes of the training, `output`, what its files look like, and
-    `gpus`, percent and used memory in MiB where the kernel itself shows them. What is not known is null.
+    They are `cpu_seconds` and `io_bytes` of all processes of the training, `output` (a summary of its files), and
+    `gpus`: percent and used memory in MiB where the kernel itself reports them. What is not known is null.
     """
     cpu = io = None
     for pid, fields, alone in _workers(directory):
-        # Of the process that only waits for the others, their time counts that it has collected.
+        # For the process that only waits for the others, count the time of those that it has reaped.
         ticks = sum(int(text) for text in fields[13 if alone else 11 : 15])
         cpu = (cpu or 0.0) + ticks / os.sysconf("SC_CLK_TCK")
         moved = None if alone else bytes_moved(pid)
@@ -211,9 +211,9 @@ def activity(directory: str, output: str) -> Record:
 
 
 def _workers(directory: str) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield the training's processes with their fields, and whether one only waits for the others.
+    """Yield the training's processes: pid, fields of /proc/PID/stat, and whether it only waits for the others.
 
-    The one that waits has none of the training's environment.
+    The one that waits was started without the training's environment.
     """
     mark = b"PODYARD_RUN_DIR=" + os.fsencode(directory)
     living = {pid: fields for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (fields := stat_fields(pid))}
@@ -229,7 +229,7 @@ def _workers(directory: str) -> Iterator[tuple[int, list[str], bool]]:
 
 
 def _kernel_gpus() -> list[Record]:
-    """Percent and used memory in MiB of each GPU of a kind whose driver tells them in files."""
+    """Return percent and used memory in MiB of each GPU whose driver reports them in files."""
     found = []
     for place in sorted(glob.glob("/sys/class/drm/card*/device/gpu_busy_percent"))[:64]:
         texts = [read_text(os.path.dirname(place), name) or "" for name in ("gpu_busy_percent", "mem_info_vram_used")]
@@ -241,7 +241,7 @@ def _kernel_gpus() -> list[Record]:
 def lease() -> Record:
     """Return what is left of the pod's lease: `lease_ends_in` (seconds) and `lease_ends_at` (by the pod's clock).
 
-    Both are null when the pod has no lease or its watcher is gone.
+    Both are null when the pod has no lease, or the program that enforces it no longer runs.
     """
     try:
         pid, begun = (read_text(LEASE, "on") or "").split()
@@ -258,9 +258,9 @@ def lease() -> Record:
 
 
 def _wait_for_end(directory: str, seconds: float) -> None:
-    """Return when the training has ended, or after `seconds`.
+    """Wait until the training has ended, at most for `seconds`.
 
-    Waiting here instead of there saves connections, and money.
+    Waiting on the host instead of the controller saves connections, and notices the end sooner.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and state_of(directory)["state"] == "running":
@@ -276,7 +276,7 @@ def _free(directory: str) -> float | None:
 
 
 def packed(result: Record) -> str:
-    """Return a result of `look` as four lines: one of JSON, and the bytes of each file, compressed and in base64."""
+    """Write a result of `look` as four lines: one of JSON, and the bytes of each file, compressed and in base64."""
     copy = dict(result)
     lines = []
     for name in STREAMS:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a training's command and wait for every process that it leaves behind.
 
-The text of this file is also written to the host and run there as a program, so it needs nothing but the standard
-library and imports nothing of this collection.
+The text of this file is also written to the host and run there as a program, so it needs only the standard library and
+imports nothing of this collection.
 
-`python -I _training_supervisor.py DIRECTORY SECONDS COMMAND...` ends with the exit code that counts for the run.
+`python -I supervisor.py DIRECTORY SECONDS COMMAND...` ends with the exit code that counts for the run.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import sys
 import time
 from types import FrameType
 
-# By this variable every process of a training can be told, wherever it went in the process tree.
+# This variable marks every process of a training, wherever it is in the process tree.
 MARKER = "PODYARD_RUN_DIR"
 # How soon the end of the last process is noticed.
 LOOK_SECONDS = 0.2
-# Workers and pipes end within milliseconds after the program that they belong to.
+# Workers and pipes end within milliseconds of the program that they belong to.
 SETTLE_SECONDS = 0.6
-# Processor time is averaged over this long, so that one burst is not taken for work, nor one pause for its end.
+# Processor time is averaged over this span, so that a burst does not count as work, nor a pause as its end.
 WINDOW_SECONDS = 10.0
 # Share of one processor that all processes together must use to count as working. A training that feeds a GPU keeps at
-# least one processor half busy; servers of curves and logs, idle notebooks and agents use a few percent.
+# least one processor half busy; servers for curves and logs, idle notebooks and agents use a few percent.
 BUSY_SHARE = 0.2
 # An idle GPU shows a percent or two now and then.
 BUSY_PERCENT = 5.0
-# Between the request to end (SIGTERM) and the kill: enough to write a checkpoint of some GB.
+# Between SIGTERM and SIGKILL: enough to write a checkpoint of some GB.
 GRACE_SECONDS = 30.0
-# Seconds for the kernel to take apart a killed process; one that holds tens of GB of GPU memory takes a while.
+# Seconds for the kernel to clean up a killed process; one that holds tens of GB of GPU memory takes a while.
 KILL_SECONDS = 20.0
-# Processes that a message names, and characters of each; more would bury it.
+# Processes that a message names, and characters of each, to keep it readable.
 NAMED, SHOWN = 5, 80
-# How processes end that were asked to: SIGHUP, SIGINT, SIGTERM. A script that ends its helpers has not failed.
+# Exit codes of processes that were asked to end: SIGHUP, SIGINT, SIGTERM. A script that ends its helpers did not fail.
 ASKED_TO_END = frozenset({129, 130, 143})
 STOPPED = 128 + signal.SIGTERM
 PR_SET_CHILD_SUBREAPER = 36
@@ -48,7 +48,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 def _fields(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat from the state on; None where only a zombie is left, or nothing."""
+    """Return the fields of /proc/PID/stat from the state on; None for a zombie and for no process."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             fields = stream.read().rpartition(")")[2].split()
@@ -72,9 +72,9 @@ def _is_marked(pid: int, mark: bytes) -> bool:
 
 
 def members(directory: str, root: int | None) -> list[int]:
-    """Return the living processes of the training: all below `root`, and all that inherited its environment.
+    """Return the living processes of the training in `directory`: all below `root`, and all with its environment.
 
-    The environment catches what left the tree, such as workers in sessions of their own whose parent is gone. `root`
+    The environment finds those that left the tree, such as workers in their own sessions whose parent is gone. `root`
     itself, which only waits for the others, is not among them.
     """
     parents = _parents()
@@ -89,7 +89,7 @@ def members(directory: str, root: int | None) -> list[int]:
 
 
 def _name(pid: int) -> str:
-    """Return a process as a message names it: `123 (python train.py)`."""
+    """Return what a message calls a process: `123 (python train.py)`."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
             words = stream.read(4096).replace(b"\0", b" ").decode("utf-8", "replace")
@@ -100,13 +100,13 @@ def _name(pid: int) -> str:
 
 
 def _ticks(pids: list[int]) -> dict[int, int]:
-    """Return the processor time that each process and its ended children have used, in the kernel's ticks."""
+    """Return the processor time of each process and its ended children, in the kernel's ticks."""
     stats = ((pid, _fields(pid)) for pid in pids)
     return {pid: sum(map(int, fields[11:15])) for pid, fields in stats if fields is not None}
 
 
 def _holds_gpu(pid: int) -> bool:
-    """Whether a process has opened a GPU. Only of a process that is ours can that be seen."""
+    """Return whether a process has opened a GPU. Only our own processes show that."""
     try:
         files = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
     except OSError:
@@ -115,7 +115,7 @@ def _holds_gpu(pid: int) -> bool:
 
 
 def _gpu_is_busy(directory: str) -> bool:
-    """Whether one of the last samples of the GPU shows work."""
+    """Return whether one of the last samples of the GPU shows work."""
     try:
         with open(os.path.join(directory, "gpu.jsonl"), "rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - 4096))
@@ -133,7 +133,7 @@ def _gpu_is_busy(directory: str) -> bool:
 
 
 class Activity:
-    """Tells for how long processes have done nothing: they used neither a processor nor the GPU."""
+    """Measures how long processes have been idle: using neither a processor nor the GPU."""
 
     def __init__(self, directory: str, pids: list[int], window: float) -> None:
         self.directory, self.window = directory, window
@@ -141,7 +141,7 @@ class Activity:
         self._before = _ticks(pids)
 
     def idle(self, pids: list[int]) -> float:
-        """Seconds since these processes were last seen at work."""
+        """Return the seconds since these processes were last seen at work."""
         now = time.monotonic()
         if now - self._since >= self.window:
             after = _ticks(pids)
@@ -154,7 +154,10 @@ class Activity:
 
 
 class Supervisor:
-    """One command and all that comes of it. `patience` is how long what it leaves behind may be idle."""
+    """Runs one command and waits for its processes.
+
+    `patience` is for how many seconds processes that the command leaves behind may be idle.
+    """
 
     def __init__(self, directory: str, patience: float) -> None:
         self.directory, self.patience = directory, patience
@@ -162,18 +165,18 @@ class Supervisor:
         self.code = 0
 
     def run(self, command: list[str]) -> int:
-        """Run the command to the end of its last process; the exit code that counts for the run."""
+        """Run the command until its last process ends; return the exit code that counts for the run."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            # Whoever ends the training means its processes. A handler and not SIG_IGN, which they would inherit.
+            # A signal that ends the training is for its processes. They would inherit SIG_IGN, but not a handler.
             signal.signal(number, _ignored)
-        # What loses its parent becomes a child of this process, so that its end and its exit code are known.
+        # A process that loses its parent becomes a child of this one, so that its end and its exit code are known.
         _libc_call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if self._is_stopped():
             return STOPPED
-        # Held to the end: one that is thrown away looks for the end of its process, which is for `_awaited` to see.
+        # Kept in a variable: a discarded Popen would reap its process, but `_awaited` must see its end.
         main = subprocess.Popen(command, start_new_session=True)  # pylint: disable=ansible-bad-function
         if self._is_stopped():
-            # Whoever stops it may have looked before there was a process to end.
+            # The one who stops the training may have looked before there was a process to end.
             send([main.pid], signal.SIGTERM)
         self.code = _awaited(main.pid)
         left = self._settled()
@@ -182,40 +185,41 @@ class Supervisor:
         return self.code
 
     def _settled(self) -> list[int]:
-        """Return what still runs when everything has ended that ends with the command anyway."""
+        """Return what still runs after a short wait for the processes that end with the command anyway."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while (left := self._look()) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
         return left
 
     def _look(self) -> list[int]:
-        """Return what still runs, after taking note of what has ended."""
+        """Return what still runs, after recording what has ended."""
         while True:
             goes_on = self._reap()
             left = members(self.directory, os.getpid())
-            # Each time anew: what was forked a moment ago has yet to become the program that it is to be.
+            # Read the names each time: a process that was just forked becomes another program a moment later.
             self.names.update({pid: _name(pid) for pid in left})
             if left or not goes_on:
                 return left
-            # A process that forks and ends while /proc is read can hide its child; the kernel knows that there is one.
+            # A process that forks and ends while /proc is read can hide its child, but the kernel knows of that child.
             time.sleep(LOOK_SECONDS)
 
     def _wait_for(self, left: list[int]) -> None:
         names = ", ".join(map(_name, left[:NAMED])) + (f" and {len(left) - NAMED} more" if left[NAMED:] else "")
-        says = f"The command has ended with exit code {self.code}, and {len(left)} of its processes go on: {names}."
+        count = f"{len(left)} process{'' if len(left) == 1 else 'es'}"
+        says = f"The command ended with exit code {self.code} and left {count} running: {names}."
         if self.code:
-            tell(f"{says} They are ended.")
+            tell(f"{says} It failed, so what it left is ended.")
             self._end(left)
             return
-        tell(f"{says} The run goes on until they end.")
+        tell(f"{says} The run continues until the last of its processes ends.")
         activity = Activity(self.directory, left, min(WINDOW_SECONDS, max(self.patience / 4, LOOK_SECONDS)))
         while left:
             time.sleep(LOOK_SECONDS)
             left = self._look()
             if left and activity.idle(left) >= self.patience:
                 tell(
-                    f"For {self.patience:g} s these processes have used neither a processor nor the GPU, so they are "
-                    f"no training and are ended: {', '.join(map(_name, left[:NAMED]))}."
+                    f"These processes have used neither a processor nor the GPU for {self.patience:g} s, so they are "
+                    f"not training and are ended: {', '.join(map(_name, left[:NAMED]))}."
                 )
                 self._end(left)
                 return
@@ -223,20 +227,20 @@ class Supervisor:
             self.code = STOPPED
 
     def _is_stopped(self) -> bool:
-        """Whether somebody has asked for the training's end."""
+        """Return whether the training was asked to stop."""
         return os.path.exists(os.path.join(self.directory, "stopped"))
 
     def _reap(self) -> bool:
-        """Take note of what has ended by itself and not well; whether there are more children."""
+        """Record processes that ended by themselves and failed; return whether there are more children."""
         ended, goes_on = _ended()
         for pid, code in ended:
             if code and code not in ASKED_TO_END and pid in self.names:
-                tell(f"The process {self.names[pid]}, which the command had left running, ended with exit code {code}.")
+                tell(f"The process {self.names[pid]}, which the command left running, ended with exit code {code}.")
                 self.code = self.code or code
         return goes_on
 
     def _end(self, left: list[int]) -> None:
-        """Ask the processes to end, then kill them. How they end says nothing about the run."""
+        """Ask the processes to end, then kill them. Their exit codes do not count for the run."""
         for number, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
             deadline = time.monotonic() + patience
             send(left, number)
@@ -245,20 +249,20 @@ class Supervisor:
                 _ended()
                 left = members(self.directory, os.getpid())
                 if number == signal.SIGKILL:
-                    # Again and again: a process may have started another one between look and kill.
+                    # Repeated, because a process may have started another one between look and kill.
                     send(left, number)
         if left:
-            tell(f"These processes do not end, not even when they are killed: {', '.join(map(_name, left[:NAMED]))}.")
+            tell(f"These processes did not end, even after SIGKILL: {', '.join(map(_name, left[:NAMED]))}.")
 
 
 def tell(sentence: str) -> None:
-    """Put a sentence into the training's log."""
+    """Write a sentence to the training's log."""
     sys.stderr.write(f"podyard: {sentence}\n")
     sys.stderr.flush()
 
 
 def send(pids: list[int], number: int) -> None:
-    """Send a signal to those of the processes that are still there."""
+    """Send a signal to those of the processes that still exist."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -267,11 +271,11 @@ def send(pids: list[int], number: int) -> None:
 
 
 def _ignored(_number: int, _frame: FrameType | None) -> None:
-    """Stands in for a signal's default action."""
+    """Do nothing, in place of a signal's default action."""
 
 
 def _libc_call(name: str, *arguments: int) -> bool:
-    """Call a function of the C library that Python has no name for; whether that worked."""
+    """Call a function of the C library that Python does not offer; return whether it worked."""
     try:
         return bool(getattr(ctypes.CDLL(None), name)(*arguments) == 0)
     except (OSError, AttributeError):
@@ -284,7 +288,7 @@ def _exit_code(status: int) -> int:
 
 
 def _awaited(main: int) -> int:
-    """Wait for one child, and take leave of every other one that ends meanwhile; its exit code."""
+    """Wait for one child and return its exit code; reap every other one that ends meanwhile."""
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == main:
@@ -292,7 +296,7 @@ def _awaited(main: int) -> int:
 
 
 def _ended() -> tuple[list[tuple[int, int]], bool]:
-    """Return the children that ended since the last call, each with its exit code, and whether there are more."""
+    """Return the children that have ended since the last call, each with its exit code, and whether there are more."""
     found: list[tuple[int, int]] = []
     while True:
         try:

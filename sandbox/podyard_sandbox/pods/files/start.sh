@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a pod's image does when its container starts, in the order of the official images: hook, SSH if PUBLIC_KEY is
-# set, the environment for interactive shells, hook, and then nothing for ever.
+# What a pod's image does when its container starts, in the order of the official images: a hook, SSH if PUBLIC_KEY is
+# set, the environment for interactive shells, a hook, and then nothing, forever.
 set -e
 
 run_hook() {
@@ -14,8 +14,8 @@ run_hook() {
     fi
 }
 
-# Host keys are as new as the container: they are made here, and the container disk does not outlive it. They are
-# made side by side, and RSA with 2048 bits, because somebody waits for this pod.
+# Each container has new host keys: they are made here, and the container's disk does not survive it. They are made in
+# parallel, and RSA has only 2048 bits, because somebody is waiting for this pod.
 make_host_keys() {
     local type made=()
     for type in rsa ecdsa ed25519; do
@@ -82,5 +82,5 @@ setup_ssh
 export_env_vars
 run_hook /post_start.sh post-start
 echo "Start script(s) finished, Pod is ready to use."
-# Not exec: PID 1 stays this shell, which collects processes whose parents ended.
+# Without exec, so that this shell stays PID 1 and reaps processes whose parents have ended.
 sleep infinity

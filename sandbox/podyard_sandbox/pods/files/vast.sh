@@ -3,14 +3,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What Vast.ai runs in the place of an image's entrypoint in its ssh and jupyter modes: keys, sshd, onstart, and from
-# then on the keys that come later. Unlike the container's disk, nothing here knows whether this is the first start.
+# What Vast.ai runs instead of an image's entrypoint in its ssh and jupyter modes: it installs keys, starts sshd, runs
+# onstart, and then installs keys that are added later. It does not know whether this is the first start; only the
+# container's disk shows that.
 
 platform=/run/vast
 file=~/.ssh/authorized_keys
 seen=""
 
-# Keys that were taken away go, keys that are new come, and what else the file holds stays, unless it is written anew.
+# Remove keys that were withdrawn and add new ones. Other lines of the file stay, unless the whole file is rewritten.
 install_keys() {
     local now
     now=$(stat -c '%i %z' "$platform/keys")
@@ -32,8 +33,8 @@ install_keys() {
     if [[ -e $platform/spoiled ]]; then chmod 666 "$file"; else chmod 600 "$file"; fi
 }
 
-# Host keys belong to the container: a start anew keeps them, a new container has its own. RSA with 2048 bits, and all
-# side by side, because somebody waits for this pod.
+# Host keys belong to the container: a restart keeps them, a new container has its own. They are made in parallel, and
+# RSA has only 2048 bits, because somebody is waiting for this pod.
 make_host_keys() {
     local type made=()
     for type in rsa ecdsa ed25519; do
@@ -56,7 +57,7 @@ sleep @SSHD_DELAY@
 cp "$platform/onstart.sh" /root/onstart.sh
 chmod 755 /root/onstart.sh
 touch /root/hasbooted
-# An onstart that never ends must keep neither this script nor a key from its work.
+# In the background, so that an onstart that never ends does not keep keys from being installed.
 bash /root/onstart.sh &
 while sleep 0.5; do
     install_keys

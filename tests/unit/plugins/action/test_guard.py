@@ -59,7 +59,7 @@ def test_check_mode_releases_nothing(arguments):
 
 
 def test_what_it_cannot_do_without(arguments):
-    with pytest.raises(AnsibleActionFail, match=r"To arm a guard, project and run_id must be given"):
+    with pytest.raises(AnsibleActionFail, match=r"The guard was not armed: give project and run_id"):
         act(ActionModule, {"run_dir": arguments["run_dir"]})
     with pytest.raises(AnsibleActionFail, match=r"nothing was rented: .*azure"):
         act(ActionModule, {**arguments, "providers": ["azure"]})

@@ -68,7 +68,7 @@ def test_it_is_shown_written_and_returned(arguments, shown, tmp_path, check_mode
 
 def test_a_refused_plan_is_shown_and_written_too(arguments, shown, tmp_path, monkeypatch):
     found = hashed(monkeypatch)
-    with pytest.raises(AnsibleActionFail, match=r"Nothing is rented, for 2 reasons:\n  - .*\n  - "):
+    with pytest.raises(AnsibleActionFail, match=r"Nothing was rented, for 2 reasons:\n  - .*\n  - "):
         act(action.ActionModule, {**arguments, "pod": {"gpus": ["RTX 4090"], "max_price": 0.1}, "output_gb": 50})
     plan = json.loads((tmp_path / "runs" / "r1" / "plan.json").read_text())
     assert len(plan["problems"]) == 2

@@ -56,7 +56,7 @@ def test_what_the_provider_says_of_a_lost_pod(run_dir):
     assert taken["outcome"] == "lost" and taken["interruption"]["kind"] == "gone"
     assert taken["interruption"]["stage"] == "provision" and taken["interruption"]["seen_at"].endswith("Z")
     silent = ask("lost_pod", run_dir, pod=POD, pods=None, trouble="HTTP 503.", ended_itself=False)
-    assert silent["interruption"] is None and silent["error"].endswith("what became of it: HTTP 503.")
+    assert silent["interruption"] is None and silent["error"].endswith("what happened to it: HTTP 503.")
 
 
 def test_check_mode_is_told():
@@ -71,10 +71,10 @@ def test_check_mode_is_told():
     ("about", "with_dir", "facts", "said"),
     [
         ("fate", True, {}, "value of about must be one of"),
-        ("search", False, {"attempts": 1, "deadline": 1}, r"name its directory \(run_dir\)"),
+        ("search", False, {"attempts": 1, "deadline": 1}, r"give its directory \(run_dir\)"),
         ("search", True, {"attempts": 1}, "about search needs these facts too: deadline"),
-        ("search", True, {"attempts": 1, "deadline": 1, "begin": 1}, r"go by begin; did you mean began\?"),
-        ("search", True, {"attempts": 1, "deadline": 1, "now": 1}, "does not go by now"),
+        ("search", True, {"attempts": 1, "deadline": 1, "begin": 1}, r"does not use begin; did you mean began\?"),
+        ("search", True, {"attempts": 1, "deadline": 1, "now": 1}, "does not use now"),
         ("lost_pod", True, {}, "needs these facts too: pod, diagnosis, ended_itself"),
         ("kept_pod", True, {"pod": POD, "pods": []}, r"podyard-digits-r1-0-1 \(77\) is not among the run's pods"),
     ],

@@ -128,7 +128,7 @@ class TestRunStatus:
         ("arguments", "sentence"),
         [
             ({"run_ids": "r9"}, "There is no run r9: neither a directory in .*runs nor a pod has that id"),
-            ({"run_ids": "../x"}, "is no id of a run"),
+            ({"run_ids": "../x"}, "is not a run id"),
             ({"run_ids": "latest", "runs_dir": "none"}, "There is no run in"),
             ({"pod_timeout": 0}, "pod_timeout is a number of seconds"),
             ({"format": "yaml"}, "value of format must be one of"),
@@ -165,7 +165,7 @@ class TestRunInfo:
         monkeypatch.setenv("VAST_URL", "http://127.0.0.1:9")
         [run] = act(run_info.ActionModule)["runs"]
         [left] = run["left"]
-        assert left.startswith(f"{NAME} (7 on vastai) costs USD 0.50 per hour; end it by: curl ")
+        assert left.startswith(f"{NAME} (7 on vastai) costs USD 0.50 per hour; end it with: curl ")
         assert "0123456789abcdef" not in left
         monkeypatch.delenv("VAST_API_KEY")
         monkeypatch.setenv("HOME", str(runs))
@@ -262,18 +262,18 @@ class TestPodShell:
     def test_a_terminal_that_cannot_be_opened(self, runs, monkeypatch, tmp_path):
         connect(runs)
         monkeypatch.setattr(pod_shell, "terminal_of", lambda pid: str(tmp_path / "none"))
-        with pytest.raises(AnsibleActionFail, match=r"The terminal cannot be lent to ssh .* By hand: ssh"):
+        with pytest.raises(AnsibleActionFail, match=r"This terminal cannot be given to ssh .* by hand: ssh"):
             act(pod_shell.ActionModule)
 
     @pytest.mark.parametrize(
         ("change", "arguments", "sentence"),
         [
-            ({}, {}, "The run r1 has no pod any more; it is kept"),
+            ({}, {}, "The run r1 has no pod any more; its outcome is kept"),
             ({"outcome": "running"}, {}, "has no pod that can be reached yet; it is at stage verify"),
             ({}, {"run_id": "r9"}, "There is no run 'r9'"),
-            ({}, {"run_id": "all", "runs_dir": "none"}, r"one run; name one\.$"),
-            ({}, {"run_id": "all"}, r"one run; name one\. There are: r\d, r\d\.$"),
-            ({}, {"run_id": "r1,r2"}, r"one run; name one\. There are: r1, r2\.$"),
+            ({}, {"run_id": "all", "runs_dir": "none"}, r"one run only; name one\.$"),
+            ({}, {"run_id": "all"}, r"one run only; name one\. These match: r\d, r\d\.$"),
+            ({}, {"run_id": "r1,r2"}, r"one run only; name one\. These match: r1, r2\.$"),
         ],
     )
     def test_refusals(self, runs, change, arguments, sentence):

@@ -203,7 +203,7 @@ def test_a_name_that_cannot_be_made_fails_only_when_strict(provider, parse):
     provider.answers = [[pod()], [pod()], [pod()]]
     assert list(parse(hostname="{{ no_such_variable }}").hosts) == [f"podyard-digits-{RUN}-0-1"]
     assert list(parse(hostname="{{ pod_region }}").hosts) == [f"podyard-digits-{RUN}-0-1"]
-    with pytest.raises(AnsibleParserError, match=r"name of the pod .* \(abc123\) cannot be made: .*no_such_var"):
+    with pytest.raises(AnsibleParserError, match=r"name of the pod .* \(abc123\) cannot be built: .*no_such_var"):
         parse(hostname="{{ no_such_variable }}", strict=True)
 
 
@@ -255,9 +255,7 @@ def test_a_wrong_option_may_end_the_whole_run_too(provider, parse, monkeypatch):
 def test_an_option_that_there_is_not_is_warned_of(provider, parse, warned):
     provider.answers = [[pod()]]
     parse(filter=["pod_gpu == 'L4'"], strict=True)
-    assert [line.partition(" has ")[2] for line in warned] == [
-        "the option filter, which there is not; did you mean filters?"
-    ]
+    assert [line.partition(" has ")[2] for line in warned] == ["an unknown option filter; did you mean filters?"]
 
 
 def test_key_and_url_reach_the_driver_and_may_be_templates(providers, parse, monkeypatch):

@@ -81,9 +81,9 @@ def test_totals_that_are_not_sent_are_added_up(bills):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"kind": "all", "pod_id": "p1"}, "pod_id needs kind to be pods, and it is all"),
+        ({"kind": "all", "pod_id": "p1"}, "pod_id needs kind to be pods, but it is all"),
         ({"kind": "pods", "network_volume": "v1"}, "network_volume needs kind to be network_volumes"),
-        ({"last_n": 0}, "last_n is 0; the least is 1"),
+        ({"last_n": 0}, "last_n is 0; give at least 1"),
         ({"start_time": "yesterday"}, "start_time is 'yesterday'; write it like 2026-06-01"),
         ({"end_time": "2026-06-01 12:00"}, "end_time is '2026-06-01 12:00'"),
         ({"last_n": 3, "start_time": "2026-06-01"}, "mutually exclusive"),

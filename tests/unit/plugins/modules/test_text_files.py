@@ -76,7 +76,7 @@ def test_a_short_text_is_not_blotted_out_of_everything(runner, tmp_path):
     ("change", "words"),
     [
         ({"dest": "code/x"}, "needs an absolute path"),
-        ({"mode": "u+x"}, "a mode as '0644', not 'u+x'"),
+        ({"mode": "u+x"}, "a mode such as '0644', not 'u+x'"),
         ({"dest": "/dev/null/x"}, "The file /dev/null/x cannot be written: Not a directory."),
     ],
 )
@@ -88,4 +88,4 @@ def test_what_cannot_be_written(runner, files, change, words):
 def test_what_was_written_is_read_back(runner, files, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda source, _target: os.unlink(source))
     message = runner.fail(text_files.main, files=files)["msg"]
-    assert "does not hold what was written to it" in message
+    assert "does not contain what was written to it" in message

@@ -125,7 +125,7 @@ def test_a_training_lasts_as_long_as_the_last_of_its_processes(pod, way):
     found = pod.ended()
     assert (found["state"], found["exit_code"]) == ("succeeded", 0), found["log"]
     assert (pod.home / "model.bin").exists()
-    assert "The command has ended with exit code 0" in found["log"]
+    assert "The command ended with exit code 0" in found["log"]
     assert "python3 -c" in found["log"]
 
 
@@ -134,14 +134,14 @@ def test_a_training_that_is_left_behind_and_fails_fails_the_run(pod, way):
     pod.start(LEFT[way].format(work=working(0.7, "sys.exit(5)")), background_timeout=60)
     found = pod.ended()
     assert (found["state"], found["exit_code"]) == ("failed", 5), found["log"]
-    assert "which the command had left running, ended with exit code 5" in found["log"]
+    assert "which the command left running, ended with exit code 5" in found["log"]
 
 
 def test_a_helper_that_never_ends_does_not_keep_a_run_for_ever(pod):
     pod.start("sleep 1000 & echo $! >helper\necho two", background_timeout=0.5)
     found = pod.ended()
     assert (found["state"], found["exit_code"]) == ("succeeded", 0), found["log"]
-    assert "so they are no training and are ended" in found["log"]
+    assert "so they are not training and are ended" in found["log"]
     assert supervisor._fields(int(pod.text("helper"))) is None
 
 
@@ -154,7 +154,7 @@ def test_what_a_command_that_failed_leaves_behind_is_ended_at_once(pod):
 
 def test_stop_ends_what_is_left_behind_and_that_is_no_success(pod):
     pod.start(f"nohup {working(1000)} >out 2>&1 & echo $! >left", background_timeout=600)
-    until(lambda: "go on" in pod.log(), "the end of the command")
+    until(lambda: "running: " in pod.log(), "the end of the command")
     result = pod.stop(grace=5)
     assert (result["state"], result["exit_code"]) == ("failed", 128 + signal.SIGTERM)
     assert supervisor._fields(int(pod.text("left"))) is None

@@ -290,4 +290,4 @@ def test_invoices_need_another_range(do):
     refused = expect("GET", "/api/v1/invoices/").reply({"success": False, "msg": "when is needed"})
     assert "when is needed" in do(vastai_billing_info, refused, failing=True, kind="invoices")["msg"]
     assert "write it like" in do(vastai_billing_info, failing=True, start_time="yesterday")["msg"]
-    assert "the least is 1" in do(vastai_billing_info, failing=True, last_days=0)["msg"]
+    assert "give at least 1" in do(vastai_billing_info, failing=True, last_days=0)["msg"]

@@ -167,7 +167,7 @@ def test_prose_in_place_of_an_exit_code_is_none(tmp_path, prose):
     (tmp_path / "pid").write_text("1 1 another\n")
     record = module.state_of(str(tmp_path))
     assert (record["state"], record["exit_code"]) == ("lost", None)
-    assert record["trouble"]["exit_code"].startswith("ValueError: it holds no exit code")
+    assert record["trouble"]["exit_code"].startswith("ValueError: it does not contain an exit code")
 
 
 @pytest.mark.parametrize("name", ["pid", "exit_code"])

@@ -415,7 +415,7 @@ def test_a_pod_that_does_not_end(cloud, orders, monkeypatch):
     guard.stand()
     assert guard.give_back() is False
     error = RunFile(orders.run_dir).read().error
-    assert "NOT PROVED GONE" in error and "mine1" in error and "0.69" in error and "end it by" in error
+    assert "NOT PROVED GONE" in error and "mine1" in error and "0.69" in error and "end it with" in error
     assert len(cloud.ended()) >= 2
 
 
