@@ -165,7 +165,7 @@ class RunPod(HttpProvider):
             if not page.get("hasNextPage") and cursor is None:
                 return pods
             if cursor is None or cursor in seen:
-                raise errors.BadAnswer("RunPod's list of pods goes round in circles; it cannot be read to its end.")
+                raise errors.BadAnswer("The pages of RunPod's list of pods repeat, so it cannot be read to its end.")
             seen.add(cursor)
             query = {"cursor": cursor}
 

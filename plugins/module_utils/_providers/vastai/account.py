@@ -93,7 +93,7 @@ def _pages(api: VastSession, path: str, filters: Mapping[str, Any]) -> list[Mapp
         if token is None:
             return found
         if token in seen:
-            raise errors.BadAnswer("Vast.ai's list of charges goes round in circles; it cannot be read.")
+            raise errors.BadAnswer("The pages of Vast.ai's list of charges repeat, so it cannot be read to its end.")
         seen.add(token)
         query["after_token"] = token
 

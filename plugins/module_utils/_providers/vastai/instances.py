@@ -65,7 +65,7 @@ def rows(api: VastSession) -> list[Mapping[str, Any]]:
                 raise errors.BadAnswer(f"Vast.ai listed {len(known)} of {total} instances and then no more.")
             return [*known.values()]
         if token in seen:
-            raise errors.BadAnswer("Vast.ai's list of instances goes round in circles; it cannot be read.")
+            raise errors.BadAnswer("The pages of Vast.ai's list of instances repeat, so it cannot be read to its end.")
         seen.add(token)
         query = {**query, "after_token": token}
 

@@ -61,11 +61,11 @@ def _objection(raw: Mapping[str, Any], field: str, broken: tuple[str, Any], own:
     sign, wanted = broken
     if field == "datacenter" and not own:
         kind = "in no data centre" if wanted else "in a data centre"
-        return Objection("clouds", f"is on a host {kind}, and {'SECURE' if wanted else 'COMMUNITY'} is wished")
+        return Objection("clouds", f"is on a host {kind}, and {'SECURE' if wanted else 'COMMUNITY'} is required")
     label, factor = LABELS.get(field, (field, 1))
     has = value_of(raw, field)
     whose = "the option search" if own else f"a default, search: {spelled(field)}=any takes it away"
-    words = f"has {label} {_shown(has, factor)}, and {_SIGNS[sign]}{_shown(wanted, factor)} is wished"
+    words = f"has {label} {_shown(has, factor)}, and {_SIGNS[sign]}{_shown(wanted, factor)} is required"
     if field == "direct_port_count" and not own:
         return Objection("ports", words, _gap(has, wanted))
     return Objection("search", f"{words} ({whose})", _gap(has, wanted))

@@ -397,7 +397,7 @@ def test_an_answer_that_cannot_be_read_is_not_an_empty_list(body):
 
 def test_a_list_that_goes_round_is_refused():
     page = expect("GET", LIST).reply(listed(rows.instance(), next_token="x"))
-    with Conversation(page, page) as api, pytest.raises(errors.BadAnswer, match="in circles"):
+    with Conversation(page, page) as api, pytest.raises(errors.BadAnswer, match="repeat"):
         driver(api).list_pods()
 
 
