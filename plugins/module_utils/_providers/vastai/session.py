@@ -159,7 +159,8 @@ class VastSession(ApiSession):
             return errors.NotFound(lead, **facts)
         if status == 410:
             return errors.BadAnswer(
-                f"{lead} The provider no longer offers this request: look for a newer release of this collection.", **facts
+                f"{lead} The provider no longer offers this request: look for a newer release of this collection.",
+                **facts,
             )
         kinds: Mapping[int, type[errors.CloudError]] = {
             402: errors.PaymentRequired,
