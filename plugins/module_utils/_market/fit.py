@@ -14,7 +14,6 @@ from .._core.places import REGIONS, sort
 from .._core.units import major_minor, usd
 from .._core.values import number
 from .._providers.base import Provider
-from . import fit
 
 CLOUDS = ("SECURE", "COMMUNITY")
 #: The largest number of GPUs in one machine of any provider.
@@ -78,7 +77,7 @@ def _of_bids(providers: Mapping[str, Provider], query: OfferQuery) -> Iterator[s
             f"the option bid is {usd(query.bid)}, but interruptible is false, and only interruptible pods have a bid. "
             "Set interruptible to true, or leave bid out."
         )
-    if query.bid is not None and fit.over(query.bid, query.max_price):
+    if query.bid is not None and over(query.bid, query.max_price):
         yield (
             f"the option bid ({usd(query.bid)} per hour) is above the option max_price ({usd(query.max_price)} per "
             "hour): a contract at that bid would be given back at once."

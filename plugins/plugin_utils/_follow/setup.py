@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -116,7 +117,7 @@ class Probe:
             self._host.drop_master()
             raise
         said, _newline, code = done.output.decode(errors="replace").rpartition("\n")
-        if not code.isdigit():
+        if not re.fullmatch("[0-9]{1,3}", code):
             raise AnsibleConnectionFailure(f"its shell broke off: {done.error or said or 'without a word'}")
         return Answer(int(code), said.rstrip("\n"), seconds)
 

@@ -8,6 +8,7 @@ Source: Vast.ai's description of its API and its own command line tool.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -329,7 +330,7 @@ def _volume_call(verb: str, now: Mapping[str, Any] | None, path: str, body: Any)
 def _made_volume(data: Any) -> Mapping[str, Any] | None:
     """Return the volume that was made: the answer names it ``V.20118481``, which holds its number."""
     number_ = (text(mapping(data).get("volume_name")) or "").rpartition(".")[2]
-    return {"id": int(number_)} if number_.isdigit() else None
+    return {"id": int(number_)} if re.fullmatch("[0-9]{1,19}", number_) else None
 
 
 def volume_offers(store: ResourceStore, given: Mapping[str, Any], size: int) -> list[Mapping[str, Any]]:

@@ -99,9 +99,17 @@ def value_of(raw: Mapping[str, Any], field: str) -> Any:
         return bool(raw.get("external"))
     if field == "reliability2" and raw.get("reliability2") is None:
         return raw.get("reliability")
-    if field == "driver_version" and raw.get("driver_version"):
-        return driver_version(str(raw["driver_version"]))
+    if field == "driver_version":
+        return _driver_version(raw.get("driver_version"))
     return raw.get(field)
+
+
+def _driver_version(value: Any) -> int | None:
+    """Return the version as the service compares it; None for one that cannot be read: the user did not write it."""
+    try:
+        return driver_version(str(value)) if value else None
+    except errors.BadRequest:
+        return None
 
 
 def _holds(raw: Mapping[str, Any], field: str, sign: str, wanted: Any) -> bool:

@@ -217,6 +217,14 @@ def test_a_volume_is_rented_on_the_cheapest_machine_and_then_there(do):
     assert do(vastai_volume, *check, name="data", size=15, check=True)["changed"] is True
 
 
+@pytest.mark.parametrize("name", ["V.²", "V.", "V." + "9" * 5000])
+def test_a_volume_whose_number_cannot_be_read_is_looked_up(do, name):
+    offers = expect("POST", ROOM).reply({"offers": [{"id": 6, "storage_cost": 0.1}]})
+    made = expect("PUT", VOLUMES).reply({"success": True, "volume_name": name})
+    script = (volumes(), volumes(), offers, made, volumes(VOLUME))
+    assert do(vastai_volume, *script, name="data", size=15, consistency_grace=0)["volume"]["id"] == "8"
+
+
 def test_a_lost_answer_is_no_second_volume(do):
     offers = expect("POST", ROOM).reply({"offers": [{"id": 6, "storage_cost": 0.1}]})
     lost = expect("PUT", VOLUMES).drop()

@@ -273,6 +273,12 @@ def test_each_filter_that_an_offer_breaks_is_an_objection(raw, wishes, wish, wor
     assert words in objection.reason
 
 
+@pytest.mark.parametrize("version", ["unknown", "1.2.3.4", "²", ["535"]])
+def test_a_driver_version_that_cannot_be_read_breaks_a_filter_and_is_no_fault_of_the_user(version):
+    (offer,) = near(rows.offer(driver_version=version), filters={"driver_version": {"lt": 570000000}})
+    assert "less than 5.7e+08 is required" in offer.objections[0].reason
+
+
 def test_fewer_gpus_to_a_pod_come_near_where_there_are_not_so_many():
     fewer = expect("POST", SEARCH, body=lambda body: body["num_gpus"] == {"lt": 8})
     with Conversation(GPUS, found(), fewer.reply({"offers": [rows.offer(num_gpus=4)]})) as api:
