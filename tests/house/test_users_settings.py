@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,13 @@ def test_no_command_is_expanded_here(path):
     assert [node.lineno for node in named if node not in told] == [], path
 
 
+#: The beginning of an option as ssh takes it after -o.
+SSH_OPTION = re.compile(
+    r"(UserKnownHostsFile|ConnectTimeout|IdentityFile|IdentitiesOnly|StrictHostKeyChecking|Control(Master|Path|Persist)"
+    r"|ServerAlive\w+|Compression|Ciphers|HostKeyAlias|BatchMode|RequestTTY|ProxyCommand|ForwardAgent)="
+)
+
+
 @pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/")])
 def test_command_lines_of_ssh_have_one_home(path):
     if path.endswith("module_utils/_pods/ssh_options.py"):
@@ -71,9 +79,13 @@ def test_command_lines_of_ssh_have_one_home(path):
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    own = [word for word in words if word.startswith(("UserKnownHostsFile=", "ConnectTimeout=", "IdentityFile="))]
-    allowed = {"plugins/plugin_utils/_common/ssh.py", "plugins/plugin_utils/_inventory/ssh.py"}
-    assert not own or path in allowed, f"{path} makes a command line of its own: {own}"
+    own = [word for word in words if SSH_OPTION.match(word)]
+    assert not own, f"{path} makes a command line of its own: {own}"
+
+
+@pytest.mark.parametrize("word", ["StrictHostKeyChecking=no", "ControlPath=none", "Ciphers=^aes128-gcm@openssh.com"])
+def test_an_option_of_ssh_is_recognised(word):
+    assert SSH_OPTION.match(word)
 
 
 @pytest.mark.parametrize("path", [path for path in tracked(".py") if path.startswith("plugins/plugin_utils/")])

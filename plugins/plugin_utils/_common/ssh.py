@@ -9,8 +9,8 @@ looking at a pod that may be gone need more. The options, and the shared master 
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -23,27 +23,12 @@ from ansible.utils.path import makedirs_safe, unfrackpath
 from ...module_utils._core.shown import clean
 from ...module_utils._pods.lease import RENEW
 from ...module_utils._pods.programs import MOST_OUTPUT, Call, TooLong, TooMuch, run
-from ...module_utils._pods.ssh_options import environment
+from ...module_utils._pods.ssh_options import environment, first_options, inventory_arguments
 
 # ssh's own exit code for "the connection failed"; no script of ours ends with it.
 SSH_FAILED = 255
-# A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, and a lost packet
-# harms nothing.
-KEEP_ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
 # The connection plugin of this collection; its hosts are pods, and nothing of the user's decides how they are reached.
 POD = "podyard.gpu.pod"
-# Of a host of the user's own inventory the user's settings say how it is reached, but none of them may start a shell in
-# the place of our command, lend the agent, or hang up since something else is forwarded already.
-HARMLESS = (
-    "-o", "BatchMode=yes",
-    "-o", "IgnoreUnknown=RemoteCommand",
-    "-o", "RemoteCommand=none",
-    "-o", "RequestTTY=no",
-    "-o", "ForwardAgent=no",
-    "-o", "ForwardX11=no",
-    "-o", "ClearAllForwardings=yes",
-    "-o", "PermitLocalCommand=no",
-)  # fmt: skip
 # Stands before a script's output, since a pod's shell start-up files may print a banner.
 MARK = b"@podyard@\n"
 
@@ -91,23 +76,10 @@ class SshHost:
         if connection.transport == POD:
             socket = option("control_path")
             return cls("ssh", label or option("host"), option("host"), tuple(connection.arguments()), bool(socket))
-        arguments = [*HARMLESS, *shlex.split(option("ssh_args") or "")]
-        if option("host_key_checking") is False:
-            arguments += ["-o", "StrictHostKeyChecking=no"]
-        if option("port") is not None:
-            arguments += ["-o", f"Port={option('port')}"]
-        if option("private_key_file"):
-            arguments += ["-o", f'IdentityFile="{os.path.expanduser(option("private_key_file"))}"']
-        if option("remote_user"):
-            arguments += ["-o", f'User="{option("remote_user")}"']
-        arguments += ["-o", f"ConnectTimeout={option('timeout')}"]
-        arguments += shlex.split(option("ssh_common_args") or "") + shlex.split(option("ssh_extra_args") or "")
         address = option("host")
-        control_path = _control_path(option, address, arguments)
-        if control_path:
-            arguments += ["-o", f'ControlPath="{control_path}"']
+        arguments = inventory_arguments(option, functools.partial(_control_path, option, address))
         shared = any("controlpath" in text.lower() for text in arguments)
-        return cls(option("ssh_executable"), label or address, address, (*arguments, *KEEP_ALIVE), shared)
+        return cls(option("ssh_executable"), label or address, address, arguments, shared)
 
     @property
     def chooses_cipher(self) -> bool:
@@ -117,18 +89,9 @@ class SshHost:
     def options(self, *, own: bool = False, bulk: bool = False) -> list[str]:
         """Return the ssh program and its options, without the host.
 
-        With `own` it is a connection of its own instead of the shared one; with `bulk` one that is made for many bytes:
-        AES-GCM first, which moves about 1.4 times as much as the default cipher, and no compression, which Ansible's
-        default arguments switch on.
+        With `own` it is a connection of its own instead of the shared one; with `bulk` one that is made for many bytes.
         """
-        # ssh takes the first value that it is given for an option.
-        first = ["-S", "none", "-o", "ControlMaster=no"] if own or bulk else []
-        if bulk:
-            first += [
-                "-o",
-                "Compression=no",
-                *([] if self.chooses_cipher else ["-o", "Ciphers=^aes128-gcm@openssh.com"]),
-            ]
+        first = first_options(own, bulk, self.chooses_cipher)
         # -C wins over Compression=no, wherever it stands.
         rest = [text for text in self.arguments if not (bulk and text == "-C")]
         return [self.executable, *first, *rest]

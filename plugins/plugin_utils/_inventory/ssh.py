@@ -12,19 +12,22 @@ import functools
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...module_utils._core.pod import RUNNING
 from ...module_utils._pods.connection import Connection
-from ...module_utils._pods.ssh_options import NO_FILES, quoted
+from ...module_utils._pods.ssh_options import SHARED, THIS_KEY_ONLY, host_key_options
 from ...module_utils._providers import registry
 
 # What ansible-core uses by default, and no file of the user's: neither their ansible.cfg nor their
 # ~/.ssh/config decides. Who means to add something says so in ansible_ssh_extra_args.
-_SSH_ARGS = shlex.join([*NO_FILES, "-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s"])
+_SSH_ARGS = shlex.join(SHARED)
+_THIS_KEY_ONLY = shlex.join(THIS_KEY_ONLY)
+#: The key of a start that is not known yet is believed once.
+_FIRST_KEY = "accept-new"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -44,11 +47,6 @@ def address(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
 @functools.lru_cache
 def _commands_by_proxy(provider: str) -> bool:
     return registry.capabilities(provider).commands_by_proxy
-
-
-def ssh_options(options: Iterable[str]) -> str:
-    """Return ssh options (``Name=value``) as one string of arguments, quoted for a shell."""
-    return " ".join(f"-o {shlex.quote(option)}" for option in options)
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Connections:
         self._user = ssh_user
         mine = Path(private_key_file) if private_key_file else None
         self._key = mine if mine is not None and mine.is_file() else None
-        self._strangers = ssh_options([f"UserKnownHostsFile={quoted(str(known_hosts_file))}"])
+        self._strangers = shlex.join(host_key_options(str(known_hosts_file), _FIRST_KEY))
         # Looked up once: of thousands of pods most have no run directory here, and many share one.
         self._present = _names_in(runs_dir)
         self._runs: dict[str, _Run] = {}
@@ -95,8 +93,7 @@ class Connections:
         key = self._key_of(proven, run)
         if key is not None:
             made["ansible_ssh_private_key_file"] = str(key)
-        # A full agent would use up the server's attempts first.
-        options = "-o IdentitiesOnly=yes " if key is not None else ""
+        options = f"{_THIS_KEY_ONLY} " if key is not None else ""
         return {
             **made,
             "ansible_pipelining": True,
@@ -116,7 +113,7 @@ class Connections:
         Addresses are used again for other pods, and every start makes new host keys.
         """
         alias = safe(f"{pod['provider']}-{pod['id']}-{pod['started_at'] or 'unknown'}")
-        return f"{self._strangers} -o HostKeyAlias={alias} -o StrictHostKeyChecking=accept-new"
+        return f"{self._strangers} -o HostKeyAlias={alias}"
 
     def _run(self, run_id: str | None) -> _Run:
         if run_id is None or run_id not in self._present:
@@ -143,6 +140,6 @@ def _read_run(run: Path) -> _Run:
     options = ""
     if known_hosts.is_file():
         # Empty: the provider could not tell the host key before the first connection.
-        checking = "yes" if known_hosts.stat().st_size else "accept-new"
-        options = ssh_options([f"UserKnownHostsFile={quoted(str(known_hosts))}", f"StrictHostKeyChecking={checking}"])
+        checking = "yes" if known_hosts.stat().st_size else _FIRST_KEY
+        options = shlex.join(host_key_options(str(known_hosts), checking))
     return _Run(connection, key if key.is_file() else None, options)
