@@ -375,7 +375,7 @@ def test_an_unreachable_host_is_said_so(plays, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"src": "/no/such/place"}, "There is no /no/such/place on this machine"),
+        ({"src": "/no/such/place"}, "/no/such/place does not exist on this machine"),
         ({"include": ["../x"]}, "leads out of the tree"),
         ({"delete": True, "include": ["*.py"]}, "delete works only for a push without include"),
         ({"bandwidth_limit": -1}, "must not be negative"),
