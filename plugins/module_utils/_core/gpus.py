@@ -389,9 +389,9 @@ def _slice(one: Name, other: Name) -> bool | None:
 
 
 def _mobile_unsaid(one: Name, other: Name) -> bool:
-    """Return whether the names differ only in words for a laptop's card.
+    """Return whether the names of a card before the 30 series differ only in words for a laptop's card.
 
-    Before the 30 series, drivers leave these words out or say only Max-Q.
+    Drivers leave these words out or say only Max-Q.
     """
     differ = one.variants ^ other.variants
     old = re.fullmatch(r"(9|10|16|20)\d\d", one.base) is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -198,7 +199,8 @@ class ApiSession:
         if short:
             raise errors.RateLimited(
                 f"Could not {attempted}: the request quota of {self.title} is used up for another "
-                f"{duration(round(short))}. Nothing was sent. Try again later, or with fewer runs at the same time.",
+                f"{duration(math.ceil(short))}. Nothing was sent. Try again later, or with fewer runs at the same "
+                "time.",
                 retry_after=short,
             )
         return moment

@@ -195,12 +195,12 @@ def _judged(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     yield from _of_bid(offer, query)
     yield from _of_size(offer, query)
     if not too_many(offer, query) and offer.id is not None and offer.gpu_count != query.gpu_count:
-        yield Objection("gpu_count", f"comes with {_gpu_number(offer.gpu_count)}, you asked for {query.gpu_count}")
+        yield Objection("gpu_count", f"comes with {_gpu_number(offer.gpu_count)}, but you asked for {query.gpu_count}")
     if offer.cpu is None:
         yield from _of_gpu(offer, query)
     yield from _of_host(offer, query)
     if query.clouds and offer.cloud is not None and offer.cloud not in query.clouds:
-        yield Objection("clouds", f"is in the cloud {offer.cloud}, you asked for {' or '.join(query.clouds)}", 0.2)
+        yield Objection("clouds", f"is in the cloud {offer.cloud}, but you asked for {' or '.join(query.clouds)}", 0.2)
     yield from _of_price(offer, query)
 
 
@@ -212,7 +212,7 @@ def _of_bid(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
 def _of_size(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     if too_many(offer, query):
         most = f"comes with at most {_gpu_number(offer.max_count or 0)} per pod{offer.where}"
-        yield Objection("gpu_count", f"{most}, you asked for {query.gpu_count}")
+        yield Objection("gpu_count", f"{most}, but you asked for {query.gpu_count}")
 
 
 def _gpu_number(count: int) -> str:
@@ -279,7 +279,7 @@ def _of_cuda(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
     if floor is not None and newest < floor:
         yield Objection(
             "min_cuda_version",
-            f"supports CUDA {newest[0]}.{newest[1]} at most, you asked for {query.min_cuda_version}",
+            f"supports CUDA {newest[0]}.{newest[1]} at most, but you asked for {query.min_cuda_version}",
             0.1 * (floor[0] - newest[0]) + 0.01 * max(0, floor[1] - newest[1]),
         )
     exact = [told for each in query.cuda_versions if (told := major_minor(each)) is not None]
@@ -302,7 +302,7 @@ def _of_price(offer: Offer, query: OfferQuery) -> Iterator[Objection]:
 
 
 def _short(option: str, has: float | None, least: float, form: str, name: str) -> Objection:
-    told, asked = number(has), f"you asked for at least {least:g}"
+    told, asked = number(has), f"but you asked for at least {least:g}"
     if told is None:
         return Objection(option, f"does not report its {name}, {asked}")
     return Objection(option, f"has {form.format(f'{told:g}')}, {asked}", (least - told) / (least or 1.0))

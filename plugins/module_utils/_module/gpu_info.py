@@ -63,7 +63,7 @@ def _gpus(required: Mapping[str, Any], gpus: list[dict[str, Any]]) -> Iterator[s
         if total is None or free is None:
             continue
         if least is not None and free < least * 1024:
-            yield f"{name} has {free / 1024:.1f} GiB of free memory, but needs {least:g} GiB."
+            yield f"{name} has {free / 1024:.1f} GiB of free memory, but {least:g} GiB are needed."
         elif least is None and total - free > MOST_USED * total:
             yield (
                 f"{(total - free) / 1024:.1f} of the {total / 1024:.1f} GiB of memory of {name} are in use before the "

@@ -105,7 +105,7 @@ def look_up(work: PodContext, name: str, cause: errors.CloudError, grace: float 
 def unsettled(work: PodContext, mine: Callable[[str], bool], known: Sequence[Pod]) -> list[str]:
     """Return names in the ledger that may be a pod which the list does not show (yet).
 
-    They were requested or made, not ended, and are neither in ``known`` nor ``mine``.
+    They were requested or made, not ended, not in ``known``, and ``mine`` accepts them.
     """
     last = {event["name"]: event for event in work.ledger.read()}
     shown = {pod.name for pod in known}

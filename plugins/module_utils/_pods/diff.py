@@ -222,29 +222,32 @@ def _other_compute(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     """Options about the processor that differ, each with both values."""
     found = []
     if wanted.gpus and pod.cpu is not None:
-        found.append(("gpus", f"it is a CPU pod ({pod.cpu.describe()}), you asked for {' or '.join(wanted.gpus)}"))
+        found.append(("gpus", f"it is a CPU pod ({pod.cpu.describe()}), but you asked for {' or '.join(wanted.gpus)}"))
     elif wanted.gpus and pod.gpu_id and not any(gpus.same(gpu, pod.gpu_id, pod.gpu) for gpu in wanted.gpus):
-        found.append(("gpus", f"its GPU is {pod.gpu}, you asked for {' or '.join(wanted.gpus)}"))
+        found.append(("gpus", f"its GPU is {pod.gpu}, but you asked for {' or '.join(wanted.gpus)}"))
     if wanted.gpu_count is not None and pod.gpu_count not in (None, wanted.gpu_count):
-        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, you asked for {wanted.gpu_count}"))
+        found.append(("gpu_count", f"it has {pod.gpu_count} GPUs, but you asked for {wanted.gpu_count}"))
     if wanted.cpu is not None and pod.gpu_id:
-        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, you asked for {wanted.cpu.describe()}"))
+        found.append(("cpu", f"it has {pod.gpu_count or 1} x {pod.gpu}, but you asked for {wanted.cpu.describe()}"))
     elif wanted.cpu is not None and pod.cpu is not None:
         now, then = pod.cpu, wanted.cpu
         if (now.id.lower(), now.vcpu_count) != (then.id.lower(), then.vcpu_count):
-            found.append(("cpu", f"it has {now.describe()}, you asked for {then.describe()}"))
+            found.append(("cpu", f"it has {now.describe()}, but you asked for {then.describe()}"))
     host = version(pod.cuda_version)
     if host is not None:
         least = version(wanted.min_cuda_version)
         if least is not None and host < least:
             found.append(
-                ("min_cuda_version", f"its host has CUDA {pod.cuda_version}, you asked for {wanted.min_cuda_version}")
+                (
+                    "min_cuda_version",
+                    f"its host has CUDA {pod.cuda_version}, but you asked for {wanted.min_cuda_version}",
+                )
             )
         if wanted.cuda_versions and host not in [version(each) for each in wanted.cuda_versions]:
             found.append(
                 (
                     "cuda_versions",
-                    f"its host has CUDA {pod.cuda_version}, you asked for {' or '.join(wanted.cuda_versions)}",
+                    f"its host has CUDA {pod.cuda_version}, but you asked for {' or '.join(wanted.cuda_versions)}",
                 )
             )
     return found
@@ -258,19 +261,19 @@ def _other_place(pod: Pod, wanted: PodSpec) -> list[tuple[str, str]]:
     elif wanted.bid is not None and pod.interruptible is False:
         found.append(("interruptible", "it was rented on demand, and takes no bid"))
     if wanted.clouds and pod.cloud and pod.cloud not in wanted.clouds:
-        found.append(("clouds", f"it is in the cloud {pod.cloud}, you asked for {' or '.join(wanted.clouds)}"))
+        found.append(("clouds", f"it is in the cloud {pod.cloud}, but you asked for {' or '.join(wanted.clouds)}"))
     regions = [region.upper() for region in wanted.regions or ()]
     if regions and pod.region and pod.region.upper() not in regions:
-        found.append((wanted.regions_option, f"it is in {pod.region}, you asked for {' or '.join(regions)}"))
+        found.append((wanted.regions_option, f"it is in {pod.region}, but you asked for {' or '.join(regions)}"))
     if wanted.places and pod.region and not places.holds(wanted.places, pod.region):
-        found.append(("regions", f"it is in {pod.region}, you asked for {' or '.join(wanted.places)}"))
+        found.append(("regions", f"it is in {pod.region}, but you asked for {' or '.join(wanted.places)}"))
     network = [str(mount.volume_id) for mount in pod.mounts if mount.kind == "network"]
     asked = wanted.network_volume
     if asked is not None and (asked.volume_id not in network if asked.volume_id else not network):
         words = asked.volume_id or f"a new one of {asked.size_gb} GB"
-        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, you asked for {words}"))
+        found.append(("network_volume", f"it has {' and '.join(network) or 'none'}, but you asked for {words}"))
     if wanted.volume is not None and not any(mount.kind == "disk" for mount in pod.mounts):
-        found.append(("volume", f"it has no volume disk, you asked for {wanted.volume.size_gb} GB"))
+        found.append(("volume", f"it has no volume disk, but you asked for {wanted.volume.size_gb} GB"))
     return found
 
 

@@ -71,7 +71,10 @@ class GroupNames:
         return [self.name] if self.count is None else [f"{self.name}-{number}" for number in range(self.count)]
 
     def of(self, pod_name: str) -> str | None:
-        """Return the name that a pod's own name stands for: one for all attempts, None for another pattern's name."""
+        """Return the name that a pod's own name stands for; None when it is not one of this group.
+
+        A name of our pattern stands for one that all attempts share.
+        """
         parsed = PodName.parse(pod_name)
         known = pod_name if parsed is None or pod_name == self.name else parsed.identity
         if known == self.name or self.number(known) is not None:

@@ -65,9 +65,9 @@ def holder(provider: Provider, ask: bool = False) -> Holder:
 
 
 def doubt(provider: Provider, renter: Holder) -> str | None:
-    """Say why the account in force proves nothing about a pod that ``renter`` rented; None if it does.
+    """Say why the account in force, which never showed a pod that ``renter`` rented, proves nothing about it.
 
-    It proves nothing where it never saw that pod.
+    None if it is the account that rented it, or accounts cannot be distinguished.
     """
     if provider.key_hash is None:
         # Its accounts cannot be distinguished.

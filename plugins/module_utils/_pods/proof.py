@@ -150,7 +150,7 @@ def _pause(polls: PollInterval, looks: int, at_most: float) -> None:
 
 
 def order(ending: Ending, targets: Iterable[Target], elapsed: float) -> None:
-    """Order the end of each pod that was not ordered yet, or whose order has not worked for a while."""
+    """Tell the provider to end each pod that it was not told to end yet, or that is still there a while after."""
     for target in targets:
         if target.ordered and (target.absences > 0 or elapsed - target.ordered_at < AGAIN):
             continue

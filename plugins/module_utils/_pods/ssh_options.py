@@ -229,6 +229,6 @@ def ours(line_of_a_person: str, *, connect: float, level: str = "ERROR", termina
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for programs that talk to a pod: no option can send the account's keys, it has none."""
+    """Return the environment for programs that talk to a pod, without the account's keys: no option can send them."""
     secrets = {each.name for name in registry.names() for each in registry.settings(name) if each.secret}
     return {name: value for name, value in (os.environ if environ is None else environ).items() if name not in secrets}

@@ -23,7 +23,7 @@ class SshKeyList(abc.ABC):
     def write(self, lines: Sequence[str]) -> None:
         """Replace the whole list with one request that is never repeated.
 
-        :raises RateLimited: when nothing was written, like Unreachable.
+        :raises RateLimited, Unreachable: when nothing was written.
         :raises Ambiguous: when the list may have been written.
         """
 

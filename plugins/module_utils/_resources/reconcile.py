@@ -289,7 +289,9 @@ class ResourceReconciler:
             raise refusal
         listed = ", ".join(users)
         if self.check and waited > 0:
-            return [f"{_upper(label)} is in use by {listed}; a real run waits up to {duration(waited)} for them."]
+            return [
+                f"{_upper(label)} is in use by {listed}; a real run waits up to {duration(waited)} for that to end."
+            ]
         raise errors.Conflict(
             f"{_upper(label)} is in use by {listed}, and was not deleted"
             + (f" after a wait of {duration(waited)}. " if waited > 0 else ". ")

@@ -200,8 +200,8 @@ def storage(job: Job) -> Iterator[str]:
         )
     if "COMMUNITY" in job["clouds"]:
         yield (
-            "train_network_volume exists only on SECURE hosts: remove COMMUNITY from train_clouds, or drop the "
-            "network volume."
+            "train_network_volume exists only on SECURE hosts: remove COMMUNITY from train_clouds, or leave out "
+            "train_network_volume."
         )
 
 

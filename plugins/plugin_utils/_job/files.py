@@ -74,7 +74,7 @@ def made(
     count = sum(len(each["content"].encode("utf-8", "surrogateescape")) for each in files)
     if count > MOST_BYTES:
         problems.append(
-            f"train_files have {size(count)} in all, and {size(MOST_BYTES)} are the most: put what is large "
+            f"train_files have {size(count)} in total, but at most {size(MOST_BYTES)} are allowed: put large files "
             "into train_code or train_dataset."
         )
     return files, covered, problems

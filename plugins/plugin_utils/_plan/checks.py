@@ -296,7 +296,10 @@ def run(plan: Plan, names: Names) -> Iterator[str]:
     if found.state == "ended":
         yield f"The run in {found.directory} has ended ({found.outcome}): it would only be reported."
     if found.state == "unproved":
-        yield f"Nothing proved the pods of the run in {found.directory} gone: that would be done, and no more."
+        yield (
+            f"The pods of the run in {found.directory} are not proved gone, and may still cost money: this call would "
+            "only end them and prove it, and rent nothing."
+        )
 
 
 def special(plan: Plan, names: Names) -> Iterator[str]:

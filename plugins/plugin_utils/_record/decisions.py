@@ -127,7 +127,7 @@ def _why_no_other(left: Data, attempts: int, deadline: float) -> str:
     limit = (
         f"train_attempts allows {attempts}"
         if left["attempts_left"] <= 0
-        else f"the {duration(deadline)} of train_deadline are over"
+        else f"train_deadline ({duration(deadline)}) is over"
     )
     return f" No other pod was tried, since {limit}."
 

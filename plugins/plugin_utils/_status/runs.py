@@ -174,7 +174,7 @@ def known(runs_dir: Path) -> tuple[list[Run], list[str]]:
 
 
 def living(runs_dir: Path) -> list[Run]:
-    """Return the run that is not over, [] when all are.
+    """Return a list with the only run that is not over; empty when all are.
 
     :raises RunError: when there are several.
     """

@@ -85,7 +85,7 @@ def _too_old(offer: Offer, query: OfferQuery) -> Objection:
     wanted = query.min_cuda_version or " or ".join(query.cuda_versions)
     has = " and ".join(offer.cuda_versions) or "other versions"
     option = "min_cuda_version" if query.min_cuda_version else "cuda_versions"
-    return Objection(option, f"is left on hosts with CUDA {has}, you asked for {wanted}", 0.2)
+    return Objection(option, f"is left on hosts with CUDA {has}, but you asked for {wanted}", 0.2)
 
 
 def _of_cloud(

@@ -409,7 +409,7 @@ def actions(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def interruption(raw: Mapping[str, Any], *, now: float | None = None) -> str | None:
-    """Return who took the pod away, as far as the row alone says.
+    """Return why the pod was taken away (one of INTERRUPTIONS), as far as the row alone says.
 
     A stop by its owner looks like one for lack of credit, and is None here.
     """

@@ -147,7 +147,7 @@ def test_a_fault_names_the_setting_that_a_value_came_from(variables, monkeypatch
     told = str(caught.value)
     volume = f"What came from settings: train_network_volume from RUNPOD_STORAGE_NAME in {tmp_path}/.env."
     user = "What came from settings: train_ssh_user from RUNPOD_DIRECT_SSH_USER in the environment."
-    assert f"or drop the network volume. {volume}" in told
+    assert f"or leave out train_network_volume. {volume}" in told
     assert f"'no@body' cannot be the name of a user. {user}" in told
     with pytest.raises(AnsibleActionFail, match=r"train_ssh_user: 'no@body' cannot be the name of a user\.$"):
         monkeypatch.delenv("RUNPOD_DIRECT_SSH_USER")
@@ -231,7 +231,7 @@ class TestFiles:
             ({"content": "x", "mode": 420}, "mode must be an octal number in quotes as '0644', not 420"),
             ({"content": "x", "owner": "me"}, r"train_files\[0\] has no part 'owner'"),
             ({"content": {"a": 1}}, r"train_files\[0\].content must be text, not what was given"),
-            ({"content": "x" * (5 << 20)}, "5.2 MB in all, and 4.2 MB are the most"),
+            ({"content": "x" * (5 << 20)}, "5.2 MB in total, but at most 4.2 MB are allowed"),
         ],
     )
     def test_what_cannot_be_made_is_told_before_anything_is_rented(self, variables, template, tmp_path, entry, words):

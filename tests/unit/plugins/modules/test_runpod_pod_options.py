@@ -471,13 +471,13 @@ def test_global_networking_changes_without_a_reset(ensure):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"gpus": ["A40"]}, "gpus: its GPU is RTX 4090, you asked for A40"),
-        ({"gpu_count": 2}, "gpu_count: it has 1 GPUs, you asked for 2"),
-        ({"clouds": ["COMMUNITY"]}, "clouds: it is in the cloud SECURE, you asked for COMMUNITY"),
-        ({"data_centers": ["us-1"]}, "data_centers: it is in EU-RO-1, you asked for US-1"),
-        ({"min_cuda_version": "12.11"}, "min_cuda_version: its host has CUDA 12.8, you asked for 12.11"),
-        ({"cuda_versions": ["12.4"]}, "cuda_versions: its host has CUDA 12.8, you asked for 12.4"),
-        ({"volume": {"size": 50}}, "volume: it has no volume disk, you asked for 50 GB"),
+        ({"gpus": ["A40"]}, "gpus: its GPU is RTX 4090, but you asked for A40"),
+        ({"gpu_count": 2}, "gpu_count: it has 1 GPUs, but you asked for 2"),
+        ({"clouds": ["COMMUNITY"]}, "clouds: it is in the cloud SECURE, but you asked for COMMUNITY"),
+        ({"data_centers": ["us-1"]}, "data_centers: it is in EU-RO-1, but you asked for US-1"),
+        ({"min_cuda_version": "12.11"}, "min_cuda_version: its host has CUDA 12.8, but you asked for 12.11"),
+        ({"cuda_versions": ["12.4"]}, "cuda_versions: its host has CUDA 12.8, but you asked for 12.4"),
+        ({"volume": {"size": 50}}, "volume: it has no volume disk, but you asked for 50 GB"),
     ],
 )
 def test_what_cannot_be_changed_names_the_option_both_values_and_a_remedy(ensure, options, words):

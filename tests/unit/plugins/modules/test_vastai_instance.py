@@ -247,7 +247,7 @@ def test_what_is_no_public_key_is_told_also_where_a_private_key_is_given(ensure,
 
 def test_a_pod_that_is_elsewhere_is_told_by_the_option_that_this_module_has(ensure):
     result = ensure(here(), failing=True, regions=["DE"], **RENT)
-    assert "regions: it is in US, you asked for DE" in result["msg"]
+    assert "regions: it is in US, but you asked for DE" in result["msg"]
 
 
 def test_label_and_bid_are_changed_in_place(ensure):

@@ -198,16 +198,19 @@ def test_gpus_can_be_wished_by_memory_and_compute_capability():
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"min_ram_gb": 128}, "has 64 GB of memory, you asked for at least 128 (option min_memory)"),
-        ({"min_vcpus": 32}, "has 16 vCPUs, you asked for at least 32 (option min_vcpus)"),
-        ({"disk_gb": 500}, "has 400 GB of disk, you asked for at least 500 (option disk)"),
-        ({"hours": 1000}, "has 720 hours left, you asked for at least 1000 (option hours)"),
-        ({"min_cuda_version": "12.10"}, "supports CUDA 12.8 at most, you asked for 12.10 (option min_cuda_version)"),
+        ({"min_ram_gb": 128}, "has 64 GB of memory, but you asked for at least 128 (option min_memory)"),
+        ({"min_vcpus": 32}, "has 16 vCPUs, but you asked for at least 32 (option min_vcpus)"),
+        ({"disk_gb": 500}, "has 400 GB of disk, but you asked for at least 500 (option disk)"),
+        ({"hours": 1000}, "has 720 hours left, but you asked for at least 1000 (option hours)"),
+        (
+            {"min_cuda_version": "12.10"},
+            "supports CUDA 12.8 at most, but you asked for 12.10 (option min_cuda_version)",
+        ),
         ({"cuda_versions": ("13.0",)}, "does not support CUDA 13.0 (option cuda_versions)"),
         ({"regions": ("DE",)}, "is in US, not in DE (option regions)"),
-        ({"gpu_count": 2}, "comes with 1 GPU, you asked for 2 (option gpu_count)"),
-        ({"min_gpu_memory": 48}, "has 24 GB per GPU, you asked for at least 48 (option min_gpu_memory)"),
-        ({"min_compute_capability": 9.0}, "has compute capability 8.9, you asked for at least 9"),
+        ({"gpu_count": 2}, "comes with 1 GPU, but you asked for 2 (option gpu_count)"),
+        ({"min_gpu_memory": 48}, "has 24 GB per GPU, but you asked for at least 48 (option min_gpu_memory)"),
+        ({"min_compute_capability": 9.0}, "has compute capability 8.9, but you asked for at least 9"),
     ],
 )
 def test_what_excludes_a_machine_is_named_with_its_number(wish, words):

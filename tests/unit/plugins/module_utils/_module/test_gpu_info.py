@@ -96,7 +96,7 @@ def test_a_good_pod_has_no_problem():
         ),
         ({"min_cuda_version": "12.9"}, {"cuda_version": None}, "is unknown, but at least 12.9 is needed."),
         ({"min_driver_version": "580"}, {}, "The NVIDIA driver version is 570.86.15, but at least 580 is needed."),
-        ({"min_free_gpu_memory_gb": 24}, {}, "GPU 0 has 23.6 GiB of free memory, but needs 24 GiB."),
+        ({"min_free_gpu_memory_gb": 24}, {}, "GPU 0 has 23.6 GiB of free memory, but 24 GiB are needed."),
         (
             {},
             {"gpus": [{**GPU, "memory_free_mb": 4000}]},

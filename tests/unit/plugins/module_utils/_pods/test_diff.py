@@ -112,11 +112,11 @@ def test_where_the_service_shows_no_key_none_is_compared_but_a_change_keeps_it()
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"gpus": ("A40", "L40S")}, "its GPU is RTX 4090, you asked for A40 or L40S"),
-        ({"gpu_count": 2}, "it has 1 GPUs, you asked for 2"),
-        ({"clouds": ("COMMUNITY",)}, "it is in the cloud SECURE, you asked for COMMUNITY"),
-        ({"regions": ("US-1",)}, "it is in EU-RO-1, you asked for US-1"),
-        ({"network_volume": NETWORK}, "network_volume: it has none, you asked for v1"),
+        ({"gpus": ("A40", "L40S")}, "its GPU is RTX 4090, but you asked for A40 or L40S"),
+        ({"gpu_count": 2}, "it has 1 GPUs, but you asked for 2"),
+        ({"clouds": ("COMMUNITY",)}, "it is in the cloud SECURE, but you asked for COMMUNITY"),
+        ({"regions": ("US-1",)}, "it is in EU-RO-1, but you asked for US-1"),
+        ({"network_volume": NETWORK}, "network_volume: it has none, but you asked for v1"),
         ({"volume": DISK}, "it has no volume disk"),
     ],
 )
@@ -224,11 +224,11 @@ def test_two_spellings_of_a_start_command_are_the_same(now, args, same):
     ("there", "wanted", "words"),
     [
         ({"cpu": Cpu("cpu5c", 4), "gpu": None, "gpu_id": None}, {"gpus": ("A40",)}, "gpus: it is a CPU pod"),
-        ({}, {"cpu": Cpu("cpu5c", 4)}, "cpu: it has 1 x RTX 4090, you asked for 4 vCPUs of cpu5c"),
+        ({}, {"cpu": Cpu("cpu5c", 4)}, "cpu: it has 1 x RTX 4090, but you asked for 4 vCPUs of cpu5c"),
         (
             {"cpu": Cpu("cpu5c", 4), "gpu": None, "gpu_id": None},
             {"cpu": Cpu("cpu5c", 8)},
-            "cpu: it has 4 vCPUs of cpu5c, you asked for 8 vCPUs of cpu5c",
+            "cpu: it has 4 vCPUs of cpu5c, but you asked for 8 vCPUs of cpu5c",
         ),
     ],
 )

@@ -191,7 +191,7 @@ def test_what_was_there_before_is_not_given_back(world):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"gpu": "A100", "gpu_id": "NVIDIA A100"}, "its GPU is A100, you asked for 4090 or A40"),
+        ({"gpu": "A100", "gpu_id": "NVIDIA A100"}, "its GPU is A100, but you asked for 4090 or A40"),
         ({"gpu_count": 2}, "it has 2 GPUs"),
         ({"image": "other:1"}, "differs in image"),
         ({"disk_gb": 99}, "differs in disk_gb"),
@@ -215,7 +215,7 @@ def test_a_pod_in_one_of_the_places_is_as_it_is_wanted(world, place):
 @pytest.mark.parametrize(("region", "place"), [("EU-RO-1", "US"), ("US-CA-2", "CA"), ("US-DE-1", "DE"), ("SE", "NO")])
 def test_a_pod_elsewhere_differs(world, region, place):
     world.one.has(f"{IDENTITY}-1", region=region)
-    words = f"regions: it is in {region}, you asked for {place}"
+    words = f"regions: it is in {region}, but you asked for {place}"
     world.fails(errors.Conflict, words, wanted={"places": (place,)})
 
 

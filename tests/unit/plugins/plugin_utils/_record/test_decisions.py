@@ -135,7 +135,7 @@ class TestCheckedPod:
     def test_when_the_time_is_over(self):
         verdict = checked(now=3700.0)
         assert verdict["next"] == "fail" and verdict["bad_host"]
-        assert verdict["error"].endswith("since the 1 h of train_deadline are over.")
+        assert verdict["error"].endswith("since train_deadline (1 h) is over.")
 
 
 TAKEN = {"kind": "outbid", "message": "The pod was outbid.", "advice": "Bid more."}

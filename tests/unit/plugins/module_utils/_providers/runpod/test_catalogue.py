@@ -247,7 +247,7 @@ def test_what_comes_near_is_elsewhere_or_on_an_older_driver_and_that_is_its_obje
     assert (secure.cloud, community.cloud) == ("SECURE", "COMMUNITY")
     assert [(each.requirement, each.reason) for each in secure.objections] == [
         ("regions", "is left in US-IL-1 and EU-RO-1 and not in FR"),
-        ("min_cuda_version", "is left on hosts with CUDA 12.4, you asked for 12.8"),
+        ("min_cuda_version", "is left on hosts with CUDA 12.4, but you asked for 12.8"),
     ]
 
 

@@ -291,7 +291,7 @@ def test_a_search_that_finds_nothing_says_which_wish_excludes_what():
     with Conversation(GPUS, found(), GPUS, found(*raws)) as api:
         survey = search.survey({"vastai": driver(api)}, {"vastai": query(min_cuda_version="12.8", regions=("US",))})
     assert [miss.requirements for miss in survey.misses] == [("min_cuda_version",), ("regions",)]
-    assert "supports CUDA 12.2 at most, you asked for 12.8 (option min_cuda_version)" in survey.refusal().message
+    assert "supports CUDA 12.2 at most, but you asked for 12.8 (option min_cuda_version)" in survey.refusal().message
     assert "is in FR, not in US (option regions)" in survey.refusal().message
 
 
