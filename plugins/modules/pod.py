@@ -455,7 +455,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Rent a pod for not more than 80 cents an hour, wherever it is to be had
+- name: Rent a pod for at most 80 cents an hour at any provider
   podyard.gpu.pod:
     name: bench
     image: runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404

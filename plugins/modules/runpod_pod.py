@@ -382,7 +382,7 @@ EXAMPLES = r"""
     ports: [22/tcp, 8888/http, 6006/http]
   delegate_to: localhost
 
-- name: Give the pod that is there what the template says now, which starts its container anew
+- name: Apply the current template to the existing pod, which restarts its container
   podyard.gpu.runpod_pod:
     name: trainer
     template: notebooks

@@ -32,8 +32,8 @@ def begin(work: Callable[[], object], name: str) -> threading.Thread:
 def run_together(works: Iterable[Callable[[], object]], name: str) -> None:
     """Run all of it at the same time, the first in the caller's thread and each other one in a thread of its own.
 
-    Signals reach the caller's thread only, which is the one that acts on them: what it raises then is raised at once,
-    and the others are not waited for.
+    Signals reach the caller's thread only, which is the one that acts on them: what it raises then, which is no
+    Exception, is raised at once, and the others are not waited for.
 
     :param name: of the threads.
     :raises BaseException: the first that one of them raised, after all have ended.
@@ -48,7 +48,10 @@ def run_together(works: Iterable[Callable[[], object]], name: str) -> None:
 
     first, *others = [*works] or [lambda: None]
     threads = [begin(lambda work=work: safely(work), name) for work in others]  # type: ignore[misc]
-    first()
+    try:
+        first()
+    except Exception as fault:  # noqa: BLE001 - raised when the others have ended
+        faults.append(fault)
     for thread in threads:
         thread.join()
     if faults:

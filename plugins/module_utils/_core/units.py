@@ -8,6 +8,7 @@ Code that runs on a pod (``_training``, ``_host``) imports nothing of ours and h
 
 from __future__ import annotations
 
+import math
 import re
 
 UNKNOWN = "unknown"
@@ -38,13 +39,16 @@ def usd_total(amount: float | None) -> str:
 def duration(seconds: float | None) -> str:
     """Write a time span in its two largest units: ``0.4 s``, ``12 s``, ``3 min 12 s``, ``2 h 5 min``, ``3 d 4 h``.
 
-    :param seconds: the span, or None where it is not known: ``unknown``. A negative span keeps its sign.
+    :param seconds: the span, or None where it is not known: ``unknown``. A negative span keeps its sign, and one
+        without an end, as a user may give a time-out, is ``unlimited``.
     :returns: text without units that are zero: ``10 min``, not ``10 min 0 s``.
     """
-    if seconds is None:
+    if seconds is None or math.isnan(seconds):
         return UNKNOWN
     if seconds < 0:
         return f"-{duration(-seconds)}"
+    if math.isinf(seconds):
+        return "unlimited"
     if seconds < 9.95:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)

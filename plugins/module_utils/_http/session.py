@@ -275,7 +275,7 @@ class ApiSession:
         if status == TOO_MANY:
             pause = asked_pause(answer.headers)
             hint = f"Waited {duration(round(waited))} already" + (
-                f"; the server asks for {duration(round(pause))} more." if pause is not None else "."
+                f"; the server asks for {duration(pause)} more." if pause is not None else "."
             )
             return errors.RateLimited(
                 f"{lead} {hint} Try again later, or with fewer runs at the same time.", retry_after=pause, **facts

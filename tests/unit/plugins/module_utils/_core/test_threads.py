@@ -48,5 +48,22 @@ def test_a_fault_of_one_is_raised_after_all_have_ended():
     assert sorted(ended) == [1, 2]
 
 
+def test_the_others_are_waited_for_when_the_first_fails():
+    ended, begun = [], threading.Event()
+
+    def fail() -> None:
+        begun.wait(5)
+        raise ValueError("the first")
+
+    def last() -> None:
+        begun.set()
+        threading.Event().wait(0.05)
+        ended.append(1)
+
+    with pytest.raises(ValueError, match="the first"):
+        run_together([fail, last], "test")
+    assert ended == [1]
+
+
 def test_nothing_to_run_is_nothing_done():
     run_together([], "test")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from ansible_collections.podyard.gpu.plugins.module_utils._core.units import (
@@ -59,6 +61,14 @@ def test_a_price_is_exact_and_a_total_is_in_cents_from_one_dollar_on(amount, pri
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(math.inf, "unlimited"), (-math.inf, "-unlimited"), (math.nan, "unknown"), (1e300, None)]
+)
+def test_a_time_out_that_a_user_gave_without_an_end_can_be_written(seconds, text):
+    assert text is None or duration(seconds) == text
+    assert duration(seconds)
 
 
 @pytest.mark.parametrize(
