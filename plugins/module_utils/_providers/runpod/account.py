@@ -176,7 +176,7 @@ def more(data: Any) -> Mapping[str, Any] | None:
     if not page.get("hasNextPage") and cursor is None:
         return None
     if cursor is None:
-        raise BadAnswer("RunPod's list says that it goes on, but not where; it cannot be read to its end.")
+        raise BadAnswer("RunPod's list has another page, but does not say which; it cannot be read to its end.")
     return {"cursor": cursor}
 
 
@@ -286,8 +286,8 @@ def _unreachable(values: Mapping[str, Any]) -> list[str]:
     """Warn of a template for pods that SSH cannot reach, which is mostly an oversight."""
     if values["serverless"] or not values["start_ssh"] or SSH_PORT in values["ports"]:
         return []
-    made = f"Pods made of the template {values['name']}"
-    return [f"{made} cannot be reached by SSH, for its ports lack {SSH_PORT}; add it, or set start_ssh to false."]
+    made = f"Pods of the template {values['name']}"
+    return [f"{made} cannot be reached by SSH, because its ports lack {SSH_PORT}; add it, or set start_ssh to false."]
 
 
 def volume_usd(values: Mapping[str, Any]) -> dict[str, float | None]:
@@ -325,7 +325,7 @@ def _place(store: ResourceStore, values: Mapping[str, Any]) -> None:
     else:
         return
     raise BadRequest(
-        f"No network volume was made: {problem}. These have some{of_tier}: {able}. Set data_center to one."
+        f"No network volume was created: {problem}. These have some{of_tier}: {able}. Set data_center to one."
     )
 
 
@@ -377,13 +377,13 @@ NETWORK_VOLUME = Resource(
             str.upper,  # lower case was accepted at creation, and such volumes then could not be used
             _capitals,
             required=True,
-            fixed="A volume stays where it was made: make another one there, under another name, and copy the data.",
+            fixed="A volume cannot be moved: create another one there, under another name, and copy the data.",
         ),
         Field(
             "type",
             "type",
             from_wire=_capitals,
-            fixed="It is chosen when a volume is made: make another one, under another name, and copy the data.",
+            fixed="It cannot be changed later: create another one, under another name, and copy the data.",
         ),
     ),
     derive=volume_usd,

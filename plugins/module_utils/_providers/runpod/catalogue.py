@@ -259,5 +259,5 @@ def entries(data: Any, key: str) -> list[Any]:
     """
     found = wire.mapping(data).get(key)
     if not isinstance(found, list):
-        raise BadAnswer(f"RunPod's answer holds no list of {key}; it cannot be read, which is not the same as empty.")
+        raise BadAnswer(f"RunPod's answer holds no list of {key}. That does not mean that there are none.")
     return found

@@ -49,7 +49,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting(
         "RUNPOD_GPU_TYPE",
-        "The GPU model; several with commas, the wanted one first.",
+        "The GPU model; several, separated by commas, in order of preference.",
         "RTX 4090",
         kind="list",
         option="gpus",
@@ -83,7 +83,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting(
         "RUNPOD_DISK_SIZE_GB",
-        "The size of the volume disk, which outlives a stop of the pod. Means nothing beside a network volume.",
+        "The size of the volume disk, which outlives a stop of the pod. Ignored with a network volume.",
         "50",
         kind="int",
         unit="GB",

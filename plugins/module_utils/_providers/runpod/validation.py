@@ -90,7 +90,7 @@ def of_update(error: errors.CloudError, changes: Mapping[str, Any]) -> errors.Cl
         error.add("A locked pod is changed only after locked: false, a pod of a cluster only with its cluster.")
     if error.status in (400, 413, 422):
         options = sorted(OPTIONS_OF_CHANGES.get(name, name) for name in changes)
-        error.add(f"It was to change: {', '.join(options)}. Nothing was changed.")
+        error.add(f"The requested change was: {', '.join(options)}. Nothing was changed.")
     return error
 
 
@@ -111,7 +111,7 @@ def _hint(words: str, request: PodRequest) -> str:
 def _bad_request(words: str, request: PodRequest) -> str:
     if _BETWEEN_SERVICES.search(words):
         return " That is a fault between RunPod's own services, not in any option: try again later, and tell RunPod."
-    return f" It was asked for: {asked(request)}."
+    return f" The request was: {asked(request)}."
 
 
 def _not_found(_words: str, request: PodRequest) -> str:
@@ -124,8 +124,8 @@ def _not_found(_words: str, request: PodRequest) -> str:
     if request.registry:
         sent.append(f"registry ({request.registry})")
     if not sent:
-        return " No id was sent that could be wrong: is the address of the API right (option api_url)?"
-    return f" Wrong is the id in the option {' or '.join(sent)}: it was deleted, or is another account's."
+        return " The request contained no id: check the address of the API (option api_url)."
+    return f" The id is wrong in the option {' or '.join(sent)}: the object was deleted, or belongs to another account."
 
 
 def _unprocessable(words: str, request: PodRequest) -> str:
@@ -196,7 +196,7 @@ def _too_large(_words: str, _request: PodRequest) -> str:
 
 
 def _conflict(_words: str, request: PodRequest) -> str:
-    return f" It was asked for: {asked(request)}. Look for pods of that name in the console, then try again."
+    return f" The request was: {asked(request)}. Look for pods of that name in the console, then try again."
 
 
 _ADVICE = {

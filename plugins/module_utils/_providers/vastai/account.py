@@ -221,9 +221,7 @@ class _Variables(EnvVarStore):
         data = self._api.request("GET", SECRETS, attempted="read the variables of the account on Vast.ai").data
         found = mapping(data).get("secrets")
         if not isinstance(found, (dict, list)):
-            raise errors.BadAnswer(
-                "Vast.ai's answer holds no variables; it cannot be read, which is not the same as none."
-            )
+            raise errors.BadAnswer("Vast.ai's answer holds no variables. That does not mean that there are none.")
         if isinstance(found, list):
             found = {str(mapping(each).get("key")): mapping(each).get("value") for each in found}
         return {str(name): _value(value) for name, value in found.items()}
@@ -351,8 +349,8 @@ def _choose(store: ResourceStore, values: Mapping[str, Any]) -> None:
     same = [raw for raw in nameless if integer(raw.get("disk_space")) == values["size"]]
     if same:
         raise BadRequest(
-            f"No volume was made: Vast.ai shows no name of the volume {same[0].get('name')} of {values['size']} GB, so "
-            "it may be the one you asked for. Give its id, or ask for another size."
+            f"No volume was created: Vast.ai shows no name of the volume {same[0].get('name')} of {values['size']} GB, "
+            "so it may be the one you asked for. Give its id, or ask for another size."
         )
     given = dict(values.get("search") or {})
     if values.get("machine_id") is not None:
@@ -363,7 +361,7 @@ def _choose(store: ResourceStore, values: Mapping[str, Any]) -> None:
             values["offer"] = found
             return
     raise BadRequest(
-        f"No volume was made: no machine has room for {values['size']} GB under these filters. Ask for less, name "
+        f"No volume was created: no machine has room for {values['size']} GB under these filters. Ask for less, name "
         "another machine_id, or loosen search."
     )
 

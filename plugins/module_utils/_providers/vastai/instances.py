@@ -55,7 +55,7 @@ def rows(api: VastSession) -> list[Mapping[str, Any]]:
         found = data.get("instances")
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise errors.BadAnswer(
-                "Vast.ai's answer holds no list of instances; it cannot be read, which is not the same as empty."
+                "Vast.ai's answer holds no list of instances. That does not mean that there are none."
             )
         # One without a number is kept by its place: to drop it could hide a pod that costs money.
         known.update({wire.contract(each.get("id")) or f"row {len(known) + at}": each for at, each in enumerate(found)})
@@ -124,5 +124,5 @@ def logs(api: VastSession, pod_id: str, source: str, tail: int, deadline: float)
     )
     url = text(mapping(answer.data).get("result_url"))
     if url is None:
-        raise errors.BadAnswer("Vast.ai's answer names no place where the log will be.")
+        raise errors.BadAnswer("Vast.ai's answer does not say where the log will be.")
     return api.fetch(url, deadline, f"read the log of the pod {pod_id} on Vast.ai").splitlines()[-tail:]

@@ -303,9 +303,7 @@ def search(api: ApiSession, asked: Mapping[str, Any]) -> list[Mapping[str, Any]]
     if isinstance(found, dict):
         found = [found]
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise errors.BadAnswer(
-            "Vast.ai's answer holds no list of offers; it cannot be read, which is not the same as empty."
-        )
+        raise errors.BadAnswer("Vast.ai's answer holds no list of offers. That does not mean that there are none.")
     return found
 
 

@@ -164,7 +164,7 @@ class Vast(HttpProvider):
         made = wire.contract(error.body.get("new_contract"))
         if made is not None:
             error.made = made
-            error.add(f"It made the contract {made} all the same, which bills its disk.")
+            error.add(f"It created the contract {made} anyway, which is billed for its disk.")
             error.elsewhere = "yes"
             self._api.turns.note(RENTED, str(request.offer_id), made)
             self._pod_keys.belong_to(made)

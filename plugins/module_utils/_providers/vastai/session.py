@@ -177,7 +177,7 @@ class VastSession(ApiSession):
             advice = "The searches of the day are used up; they start again at midnight UTC. Nothing was retried."
             return errors.RateLimited(f"{lead} {advice}", retry_after=NEXT_DAY, **facts)
         return errors.RateLimited(
-            f"{lead} Waited {duration(waited)} already. Try again later, or with fewer runs at once.",
+            f"{lead} Waited {duration(waited)} already. Try again later, or with fewer runs at the same time.",
             retry_after=asked_pause(headers),
             **facts,
         )

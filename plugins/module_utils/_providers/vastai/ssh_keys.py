@@ -66,7 +66,7 @@ class PodKeys:
             try:
                 ssh_keys.attach(self._api, pod.id, line)
             except errors.CloudError as error:
-                self._notes.append(f"A key of {pod.label()} stands in its start script only: {error.message}")
+                self._notes.append(f"A key of {pod.label()} is in its start script only: {error.message}")
 
     def take_back(self) -> None:
         """Off the account with what was added for a pod that was not made."""
@@ -135,9 +135,7 @@ def _keys(data: Any) -> list[Key]:
     if isinstance(data, dict):
         data = next((data[name] for name in ("ssh_keys", "keys") if isinstance(data.get(name), list)), None)
     if not isinstance(data, list):
-        raise errors.BadAnswer(
-            "Vast.ai's answer holds no list of SSH keys; it cannot be read, which is not the same as empty."
-        )
+        raise errors.BadAnswer("Vast.ai's answer holds no list of SSH keys. That does not mean that there are none.")
     return [key for each in listing(data) if (key := _key(mapping(each))) is not None]
 
 

@@ -117,9 +117,7 @@ def rows(data: Any, key: str) -> list[Mapping[str, Any]]:
     """
     found = mapping(data).get(key)
     if not isinstance(found, list):
-        raise errors.BadAnswer(
-            f"Vast.ai's answer holds no list of {key}; it cannot be read, which is not the same as empty."
-        )
+        raise errors.BadAnswer(f"Vast.ai's answer holds no list of {key}. That does not mean that there are none.")
     return [mapping(each) for each in found]
 
 

@@ -121,7 +121,7 @@ def test_a_volume_grows(ensure):
         ({"size": 50}, "its size is 100 and can only grow, not shrink to 50. Set 100 or more"),
         (
             {"data_center": "US-KS-2"},
-            "its data_center is EU-RO-1 and cannot be changed to US-KS-2. A volume stays where",
+            "its data_center is EU-RO-1 and cannot be changed to US-KS-2. A volume cannot be moved",
         ),
         ({"type": "HIGH_PERFORMANCE"}, "its type is STANDARD and cannot be changed to HIGH_PERFORMANCE"),
     ],

@@ -59,7 +59,7 @@ def test_a_list_without_an_end_is_an_error():
     with pytest.raises(errors.BadAnswer, match=r"pages of the list .* repeat"):
         found([expect("GET", "/v2/registries").reply(page)] * 2, "registry", "b")
     page = {"registries": [], "pagination": {"hasNextPage": True, "nextCursor": None}}
-    with pytest.raises(errors.BadAnswer, match="not where"):
+    with pytest.raises(errors.BadAnswer, match="does not say which"):
         found([expect("GET", "/v2/registries").reply(page)], "registry", "b")
 
 

@@ -107,10 +107,14 @@ def test_the_schemas_fields_are_told_as_options(words, advice):
     [
         (409, {"disk_gb": 40}, "locked: false"),
         (404, {"registry": "r9"}, "option registry (r9)"),
-        (400, {"disk_gb": 40, "image": "x"}, "It was to change: disk, image. Nothing was changed."),
+        (400, {"disk_gb": 40, "image": "x"}, "The requested change was: disk, image. Nothing was changed."),
         (422, {"disk_gb": 40}, "the value of the option disk is not allowed"),
-        (422, {"disk_gb": 40, "mount_path": "/d"}, "It was to change: disk, path of the mount. Nothing was changed."),
-        (413, {"disk_gb": 40, "env": {}}, "It was to change: disk, env."),
+        (
+            422,
+            {"disk_gb": 40, "mount_path": "/d"},
+            "The requested change was: disk, path of the mount. Nothing was changed.",
+        ),
+        (413, {"disk_gb": 40, "env": {}}, "The requested change was: disk, env."),
         (404, {"template": "t9", "registry": "r9"}, "option registry (r9) or template (t9) is wrong"),
     ],
 )
