@@ -84,7 +84,10 @@ def test_a_path_is_no_key(do):
 def test_no_keys_and_no_answer_are_told_apart(do):
     assert do(vastai_ssh_key_info, expect("GET", SSH).reply({"msg": "no keys"}, 404))["ssh_keys"] == []
     assert do(vastai_ssh_key_info, expect("GET", SSH).reply([]))["ssh_keys"] == []
-    assert "does not mean that there are none" in do(vastai_ssh_key_info, expect("GET", SSH).reply({}), failing=True)["msg"]
+    assert (
+        "does not mean that there are none"
+        in do(vastai_ssh_key_info, expect("GET", SSH).reply({}), failing=True)["msg"]
+    )
 
 
 def test_a_key_of_one_pod_is_attached_and_detached(do):
@@ -146,7 +149,10 @@ def test_what_the_account_cannot_hold_is_refused_for_nothing(do):
 
 def test_variables_are_shown_by_name_only(do):
     assert do(vastai_env_var_info, variables(B=SECRET, A="x"))["variables"] == {"A": "(set)", "B": "(set)"}
-    assert "does not mean that there are none" in do(vastai_env_var_info, expect("GET", SECRETS).reply({}), failing=True)["msg"]
+    assert (
+        "does not mean that there are none"
+        in do(vastai_env_var_info, expect("GET", SECRETS).reply({}), failing=True)["msg"]
+    )
 
 
 # -- templates
