@@ -38,7 +38,7 @@ class ExistingPod:
     readiness: Readiness | None = None
     check: bool = False
 
-    def climb(self, pod: Pod, *, grace: float = 0.0, before: Pod | None = None) -> Reached:
+    def wait_until_ready(self, pod: Pod, *, grace: float = 0.0, before: Pod | None = None) -> Reached:
         """Up the ladder, or not at all when no waiting is wanted or allowed."""
         if self.readiness is None or self.check:
             return Reached(pod_readiness.stage_of(pod), pod)
@@ -56,7 +56,7 @@ class ExistingPod:
             outcome.reached = Reached(RENTED, pod)
         elif phase is None:
             reset = any(change.resets for change in changes)
-            outcome.reached = self.climb(pod, before=before if reset else None)
+            outcome.reached = self.wait_until_ready(pod, before=before if reset else None)
         changed = {change.field for change in changes}
         if "volume_size_gb" in changed:
             outcome.warnings.append(f"The volume of {pod.label()} shows its new size only after a stop and a start.")
@@ -141,7 +141,7 @@ class ExistingPod:
             outcome.reached = Reached(RENTED, replace(pod, phase=STARTING, endpoint=None))
             return outcome
         self._order(pod, action, (STARTING, RUNNING) if action == "start" else ())
-        outcome.reached = self.climb(self.work.provider.get_pod(pod.id), before=pod)
+        outcome.reached = self.wait_until_ready(self.work.provider.get_pod(pod.id), before=pod)
         return outcome
 
     def stopped(self, pod: Pod) -> PodOutcome:

@@ -125,7 +125,7 @@ class PodOrder:
     def _accept(self, pod: Pod) -> Reached:
         """Wait for a pod that was rented by this call."""
         readiness = replace(self.readiness, lease=self.lease) if self.readiness is not None else None
-        return ExistingPod(self.work, self.wanted, readiness).climb(pod, grace=self.work.grace)
+        return ExistingPod(self.work, self.wanted, readiness).wait_until_ready(pod, grace=self.work.grace)
 
     def end_twins(self, kept: Pod, history: AttemptLog) -> Sequence[dict[str, Any]]:
         """End a second pod that turned up late after an ambiguous create, if its name is of our own pattern.

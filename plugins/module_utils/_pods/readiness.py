@@ -170,7 +170,7 @@ def stage_of(pod: Pod) -> str:
 
 
 class ReadinessWaiter:
-    """One climb of one pod.
+    """The wait for one pod.
 
     :param grace: seconds for which "no such pod" is not believed: the pod was made moments ago.
     :param before: the pod as it was before it was started again; until it shows a new start it is not taken for
@@ -209,7 +209,7 @@ class ReadinessWaiter:
         keep, clock = grace == 0.0 and before is None, polls.clock
         self._trust = HostKeyTrust(provider, readiness.run, readiness.known_hosts, clock, progress, keep)
 
-    def climb(self, pod: Pod) -> Reached:
+    def wait(self, pod: Pod) -> Reached:
         """Wait until the target stage.
 
         :raises WaitTimeout: when a stage's deadline is over, with the stage that was reached.
@@ -405,7 +405,7 @@ class ReadinessWaiter:
         problem = self._try_port(pod)
         if problem or pod.endpoint is None:
             return problem
-        trust = self._trust.learn(pod, pod.endpoint)
+        trust = self._trust.verify(pod, pod.endpoint)
         if isinstance(trust, str):
             return trust
         # The likeliest first. A user that was let in once is kept.
@@ -450,7 +450,7 @@ def wait_until_ready(
     grace: float = 0.0,
     before: Pod | None = None,
 ) -> Reached:
-    """One climb; see Ladder. A target of ``rented`` is reached already."""
+    """Wait for a pod, see ReadinessWaiter. A target of ``rented`` is reached already."""
     if readiness.target == RENTED:
         return Reached(RENTED, readiness.named(pod))
-    return ReadinessWaiter(provider, readiness, polls, progress, grace=grace, before=before).climb(pod)
+    return ReadinessWaiter(provider, readiness, polls, progress, grace=grace, before=before).wait(pod)

@@ -168,8 +168,8 @@ class HostKeyTrust:
         """How strictly the last address is checked; None before there was one."""
         return self._learned[1] if self._learned is not None else None
 
-    def learn(self, pod: Pod, endpoint: Endpoint) -> ssh.Verdict | str:
-        """Learn the host keys of this address once; a text says why it must not be trusted (yet)."""
+    def verify(self, pod: Pod, endpoint: Endpoint) -> ssh.Verdict | str:
+        """Verify the host keys of this address once; a text says why it must not be trusted (yet)."""
         if self._learned is not None and self._learned[0] == endpoint:
             return ssh.Verdict(self._learned[1])
         offered = ssh.scan(self.run, endpoint)

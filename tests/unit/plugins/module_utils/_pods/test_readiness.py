@@ -56,7 +56,7 @@ class Controller:
 
 
 class World:
-    """A cloud, a controller and a clock for one climb."""
+    """A cloud, a controller and a clock for one wait."""
 
     def __init__(self, tmp_path):
         self.cloud = FakeCloud(pod())
@@ -69,7 +69,7 @@ class World:
         """What the next reads of the pod show."""
         self.cloud.plan("get", *[state if isinstance(state, Exception) else pod(**state) for state in states])
 
-    def climb(self, target="ready", start=None, deadlines=None, user=None, users=(), **arguments):
+    def wait(self, target="ready", start=None, deadlines=None, user=None, users=(), **arguments):
         readiness = Readiness(
             target=target,
             run=self.controller.run,
@@ -95,7 +95,7 @@ def test_a_pod_climbs_stage_by_stage(world):
     world.shows(PROVISIONING, STARTING, {"endpoint": None}, {"endpoint": None}, {})
     world.controller.banners += [(False, "Connection refused")]
     world.controller.logins += [(255, "", "Permission denied (publickey).")]
-    reached = world.climb()
+    reached = world.wait()
     assert reached.stage == "ready"
     assert (reached.python, reached.python_version) == ("/usr/bin/python3", "3.12.3")
     assert reached.host_key_checking == "strict"
@@ -104,7 +104,7 @@ def test_a_pod_climbs_stage_by_stage(world):
 
 
 def test_a_pod_that_is_up_is_ready_without_a_pause_and_with_one_login(world):
-    assert world.climb(start={}).stage == "ready"
+    assert world.wait(start={}).stage == "ready"
     assert world.time.slept == []
     assert len(world.controller.ssh()) == 1
     assert world.cloud.count("get") == 0
@@ -112,13 +112,13 @@ def test_a_pod_that_is_up_is_ready_without_a_pause_and_with_one_login(world):
 
 @pytest.mark.parametrize("target", ["rented", "running", "addressed", "port_open", "authenticated"])
 def test_no_stage_beyond_the_target_is_tried(world, target):
-    assert world.climb(target=target, start={}).stage == target
+    assert world.wait(target=target, start={}).stage == target
     assert (len(world.controller.seen) > 0) == (target in ("port_open", "authenticated"))
     assert (len(world.controller.ssh()) > 0) == (target == "authenticated")
 
 
 def test_strict_checking_knows_the_printed_keys_only(world):
-    world.climb(start={})
+    world.wait(start={})
     assert world.controller.known_hosts.read_text() == f"[203.0.113.9]:34446 ssh-ed25519 {BLOB}\n"
     assert "StrictHostKeyChecking=yes" in world.controller.ssh()[0]
 
@@ -126,7 +126,7 @@ def test_strict_checking_knows_the_printed_keys_only(world):
 def test_an_image_that_prints_no_keys_gets_the_first_key_seen(world):
     world.cloud.lines = ["booting"]
     world.controller.known_hosts.write_text("[203.0.113.9]:34446 ssh-ed25519 OLD\n")
-    reached = world.climb(grace=60.0)
+    reached = world.wait(grace=60.0)
     assert reached.host_key_checking == "accept-new"
     assert world.controller.known_hosts.read_text() == ""
     assert "StrictHostKeyChecking=accept-new" in world.controller.ssh()[0]
@@ -135,31 +135,31 @@ def test_an_image_that_prints_no_keys_gets_the_first_key_seen(world):
 def test_a_pod_that_was_there_before_keeps_the_key_that_was_accepted(world):
     world.cloud.lines = []
     world.controller.known_hosts.write_text("[203.0.113.9]:34446 ssh-ed25519 OLD\n")
-    world.climb(start={})
+    world.wait(start={})
     assert "OLD" in world.controller.known_hosts.read_text()
 
 
 def test_a_log_that_trails_is_looked_at_again(world):
     world.cloud.plan("logs", ["booting"], ["booting", PRINTED])
-    assert world.climb(start={}).host_key_checking == "strict"
+    assert world.wait(start={}).host_key_checking == "strict"
 
 
 def test_a_log_that_cannot_be_read_is_said(world):
     world.cloud.plan("logs", errors.ServerError("no log"), errors.ServerError("no log"))
-    assert world.climb(start={}).host_key_checking == "accept-new"
+    assert world.wait(start={}).host_key_checking == "accept-new"
     assert any("cannot be checked" in line for line in world.progress.said)
 
 
 def test_a_provider_without_logs_gets_the_first_key_seen(world):
     world.cloud.capabilities = Capabilities(logs=False)
-    assert world.climb(start={}).host_key_checking == "accept-new"
+    assert world.wait(start={}).host_key_checking == "accept-new"
     assert world.cloud.count("logs") == 0
 
 
 def test_a_stranger_at_the_address_is_never_logged_in_to(world):
     world.controller.blob = base64.b64encode(b"another key").decode()
     with pytest.raises(errors.WaitTimeout, match="another machine answers") as caught:
-        world.climb(start={})
+        world.wait(start={})
     assert caught.value.stage == "port_open"
     assert world.controller.ssh() == []
 
@@ -169,7 +169,7 @@ def test_an_address_that_changes_is_followed(world):
     world.controller.banners += [(False, "Connection refused")]
     world.shows({"endpoint": elsewhere})
     world.cloud.pods["p1"] = pod(endpoint=elsewhere)
-    assert world.climb(start={}).pod.endpoint == elsewhere
+    assert world.wait(start={}).pod.endpoint == elsewhere
     assert [endpoint.port for endpoint in world.controller.seen] == [34446, 12890, 12890]
     assert "12890" in world.controller.ssh()[0]
 
@@ -192,7 +192,7 @@ def test_a_time_out_names_stages_seconds_log_and_advice(world, start, target, re
         0, f"h ssh-ed25519 {BLOB}", "")  # fmt: skip
     begun = sum(world.time.slept)
     with pytest.raises(errors.WaitTimeout) as caught:
-        world.climb(target, start=start)
+        world.wait(target, start=start)
     message = str(caught.value)
     assert caught.value.stage == reached
     assert f"reached {reached} but not {missing} within {duration(seconds)}" in message
@@ -205,14 +205,14 @@ def test_a_time_out_names_stages_seconds_log_and_advice(world, start, target, re
 def test_each_stage_has_the_deadline_that_was_asked_for(world):
     world.cloud.pods["p1"] = pod(**STARTING)
     with pytest.raises(errors.WaitTimeout, match="within 12 s"):
-        world.climb(start=STARTING, deadlines={"running": 12.0})
+        world.wait(start=STARTING, deadlines={"running": 12.0})
 
 
 def test_the_log_in_a_message_holds_no_value_of_the_environment(world):
     world.cloud.pods["p1"] = pod(**STARTING, env={"T": "hf_secret"})
     world.cloud.lines = ["token=hf_secret"]
     with pytest.raises(errors.WaitTimeout) as caught:
-        world.climb(start={**STARTING, "env": {"T": "hf_secret"}}, deadlines={"running": 5.0})
+        world.wait(start={**STARTING, "env": {"T": "hf_secret"}}, deadlines={"running": 5.0})
     assert "hf_secret" not in str(caught.value)
     assert "token=***" in str(caught.value)
 
@@ -221,7 +221,7 @@ def test_without_a_container_log_the_systems_is_quoted(world):
     world.cloud.pods["p1"] = pod(**STARTING)
     world.cloud.plan("logs", ["layer does not exist"])
     with pytest.raises(errors.WaitTimeout, match="system log: layer does not exist"):
-        world.climb(start=STARTING, deadlines={"running": 5.0})
+        world.wait(start=STARTING, deadlines={"running": 5.0})
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_without_a_container_log_the_systems_is_quoted(world):
 def test_a_pod_that_can_never_get_ready_ends_the_wait_at_once(world, state, words):
     world.shows({**state, "endpoint": None})
     with pytest.raises(errors.PodLost) as caught:
-        world.climb()
+        world.wait()
     assert words in str(caught.value)
     assert sum(world.time.slept) <= 5.0
 
@@ -245,26 +245,26 @@ GONE = errors.NotFound("no pod", status=404)
 
 def test_a_fresh_pod_may_be_invisible_for_the_grace(world):
     world.shows(*[GONE] * 11, {})
-    assert world.climb(grace=60.0).stage == "ready"
+    assert world.wait(grace=60.0).stage == "ready"
 
 
 def test_a_pod_that_stays_invisible_is_lost_after_the_grace(world):
     world.cloud.pods.clear()
     begun = sum(world.time.slept)
     with pytest.raises(errors.PodLost, match=r"never shown by the provider in the 1 min"):
-        world.climb(grace=60.0)
+        world.wait(grace=60.0)
     assert 60 <= sum(world.time.slept) - begun <= 70
 
 
 def test_a_pod_that_was_seen_and_vanishes_is_lost_after_two_looks(world):
     world.shows(STARTING, GONE, GONE)
     with pytest.raises(errors.PodLost, match="does not exist any more"):
-        world.climb(grace=600.0)
+        world.wait(grace=600.0)
 
 
 def test_one_stale_read_is_not_a_loss(world):
     world.shows(STARTING, GONE, STARTING, GONE, {})
-    assert world.climb().stage == "ready"
+    assert world.wait().stage == "ready"
 
 
 @pytest.mark.parametrize(
@@ -273,37 +273,37 @@ def test_one_stale_read_is_not_a_loss(world):
 )
 def test_an_api_that_fails_for_a_moment_is_ridden_out(world, error):
     world.shows(error, {})
-    assert world.climb().stage == "ready"
+    assert world.wait().stage == "ready"
 
 
 def test_a_key_that_is_refused_ends_the_wait(world):
     world.shows(errors.AuthError("401"))
     with pytest.raises(errors.AuthError):
-        world.climb()
+        world.wait()
 
 
 def test_a_container_that_falls_back_again_and_again_is_a_restart_loop(world):
     world.shows(*[{"endpoint": None}, STARTING] * 3)
     with pytest.raises(errors.PodLost, match="restarts again and again"):
-        world.climb()
+        world.wait()
 
 
 def test_a_container_that_gets_younger_is_a_restart_loop(world):
     world.controller.banner = lambda endpoint: (False, "Connection refused")
     world.shows(*[{"uptime": float(age)} for age in (9, 3, 8, 2, 7, 1)])
     with pytest.raises(errors.PodLost, match="restarts again and again"):
-        world.climb()
+        world.wait()
 
 
 def test_one_restart_is_forgiven(world):
     world.shows({"endpoint": None}, STARTING, {})
-    assert world.climb().stage == "ready"
+    assert world.wait().stage == "ready"
 
 
 def test_after_a_restart_the_old_state_is_not_taken_for_the_new(world):
     before = pod(uptime=500.0)
     world.shows({"uptime": 501.0}, {"uptime": 2.0, "started_at": "2026-07-15T15:00:00Z"})
-    reached = world.climb(start={"uptime": 500.0}, before=before)
+    reached = world.wait(start={"uptime": 500.0}, before=before)
     assert reached.pod.uptime == 2.0
     assert len(world.time.slept) == 2
 
@@ -311,26 +311,26 @@ def test_after_a_restart_the_old_state_is_not_taken_for_the_new(world):
 def test_after_a_restart_that_shows_in_nothing_the_pod_is_taken_as_it_is(world):
     same = {"uptime": None}
     world.cloud.pods["p1"] = pod(**same)
-    assert world.climb(start=same, before=pod(**same)).stage == "ready"
+    assert world.wait(start=same, before=pod(**same)).stage == "ready"
     assert 30 <= sum(world.time.slept) <= 40
 
 
 def test_a_started_pod_may_still_be_shown_as_stopped(world):
     stopped = {"phase": "stopped", "raw_status": "EXITED", "endpoint": None}
     world.shows(stopped, STARTING, {})
-    assert world.climb(start=stopped, before=pod(**stopped)).stage == "ready"
+    assert world.wait(start=stopped, before=pod(**stopped)).stage == "ready"
 
 
 def test_a_pod_without_port_22_is_refused_at_once(world):
     world.cloud.pods["p1"] = pod(endpoint=None, ports=("8888/http",))
     with pytest.raises(errors.BadRequest, match="no port 22/tcp"):
-        world.climb(start={"endpoint": None, "ports": ("8888/http",)})
+        world.wait(start={"endpoint": None, "ports": ("8888/http",)})
     assert world.time.slept == []
 
 
 def test_a_login_without_an_answer_is_asked_again(world):
     world.controller.logins += [(1, "", "bash: broken")]
-    assert world.climb(start={}).stage == "ready"
+    assert world.wait(start={}).stage == "ready"
     assert len(world.controller.ssh()) == 2
 
 
@@ -338,13 +338,13 @@ def test_a_host_that_answers_no_command_is_given_up(world):
     run = world.controller.run
     world.controller.run = lambda argv: (1, "podyard:begin\n", "broken") if argv[0] == "ssh" else run(argv)
     with pytest.raises(errors.WaitTimeout, match="reached authenticated but not ready within 30 s"):
-        world.climb(start={})
+        world.wait(start={})
 
 
 def test_a_long_wait_is_seen_to_go_on(world):
     world.shows(*[STARTING] * 10)
     world.progress = _Reminding(world.time)
-    world.climb()
+    world.wait()
     waiting = [line for line in world.progress.said if "waiting for running" in line]
     assert 2 <= len(waiting) <= 5
 
@@ -379,18 +379,18 @@ def test_the_user_whom_the_provider_names_is_the_first_one(world):
     address = pod().endpoint
     named = Endpoint(address.host, address.port, "ubuntu")
     world.cloud.pods["p1"] = pod(endpoint=named)
-    reached = world.climb(start={"endpoint": named})
+    reached = world.wait(start={"endpoint": named})
     assert users(world) == ["ubuntu"]
     assert reached.to_result()["endpoint"]["user"] == "ubuntu"
 
 
 def test_a_user_who_was_named_is_the_only_one(world):
     world.controller.logins = [DENIED]
-    reached = world.climb(start={}, user="trainer", users=("ubuntu",))
+    reached = world.wait(start={}, user="trainer", users=("ubuntu",))
     assert users(world) == ["trainer", "trainer"]
     assert reached.pod.endpoint.user == "trainer"
-    assert world.climb("addressed", start={}, user="trainer").pod.endpoint.user == "trainer"
-    assert world.climb("rented", start={}, user="trainer").pod.endpoint.user == "trainer"
+    assert world.wait("addressed", start={}, user="trainer").pod.endpoint.user == "trainer"
+    assert world.wait("rented", start={}, user="trainer").pod.endpoint.user == "trainer"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_a_user_who_was_named_is_the_only_one(world):
 )
 def test_where_root_is_refused_the_others_are_tried_in_order_and_the_answer_is_kept(world, refusal):
     world.controller.logins = [refusal, DENIED]
-    reached = world.climb(start={}, users=("admin", "ubuntu"))
+    reached = world.wait(start={}, users=("admin", "ubuntu"))
     assert users(world) == ["root", "admin", "ubuntu"]
     assert reached.to_result()["endpoint"]["user"] == "ubuntu"
 
@@ -413,21 +413,21 @@ def test_root_is_tried_where_the_user_whom_the_provider_names_is_refused(world):
     named = Endpoint(address.host, address.port, "ubuntu")
     world.cloud.pods["p1"] = pod(endpoint=named)
     world.controller.logins = [DENIED]
-    reached = world.climb(start={"endpoint": named}, users=("admin",))
+    reached = world.wait(start={"endpoint": named}, users=("admin",))
     assert users(world) == ["ubuntu", "root"]
     assert reached.to_result()["endpoint"]["user"] == "root"
 
 
 def test_a_host_that_does_not_answer_says_nothing_of_its_users(world):
     world.controller.logins = [(255, "", "Connection timed out during banner exchange\n")]
-    world.climb(start={}, users=("ubuntu",))
+    world.wait(start={}, users=("ubuntu",))
     assert users(world) == ["root", "root"]
 
 
 def test_when_all_are_refused_each_is_told(world):
     world.controller.logins = [DENIED] * 100
     with pytest.raises(errors.WaitTimeout, match=r"as root: .*Permission denied.*; as ubuntu: .*ssh_users"):
-        world.climb(start={}, users=("ubuntu",))
+        world.wait(start={}, users=("ubuntu",))
 
 
 # -- pods that set up SSH by themselves
@@ -438,7 +438,7 @@ REFUSED = (False, "Connection refused")
 def test_a_pod_that_installs_its_server_gets_more_time_for_it(world):
     world.cloud.pods["p1"] = pod(args=bootstrap.wrap())
     world.controller.banners = [REFUSED] * 50
-    assert world.climb(start={"args": bootstrap.wrap()}).stage == "ready"
+    assert world.wait(start={"args": bootstrap.wrap()}).stage == "ready"
     assert sum(world.time.slept) > readiness_module.DEADLINES["port_open"]
 
 
@@ -447,14 +447,14 @@ def test_a_pod_that_says_it_will_have_no_server_is_not_waited_for(world):
     world.cloud.lines = ["podyard: installing", f"{bootstrap.FAILED} no network.", *map(str, range(20))]
     world.controller.banners = [REFUSED] * 500
     with pytest.raises(errors.PodLost, match=r"will never answer \(podyard: SSH cannot be set up: no network\.\)"):
-        world.climb(start={"args": bootstrap.wrap()})
+        world.wait(start={"args": bootstrap.wrap()})
     assert sum(world.time.slept) < 30
 
 
 def test_the_log_of_such_a_pod_is_looked_at_now_and_then_only(world):
     world.cloud.pods["p1"] = pod(args=bootstrap.wrap())
     world.controller.banners = [REFUSED] * 20
-    world.climb("port_open", start={"args": bootstrap.wrap()})
+    world.wait("port_open", start={"args": bootstrap.wrap()})
     assert world.cloud.count("logs") <= 1 + sum(world.time.slept) / readiness_module.LOG_PACE
 
 
@@ -468,7 +468,7 @@ def test_another_address_is_tried_after_some_failures_and_kept(world):
     """Three tries at the direct one; then both are asked, and the one that answers is taken."""
     world.shows(*[BOTH] * 9)
     world.controller.banners += [(False, "Connection refused")] * 4
-    reached = world.climb(start=BOTH)
+    reached = world.wait(start=BOTH)
     assert world.controller.seen[:5] == [DIRECT, DIRECT, DIRECT, DIRECT, PROXY]
     assert (reached.pod.endpoint, reached.pod.alternates) == (PROXY, (DIRECT,))
 
@@ -476,13 +476,13 @@ def test_another_address_is_tried_after_some_failures_and_kept(world):
 def test_the_direct_address_is_preferred_when_it_answers_in_the_end(world):
     world.shows(*[BOTH] * 9)
     world.controller.banners += [(False, "Connection refused")] * 3
-    assert world.climb(start=BOTH).pod.endpoint == DIRECT
+    assert world.wait(start=BOTH).pod.endpoint == DIRECT
 
 
 def test_where_the_key_is_refused_the_other_address_is_tried(world):
     world.shows(*[BOTH] * 9)
     world.controller.logins += [(255, "", "Permission denied (publickey).")] * 3
-    assert world.climb(start=BOTH).pod.endpoint == PROXY
+    assert world.wait(start=BOTH).pod.endpoint == PROXY
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def test_where_the_key_is_refused_the_other_address_is_tried(world):
 def test_a_pod_that_was_taken_away_is_said_to_be(world, interruption, words):
     world.shows({"phase": "stopped", "interruption": interruption})
     with pytest.raises(errors.PodLost, match=words):
-        world.climb()
+        world.wait()
     assert world.cloud.count("get") == 1
 
 
@@ -511,7 +511,7 @@ def test_a_pod_that_sits_stopped_is_started_once(world):
     revivable(world, True)
     stopped = {"phase": "stopped", "endpoint": None}
     world.shows(stopped, stopped, STARTING, {})
-    assert world.climb().stage == "ready"
+    assert world.wait().stage == "ready"
     assert world.revived == ["p1"]
 
 
@@ -519,14 +519,14 @@ def test_one_that_stays_stopped_after_its_start_is_given_up(world):
     revivable(world, True)
     world.shows(*[{"phase": "stopped", "endpoint": None}] * 40)
     with pytest.raises(errors.PodLost, match="was stopped"):
-        world.climb()
+        world.wait()
     assert world.revived == ["p1"]
     assert 90 <= sum(world.time.slept) <= 110
 
 
 def test_a_provider_whose_log_never_has_the_keys_is_not_asked_for_it(world):
     world.cloud.capabilities = Capabilities(prints_host_keys=False)
-    assert world.climb(start={}).host_key_checking == "accept-new"
+    assert world.wait(start={}).host_key_checking == "accept-new"
     assert world.cloud.count("logs") == 0
     assert world.time.slept == []
 
@@ -594,5 +594,5 @@ def test_nor_is_one_that_comes_right_after_the_list_of_another(world):
     readiness = Readiness("running", world.controller.run, str(world.controller.known_hosts))
     ladder = readiness_module.ReadinessWaiter(world.cloud, readiness, time.polls(5.0), world.progress)
     ladder._looks = OthersLooks()
-    ladder.climb(pod(**STARTING))
+    ladder.wait(pod(**STARTING))
     assert time.now <= due + 5.0 + 1.0

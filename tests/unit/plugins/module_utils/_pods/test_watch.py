@@ -216,7 +216,7 @@ def test_time_that_the_budget_took_is_given_to_the_proof(time):
     assert terminate_and_prove(Slow(pod("p1")), [pod("p1")], polls=time.polls(), patience=50.0)[0]["gone_proved"]
 
 
-def climbed(cloud, time, pod, deadlines=None, **arguments):
+def waited_for(cloud, time, pod, deadlines=None, **arguments):
     readiness = Readiness("running", lambda _argv: (1, "", ""), "known_hosts", deadlines=deadlines or {})
     return wait_until_ready(cloud, pod, readiness, time.polls(), Progress(), **arguments).pod
 
@@ -224,9 +224,9 @@ def climbed(cloud, time, pod, deadlines=None, **arguments):
 def test_a_wait_looks_at_the_list_and_keeps_the_environment(time):
     cloud = SharedCloud(pod("p1"))
     known = pod("p1", phase=pod_module.STARTING, env={"A": "1"})
-    assert climbed(cloud, time, known).phase == pod_module.RUNNING
+    assert waited_for(cloud, time, known).phase == pod_module.RUNNING
     assert cloud.calls == [("list", None)]
-    other = climbed(cloud, FakeTime(), pod("p1", phase=pod_module.STARTING, env={"A": "1"}))
+    other = waited_for(cloud, FakeTime(), pod("p1", phase=pod_module.STARTING, env={"A": "1"}))
     assert (other.phase, other.env) == (pod_module.RUNNING, {"A": "1"})
 
 
@@ -237,7 +237,7 @@ def test_a_wait_after_a_restart_does_not_take_a_look_from_before_it(time):
     looks.pods(since=time.now)
     time.now += 0.1
     # The last look comes at the deadline, which is sooner than a look may be old.
-    reached = climbed(cloud, time, before, {"running": 1.0}, before=before)
+    reached = waited_for(cloud, time, before, {"running": 1.0}, before=before)
     assert reached.endpoint == Endpoint("203.0.113.9", 2)
 
 
@@ -284,6 +284,6 @@ def test_what_ends_pods_is_urgent_and_what_waits_is_not(time):
             return super()._call(verb, argument, normal)
 
     cloud = Hurried(pod("p1"))
-    climbed(cloud, time, pod("p1", phase=pod_module.STARTING))
+    waited_for(cloud, time, pod("p1", phase=pod_module.STARTING))
     terminate_and_prove(cloud, [pod("p1")], polls=time.polls())
     assert urgent == [("list", False), ("terminate", True), *[("list", True), ("get", True)] * 2]
