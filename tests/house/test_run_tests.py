@@ -209,7 +209,7 @@ def test_a_part_hears_the_signals_that_a_background_job_ignores():
 
 
 def test_tests_that_are_called_in_the_background_hear_their_signals():
-    tests = "tests/unit/plugins/module_utils/_pods/test_group_find.py"
+    tests = "tests/unit/plugins/module_utils/_core/test_workers.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, "-k", "a_signal_ends_the_waits"]
     done = in_the_background(*command)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
