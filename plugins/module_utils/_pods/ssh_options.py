@@ -23,45 +23,40 @@ from .._providers import registry
 
 #: No configuration file at all.
 NO_FILES = ("-F", "/dev/null")
-#: What no configuration may bring in, wherever ssh may still take one from. Only names that an ssh of 2016 knows, and
-#: one that it may ignore.
-_NEVER = (
+#: What no configuration may bring in at any host. The settings of a host of the user's own inventory say how it is
+#: reached, but none of them may start a shell in the place of our command, lend the agent, or hang up since something
+#: else is forwarded already. Only names that an ssh of 2016 knows, and one that it may ignore.
+_HARMLESS = (
     "IgnoreUnknown=RemoteCommand",
     "RemoteCommand=none",
     "ForwardAgent=no",
     "ForwardX11=no",
     "ClearAllForwardings=yes",
-    "Tunnel=no",
     "PermitLocalCommand=no",
+    "BatchMode=yes",
+)
+#: The same of a pod, at which nothing of the user's decides anything.
+_NEVER = (
+    *_HARMLESS,
+    "Tunnel=no",
     "ProxyCommand=none",
     "CanonicalizeHostname=no",
     "AddKeysToAgent=no",
     "VisualHostKey=no",
     "EscapeChar=none",
-    "BatchMode=yes",
     "PreferredAuthentications=publickey",
 )
-#: The same of a host of the user's own inventory. Their settings say how it is reached, but none of them may start a
-#: shell in the place of our command, lend the agent, or hang up since something else is forwarded already.
-_NEVER_ELSEWHERE = (
-    "BatchMode=yes",
-    "IgnoreUnknown=RemoteCommand",
-    "RemoteCommand=none",
-    "RequestTTY=no",
-    "ForwardAgent=no",
-    "ForwardX11=no",
-    "ClearAllForwardings=yes",
-    "PermitLocalCommand=no",
-)
-#: A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, and a lost packet
-#: harms nothing.
+#: A packet every 15 s and four misses: a host that vanished without a word is noticed after a minute, not after hours,
+#: and a lost packet harms nothing.
 _KEEP_ALIVE = ("ServerAliveInterval=15", "ServerAliveCountMax=4")
 #: A connection of one's own: neither over a shared one, nor shared with others.
 ALONE = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 #: Seconds for connection, banner and key exchange; slow hosts need several.
 LOGIN_SECONDS = 15.0
-#: Seconds for which a shared connection waits for its next command.
-_PERSIST = 60
+#: A connection that is shared, and the seconds for which it waits for its next command.
+_SHARING = ("ControlMaster=auto", "ControlPersist=60s")
+#: With a key that is named: a full agent would use up the server's attempts first.
+_THIS_KEY_ONLY = "IdentitiesOnly=yes"
 #: What means itself to ssh, to rsync and to a shell.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+,:@=-]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -77,6 +72,15 @@ class Target:
     known_hosts: str
     key: str | None = None
     strict: bool = False
+
+
+def _option_arguments(*options: str) -> list[str]:
+    return [word for option in options for word in ("-o", option)]
+
+
+#: What ansible-core uses by default, and no file of the user's.
+SHARED = (*NO_FILES, "-C", *_option_arguments(*_SHARING))
+THIS_KEY_ONLY = tuple(_option_arguments(_THIS_KEY_ONLY))
 
 
 def quoted(path: str) -> str:
@@ -105,9 +109,7 @@ def arguments(
     """
     front = _front(connect, level)
     if socket:
-        sharing = _option_arguments(
-            "ControlMaster=auto", f"ControlPersist={_PERSIST}s", f"ControlPath={quoted(socket)}"
-        )
+        sharing = _option_arguments(*_SHARING, f"ControlPath={quoted(socket)}")
         return [*front, *sharing, *_reach(target), "-l", target.user]
     return [*front, *ALONE, *_reach(target), "-l", target.user]
 
@@ -120,7 +122,7 @@ def inventory_arguments(
     :param option: the value of an option of that connection.
     :param control_path: where its master's socket is for these arguments, or None.
     """
-    made = [*_option_arguments(*_NEVER_ELSEWHERE), *shlex.split(option("ssh_args") or "")]
+    made = [*_option_arguments(*_HARMLESS, "RequestTTY=no"), *shlex.split(option("ssh_args") or "")]
     if option("host_key_checking") is False:
         made += ["-o", "StrictHostKeyChecking=no"]
     if option("port") is not None:
@@ -160,10 +162,9 @@ def host_key_options(known_hosts: str, checking: str) -> list[str]:
     return _option_arguments(f"UserKnownHostsFile={quoted(known_hosts)}", f"StrictHostKeyChecking={checking}")
 
 
-#: What ansible-core uses by default, and no file of the user's.
-SHARED = (*NO_FILES, "-C", "-o", "ControlMaster=auto", "-o", f"ControlPersist={_PERSIST}s")
-#: With a key that is named: a full agent would use up the server's attempts first.
-THIS_KEY_ONLY = ("-o", "IdentitiesOnly=yes")
+def host_key_alias(name: str) -> list[str]:
+    """Return the option that keeps a host's key under this name in place of its address."""
+    return _option_arguments(f"HostKeyAlias={name}")
 
 
 def _front(connect: float, level: str, *, terminal: bool = False) -> list[str]:
@@ -172,10 +173,6 @@ def _front(connect: float, level: str, *, terminal: bool = False) -> list[str]:
     tty = f"RequestTTY={'force' if terminal else 'no'}"
     wait = f"ConnectTimeout={max(1, math.ceil(connect))}"
     return [*NO_FILES, *_option_arguments(*never, tty, wait, "ConnectionAttempts=1", f"LogLevel={level}")]
-
-
-def _option_arguments(*options: str) -> list[str]:
-    return [word for option in options for word in ("-o", option)]
 
 
 def _reach(target: Target) -> list[str]:
@@ -187,13 +184,10 @@ def _reach(target: Target) -> list[str]:
         "UpdateHostKeys=no",
         # Readable for those who merge such files.
         "HashKnownHosts=no",
-        # A host that says nothing for a minute is gone; without this a broken line is noticed after hours.
-        "ServerAliveInterval=15",
-        "ServerAliveCountMax=4",
+        *_KEEP_ALIVE,
     ]
     if target.key:
-        # A full agent would use up the server's attempts first.
-        options += [f"IdentityFile={quoted(target.key)}", "IdentitiesOnly=yes"]
+        options += [f"IdentityFile={quoted(target.key)}", _THIS_KEY_ONLY]
     return ["-p", str(target.port), *_option_arguments(*options)]
 
 

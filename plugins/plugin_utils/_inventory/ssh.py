@@ -19,7 +19,7 @@ from typing import Any
 
 from ...module_utils._core.pod import RUNNING
 from ...module_utils._pods.connection import Connection
-from ...module_utils._pods.ssh_options import SHARED, THIS_KEY_ONLY, host_key_options
+from ...module_utils._pods.ssh_options import SHARED, THIS_KEY_ONLY, host_key_alias, host_key_options
 from ...module_utils._providers import registry
 
 # What ansible-core uses by default, and no file of the user's: neither their ansible.cfg nor their
@@ -113,7 +113,7 @@ class Connections:
         Addresses are used again for other pods, and every start makes new host keys.
         """
         alias = safe(f"{pod['provider']}-{pod['id']}-{pod['started_at'] or 'unknown'}")
-        return f"{self._strangers} -o HostKeyAlias={alias}"
+        return f"{self._strangers} {shlex.join(host_key_alias(alias))}"
 
     def _run(self, run_id: str | None) -> _Run:
         if run_id is None or run_id not in self._present:

@@ -20,7 +20,7 @@ from ..._core.units import major_minor, usd
 from ..._core.values import amount, integer, mapping, number, text
 from ..._http.session import ApiSession
 from . import wire
-from .query import countries, driver_version, spelled
+from .query import countries, driver_number, spelled
 
 #: Field -> what people call it, and what its number is divided by to be in their unit.
 LABELS: Mapping[str, tuple[str, float]] = {
@@ -100,16 +100,8 @@ def value_of(raw: Mapping[str, Any], field: str) -> Any:
     if field == "reliability2" and raw.get("reliability2") is None:
         return raw.get("reliability")
     if field == "driver_version":
-        return _driver_version(raw.get("driver_version"))
+        return driver_number(raw.get("driver_version"))
     return raw.get(field)
-
-
-def _driver_version(value: Any) -> int | None:
-    """Return the version as the service compares it; None for one that cannot be read: the user did not write it."""
-    try:
-        return driver_version(str(value)) if value else None
-    except errors.BadRequest:
-        return None
 
 
 def _holds(raw: Mapping[str, Any], field: str, sign: str, wanted: Any) -> bool:

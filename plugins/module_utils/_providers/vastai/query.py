@@ -176,7 +176,10 @@ def _values(field: str, value: Any) -> list[Any]:
     if field in _NUMBERS or field in _IDS:
         return [_number(field, value)]
     if field == "driver_version":
-        return [driver_version(str(value))]
+        number = driver_number(value)
+        if number is None:
+            raise BadRequest(f"The field driver_version is written like 535.86.05, not {str(value)!r}.")
+        return [number]
     # The vendor's text form has underscores for blanks.
     return [str(value).replace("_", " ")]
 
@@ -199,11 +202,11 @@ def _number(field: str, value: Any) -> Any:
     return int(number) if number.is_integer() else number
 
 
-def driver_version(text: str) -> int:
-    """``535.86.05`` as the number that the service compares. :raises BadRequest: for what is no version."""
-    parts = whole_version(text)
+def driver_number(version: Any) -> int | None:
+    """Return ``535.86.05`` as the number that the service compares; None for what is no version."""
+    parts = whole_version(str(version))
     if parts is None or len(parts) > 3 or max(parts) > 999:
-        raise BadRequest(f"The field driver_version is written like 535.86.05, not {text!r}.")
+        return None
     major, minor, patch = (*parts, 0, 0)[:3]
     return (major * 1000 + minor) * 1000 + patch
 
